@@ -1,0 +1,74 @@
+# gust: `make demo` shows it, `make test` checks it, `make build` leaves build/gust and build/libgust_cpu.so.
+# Every target does its own set-up: npm packages, Debian packages (as root), the native library.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+BUILD := build
+PREFIX ?= /usr/local
+BUN = $(firstword $(wildcard node_modules/@oven/bun-linux-x64/bin/bun node_modules/@oven/bun-linux-*/bin/bun))
+DENO = $(firstword $(wildcard node_modules/@deno/*/deno))
+
+.PHONY: all build
+all: build
+build: $(BUILD)/gust $(BUILD)/libgust_cpu.so
+
+# ---- set-up ------------------------------------------------------------------------------------------------------
+
+# npm packages: the binaries of bun and deno ship inside them, no install script runs.
+NPM := node_modules/.package-lock.json
+$(NPM): package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Debian packages: header to look for, package that has it.
+SYSTEM := $(BUILD)/.system
+$(SYSTEM):
+	@mkdir -p $(BUILD)
+	@bash test/setup/system.sh
+	@touch $@
+
+# ---- native library ----------------------------------------------------------------------------------------------
+
+CXX ?= g++
+CXXFLAGS ?= -O3
+# No contraction and no fast-math: the same bytes tomorrow. -fno-gnu-unique: local symbols stay local.
+CXXBASE := -std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -ffp-contract=off -fno-math-errno -fno-trapping-math \
+  -Wall -Wextra -Werror -MMD -MP -Icu/include -I$(BUILD)/generated
+THREADS ?= -fopenmp
+ISA_portable := -march=x86-64-v2
+ISA_avx2 := -march=x86-64-v3 -ffp-contract=fast
+ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -ffp-contract=fast
+
+OPS := $(wildcard cu/host/ops/*.cpp)
+HOST := $(wildcard cu/host/*.cpp)
+HOST_OBJECTS := $(HOST:cu/host/%.cpp=$(BUILD)/native/host/%.o)
+ISA_OBJECTS := $(foreach isa,portable avx2 avx512,$(BUILD)/native/$(isa).o)
+
+$(BUILD)/generated/ops.h: ffi/ops.ts ffi/generate.ts | $(NPM)
+	@mkdir -p $(@D)
+	$(BUN) ffi/generate.ts > $@.tmp && mv $@.tmp $@
+
+$(BUILD)/native/host/%.o: cu/host/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) $(THREADS) -c $< -o $@
+
+# One relocatable object per instruction set with everything but its op table made local: otherwise the linker could
+# keep an AVX-512 copy of some std:: template for everybody.
+define isa_rules
+$(BUILD)/native/$(1)/%.o: cu/host/ops/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+	@mkdir -p $$(@D)
+	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_$(1)) -DGUST_ISA=$(1) $(THREADS) -c $$< -o $$@
+$(BUILD)/native/$(1).o: $(OPS:cu/host/ops/%.cpp=$(BUILD)/native/$(1)/%.o)
+	ld -r --force-group-allocation $$^ -o $$@.tmp.o
+	objcopy --keep-global-symbol=gust_op_table_$(1) $$@.tmp.o $$@
+	@rm -f $$@.tmp.o
+endef
+$(foreach isa,portable avx2 avx512,$(eval $(call isa_rules,$(isa))))
+
+$(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS)
+	$(CXX) -shared -o $@.tmp $^ $(THREADS) -Wl,--no-undefined -Wl,-z,defs -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
+
+-include $(wildcard $(BUILD)/native/*/*.d)

@@ -1,0 +1,50 @@
+/**
+ * Registries: models, samplers, partitioners, readers, ... One file per item and one line in the registry's mod.ts;
+ * flags, help, validation, completions, `gust inspect --list` and contract tests come from the entries.
+ */
+import type { z } from "zod";
+import { GustError } from "./errors.ts";
+
+export interface Entry {
+  /** What the user types. */
+  readonly name: string;
+  /** One line for the help. */
+  readonly summary: string;
+  /** Where the method comes from: paper, section; or "gust". */
+  readonly source: string;
+  /** Its own options, if any: a strict zod object. Flags are made of it (camelCase becomes --kebab-case). */
+  readonly params?: z.ZodObject;
+}
+
+export class Registry<E extends Entry> {
+  readonly #entries = new Map<string, E>();
+
+  constructor(readonly kind: string, entries: readonly E[]) {
+    for (const entry of entries) {
+      if (this.#entries.has(entry.name)) throw new Error(`${kind} "${entry.name}" is registered twice`);
+      this.#entries.set(entry.name, entry);
+    }
+  }
+
+  get names(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** @throws {GustError} (usage) naming the known ones. */
+  get(name: string): E {
+    const entry = this.#entries.get(name);
+    if (!entry) {
+      throw new GustError("usage", `Unknown ${this.kind} "${name}", expected one of ${this.names.join(", ")}`);
+    }
+    return entry;
+  }
+
+  [Symbol.iterator](): IterableIterator<E> {
+    return this.#entries.values();
+  }
+}
+
+/** `registry("sampler", [neighbor, cluster])` */
+export function registry<E extends Entry>(kind: string, entries: readonly E[]): Registry<E> {
+  return new Registry(kind, entries);
+}

@@ -1,0 +1,101 @@
+// The context: device, arenas of tensors addressed by slot, the step block and scratch memory for kernels.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dtype.h"
+#include "rng.h"
+#include "status.h"
+
+namespace gust {
+
+/** What a slot holds: a row-major rows x cols array somewhere in memory (1-d tensors have cols = 1). */
+struct Slot {
+  char* data = nullptr;
+  int64_t rows = 0, cols = 0;
+  int32_t dtype = 0;
+  bool owned = false;  // arena 0 only: free `data` with the slot
+  bool live = false;
+
+  int64_t size() const { return rows * cols; }
+  template <class T>
+  T* as() const { return reinterpret_cast<T*>(data); }
+};
+
+/** Bump allocator over large blocks; reset keeps the blocks. */
+class Arena {
+ public:
+  ~Arena();
+  char* allocate(int64_t bytes);
+  void reset();
+
+  std::vector<Slot> slots;
+
+ private:
+  struct Block { char* data; int64_t size; };
+  std::vector<Block> blocks_;
+  size_t block_ = 0;
+  int64_t used_ = 0;
+};
+
+/** Slot number = arena * 2^20 + index. */
+constexpr int64_t kArenaShift = 20;
+
+class Context {
+ public:
+  Context();
+  ~Context();
+
+  const Slot& slot(int64_t id) const {
+    if (id < 0) return absent_;
+    size_t arena = static_cast<size_t>(id >> kArenaShift), index = static_cast<size_t>(id & ((1 << kArenaShift) - 1));
+    if (arena >= arenas_.size() || !arenas_[arena] || index >= arenas_[arena]->slots.size() ||
+        !arenas_[arena]->slots[index].live)
+      fail(GUST_EINVAL, "slot %lld holds no tensor (freed with its scope?)", static_cast<long long>(id));
+    return arenas_[arena]->slots[index];
+  }
+
+  uint64_t step_u64(int64_t index) const { return step_[index]; }
+  double step_f64(int64_t index) const {
+    double value;
+    __builtin_memcpy(&value, &step_[index], 8);
+    return value;
+  }
+  /** The random stream of an op: seed, epoch and step come from the step block's first words. */
+  Random random(int64_t stream, int64_t layer) const {
+    return Random(step_[0], static_cast<uint32_t>(stream), static_cast<uint32_t>(step_[1]),
+                  static_cast<uint32_t>(step_[2]), static_cast<uint32_t>(layer));
+  }
+
+  /** Scratch memory of an op: uninitialised, 64-byte aligned, gone when the op returns. */
+  template <class T>
+  T* scratch(int64_t count) { return reinterpret_cast<T*>(scratch_.allocate(count * static_cast<int64_t>(sizeof(T)))); }
+
+  int64_t create_arena();
+  void reset_arena(int64_t arena);
+  void destroy_arena(int64_t arena);
+  int64_t create_tensor(int64_t arena, int32_t dtype, int64_t rows, int64_t cols, bool zero);
+  int64_t bind_tensor(int64_t arena, int32_t dtype, int64_t rows, int64_t cols, char* data);
+  void rebind_tensor(int64_t slot, int64_t rows, int64_t cols, char* data);
+  void destroy_tensor(int64_t slot);
+  void run(const char* program, int64_t size);
+  uint64_t* step_block() { return step_.data(); }
+
+ private:
+  Arena& arena(int64_t id);
+  int64_t add_slot(int64_t arena, Slot slot);
+
+  std::vector<std::unique_ptr<Arena>> arenas_;
+  std::vector<int64_t> free_slots_;  // of arena 0
+  std::vector<uint64_t> step_;
+  Arena scratch_;
+  Slot absent_;
+};
+
+/** 64-byte aligned memory, accounted and on huge pages where large (cu/host/memory.cpp). */
+char* allocate(int64_t size, bool zero);
+void deallocate(char* data, int64_t size) noexcept;
+
+}  // namespace gust

@@ -1,0 +1,247 @@
+// Contexts, arenas and slots, and the interpreter of programs.
+#include "../common/context.h"
+
+#include <cstring>
+
+#include "../common/isa.h"
+#include "../common/op.h"
+
+extern "C" {
+__attribute__((visibility("hidden"))) extern const gust::OpFunction gust_op_table_portable[];
+__attribute__((visibility("hidden"))) extern const gust::OpFunction gust_op_table_avx2[];
+__attribute__((visibility("hidden"))) extern const gust::OpFunction gust_op_table_avx512[];
+}
+
+namespace gust {
+namespace {
+
+constexpr int64_t kBlock = int64_t{4} << 20;  // smallest block of an arena
+constexpr int64_t kAlign = 64;
+
+const OpFunction* op_table() {
+  switch (current_isa()) {
+    case Isa::kAvx512: return gust_op_table_avx512;
+    case Isa::kAvx2: return gust_op_table_avx2;
+    case Isa::kPortable: break;
+  }
+  return gust_op_table_portable;
+}
+
+int64_t tensor_bytes(int32_t dtype, int64_t rows, int64_t cols) {
+  int64_t count, bytes;
+  if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &count) ||
+      __builtin_mul_overflow(count, dtype_size(dtype), &bytes))
+    fail(GUST_EINVAL, "tensor of %lld x %lld elements is too large", static_cast<long long>(rows),
+         static_cast<long long>(cols));
+  return bytes;
+}
+
+}  // namespace
+
+Arena::~Arena() {
+  for (const Block& block : blocks_) deallocate(block.data, block.size);
+}
+
+char* Arena::allocate(int64_t bytes) {
+  bytes = (std::max<int64_t>(bytes, 1) + kAlign - 1) / kAlign * kAlign;
+  while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    int64_t size = std::max(bytes, kBlock);
+    blocks_.push_back({gust::allocate(size, false), size});
+    used_ = 0;
+  }
+  char* data = blocks_[block_].data + used_;
+  used_ += bytes;
+  return data;
+}
+
+void Arena::reset() {
+  slots.clear();
+  // One block that fits everything serves the next round without holes.
+  if (blocks_.size() > 1) {
+    int64_t total = 0;
+    for (const Block& block : blocks_) total += block.size;
+    for (const Block& block : blocks_) deallocate(block.data, block.size);
+    blocks_.clear();
+    blocks_.push_back({gust::allocate(total, false), total});
+  }
+  block_ = 0;
+  used_ = 0;
+}
+
+Context::Context() : step_(GUST_STEP_WORDS, 0) { arenas_.push_back(std::make_unique<Arena>()); }
+
+Context::~Context() {
+  for (Slot& slot : arenas_[0]->slots)
+    if (slot.live && slot.owned) deallocate(slot.data, slot.size() * dtype_size(slot.dtype));
+}
+
+Arena& Context::arena(int64_t id) {
+  if (id < 0 || id >= static_cast<int64_t>(arenas_.size()) || !arenas_[id])
+    fail(GUST_EINVAL, "arena %lld does not exist", static_cast<long long>(id));
+  return *arenas_[id];
+}
+
+int64_t Context::create_arena() {
+  for (size_t i = 1; i < arenas_.size(); ++i)
+    if (!arenas_[i]) {
+      arenas_[i] = std::make_unique<Arena>();
+      return static_cast<int64_t>(i);
+    }
+  arenas_.push_back(std::make_unique<Arena>());
+  return static_cast<int64_t>(arenas_.size()) - 1;
+}
+
+void Context::reset_arena(int64_t id) {
+  if (id == 0) fail(GUST_EINVAL, "arena 0 holds parameters: free its tensors one by one");
+  arena(id).reset();
+}
+
+void Context::destroy_arena(int64_t id) {
+  if (id == 0) fail(GUST_EINVAL, "arena 0 lives as long as its context");
+  arena(id);
+  arenas_[id].reset();
+}
+
+int64_t Context::add_slot(int64_t id, Slot slot) {
+  Arena& owner = arena(id);
+  slot.live = true;
+  if (id == 0 && !free_slots_.empty()) {
+    int64_t index = free_slots_.back();
+    free_slots_.pop_back();
+    owner.slots[index] = slot;
+    return index;
+  }
+  int64_t index = static_cast<int64_t>(owner.slots.size());
+  if (index >= int64_t{1} << kArenaShift) fail(GUST_EINVAL, "an arena holds at most 2^20 tensors");
+  owner.slots.push_back(slot);
+  return id << kArenaShift | index;
+}
+
+int64_t Context::create_tensor(int64_t id, int32_t dtype, int64_t rows, int64_t cols, bool zero) {
+  int64_t bytes = tensor_bytes(dtype, rows, cols);
+  Slot slot;
+  slot.data = id == 0 ? gust::allocate(bytes, zero) : arena(id).allocate(bytes);
+  if (zero && id != 0) std::memset(slot.data, 0, bytes);
+  slot.rows = rows;
+  slot.cols = cols;
+  slot.dtype = dtype;
+  slot.owned = id == 0;
+  return add_slot(id, slot);
+}
+
+int64_t Context::bind_tensor(int64_t id, int32_t dtype, int64_t rows, int64_t cols, char* data) {
+  tensor_bytes(dtype, rows, cols);
+  Slot slot;
+  slot.data = data;
+  slot.rows = rows;
+  slot.cols = cols;
+  slot.dtype = dtype;
+  return add_slot(id, slot);
+}
+
+void Context::rebind_tensor(int64_t id, int64_t rows, int64_t cols, char* data) {
+  Slot& target = const_cast<Slot&>(slot(id));
+  if (id < 0 || target.owned) fail(GUST_EINVAL, "only a bound tensor can be pointed elsewhere");
+  tensor_bytes(target.dtype, rows, cols);
+  target.data = data;
+  target.rows = rows;
+  target.cols = cols;
+}
+
+void Context::destroy_tensor(int64_t id) {
+  if (id < 0 || id >> kArenaShift != 0) fail(GUST_EINVAL, "only tensors of arena 0 are freed one by one");
+  Slot& target = const_cast<Slot&>(slot(id));
+  if (target.owned) deallocate(target.data, target.size() * dtype_size(target.dtype));
+  target = Slot{};
+  free_slots_.push_back(id);
+}
+
+void Context::run(const char* program, int64_t size) {
+  const OpFunction* table = op_table();
+  for (int64_t at = 0; at < size;) {
+    OpHeader header;
+    if (size - at < static_cast<int64_t>(sizeof header)) fail(GUST_EINVAL, "program ends inside an op");
+    std::memcpy(&header, program + at, sizeof header);
+    if (header.op < 0 || header.op >= kNumOps || header.size != kOpSizes[header.op] || header.size > size - at)
+      fail(GUST_EINVAL, "program holds an illegal op block at byte %lld", static_cast<long long>(at));
+    alignas(8) char args[kMaxOpSize];
+    std::memcpy(args, program + at, header.size);
+    try {
+      table[header.op](args, *this);
+    } catch (const Error& e) {
+      scratch_.reset();
+      throw Error(e.code(), std::string(kOpNames[header.op]) + ": " + e.what());
+    }
+    scratch_.reset();
+    at += header.size;
+  }
+}
+
+}  // namespace gust
+
+using namespace gust;
+
+namespace {
+Context& context_of(int64_t handle) {
+  if (!handle) fail(GUST_EINVAL, "no context");
+  return *reinterpret_cast<Context*>(handle);
+}
+}  // namespace
+
+int32_t gust_context_create(int32_t device, int64_t* out) {
+  return guard([&] {
+    if (device != 0) fail(GUST_EINVAL, "device %d: the CPU library has device 0 only", device);
+    out[0] = reinterpret_cast<int64_t>(new Context());
+  });
+}
+
+int32_t gust_context_destroy(int64_t context) {
+  return guard([&] { delete reinterpret_cast<Context*>(context); });
+}
+
+int32_t gust_context_step_block(int64_t context, int64_t* out) {
+  return guard([&] { out[0] = reinterpret_cast<int64_t>(context_of(context).step_block()); });
+}
+
+int32_t gust_arena_create(int64_t context, int64_t* out) {
+  return guard([&] { out[0] = context_of(context).create_arena(); });
+}
+
+int32_t gust_arena_reset(int64_t context, int32_t arena) {
+  return guard([&] { context_of(context).reset_arena(arena); });
+}
+
+int32_t gust_arena_destroy(int64_t context, int32_t arena) {
+  return guard([&] { context_of(context).destroy_arena(arena); });
+}
+
+int32_t gust_tensor_create(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols, int32_t zero,
+                           int64_t* out) {
+  return guard([&] {
+    Context& c = context_of(context);
+    out[0] = c.create_tensor(arena, dtype, rows, cols, zero != 0);
+    out[1] = reinterpret_cast<int64_t>(c.slot(out[0]).data);
+  });
+}
+
+int32_t gust_tensor_bind(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols, int64_t address,
+                         int64_t* out) {
+  return guard(
+      [&] { out[0] = context_of(context).bind_tensor(arena, dtype, rows, cols, reinterpret_cast<char*>(address)); });
+}
+
+int32_t gust_tensor_rebind(int64_t context, int64_t slot, int64_t rows, int64_t cols, int64_t address) {
+  return guard([&] { context_of(context).rebind_tensor(slot, rows, cols, reinterpret_cast<char*>(address)); });
+}
+
+int32_t gust_tensor_destroy(int64_t context, int64_t slot) {
+  return guard([&] { context_of(context).destroy_tensor(slot); });
+}
+
+int32_t gust_run(int64_t context, const void* program, int64_t size) {
+  return guard([&] { context_of(context).run(static_cast<const char*>(program), size); });
+}

@@ -1,0 +1,108 @@
+/* gust native library: one C ABI, exported alike by libgust_cpu.so and libgust_cuda.so.
+ *
+ * Conventions
+ *  - Every fallible function returns int32_t: GUST_OK or a negative GUST_E*; gust_last_error() has the text
+ *    (per thread). No exception, callback or ownership guess crosses this boundary.
+ *  - Sizes and offsets are int64_t. `_create` pairs with `_destroy`, `_open` with `_close`, `_alloc` with `_free`.
+ *  - Row = destination: indices[indptr[v] .. indptr[v+1]) are the in-neighbours of v; indptr is int64 always,
+ *    indices int32 or int64 as a `dtype` argument (GUST_I32 or GUST_I64) says.
+ *  - Arithmetic on tensors goes through gust_run() and the op table (ffi/ops.ts); everything else is a plain
+ *    function declared here and listed in ffi/symbols.ts. A test holds the three together.
+ */
+#ifndef GUST_H
+#define GUST_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GUST_API __attribute__((visibility("default")))
+
+/* Raised by every change that an older caller could not survive. */
+#define GUST_ABI_VERSION 1
+
+/* Status codes. */
+enum {
+  GUST_OK = 0,
+  GUST_EINVAL = -1,  /* an argument is out of range or inconsistent */
+  GUST_ENOMEM = -2,  /* out of memory */
+  GUST_EIO = -3,     /* a system call failed; the text names it */
+  GUST_EDATA = -4,   /* the input holds something illegal; the text names the place */
+  GUST_EPIPE = -5,   /* the reader of a pipe has gone away */
+  GUST_ENOSYS = -6,  /* this library (or machine) cannot do it; the text says what is missing */
+  GUST_EFAIL = -7,   /* internal failure */
+  GUST_EEOF = -8     /* the input ended before the announced size */
+};
+
+/* Element types, named as safetensors names them. */
+enum {
+  GUST_F64 = 0, GUST_F32 = 1, GUST_F16 = 2, GUST_BF16 = 3,
+  GUST_I64 = 4, GUST_I32 = 5, GUST_I16 = 6, GUST_I8 = 7,
+  GUST_U64 = 8, GUST_U32 = 9, GUST_U16 = 10, GUST_U8 = 11, GUST_BOOL = 12
+};
+
+/* ---- library -------------------------------------------------------------------------------------------- */
+
+/** GUST_ABI_VERSION of the loaded library. */
+GUST_API int32_t gust_abi_version(void);
+/** Copy the calling thread's last error text (NUL-terminated, cut to `size`); returns its full length. */
+GUST_API int64_t gust_last_error(char* text, int64_t size);
+/** Describe the build and the chosen code path as JSON ({"isa":"avx512","threads":2,...}); returns the length. */
+GUST_API int64_t gust_describe(char* text, int64_t size);
+/** Worker threads for everything that follows; 0 = all available cores. Results never depend on it. */
+GUST_API int32_t gust_set_num_threads(int32_t count);
+GUST_API int32_t gust_num_threads(void);
+/** Force "portable", "avx2" or "avx512" kernels (tests); GUST_ENOSYS if this machine cannot run them. */
+GUST_API int32_t gust_set_isa(const char* name);
+
+/* ---- memory ---------------------------------------------------------------------------------------------- */
+
+/** `size` bytes, 64-byte aligned, zeroed if `zero`; large blocks ask for huge pages. `out[0]` = address. */
+GUST_API int32_t gust_alloc(int64_t size, int32_t zero, int64_t* out);
+/** Free what gust_alloc gave (size as asked). A NULL address is fine. */
+GUST_API int32_t gust_free(int64_t address, int64_t size);
+/** Copy `size` bytes between native addresses. */
+GUST_API int32_t gust_copy(int64_t to, int64_t from, int64_t size);
+/** out[0] = bytes now held by gust_alloc, out[1] = most ever held, out[2] = process anonymous + shared resident
+ *  bytes now, out[3] = its highest value seen by the library (sampled at allocation and at this call). */
+GUST_API int32_t gust_memory(int64_t* out);
+
+/* ---- context, arenas, slots, programs ------------------------------------------------------------------- */
+
+typedef struct gust_context gust_context;
+
+/** `out[0]` = context on the device (0 = the library's first). */
+GUST_API int32_t gust_context_create(int32_t device, int64_t* out);
+GUST_API int32_t gust_context_destroy(int64_t context);
+/** `out[0]` = address of the step block: GUST_STEP_WORDS words of 8 bytes that ops read by index, so that a
+ *  recorded program sees new counters and rates at every replay. */
+GUST_API int32_t gust_context_step_block(int64_t context, int64_t* out);
+#define GUST_STEP_WORDS 512
+
+/** `out[0]` = a new arena: memory and slots that are dropped together. Arena 0 exists always; its tensors are
+ *  freed one by one. */
+GUST_API int32_t gust_arena_create(int64_t context, int64_t* out);
+/** Drop every tensor of the arena, keep its memory for reuse. */
+GUST_API int32_t gust_arena_reset(int64_t context, int32_t arena);
+GUST_API int32_t gust_arena_destroy(int64_t context, int32_t arena);
+/** A new tensor of rows x cols in the arena: out[0] = slot, out[1] = address. */
+GUST_API int32_t gust_tensor_create(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols,
+                                    int32_t zero, int64_t* out);
+/** A slot for memory that somebody else owns (a mapped file, another tensor's rows): out[0] = slot. */
+GUST_API int32_t gust_tensor_bind(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols,
+                                  int64_t address, int64_t* out);
+/** Point an existing bound slot elsewhere (the next batch's arrays under a recorded program). */
+GUST_API int32_t gust_tensor_rebind(int64_t context, int64_t slot, int64_t rows, int64_t cols, int64_t address);
+/** Free a tensor of arena 0 (memory too, unless bound). */
+GUST_API int32_t gust_tensor_destroy(int64_t context, int64_t slot);
+
+/** Run a program: argument blocks of the op table one after another (layout: build/generated/ops.h). One op is a
+ *  program of one block; a recorded step is a program of many. Stops at the first failure. */
+GUST_API int32_t gust_run(int64_t context, const void* program, int64_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

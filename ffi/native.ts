@@ -1,0 +1,268 @@
+/**
+ * The native library: loading, checked calls, native memory and windows on it.
+ *
+ * Everything that crosses to native code passes here or through a sibling (`native_<area>.ts`, engine.ts): bun:ffi
+ * turns a missing argument into 0 and 1.5 into 1 without a word, so arguments are checked on this side.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { type DType, dtypeOf, dtypes, type TypedArray, typedArray, type TypedArrayOf } from "./dtype.ts";
+import type { Functions, Runtime } from "./runtime.ts";
+import { type ArgKind, type SymbolName, symbols } from "./symbols.ts";
+
+const ABI_VERSION = 1;
+
+/** Codes of gust.h. */
+export const nativeCodes = {
+  [-1]: "invalid",
+  [-2]: "memory",
+  [-3]: "io",
+  [-4]: "data",
+  [-5]: "pipe",
+  [-6]: "unsupported",
+  [-7]: "internal",
+  [-8]: "eof",
+} as const;
+export type NativeCode = (typeof nativeCodes)[keyof typeof nativeCodes];
+
+/** A native function failed; the message is the library's own text. */
+export class NativeError extends Error {
+  override name = "NativeError";
+  constructor(readonly code: NativeCode, message: string) {
+    super(message);
+  }
+}
+
+let functions: Functions | undefined;
+let runtime: Runtime | undefined;
+
+/** Where the library is looked for: GUST_LIBRARY, beside the executable, PREFIX/lib, build/ of the source tree. */
+function libraryPath(): string {
+  const name = "libgust_cpu.so";
+  const executable = dirname(process.execPath);
+  const candidates = [
+    process.env["GUST_LIBRARY"],
+    join(executable, name),
+    join(executable, "../lib", name),
+    join(import.meta.dirname ?? ".", "../build", name),
+  ].filter((path): path is string => !!path);
+  const found = candidates.find((path) => existsSync(path));
+  if (!found) {
+    throw new NativeError("unsupported", `Cannot find ${name}: looked at ${candidates.map((c) => `"${c}"`).join(", ")}
+hint: run "make build", or set GUST_LIBRARY to its path`);
+  }
+  return found;
+}
+
+async function loadRuntime(): Promise<Runtime> {
+  return "Bun" in globalThis ? (await import("./bun.ts")).runtime : (await import("./deno.ts")).runtime;
+}
+
+/** Open the native library. Every command does this once, before anything else of this module is used. */
+export async function openNative(): Promise<void> {
+  if (functions) return;
+  runtime = await loadRuntime();
+  const path = libraryPath();
+  functions = runtime.open(path);
+  const version = functions.gust_abi_version();
+  if (version !== ABI_VERSION) {
+    functions = undefined;
+    throw new NativeError("unsupported", `"${path}" has ABI version ${version}, expected ${ABI_VERSION}
+hint: rebuild it with "make build"`);
+  }
+}
+
+function library(): Functions {
+  if (!functions) throw new Error("openNative() has not been awaited");
+  return functions;
+}
+
+/** The calling thread's last native error text. */
+export function lastError(): string {
+  const text = new Uint8Array(4096);
+  const length = Number(library().gust_last_error(text, text.length));
+  return new TextDecoder().decode(text.subarray(0, Math.min(length, text.length - 1)));
+}
+
+function checkArgument(name: string, index: number, kind: ArgKind, value: unknown): void {
+  const bad = (wanted: string) => {
+    throw new TypeError(`${name}() argument ${index}: ${String(value)}, expected ${wanted}`);
+  };
+  switch (kind) {
+    case "i32":
+      if (!Number.isInteger(value) || (value as number) < -(2 ** 31) || (value as number) >= 2 ** 31) {
+        bad("a 32-bit integer");
+      }
+      break;
+    case "i64":
+      if (typeof value !== "bigint" && !Number.isSafeInteger(value)) bad("an integer");
+      break;
+    case "addr":
+      if (!Number.isSafeInteger(value) || (value as number) < 0) bad("a native address");
+      break;
+    case "f64":
+      if (typeof value !== "number") bad("a number");
+      break;
+    case "buf":
+      if (value !== null && !ArrayBuffer.isView(value)) bad("a typed array");
+      break;
+  }
+}
+
+const EMPTY = new Uint8Array(8);
+
+/**
+ * Call a native function: arguments checked against the symbol table, a failed status thrown.
+ *
+ * @throws {NativeError} with the library's text if the function fails.
+ * @throws {TypeError} if an argument does not fit the symbol table.
+ */
+export function call<N extends SymbolName>(name: N, ...args: Parameters<Functions[N]>): number {
+  const row = symbols[name];
+  if (args.length !== row.args.length) {
+    throw new TypeError(`${name}() got ${args.length} arguments, expected ${row.args.length}`);
+  }
+  const passed: unknown[] = args;
+  for (let i = 0; i < passed.length; i++) {
+    checkArgument(name, i, row.args[i]!, passed[i]);
+    // An empty array has no address that both runtimes agree on; nothing is read through it.
+    if (row.args[i] === "buf" && ((passed[i] as ArrayBufferView | null)?.byteLength ?? 0) === 0) passed[i] = EMPTY;
+  }
+  const result = Number((library()[name] as (...a: unknown[]) => number | bigint)(...passed));
+  if (row.result === "status" && result < 0) {
+    const code = nativeCodes[result as keyof typeof nativeCodes] ?? "internal";
+    throw new NativeError(code, lastError());
+  }
+  return result;
+}
+
+/** Call a native function that writes `count` int64 results into its last argument; returns them as numbers. */
+export function callOut<N extends SymbolName>(
+  count: number,
+  name: N,
+  ...args: Parameters<Functions[N]> extends [...infer Head, unknown] ? Head : never
+): number[] {
+  const out = new BigInt64Array(count);
+  call(name, ...([...(args as unknown[]), out] as unknown as Parameters<Functions[N]>));
+  return Array.from(out, toNumber);
+}
+
+/** An int64 as a number. @throws {RangeError} past 2^53. */
+export function toNumber(value: bigint | number): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new RangeError(`${value} does not fit a number`);
+  return number;
+}
+
+/** A NUL-terminated UTF-8 string as bytes, for `buf` arguments. */
+export function cString(text: string): Uint8Array {
+  if (text.includes("\0")) throw new TypeError(`"${text}" holds a NUL character`);
+  return new TextEncoder().encode(text + "\0");
+}
+
+/** The library's build and code path: {device, isa, threads, cores, abi}. */
+export function describeNative(): { device: string; isa: string; threads: number; cores: number; abi: number } {
+  const text = new Uint8Array(4096);
+  const length = call("gust_describe", text, text.length);
+  return JSON.parse(new TextDecoder().decode(text.subarray(0, length)));
+}
+
+/** Bytes held by gust now and at most, and the process's anonymous + shared resident bytes now and at most. */
+export function memoryUse(): { held: number; heldPeak: number; resident: number; residentPeak: number } {
+  const [held, heldPeak, resident, residentPeak] = callOut(4, "gust_memory") as [number, number, number, number];
+  return { held, heldPeak, resident, residentPeak };
+}
+
+// ---- native memory --------------------------------------------------------------------------------------------
+
+/** Largest window that TypeScript takes on native memory at once. */
+export const MAX_WINDOW_BYTES = 2 ** 30;
+
+const freed = new FinalizationRegistry<{ address: number; size: number }>(({ address, size }) => {
+  functions?.gust_free(address, size);
+});
+
+/**
+ * A typed range of native memory: allocated here (freed when collected, or by free()), or inside something that
+ * `owner` keeps alive (a mapped file). TypeScript sees windows of it, never all of a large one.
+ */
+export class NativeArray<D extends DType = DType> {
+  private constructor(
+    readonly dtype: D,
+    readonly length: number,
+    readonly address: number,
+    private readonly owner: object | null,
+  ) {}
+
+  /** `length` elements, zeroed unless `zero` is false. */
+  static allocate<D extends DType>(dtype: D, length: number, zero = true): NativeArray<D> {
+    if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`array length ${length}`);
+    const size = length * dtypes[dtype].size;
+    const [address] = callOut(1, "gust_alloc", size, zero ? 1 : 0) as [number];
+    const array = new NativeArray(dtype, length, address, null);
+    freed.register(array, { address, size }, array);
+    return array;
+  }
+
+  /** A copy of a typed array. `dtype` names the elements where the array type does not (BF16, F16, BOOL). */
+  static from<D extends DType>(values: TypedArray, dtype?: D): NativeArray<D> {
+    const array = NativeArray.allocate(dtype ?? (dtypeOf(values) as D), values.length, false);
+    for (let at = 0; at < values.length;) {
+      const window = array.window(at);
+      (window as Uint8Array).set(values.subarray(at, at + window.length) as Uint8Array);
+      at += window.length;
+    }
+    return array;
+  }
+
+  /** Memory that `owner` keeps alive. */
+  static at<D extends DType>(dtype: D, length: number, address: number, owner: object): NativeArray<D> {
+    return new NativeArray(dtype, length, address, owner);
+  }
+
+  get sizeBytes(): number {
+    return this.length * dtypes[this.dtype].size;
+  }
+
+  /** Elements start .. start+count (at most MAX_WINDOW_BYTES; by default as many as fit) as a live typed array. */
+  window(start = 0, count?: number): TypedArrayOf[D] {
+    const { size } = dtypes[this.dtype];
+    const most = Math.floor(MAX_WINDOW_BYTES / size);
+    count ??= Math.min(this.length - start, most);
+    if (!Number.isSafeInteger(start) || start < 0 || count < 0 || start + count > this.length || count > most) {
+      throw new RangeError(`window ${start} + ${count} of an array of ${this.length}, at most ${most} at once`);
+    }
+    if (count === 0) return typedArray(this.dtype, new ArrayBuffer(0));
+    const window = typedArray(this.dtype, runtime!.window(this.address + start * size, count * size), 0, count);
+    owners.set(window, this);
+    return window;
+  }
+
+  /** Elements start .. start+count as a NativeArray that keeps this one alive. */
+  slice(start: number, count: number): NativeArray<D> {
+    if (start < 0 || count < 0 || start + count > this.length) {
+      throw new RangeError(`slice ${start} + ${count} of an array of ${this.length}`);
+    }
+    return new NativeArray(this.dtype, count, this.address + start * dtypes[this.dtype].size, this);
+  }
+
+  /** Element i as a number. */
+  at(i: number): number {
+    return Number(this.window(i, 1)[0]);
+  }
+
+  /** All elements as a new array of numbers: for small arrays and tests. */
+  toNumbers(): number[] {
+    return Array.from(this.window(0, this.length) as ArrayLike<number | bigint>, Number);
+  }
+
+  /** Free it now. Only for arrays made by allocate() or from(). */
+  free(): void {
+    if (this.owner) throw new Error("free() of memory that something else owns");
+    if (freed.unregister(this)) call("gust_free", this.address, this.sizeBytes);
+  }
+}
+
+/** A window keeps the memory under it alive. */
+const owners = new WeakMap<object, object>();

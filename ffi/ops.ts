@@ -1,0 +1,345 @@
+/**
+ * The op table: every tensor operation of the native library, once.
+ *
+ * A row gives the fields of the op's argument block in order. `build/generated/ops.h` (structs, static asserts, op
+ * numbers) is generated from here by ffi/generate.ts, and ffi/engine.ts checks dtypes and shapes of every call
+ * against here, so that the two sides cannot drift and kernels never validate.
+ *
+ * Fields:
+ *  - slots: tensors, by slot number. `shape` names dimensions; a name is bound where it first appears and must agree
+ *    everywhere else in the row ("n+1" is one more than "n"). One name = 1-d, two names = 2-d.
+ *  - ints, floats: constants of the call (a mode, an exponent).
+ *  - steps: the index of a step-block word, for what changes from step to step.
+ * dtype classes: real = F32 or F64, one for the whole call; stored = real, F16 or BF16; index = I32 or I64;
+ * any = whatever; otherwise the dtype's own name.
+ */
+
+export type DTypeClass = "real" | "stored" | "index" | "any" | "I64" | "I32" | "F64" | "U8";
+
+export interface SlotField {
+  readonly kind: "slot";
+  readonly dtype: DTypeClass;
+  readonly shape: readonly string[];
+  readonly optional: boolean;
+  readonly output: boolean;
+}
+export interface ScalarField {
+  readonly kind: "int" | "float" | "step";
+}
+export type Field = SlotField | ScalarField;
+
+export interface OpRow {
+  readonly summary: string;
+  readonly fields: Readonly<Record<string, Field>>;
+  /** Which devices have a kernel: "host" means the CUDA library runs it on the CPU side and says so. */
+  readonly cpu: true;
+  readonly cuda: boolean | "host";
+}
+
+type Slot<O extends boolean> = SlotField & { readonly optional: O };
+const input = (dtype: DTypeClass, ...shape: string[]): Slot<false> => ({
+  kind: "slot",
+  dtype,
+  shape,
+  optional: false,
+  output: false,
+});
+const optional = (dtype: DTypeClass, ...shape: string[]): Slot<true> => ({
+  kind: "slot",
+  dtype,
+  shape,
+  optional: true,
+  output: false,
+});
+const output = (dtype: DTypeClass, ...shape: string[]): Slot<false> => ({
+  kind: "slot",
+  dtype,
+  shape,
+  optional: false,
+  output: true,
+});
+const optionalOutput = (dtype: DTypeClass, ...shape: string[]): Slot<true> => ({
+  kind: "slot",
+  dtype,
+  shape,
+  optional: true,
+  output: true,
+});
+const int = { kind: "int" } as const;
+const float = { kind: "float" } as const;
+const step = { kind: "step" } as const;
+
+function row<F extends Record<string, Field>>(summary: string, fields: F, cuda: boolean | "host" = false) {
+  return { summary, fields, cpu: true, cuda } as const;
+}
+
+/** Element-wise functions of the `unary` op; `alpha` is the op's float. */
+export const unaryKinds = {
+  exp: 0,
+  log: 1,
+  tanh: 2,
+  sigmoid: 3,
+  sqrt: 4,
+  reciprocal: 5, // 1 / x, and 0 where x = 0
+  power: 6, // x ^ alpha, and 0 where x = 0 and alpha < 0
+  abs: 7,
+  sign: 8,
+  max_scalar: 9, // max(x, alpha)
+} as const;
+
+/** Reductions of `spmm` and `segment_reduce`. An empty row or segment gives 0. */
+export const reductions = { sum: 0, mean: 1, max: 2, min: 3 } as const;
+
+export const ops = {
+  // ---- dense, element-wise ----
+  fill: row("out = value", { out: output("any", "n", "f"), value: float }),
+  cast: row("out = x, converted (stored to stored)", { x: input("any", "n", "f"), out: output("any", "n", "f") }),
+  axpby: row("out = alpha * x + beta * y (y may be absent; out may be x or y)", {
+    x: input("real", "n", "f"),
+    y: optional("real", "n", "f"),
+    out: output("real", "n", "f"),
+    alpha: float,
+    beta: float,
+  }),
+  mul: row("out = x * y, element by element", {
+    x: input("real", "n", "f"),
+    y: input("real", "n", "f"),
+    out: output("real", "n", "f"),
+  }),
+  unary: row("out = function(x); `kind` is one of unaryKinds", {
+    x: input("real", "n", "f"),
+    out: output("real", "n", "f"),
+    kind: int,
+    alpha: float,
+  }),
+  relu: row("out = x where x > 0, else slope * x", {
+    x: input("real", "n", "f"),
+    out: output("real", "n", "f"),
+    slope: float,
+  }),
+  relu_backward: row("out = g where x > 0, else slope * g", {
+    g: input("real", "n", "f"),
+    x: input("real", "n", "f"),
+    out: output("real", "n", "f"),
+    slope: float,
+  }),
+  add_bias: row("out[i, j] = x[i, j] + bias[j] (out may be x)", {
+    x: input("real", "n", "f"),
+    bias: input("real", "f"),
+    out: output("real", "n", "f"),
+  }),
+  row_scale: row("out[i, j] = scale[i] * x[i, j] (out may be x)", {
+    x: input("real", "n", "f"),
+    scale: input("real", "n"),
+    out: output("real", "n", "f"),
+  }),
+  column_sum: row("out[j] = sum over i of x[i, j], in fixed chunks", {
+    x: input("real", "n", "f"),
+    out: output("real", "f"),
+  }),
+  row_sum: row("out[i] = sum over j of x[i, j]", { x: input("real", "n", "f"), out: output("real", "n") }),
+  row_dot: row("out[i] = sum over j of x[i, j] * y[i, j]", {
+    x: input("real", "n", "f"),
+    y: input("real", "n", "f"),
+    out: output("real", "n"),
+  }),
+  total_sum: row("out[0] = sum of x, in fixed chunks, accumulated in float64", {
+    x: input("real", "n", "f"),
+    out: output("real", "1"),
+  }),
+  broadcast_rows: row("out[i, j] = x[j]", { x: input("real", "f"), out: output("real", "n", "f") }),
+  broadcast_columns: row("out[i, j] = x[i]", { x: input("real", "n"), out: output("real", "n", "f") }),
+  broadcast_scalar: row("out[i, j] = x[0]", { x: input("real", "1"), out: output("real", "n", "f") }),
+  dropout: row("out = x / (1 - p) where kept, else 0; draw j of row id (ids absent: the row number)", {
+    x: input("real", "n", "f"),
+    ids: optional("index", "n"),
+    out: output("real", "n", "f"),
+    p: float,
+    stream: int,
+    layer: int,
+  }),
+  dropout_csr: row("the same on CSR values: draw number = position inside the row", {
+    indptr: input("I64", "n+1"),
+    values: optional("real", "e"),
+    ids: optional("index", "n"),
+    out: output("real", "e"),
+    p: float,
+    stream: int,
+    layer: int,
+  }),
+  uniform: row("out = low + (high - low) * u; draw j of row i, step and epoch from the step block", {
+    out: output("real", "n", "f"),
+    low: float,
+    high: float,
+    stream: int,
+    layer: int,
+  }),
+  log_softmax: row("out[i, :] = x[i, :] - logsumexp(x[i, :])", {
+    x: input("real", "n", "f"),
+    out: output("real", "n", "f"),
+  }),
+  argmax: row("out[i] = first j with the largest x[i, j]", { x: input("real", "n", "f"), out: output("I32", "n") }),
+
+  // ---- dense products ----
+  gemm: row("out = alpha * op(a) @ op(b) + beta * out; op transposes where trans_* = 1", {
+    a: input("real", "ar", "ac"),
+    b: input("real", "br", "bc"),
+    out: output("real", "m", "n"),
+    trans_a: int,
+    trans_b: int,
+    alpha: float,
+    beta: float,
+  }),
+
+  // ---- rows by index ----
+  gather: row("out[i, :] = x[index[i], :] (0 where index[i] < 0); stored x is converted", {
+    x: input("any", "m", "f"),
+    index: input("index", "n"),
+    out: output("any", "n", "f"),
+  }),
+  scatter_add: row("out[index[i], :] += x[i, :], in order of i (index < 0 is left out); out is zeroed first", {
+    x: input("real", "n", "f"),
+    index: input("index", "n"),
+    out: output("real", "m", "f"),
+  }),
+
+  // ---- sparse ----
+  spmm: row(
+    "out[i] = left[i] * reduce over e in row i of values[e] * right[j] * x[j] + diagonal[i] * x[i], j = indices[e]; " +
+      "max and min write the winning position in the row's edges to arg (-1: none)",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      values: optional("real", "e"),
+      left: optional("real", "n"),
+      right: optional("real", "m"),
+      diagonal: optional("real", "n"),
+      x: input("stored", "m", "f"),
+      out: output("real", "n", "f"),
+      arg: optionalOutput("I64", "n", "f"),
+      reduce: int,
+    },
+  ),
+  spmm_arg_backward: row("out[j, c] = sum over i with arg[i, c] an edge to j of values[e] * g[i, c]", {
+    arg: input("I64", "n", "f"),
+    indices: input("index", "e"),
+    values: optional("real", "e"),
+    g: input("real", "n", "f"),
+    out: output("real", "m", "f"),
+  }),
+  sddmm: row("out[e] = left[i] * right[j] * <x[i], y[j]> for edge e = (i, j)", {
+    indptr: input("I64", "n+1"),
+    indices: input("index", "e"),
+    left: optional("real", "n"),
+    right: optional("real", "m"),
+    x: input("real", "n", "f"),
+    y: input("real", "m", "f"),
+    out: output("real", "e"),
+  }),
+  csr_transpose: row("CSR of the transpose, rows in order of the old rows; order[e'] = old edge number", {
+    indptr: input("I64", "n+1"),
+    indices: input("index", "e"),
+    out_indptr: output("I64", "m+1"),
+    out_indices: output("index", "e"),
+    order: output("I64", "e"),
+  }),
+  csr_row_sum: row("out[i] = sum of |values[e]|^power over row i (values absent: ones; power 0 counts)", {
+    indptr: input("I64", "n+1"),
+    values: optional("real", "e"),
+    out: output("real", "n"),
+    power: float,
+  }),
+  csr_scale: row("out[e] = left[i] * values[e] * right[j]; any factor may be absent", {
+    indptr: input("I64", "n+1"),
+    indices: input("index", "e"),
+    values: optional("real", "e"),
+    left: optional("real", "n"),
+    right: optional("real", "m"),
+    out: output("real", "e"),
+  }),
+  csr_to_dense: row("out = the dense matrix; duplicates add up", {
+    indptr: input("I64", "n+1"),
+    indices: input("index", "e"),
+    values: optional("real", "e"),
+    out: output("real", "n", "f"),
+  }),
+  segment_reduce: row("out[s, :] = reduce of x[indptr[s] .. indptr[s+1], :]; arg as in spmm", {
+    indptr: input("I64", "s+1"),
+    x: input("real", "n", "f"),
+    out: output("real", "s", "f"),
+    arg: optionalOutput("I64", "s", "f"),
+    reduce: int,
+  }),
+  segment_broadcast: row("out[i, :] = x[s, :] for i in segment s; mean = 1 divides by the segment's length", {
+    indptr: input("I64", "s+1"),
+    x: input("real", "s", "f"),
+    out: output("real", "n", "f"),
+    mean: int,
+  }),
+  segment_softmax: row("out = softmax of x inside each segment, column by column", {
+    indptr: input("I64", "s+1"),
+    x: input("real", "n", "f"),
+    out: output("real", "n", "f"),
+  }),
+
+  // ---- losses and scores ----
+  softmax_cross_entropy: row(
+    "out[0] = sum over r of weight[r] * -log softmax(x[index[r]])[label[index[r]]] / total; total = sum of weight " +
+      "(absent: ones), or 1 for sum = 1; negative labels are left out; index absent: every row",
+    {
+      x: input("real", "n", "c"),
+      label: input("I32", "n"),
+      index: optional("index", "r"),
+      weight: optional("real", "r"),
+      out: output("real", "1"),
+      sum: int,
+    },
+  ),
+  softmax_cross_entropy_backward: row("out = g[0] * gradient of the loss; rows not in index are 0", {
+    x: input("real", "n", "c"),
+    label: input("I32", "n"),
+    index: optional("index", "r"),
+    weight: optional("real", "r"),
+    g: input("real", "1"),
+    out: output("real", "n", "c"),
+    sum: int,
+  }),
+  count_correct: row("out[0] = rows of index whose argmax is their label, out[1] = rows with a label", {
+    x: input("real", "n", "c"),
+    label: input("I32", "n"),
+    index: optional("index", "r"),
+    out: output("I64", "2"),
+  }),
+
+  // ---- optimizers (in place; rates and bias corrections come from the step block) ----
+  sgd: row("v = momentum * v + g; param -= lr * (v, or g + momentum * v for nesterov); g includes weight_decay * param", {
+    param: output("real", "n", "f"),
+    grad: input("real", "n", "f"),
+    velocity: optionalOutput("real", "n", "f"),
+    lr: step,
+    momentum: float,
+    nesterov: int,
+    weight_decay: float,
+  }),
+  adam: row(
+    "Kingma and Ba 2015, bias-corrected by step words 1 - beta^t; weight_decay goes into g, or, decoupled = 1 " +
+      "(AdamW), shrinks param by lr * weight_decay first",
+    {
+      param: output("real", "n", "f"),
+      grad: input("real", "n", "f"),
+      m: output("real", "n", "f"),
+      v: output("real", "n", "f"),
+      lr: step,
+      correction1: step,
+      correction2: step,
+      beta1: float,
+      beta2: float,
+      eps: float,
+      weight_decay: float,
+      decoupled: int,
+    },
+  ),
+} as const satisfies Record<string, OpRow>;
+
+export type OpName = keyof typeof ops;
+export const opNames = Object.keys(ops) as OpName[];

@@ -1,0 +1,45 @@
+/**
+ * The plain functions of cu/include/gust.h, as data. `bun.ts` and `deno.ts` each translate this table; a test parses
+ * the header and fails when the two disagree.
+ *
+ * Argument kinds: `i32`, `i64`, `f64`; `addr` = a native address as a number (0 = NULL), declared int64_t in the
+ * header; `buf` = a typed array whose bytes the callee reads or writes during the call, declared as a pointer.
+ * Results: `status` (int32_t, negative = failed), `i32`, `i64`.
+ */
+
+export type ArgKind = "i32" | "i64" | "f64" | "addr" | "buf";
+export type ResultKind = "status" | "i32" | "i64";
+export interface SymbolRow {
+  readonly args: readonly ArgKind[];
+  readonly result: ResultKind;
+}
+
+const status = <const A extends readonly ArgKind[]>(...args: A) => ({ args, result: "status" } as const);
+
+export const symbols = {
+  gust_abi_version: { args: [], result: "i32" },
+  gust_last_error: { args: ["buf", "i64"], result: "i64" },
+  gust_describe: { args: ["buf", "i64"], result: "i64" },
+  gust_set_num_threads: status("i32"),
+  gust_num_threads: { args: [], result: "i32" },
+  gust_set_isa: status("buf"),
+
+  gust_alloc: status("i64", "i32", "buf"),
+  gust_free: status("addr", "i64"),
+  gust_copy: status("addr", "addr", "i64"),
+  gust_memory: status("buf"),
+
+  gust_context_create: status("i32", "buf"),
+  gust_context_destroy: status("addr"),
+  gust_context_step_block: status("addr", "buf"),
+  gust_arena_create: status("addr", "buf"),
+  gust_arena_reset: status("addr", "i32"),
+  gust_arena_destroy: status("addr", "i32"),
+  gust_tensor_create: status("addr", "i32", "i32", "i64", "i64", "i32", "buf"),
+  gust_tensor_bind: status("addr", "i32", "i32", "i64", "i64", "addr", "buf"),
+  gust_tensor_rebind: status("addr", "i64", "i64", "i64", "addr"),
+  gust_tensor_destroy: status("addr", "i64"),
+  gust_run: status("addr", "buf", "i64"),
+} as const satisfies Record<string, SymbolRow>;
+
+export type SymbolName = keyof typeof symbols;
