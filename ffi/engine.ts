@@ -1,0 +1,337 @@
+/**
+ * The engine: a native context, its tensors and the calls of the op table.
+ *
+ * `Engine.run()` checks dtypes and shapes against the op's row, writes one argument block and runs it. Between
+ * `record()` and its end the blocks are kept as well, and the `Program` replays all of them with one native call:
+ * same slots, same memory, new step words.
+ */
+import { type DType, dtypes } from "./dtype.ts";
+import { call, callOut, cString, NativeArray } from "./native.ts";
+import { type DTypeClass, type Field, type OpName, opNames, type OpRow, ops, type SlotField } from "./ops.ts";
+
+/** A tensor by slot: row-major rows x cols (1-d: cols = 1, `rank` = 1). The memory belongs to its arena. */
+export interface TensorHandle {
+  readonly slot: number;
+  readonly dtype: DType;
+  readonly rows: number;
+  readonly cols: number;
+  readonly rank: 1 | 2;
+  readonly address: number;
+}
+
+type OpFields<N extends OpName> = (typeof ops)[N]["fields"];
+type IsOptional<F> = F extends { readonly kind: "slot"; readonly optional: true } ? true : false;
+type ArgOf<F> = F extends { readonly kind: "slot" } ? TensorHandle : number;
+type Flat<T> = { [K in keyof T]: T[K] };
+/** The arguments of an op: tensors for slots, numbers for the rest. */
+export type OpArgs<N extends OpName> = Flat<
+  & { [K in keyof OpFields<N> as IsOptional<OpFields<N>[K]> extends true ? never : K]: ArgOf<OpFields<N>[K]> }
+  & { [K in keyof OpFields<N> as IsOptional<OpFields<N>[K]> extends true ? K : never]?: TensorHandle | null }
+>;
+
+const REAL = new Set<DType>(["F32", "F64"]);
+const fits: Record<DTypeClass, (dtype: DType) => boolean> = {
+  real: (d) => REAL.has(d),
+  stored: (d) => REAL.has(d) || d === "F16" || d === "BF16",
+  index: (d) => d === "I32" || d === "I64",
+  any: () => true,
+  I64: (d) => d === "I64",
+  I32: (d) => d === "I32",
+  F64: (d) => d === "F64",
+  U8: (d) => d === "U8",
+};
+
+interface CompiledField {
+  readonly name: string;
+  readonly spec: Field;
+}
+interface CompiledOp {
+  readonly name: OpName;
+  readonly number: number;
+  readonly fields: readonly CompiledField[];
+  readonly sizeBytes: number;
+}
+
+const compiled = Object.fromEntries(opNames.map((name, number) => {
+  const fields = Object.entries<Field>((ops[name] as OpRow).fields).map(([field, spec]) => ({ name: field, spec }));
+  return [name, { name, number, fields, sizeBytes: 8 * (fields.length + 1) }];
+})) as Record<OpName, CompiledOp>;
+
+const shapeText = (t: TensorHandle) => t.rank === 1 ? `[${t.rows}]` : `[${t.rows}, ${t.cols}]`;
+
+/** Bind or compare one named dimension; returns a problem or null. */
+function bindDim(dims: Map<string, number>, name: string, size: number): string | null {
+  const fixed = Number(name);
+  if (!Number.isNaN(fixed)) return size === fixed ? null : `has dimension ${size}, expected ${fixed}`;
+  const plus = name.endsWith("+1") ? 1 : 0;
+  const key = plus ? name.slice(0, -2) : name;
+  const known = dims.get(key);
+  if (known === undefined) {
+    dims.set(key, size - plus);
+    return size - plus < 0 ? `has dimension ${size}, expected at least 1` : null;
+  }
+  return known + plus === size ? null : `has dimension ${size}, expected ${name} = ${known + plus}`;
+}
+
+/** Dtypes and shapes against the row; throws a TypeError or RangeError that names the op and the argument. */
+function check(op: CompiledOp, args: Record<string, TensorHandle | number | null | undefined>): void {
+  const dims = new Map<string, number>();
+  const dtypeOfClass = new Map<DTypeClass, DType>();
+  for (const { name, spec } of op.fields) {
+    const value = args[name];
+    if (spec.kind !== "slot") {
+      const ok = spec.kind === "float" ? typeof value === "number" : Number.isSafeInteger(value);
+      if (!ok) {
+        throw new TypeError(`${op.name}() ${name}: ${String(value)}, expected a${spec.kind === "float" ? " number" : "n integer"}`);
+      }
+      continue;
+    }
+    if (value === null || value === undefined) {
+      if (!spec.optional) throw new TypeError(`${op.name}() ${name}: missing, expected a tensor`);
+      continue;
+    }
+    checkSlot(op, name, spec, value as TensorHandle, dims, dtypeOfClass);
+  }
+  const unknown = Object.keys(args).find((key) => !op.fields.some((field) => field.name === key));
+  if (unknown !== undefined) throw new TypeError(`${op.name}() has no argument "${unknown}"`);
+}
+
+function checkSlot(
+  op: CompiledOp,
+  name: string,
+  spec: SlotField,
+  t: TensorHandle,
+  dims: Map<string, number>,
+  dtypeOfClass: Map<DTypeClass, DType>,
+): void {
+  if (!fits[spec.dtype](t.dtype)) throw new TypeError(`${op.name}() ${name}: ${t.dtype}, expected ${spec.dtype}`);
+  if (spec.dtype === "real" || spec.dtype === "index") {
+    // Accumulating outputs and labels aside, one real type and one index type per call and role.
+    const key = spec.dtype;
+    const known = dtypeOfClass.get(key);
+    if (known !== undefined && known !== t.dtype && key === "real") {
+      throw new TypeError(`${op.name}() ${name}: ${t.dtype}, expected ${known} like the arguments before it`);
+    }
+    dtypeOfClass.set(key, t.dtype);
+  }
+  const shape = spec.shape.length === 1 ? [t.rows * t.cols] : [t.rows, t.cols];
+  for (let i = 0; i < shape.length; i++) {
+    const problem = bindDim(dims, spec.shape[i]!, shape[i]!);
+    if (problem) throw new RangeError(`${op.name}() ${name}: ${shapeText(t)} ${problem}`);
+  }
+}
+
+/** Memory and slots that are dropped together. */
+export class Arena {
+  constructor(readonly engine: Engine, readonly id: number) {}
+
+  /** A new tensor; uninitialised unless `zero`. */
+  tensor(dtype: DType, shape: readonly number[], zero = false): TensorHandle {
+    const { rows, cols, rank } = matrixShape(shape);
+    const [slot, address] = callOut(
+      2,
+      "gust_tensor_create",
+      this.engine.context,
+      this.id,
+      dtypes[dtype].code,
+      rows,
+      cols,
+      zero ? 1 : 0,
+    ) as [number, number];
+    return { slot, dtype, rows, cols, rank, address };
+  }
+
+  /** A slot for memory that somebody else keeps alive as long as the tensor is used. */
+  bind(array: NativeArray, shape: readonly number[] = [array.length]): TensorHandle {
+    const { rows, cols, rank } = matrixShape(shape);
+    if (rows * cols !== array.length) throw new RangeError(`shape [${shape}] of an array of ${array.length}`);
+    return this.bindAddress(array.dtype, rows, cols, rank, array.address);
+  }
+
+  /** Rows start .. start+count of a tensor, sharing its memory. */
+  rows(t: TensorHandle, start: number, count: number): TensorHandle {
+    if (start < 0 || count < 0 || start + count > t.rows) throw new RangeError(`rows ${start} + ${count} of ${shapeText(t)}`);
+    return this.bindAddress(t.dtype, count, t.cols, t.rank, t.address + start * t.cols * dtypes[t.dtype].size);
+  }
+
+  /** The same memory under another shape of the same size. */
+  reshape(t: TensorHandle, shape: readonly number[]): TensorHandle {
+    const { rows, cols, rank } = matrixShape(shape);
+    if (rows * cols !== t.rows * t.cols) throw new RangeError(`shape [${shape}] of ${shapeText(t)}`);
+    return this.bindAddress(t.dtype, rows, cols, rank, t.address);
+  }
+
+  private bindAddress(dtype: DType, rows: number, cols: number, rank: 1 | 2, address: number): TensorHandle {
+    const [slot] = callOut(
+      1,
+      "gust_tensor_bind",
+      this.engine.context,
+      this.id,
+      dtypes[dtype].code,
+      rows,
+      cols,
+      address,
+    ) as [number];
+    return { slot, dtype, rows, cols, rank, address };
+  }
+
+  /** Drop every tensor, keep the memory for the next round. */
+  reset(): void {
+    call("gust_arena_reset", this.engine.context, this.id);
+  }
+
+  destroy(): void {
+    call("gust_arena_destroy", this.engine.context, this.id);
+  }
+}
+
+function matrixShape(shape: readonly number[]): { rows: number; cols: number; rank: 1 | 2 } {
+  if (shape.length === 0 || shape.some((d) => !Number.isSafeInteger(d) || d < 0)) {
+    throw new RangeError(`shape [${shape}], expected non-negative integers`);
+  }
+  const cols = shape.length === 1 ? 1 : shape.at(-1)!;
+  const rows = shape.length === 1 ? shape[0]! : shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  return { rows, cols, rank: shape.length === 1 ? 1 : 2 };
+}
+
+/** A recorded sequence of ops. `replay()` runs it on the same slots. */
+export class Program {
+  constructor(private readonly engine: Engine, private readonly bytes: Uint8Array, readonly length: number) {}
+  replay(): void {
+    call("gust_run", this.engine.context, this.bytes, this.bytes.length);
+  }
+}
+
+/** First words of the step block; the rest are handed out by Engine.stepWord(). */
+export const STEP = { seed: 0, epoch: 1, step: 2 } as const;
+const STEP_WORDS = 512;
+
+export class Engine {
+  readonly context: number;
+  /** Arena 0: parameters and whatever else outlives steps; freed one by one. */
+  readonly persistent: Arena;
+  private readonly block = new ArrayBuffer(256);
+  private readonly bytes = new Uint8Array(this.block);
+  private readonly view = new DataView(this.block);
+  private readonly stepInts: BigUint64Array;
+  private readonly stepFloats: Float64Array;
+  private nextStepWord = 8;
+  private recording: Uint8Array[] | null = null;
+
+  /** The native library must be open (openNative()). */
+  constructor(device = 0) {
+    this.context = callOut(1, "gust_context_create", device)[0]!;
+    this.persistent = new Arena(this, 0);
+    const address = callOut(1, "gust_context_step_block", this.context)[0]!;
+    const words = NativeArray.at("F64", STEP_WORDS, address, this);
+    this.stepFloats = words.window() as Float64Array;
+    this.stepInts = new BigUint64Array(this.stepFloats.buffer, 0, STEP_WORDS);
+  }
+
+  /** A new arena for a step, a batch or a recorded program. */
+  arena(): Arena {
+    return new Arena(this, callOut(1, "gust_arena_create", this.context)[0]!);
+  }
+
+  /** Free one tensor of the persistent arena. */
+  free(t: TensorHandle): void {
+    call("gust_tensor_destroy", this.context, t.slot);
+  }
+
+  /** Point a bound tensor at other memory, possibly of other size (next batch under a recorded program). */
+  rebind(t: TensorHandle, array: NativeArray, rows: number, cols: number): void {
+    call("gust_tensor_rebind", this.context, t.slot, rows, cols, array.address);
+  }
+
+  /** The index of a new word of the step block. */
+  stepWord(): number {
+    if (this.nextStepWord === STEP_WORDS) throw new RangeError(`the step block has ${STEP_WORDS} words`);
+    return this.nextStepWord++;
+  }
+
+  /** Set a floating-point step word (a learning rate, a bias correction). */
+  setStepFloat(word: number, value: number): void {
+    this.stepFloats[word] = value;
+  }
+
+  /** Set the counters that random streams are keyed by. */
+  setStep(seed: number, epoch: number, step: number): void {
+    this.stepInts[STEP.seed] = BigInt(seed);
+    this.stepInts[STEP.epoch] = BigInt(epoch);
+    this.stepInts[STEP.step] = BigInt(step);
+  }
+
+  /**
+   * Run one op.
+   *
+   * @throws {TypeError} for a missing or unknown argument or a wrong dtype, {RangeError} for shapes that disagree.
+   */
+  run<N extends OpName>(name: N, args: OpArgs<N>): void {
+    const op = compiled[name];
+    check(op, args as Record<string, TensorHandle | number | null | undefined>);
+    this.write(op, args as Record<string, TensorHandle | number | null | undefined>);
+    call("gust_run", this.context, this.bytes, op.sizeBytes);
+    this.recording?.push(this.bytes.slice(0, op.sizeBytes));
+  }
+
+  private write(op: CompiledOp, args: Record<string, TensorHandle | number | null | undefined>): void {
+    this.view.setInt32(0, op.number, true);
+    this.view.setInt32(4, op.sizeBytes, true);
+    let at = 8;
+    for (const { name, spec } of op.fields) {
+      const value = args[name];
+      if (spec.kind === "float") this.view.setFloat64(at, value as number, true);
+      else {
+        const integer = spec.kind === "slot" ? (value as TensorHandle | null | undefined)?.slot ?? -1 : value as number;
+        this.view.setInt32(at, integer | 0, true);
+        this.view.setInt32(at + 4, Math.floor(integer / 2 ** 32), true);
+      }
+      at += 8;
+    }
+  }
+
+  /** Run `body` and keep every op it ran as a program. Tensors it used must live as long as the program. */
+  record(body: () => void): Program {
+    if (this.recording) throw new Error("record() inside record()");
+    this.recording = [];
+    try {
+      body();
+      const size = this.recording.reduce((sum, block) => sum + block.length, 0);
+      const bytes = new Uint8Array(size);
+      let at = 0;
+      for (const block of this.recording) {
+        bytes.set(block, at);
+        at += block.length;
+      }
+      return new Program(this, bytes, this.recording.length);
+    } finally {
+      this.recording = null;
+    }
+  }
+
+  destroy(): void {
+    call("gust_context_destroy", this.context);
+  }
+}
+
+/** The elements of a tensor as a live window (small tensors, tests). */
+export function tensorWindow<D extends DType>(t: TensorHandle & { dtype: D }, owner: object) {
+  return NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner).window();
+}
+
+/** Worker threads of the native library; 0 = all available cores. */
+export function setThreads(count: number): void {
+  call("gust_set_num_threads", count);
+}
+
+/** Force an instruction set (tests): portable, avx2 or avx512. */
+export function setIsa(name: string): void {
+  call("gust_set_isa", cString(name));
+}
+
+/** Stream number of a step's name: 32-bit FNV-1a, as in cu/common/rng.h. */
+export function streamId(name: string): number {
+  let h = 2166136261;
+  for (const byte of new TextEncoder().encode(name)) h = Math.imul(h ^ byte, 16777619);
+  return h >>> 0;
+}
