@@ -55,7 +55,7 @@ interface CompiledOp {
 const compiled = Object.fromEntries(opNames.map((name, number) => {
   const fields = Object.entries<Field>((ops[name] as OpRow).fields).map(([field, spec]) => ({ name: field, spec }));
   return [name, { name, number, fields, sizeBytes: 8 * (fields.length + 1) }];
-})) as Record<OpName, CompiledOp>;
+})) as unknown as Record<OpName, CompiledOp>;
 
 const shapeText = (t: TensorHandle) => t.rank === 1 ? `[${t.rows}]` : `[${t.rows}, ${t.cols}]`;
 
@@ -92,6 +92,8 @@ function check(op: CompiledOp, args: Record<string, TensorHandle | number | null
     }
     checkSlot(op, name, spec, value as TensorHandle, dims, dtypeOfClass);
   }
+  const problem = (ops[op.name] as OpRow).verify?.(args as Record<string, TensorHandle & number>);
+  if (problem) throw new RangeError(`${op.name}() ${problem}`);
   const unknown = Object.keys(args).find((key) => !op.fields.some((field) => field.name === key));
   if (unknown !== undefined) throw new TypeError(`${op.name}() has no argument "${unknown}"`);
 }

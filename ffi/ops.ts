@@ -34,6 +34,8 @@ export interface OpRow {
   /** Which devices have a kernel: "host" means the CUDA library runs it on the CPU side and says so. */
   readonly cpu: true;
   readonly cuda: boolean | "host";
+  /** A check that shape names cannot say; returns the problem or null. */
+  readonly verify?: (args: Record<string, { rows: number; cols: number } & number>) => string | null;
 }
 
 type Slot<O extends boolean> = SlotField & { readonly optional: O };
@@ -69,8 +71,8 @@ const int = { kind: "int" } as const;
 const float = { kind: "float" } as const;
 const step = { kind: "step" } as const;
 
-function row<F extends Record<string, Field>>(summary: string, fields: F, cuda: boolean | "host" = false) {
-  return { summary, fields, cpu: true, cuda } as const;
+function row<F extends Record<string, Field>>(summary: string, fields: F, rest: Partial<Pick<OpRow, "cuda" | "verify">> = {}) {
+  return { summary, fields, cpu: true, cuda: rest.cuda ?? false, verify: rest.verify } as const;
 }
 
 /** Element-wise functions of the `unary` op; `alpha` is the op's float. */
@@ -189,6 +191,13 @@ export const ops = {
     trans_b: int,
     alpha: float,
     beta: float,
+  }, {
+    verify({ a, b, out, trans_a, trans_b }) {
+      const [m, k] = trans_a ? [a!.cols, a!.rows] : [a!.rows, a!.cols];
+      const [k2, n] = trans_b ? [b!.cols, b!.rows] : [b!.rows, b!.cols];
+      if (k !== k2) return `inner dimensions are ${k} and ${k2}`;
+      return out!.rows === m && out!.cols === n ? null : `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
+    },
   }),
 
   // ---- rows by index ----

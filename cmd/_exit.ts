@@ -1,0 +1,59 @@
+/** How a run ends: exit statuses, error messages, signals. */
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { GustError } from "../core/errors.ts";
+import { NativeError } from "../ffi/native.ts";
+
+/** 0 done, 1 failed, 2 usage, 3 ran and the answer is no, 130 after Ctrl-C. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, no: 3, interrupted: 130 } as const;
+
+/** The command ran and the answer is no: a threshold missed, a check failed. */
+export class AnswerIsNo extends Error {
+  override name = "AnswerIsNo";
+}
+
+/** The run was interrupted by the user, after its checkpoint was written. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}
+
+/** Write all of `text` to a file descriptor; waits where a pipe is full, throws EPIPE where its reader has gone. */
+export function writeAll(fd: number, text: string | Uint8Array): void {
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(fd, bytes, at, bytes.length - at);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
+/** The reader of our output has gone away: the quiet end of a pipe. */
+export function isClosedPipe(error: unknown): boolean {
+  return (error instanceof NativeError && error.code === "pipe") || (error as { code?: string })?.code === "EPIPE";
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof AnswerIsNo) return EXIT.no;
+  if (error instanceof Interrupted) return EXIT.interrupted;
+  if (error instanceof GustError && (error.code === "usage" || error.code === "missing")) return EXIT.usage;
+  return EXIT.failed;
+}
+
+/** Print the error for a person and set the exit status. Never calls exit(): that would cut pending output. */
+export function report(command: string, error: unknown): void {
+  if (isClosedPipe(error)) return;
+  process.exitCode = statusOf(error);
+  const prefix = command ? `gust ${command}` : "gust";
+  const message = error instanceof Error ? error.message : String(error);
+  const lines = [message === "" ? "" : `${prefix}: ${message}`];
+  if (error instanceof GustError && error.hint) lines.push(`hint: ${error.hint}`);
+  if (process.env["GUST_DEBUG"] === "1" && error instanceof Error && error.stack) lines.push(error.stack);
+  try {
+    writeAll(2, lines.filter((line) => line).map((line) => line + "\n").join(""));
+  } catch {
+    // Nobody reads stderr: the status still says it.
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Inputs and outputs of a command: operands or standard input, documents told apart by content, outputs by -o, to a
+ * regular file or down a pipe (after the documents that were read), results as JSON.
+ */
+import { fstatSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import process from "node:process";
+import { GustError } from "../core/errors.ts";
+import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
+import { openFile, readStream } from "../core/format/read.ts";
+import { passOn, writeFile, writeStream } from "../core/format/write.ts";
+import { setThreads } from "../ffi/engine.ts";
+import { NativeError, openNative } from "../ffi/native.ts";
+import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
+import type { CommonOptions, Subcommand } from "./_options.ts";
+import { VERSION } from "./gust.ts";
+
+const STDIN = 0;
+const STDOUT = 1;
+
+function isTerminal(fd: number): boolean {
+  return fd === STDIN ? process.stdin.isTTY === true : fd === STDOUT ? process.stdout.isTTY === true : process.stderr.isTTY === true;
+}
+
+function isRegularFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** "1 graph, 2 sample" */
+function count(documents: readonly Document[]): string {
+  const kinds = new Map<string, number>();
+  for (const d of documents) kinds.set(d.kind, (kinds.get(d.kind) ?? 0) + 1);
+  return [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ") || "nothing";
+}
+
+export interface IoOptions {
+  /** Documents of these kinds are only consumed here, not passed on. */
+  readonly consumes?: readonly Kind[];
+}
+
+/** One command's connection to the world. */
+export class Io {
+  /** Documents read so far, in order. */
+  readonly read: Document[] = [];
+  private readonly source: Iterator<Document>;
+  private finished = false;
+  private passed = 0;
+  private wrote = false;
+
+  private constructor(
+    readonly name: string,
+    private readonly inputs: readonly string[],
+    readonly common: CommonOptions,
+    private readonly writesDocument: boolean,
+  ) {
+    this.source = this.documentsIn();
+  }
+
+  /**
+   * Open the native library, set the threads, and check where the output would go before any work is done.
+   *
+   * @throws {GustError} (usage) for binary output to a terminal or --json without -o beside a document on stdout.
+   */
+  static async open(sub: Pick<Subcommand, "name" | "writesDocument">, inputs: readonly string[], common: CommonOptions): Promise<Io> {
+    if (sub.writesDocument && common.output === undefined) {
+      if (common.json) {
+        throw new GustError("usage", "--json and a document cannot both go to standard output", "write the document with -o FILE, or the result with --json=FILE");
+      }
+      if (isTerminal(STDOUT)) {
+        throw new GustError("usage", "Refusing to write a binary document to a terminal", "use -o FILE, or a pipe to the next command");
+      }
+    }
+    if (common.device.startsWith("cuda")) {
+      throw new GustError("unsupported", `--device ${common.device}: this build has no CUDA library, expected auto or cpu`);
+    }
+    await openNative();
+    setThreads(common.threads);
+    return new Io(sub.name, inputs, common, sub.writesDocument);
+  }
+
+  /** Whether our document goes down a pipe, behind the documents that were read. */
+  get toPipe(): boolean {
+    return this.writesDocument && this.common.output === undefined && !isRegularFile(STDOUT);
+  }
+
+  private *documentsIn(): Generator<Document> {
+    if (this.inputs.length === 0) {
+      if (isTerminal(STDIN)) {
+        throw new GustError("missing", "No input: expected files or documents on standard input", `gust ${this.name} --help`);
+      }
+      yield* readStream(STDIN, "standard input");
+      return;
+    }
+    for (const input of this.inputs) {
+      if (input === "-") yield* readStream(STDIN, "standard input");
+      else yield openFile(input);
+    }
+  }
+
+  /** The next document of the input, or null at its end. */
+  next(): Document | null {
+    if (this.finished) return null;
+    const { value, done } = this.source.next();
+    if (done) {
+      this.finished = true;
+      return null;
+    }
+    this.read.push(value);
+    return value;
+  }
+
+  /** Read on until a document of `kind` has come; null if none does. Sample chunks stay in the stream behind it. */
+  until(kind: Kind): Document | null {
+    for (;;) {
+      const found = this.read.find((d) => d.kind === kind);
+      if (found) return found;
+      if (!this.next()) return null;
+    }
+  }
+
+  /** Read everything. */
+  all(): readonly Document[] {
+    while (this.next());
+    return this.read;
+  }
+
+  /**
+   * The one document of a kind.
+   * @throws {GustError} (missing) naming what was read instead, or (usage) if several could be meant.
+   */
+  one(kind: Kind, hint?: string): Document {
+    const found = this.all().filter((d) => d.kind === kind);
+    if (found.length === 1) return found[0]!;
+    const from = this.inputs.length ? this.inputs.map((i) => `"${i}"`).join(" ") : "standard input";
+    if (found.length === 0) {
+      throw new GustError("missing", `No ${kind} among the inputs: ${from} gave ${count(this.read)}, expected one ${kind}`, hint);
+    }
+    const list = found.map((d) => `${d.label} (${d.digest.slice(0, 12)})`).join(", ");
+    throw new GustError("usage", `${found.length} ${kind} documents, expected one: ${list}`);
+  }
+
+  /** The document of a kind if there is one, else null. @throws {GustError} (usage) if several. */
+  maybe(kind: Kind): Document | null {
+    return this.all().some((d) => d.kind === kind) ? this.one(kind) : null;
+  }
+
+  /** Provenance of a document made here: the inputs' records, then one of this step. */
+  provenance(params: Record<string, unknown>, from: readonly Document[]): ProvenanceRecord[] {
+    const inherited = new Map<string, ProvenanceRecord>();
+    for (const d of from) for (const record of d.provenance) inherited.set(JSON.stringify(record), record);
+    const own: ProvenanceRecord = { command: this.name, params, seed: this.common.seed, version: VERSION, inputs: from.map((d) => d.digest) };
+    return [...inherited.values(), own];
+  }
+
+  /** Hand on the documents that were read so far and not yet handed on (only down a pipe). */
+  passOn(): void {
+    if (!this.toPipe) return;
+    for (; this.passed < this.read.length; this.passed++) passOn(STDOUT, this.read[this.passed]!, this.common.inline);
+  }
+
+  /** Write our document: to -o, to the regular file on stdout, or behind what was read. Returns its digest. */
+  write(document: NewDocument): string {
+    const { output } = this.common;
+    this.wrote = true;
+    if (output !== undefined) {
+      const digest = writeFile(output, document);
+      this.writeDeps(output);
+      return digest;
+    }
+    this.passOn();
+    return writeStream(STDOUT, document);
+  }
+
+  /** A Make rule "output: inputs", as cc -MD writes it. */
+  writeDeps(output: string): void {
+    if (this.common.deps === undefined) return;
+    const escape = (path: string) => path.replace(/([ #])/g, "\\$1").replaceAll("$", "$$$$");
+    const inputs = [...this.inputs.filter((i) => i !== "-"), ...this.read.flatMap((d) => d.path ?? [])];
+    const seen = new Map(inputs.map((path) => [resolve(path), path]));
+    writeFileSync(this.common.deps, `${escape(output)}: ${[...seen.values()].map(escape).join(" ")}\n`);
+  }
+
+  /** The machine-readable result, where one was asked for. */
+  json(value: unknown): void {
+    const text = JSON.stringify(value) + "\n";
+    if (this.common.jsonFile !== undefined) writeFileSync(this.common.jsonFile, text);
+    else if (this.common.json) writeAll(STDOUT, text);
+  }
+
+  /** Data for a person or a script on stdout (commands that write no document). */
+  print(text: string): void {
+    writeAll(STDOUT, text);
+  }
+
+  /** A line of talk on stderr: on a terminal, with --progress or --verbose; never with -q. */
+  say(line: string): void {
+    const { quiet, verbose, progress } = this.common;
+    if (!quiet && (verbose || progress || isTerminal(2))) writeAll(2, line + "\n");
+  }
+
+  /** A line that a person must see unless -q. */
+  warn(line: string): void {
+    if (!this.common.quiet) writeAll(2, `gust ${this.name}: ${line}\n`);
+  }
+
+  /** Whether progress should be drawn. */
+  get showsProgress(): boolean {
+    return !this.common.quiet && (this.common.progress || isTerminal(2));
+  }
+
+  /** After the reader of a pipe has gone away nothing of ours is lost: the rest of the input is left unread. */
+  get didWrite(): boolean {
+    return this.wrote;
+  }
+}
+
+/** Run a command body with an Io, turning native errors into the messages of the place where they happened. */
+export async function withIo(
+  sub: Pick<Subcommand, "name" | "writesDocument">,
+  inputs: readonly string[],
+  common: CommonOptions,
+  body: (io: Io) => void | Promise<void>,
+): Promise<void> {
+  const io = await Io.open(sub, inputs, common);
+  try {
+    await body(io);
+  } catch (error) {
+    if (error instanceof NativeError && !isClosedPipe(error)) {
+      throw new GustError(error.code === "data" || error.code === "eof" ? "data" : "io", error.message);
+    }
+    throw error;
+  }
+}
+
+export { AnswerIsNo };

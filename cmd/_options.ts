@@ -1,0 +1,293 @@
+/**
+ * Options: every subcommand declares a zod object, and flags, help, config files and completions come from it.
+ *
+ * The command library (commander) is touched here and in gust.ts only.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { z } from "zod";
+import { GustError, problemsError } from "../core/errors.ts";
+import type { Entry, Registry } from "../core/registry.ts";
+
+/** Options that every command has. */
+export const commonOptions = z.object({
+  output: z.string().optional().describe("write the result to FILE instead of standard output").meta({
+    short: "o",
+    value: "FILE",
+  }),
+  seed: z.int().min(0).default(0).describe("seed of every random decision"),
+  threads: z.int().min(0).max(4096).default(0).describe("worker threads, 0 = all cores; results do not depend on it")
+    .meta({ short: "@" }),
+  device: z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N").default("auto").describe(
+    "auto, cpu, cuda or cuda:N",
+  ),
+  config: z.string().optional().describe("read options from a JSON file; flags win").meta({ value: "FILE" }),
+  printConfig: z.boolean().default(false).describe("print the resolved options as JSON and stop"),
+  json: z.boolean().default(false).describe("machine-readable result on standard output; --json=FILE writes it to FILE"),
+  jsonFile: z.string().optional().meta({ hidden: true }),
+  progress: z.boolean().default(false).describe("show progress even where standard error is no terminal"),
+  quiet: z.boolean().default(false).describe("say nothing but errors").meta({ short: "q" }),
+  verbose: z.boolean().default(false).describe("say more").meta({ short: "v" }),
+  force: z.boolean().default(false).describe("go on where a safety check would stop"),
+  inline: z.boolean().default(false).describe("pass documents on as bytes, not as references to files"),
+  deps: z.string().optional().describe("write a Make rule with the inputs that were read").meta({ value: "FILE" }),
+}).strict();
+export type CommonOptions = z.infer<typeof commonOptions>;
+
+/** What distinguishes a config key: it changes the run, it does not steer this one invocation. */
+const NOT_IN_CONFIG = new Set(["output", "config", "printConfig", "json", "jsonFile", "progress", "quiet", "verbose", "deps", "inline"]);
+
+export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  readonly summary: string;
+  /** Help text after the options: examples, formats. */
+  readonly details?: string;
+  /** Operands as shown in the usage, e.g. "[input...]"; "" for none. */
+  readonly operands: string;
+  readonly options: O;
+  /** Whether it writes a document (then --json needs -o or a file). */
+  readonly writesDocument: boolean;
+  run(inputs: readonly string[], options: z.infer<O>, common: CommonOptions): void | Promise<void>;
+}
+
+/** Type helper: `export const command = defineCommand({...})`. */
+export function defineCommand<O extends z.ZodObject>(command: Subcommand<O>): Subcommand<O> {
+  return command;
+}
+
+// ---- zod to flags ---------------------------------------------------------------------------------------------
+
+export interface FlagMeta {
+  short?: string;
+  value?: string;
+  hidden?: boolean;
+}
+type FlagType = "boolean" | "number" | "string" | "list" | "enum";
+export interface FlagInfo {
+  key: string;
+  flag: string;
+  type: FlagType;
+  listOf?: "number" | "string";
+  choices?: string[];
+  defaultValue?: unknown;
+  description: string;
+  meta: FlagMeta;
+}
+
+const kebab = (key: string) => key.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
+
+interface Def {
+  type: string;
+  innerType?: z.ZodType;
+  in?: z.ZodType;
+  element?: z.ZodType;
+  entries?: Record<string, string>;
+  options?: z.ZodType[];
+  defaultValue?: unknown;
+}
+
+/** What a flag needs to know of an option's schema. */
+export function flagInfo(key: string, schema: z.ZodType): FlagInfo {
+  let inner = schema;
+  let description = schema.description ?? "";
+  let meta = (schema.meta() ?? {}) as FlagMeta;
+  let defaultValue: unknown;
+  for (;;) {
+    const def = inner.def as unknown as Def;
+    description ||= inner.description ?? "";
+    meta = { ...(inner.meta() as FlagMeta | undefined), ...meta };
+    if (def.type === "default" || def.type === "prefault") defaultValue ??= def.defaultValue;
+    const next = def.type === "pipe" ? def.in : def.innerType;
+    if (!next) break;
+    inner = next;
+  }
+  const def = inner.def as unknown as Def;
+  const base = { key, flag: `--${kebab(key)}`, defaultValue, description, meta };
+  switch (def.type) {
+    case "boolean":
+      return { ...base, type: "boolean" };
+    case "number":
+      return { ...base, type: "number" };
+    case "enum":
+      return { ...base, type: "enum", choices: Object.values(def.entries!) };
+    case "array": {
+      const element = def.element!.def as unknown as Def;
+      return { ...base, type: "list", listOf: element.type === "number" ? "number" : "string" };
+    }
+    default:
+      return { ...base, type: "string" };
+  }
+}
+
+/** All flags of an option object, in order. */
+export function flagsOf(options: z.ZodObject): FlagInfo[] {
+  return Object.entries(options.shape).map(([key, schema]) => flagInfo(key, schema as z.ZodType));
+}
+
+function parseValue(info: FlagInfo, text: string): unknown {
+  // What is not a number stays text, and the schema says what it expected.
+  const number = (t: string) => t.trim() !== "" && !Number.isNaN(Number(t)) ? Number(t) : t;
+  if (info.type === "number") return number(text);
+  if (info.type === "list") {
+    const items = text.split(",").filter((t) => t !== "");
+    return info.listOf === "number" ? items.map(number) : items;
+  }
+  return text;
+}
+
+function placeholder(info: FlagInfo): string {
+  if (info.meta.value) return info.meta.value;
+  if (info.type === "enum") return "NAME";
+  if (info.type === "number") return "N";
+  return info.type === "list" ? "LIST" : "TEXT";
+}
+
+function addFlag(command: Command, info: FlagInfo): void {
+  const short = info.meta.short ? `-${info.meta.short}, ` : "";
+  const negatable = info.type === "boolean" && info.defaultValue === true;
+  const text = info.type === "boolean"
+    ? `${short}--${negatable ? "no-" : ""}${info.flag.slice(2)}`
+    : `${short}${info.flag} <${placeholder(info)}>`;
+  let description = info.description;
+  if (info.choices) description += ` (${info.choices.join(", ")})`;
+  if (info.defaultValue !== undefined && info.type !== "boolean") description += ` [${info.defaultValue}]`;
+  const option = new Option(text, description);
+  if (info.type !== "boolean") option.argParser((value: string) => parseValue(info, value));
+  if (info.meta.hidden) option.hideHelp();
+  command.addOption(option);
+}
+
+/**
+ * The options of a registry choice: the choice itself and every entry's own options as flags, with a check that only
+ * the chosen entry's are given.
+ */
+export function registryOptions<E extends Entry>(registry: Registry<E>): Record<string, z.ZodType> {
+  const shape: Record<string, z.ZodType> = {};
+  for (const entry of registry) {
+    for (const [key, schema] of Object.entries(entry.params?.shape ?? {})) {
+      const users = [...registry].filter((e) => e.params?.shape[key]).map((e) => e.name);
+      const base = schema as z.ZodType;
+      const info = flagInfo(key, base);
+      const shown = info.defaultValue === undefined ? "" : ` [${info.defaultValue}]`;
+      // Optional here, so that an option that was not given can be told apart; entryParams() applies the default.
+      shape[key] ??= unwrapDefault(base).optional().describe(`${info.description}${shown} (${users.join(", ")})`).meta({
+        ...info.meta,
+      });
+    }
+  }
+  return shape;
+}
+
+function unwrapDefault(schema: z.ZodType): z.ZodType {
+  const def = schema.def as unknown as Def;
+  return def.type === "default" ? unwrapDefault(def.innerType!) : schema;
+}
+
+/**
+ * The chosen entry's own options with its defaults, out of a command's options.
+ * @throws {GustError} (usage) if an option was given that only other entries take.
+ */
+export function entryParams<E extends Entry>(registry: Registry<E>, entry: E, options: Record<string, unknown>): Record<string, unknown> {
+  const own: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const other of registry) {
+    for (const key of Object.keys(other.params?.shape ?? {})) {
+      if (options[key] === undefined) continue;
+      if (entry.params?.shape[key]) own[key] = options[key];
+      else {
+        const problem = `--${kebab(key)} does not apply to ${registry.kind} "${entry.name}", only to ${other.name}`;
+        if (!problems.some((p) => p.startsWith(`--${kebab(key)} `))) problems.push(problem);
+      }
+    }
+  }
+  if (problems.length) throw problemsError("usage", "Options that do not fit", problems);
+  if (!entry.params) return {};
+  const parsed = entry.params.safeParse(own);
+  if (!parsed.success) throw optionProblems(parsed.error);
+  return parsed.data;
+}
+
+function optionProblems(error: z.ZodError, where = "Options"): GustError {
+  const problems = error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") return issue.keys.map((key) => `unknown key "${key}"`);
+    const [key, ...rest] = issue.path;
+    const name = key === undefined ? "" : `--${kebab(String(key))}${rest.length ? ` item ${Number(rest[0]) + 1}` : ""}: `;
+    return [name + issue.message.replace(/^Invalid (input|option): /, "")];
+  });
+  return problemsError("usage", `${where} not accepted`, problems, "--help lists every option");
+}
+
+// ---- resolving ------------------------------------------------------------------------------------------------
+
+function readConfig(path: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new GustError("usage", `Cannot read config "${path}": ${(error as Error).message}`);
+  }
+  try {
+    const value = JSON.parse(text);
+    if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error("expected a JSON object");
+    return value;
+  } catch (error) {
+    throw new GustError("usage", `Cannot read config "${path}": ${(error as Error).message}`);
+  }
+}
+
+/** Flags over config file over defaults; every problem at once. */
+function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string, unknown>): {
+  options: z.infer<O>;
+  common: CommonOptions;
+} {
+  const known = new Set([...Object.keys(sub.options.shape), ...Object.keys(commonOptions.shape)]);
+  let merged = given;
+  if (typeof given["config"] === "string") {
+    const config = readConfig(given["config"]);
+    const camel = (key: string) => key.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
+    const entries = Object.entries(config).map(([key, value]) => [camel(key), value] as const);
+    const unknown = entries.filter(([key]) => !known.has(key) || NOT_IN_CONFIG.has(key)).map(([key]) => `unknown key "${kebab(key)}"`);
+    if (unknown.length) throw problemsError("usage", `Config "${given["config"]}" not accepted`, unknown);
+    merged = { ...Object.fromEntries(entries), ...given };
+  }
+  const pick = (shape: object) => Object.fromEntries(Object.entries(merged).filter(([key]) => key in shape));
+  const options = sub.options.safeParse(pick(sub.options.shape));
+  const common = commonOptions.safeParse(pick(commonOptions.shape));
+  const issues = [...(options.error?.issues ?? []), ...(common.error?.issues ?? [])];
+  if (issues.length) throw optionProblems(new z.ZodError(issues));
+  return { options: options.data as z.infer<O>, common: common.data! };
+}
+
+/** The commander command of a subcommand; `done` gets what its action threw, or nothing. */
+export function commanderCommand(sub: Subcommand): Command {
+  const command = new Command(sub.name).summary(sub.summary).description(sub.summary).exitOverride().configureOutput({
+    writeErr: () => {},
+  }).helpOption("-h, --help", "show this help").showSuggestionAfterError(true);
+  if (sub.operands) command.argument(sub.operands);
+  for (const info of flagsOf(sub.options)) addFlag(command as Command, info);
+  for (const info of flagsOf(commonOptions)) addFlag(command as Command, info);
+  if (sub.details) command.addHelpText("after", "\n" + sub.details.trim());
+  return command as Command;
+}
+
+/** Parse and run a subcommand. Help goes to stdout; errors are thrown. */
+export async function runCommand(sub: Subcommand, argv: readonly string[], help: (text: string) => void): Promise<void> {
+  const command = commanderCommand(sub);
+  command.configureOutput({ writeOut: help, writeErr: () => {} });
+  // "--json" never takes the next word, "--json=FILE" does name a file.
+  const args = argv.map((arg) => arg.startsWith("--json=") ? `--json-file=${arg.slice(7)}` : arg);
+  try {
+    command.parse([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return;
+    throw new GustError("usage", error.message.replace(/^error: /, ""), `gust ${sub.name} --help`);
+  }
+  const { options, common } = resolve(sub, command.opts() as Record<string, unknown>);
+  if (common.printConfig) {
+    const { seed, threads, device } = common;
+    help(JSON.stringify({ ...options, seed, threads, device }, null, 2) + "\n");
+    return;
+  }
+  await sub.run(command.args, options, common);
+}
