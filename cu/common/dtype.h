@@ -28,7 +28,11 @@ inline float to_float(bfloat16 x) {
   std::memcpy(&f, &u, 4);
   return f;
 }
-inline float to_float(half x) { return static_cast<float>(*reinterpret_cast<const _Float16*>(&x.bits)); }
+inline float to_float(half x) {
+  _Float16 h;
+  std::memcpy(&h, &x.bits, 2);
+  return static_cast<float>(h);
+}
 inline float to_float(float x) { return x; }
 inline double to_float(double x) { return x; }
 

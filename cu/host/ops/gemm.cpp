@@ -1,0 +1,129 @@
+// out = alpha * op(a) @ op(b) + beta * out, op(a) m x k, op(b) k x n, all row-major.
+//
+// The product is cut into blocks of rows and columns of `out` and, where that gives few blocks, the inner dimension
+// into chunks; each piece is one single-threaded OpenBLAS call. The cut depends on m, n and k alone, and chunks are
+// added in order, so the bits do not depend on the thread count.
+#include "../../common/blas.h"
+#include "dense.h"
+
+GUST_OPS_BEGIN
+namespace {
+
+/** Multiply-adds below which a plain loop does it, and a command may never need OpenBLAS. */
+constexpr int64_t kSmall = 8192;
+/** Multiply-adds of one task: 10 to 40 us, several times what it costs to start threads. */
+constexpr int64_t kTask = int64_t{1} << 20;
+
+struct Grid {
+  int64_t rows, cols, inner;  // extent of one piece
+};
+
+/** Equal pieces of at most `most`, rounded up to a multiple of `step`. */
+int64_t piece(int64_t n, int64_t most, int64_t step) {
+  const int64_t even = num_chunks(n, num_chunks(n, most));
+  return std::min(n, num_chunks(even, step) * step);
+}
+
+Grid grid_of(int64_t m, int64_t n, int64_t k) {
+  if (static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) <= 2.0 * kTask) return {m, n, k};
+  // Every piece packs its own share of a and b: at least 256 rows and 1024 columns keep that below a few percent.
+  const int64_t cols = piece(n, 1024, 64);
+  const int64_t rows = piece(m, std::max<int64_t>(256, kTask / (cols * k)), 64);
+  const int64_t blocks = num_chunks(m, rows) * num_chunks(n, cols);
+  // Weight gradients: m and n are layer widths, k is the number of nodes.
+  const int64_t least = std::max<int64_t>(512, kTask / (rows * cols));
+  const int64_t chunks = std::clamp<int64_t>(k / least, 1, num_chunks(32, blocks));
+  return {rows, cols, piece(k, num_chunks(k, chunks), 16)};
+}
+
+template <class T>
+struct Operand {
+  const T* data;
+  int64_t stride;
+  bool transposed;
+
+  /** Address of element (i, j) of op(matrix). */
+  const T* at(int64_t i, int64_t j) const { return transposed ? data + j * stride + i : data + i * stride + j; }
+};
+
+/** out = beta * out; beta = 0 does not read it. */
+template <class T>
+void scale(T* out, int64_t size, T beta) {
+  if (beta == 0) for_elements(size, kGrain, [=](int64_t i) { out[i] = T{0}; });
+  else if (beta != 1) for_elements(size, kGrain, [=](int64_t i) { out[i] *= beta; });
+}
+
+template <class T>
+void small_product(const Operand<T>& a, const Operand<T>& b, T* out, int64_t m, int64_t n, int64_t k, T alpha) {
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t l = 0; l < k; ++l) {
+      const T factor = alpha * *a.at(i, l);
+      const T* from = b.at(l, 0);
+      T* to = out + i * n;
+      if (b.transposed)
+        for (int64_t j = 0; j < n; ++j) to[j] += factor * from[j * b.stride];
+      else
+        for (int64_t j = 0; j < n; ++j) to[j] += factor * from[j];
+    }
+}
+
+int narrow(int64_t value) {
+  if (value > std::numeric_limits<int>::max())
+    fail(GUST_EINVAL, "matrix extent %lld, expected at most 2^31 - 1", static_cast<long long>(value));
+  return static_cast<int>(value);
+}
+
+template <class T>
+void product(const Operand<T>& a, const Operand<T>& b, T* out, int64_t m, int64_t n, int64_t k, T alpha, T beta,
+             Context& context) {
+  const Blas& library = blas();
+  const Grid grid = grid_of(m, n, k);
+  const int64_t row_blocks = num_chunks(m, grid.rows), col_blocks = num_chunks(n, grid.cols);
+  const int64_t blocks = row_blocks * col_blocks, chunks = num_chunks(k, grid.inner);
+  T* partial = chunks > 1 ? context.scratch<T>((chunks - 1) * m * n) : nullptr;
+  parallel_tasks(blocks * chunks, [&](int64_t task) {
+    const int64_t chunk = task / blocks, block = task % blocks;
+    const int64_t i = block / col_blocks * grid.rows, j = block % col_blocks * grid.cols, l = chunk * grid.inner;
+    T* to = (chunk == 0 ? out : partial + (chunk - 1) * m * n) + i * n + j;
+    library.gemm(a.transposed ? Blas::kTransposed : Blas::kPlain, b.transposed ? Blas::kTransposed : Blas::kPlain,
+                 narrow(std::min(grid.rows, m - i)), narrow(std::min(grid.cols, n - j)),
+                 narrow(std::min(grid.inner, k - l)), alpha, a.at(i, l), narrow(a.stride), b.at(l, j),
+                 narrow(b.stride), chunk == 0 ? beta : T{0}, to, narrow(n));
+  });
+  if (chunks > 1)
+    for_elements(m * n, kGrain, [=](int64_t at) {
+      T sum = out[at];
+      for (int64_t c = 0; c + 1 < chunks; ++c) sum += partial[c * m * n + at];
+      out[at] = sum;
+    });
+}
+
+}  // namespace
+
+void gemm(const gemm_args& args, Context& context) {
+  const Slot &a_slot = context.slot(args.a), &b_slot = context.slot(args.b), &out_slot = context.slot(args.out);
+  const bool trans_a = args.trans_a != 0, trans_b = args.trans_b != 0;
+  const int64_t m = out_slot.rows, n = out_slot.cols, k = trans_a ? a_slot.rows : a_slot.cols;
+  const int64_t a_rows = trans_a ? a_slot.cols : a_slot.rows;
+  const int64_t b_rows = trans_b ? b_slot.cols : b_slot.rows, b_cols = trans_b ? b_slot.rows : b_slot.cols;
+  if (a_rows != m || b_cols != n || b_rows != k)
+    fail(GUST_EINVAL, "%lld x %lld times %lld x %lld into %lld x %lld", static_cast<long long>(a_rows),
+         static_cast<long long>(k), static_cast<long long>(b_rows), static_cast<long long>(b_cols),
+         static_cast<long long>(m), static_cast<long long>(n));
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const Operand<T> a{a_slot.as<T>(), a_slot.cols, trans_a}, b{b_slot.as<T>(), b_slot.cols, trans_b};
+    T* out = out_slot.as<T>();
+    const T alpha = static_cast<T>(args.alpha), beta = static_cast<T>(args.beta);
+    if (m == 0 || n == 0) return;
+    if (k == 0 || alpha == 0) return scale(out, m * n, beta);
+    // m * n * k in float64: it may not fit 64 bits before the result is refused for its size.
+    if (static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kSmall) {
+      scale(out, m * n, beta);
+      return small_product(a, b, out, m, n, k, alpha);
+    }
+    product(a, b, out, m, n, k, alpha, beta, context);
+  });
+}
+
+GUST_OPS_END

@@ -1,0 +1,43 @@
+// Row-wise softmax and argmax: a task owns whole rows.
+#include "dense.h"
+
+GUST_OPS_BEGIN
+
+// out[i, :] = x[i, :] - max - log(sum exp(x[i, :] - max)); the sum is taken in float64, in order.
+void log_softmax(const log_softmax_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = x_slot.as<T>();
+    T* out = out_slot.as<T>();
+    const int64_t f = x_slot.cols;
+    parallel_for(x_slot.rows, row_grain(f, kMathGrain), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const T* row = x + i * f;
+        T* to = out + i * f;
+        T top = -std::numeric_limits<T>::infinity();
+        for (int64_t j = 0; j < f; ++j) top = std::max(top, row[j]);
+        double sum = 0;
+        for (int64_t j = 0; j < f; ++j) sum += static_cast<double>(std::exp(row[j] - top));
+        const T shift = static_cast<T>(std::log(sum));
+#pragma GCC ivdep
+        for (int64_t j = 0; j < f; ++j) to[j] = (row[j] - top) - shift;
+      }
+    });
+  });
+}
+
+void argmax(const argmax_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  dispatch_real(x_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = x_slot.as<T>();
+    int32_t* out = out_slot.as<int32_t>();
+    const int64_t f = x_slot.cols;
+    parallel_for(x_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) out[i] = first_largest(x + i * f, f);
+    });
+  });
+}
+
+GUST_OPS_END
