@@ -40,6 +40,25 @@ export const symbols = {
   gust_tensor_rebind: status("addr", "i64", "i64", "i64", "addr"),
   gust_tensor_destroy: status("addr", "i64"),
   gust_run: status("addr", "buf", "i64"),
+
+  gust_file_map: status("buf", "buf"),
+  gust_fd_map: status("i32", "i64", "i64", "buf"),
+  gust_mapping_close: status("addr"),
+  gust_fd_read: status("i32", "buf", "i64", "buf"),
+  gust_fd_seek: status("i32", "i64", "i32", "buf"),
+  gust_spool: status("i32", "buf", "i64", "i64", "i64", "buf"),
+  gust_writer_create: status("i32", "buf"),
+  gust_writer_destroy: status("addr"),
+  gust_writer_put: status("addr", "addr", "i64"),
+  gust_writer_put_array: status("addr", "buf", "i64"),
+  gust_writer_take_hash: status("addr", "buf"),
+  gust_hash: status("addr", "i64", "buf"),
+  gust_temporary_add: status("buf", "buf"),
+  gust_temporary_remove: status("i64"),
+
+  gust_csr_count_self_loops: status("i64", "addr", "addr", "i32", "buf"),
+  gust_csr_without_self_loops: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "addr"),
+  gust_csr_is_symmetric: status("i64", "addr", "addr", "i32", "buf"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

@@ -102,6 +102,51 @@ GUST_API int32_t gust_tensor_destroy(int64_t context, int64_t slot);
  *  program of one block; a recorded step is a program of many. Stops at the first failure. */
 GUST_API int32_t gust_run(int64_t context, const void* program, int64_t size);
 
+/* ---- files ----------------------------------------------------------------------------------------------- */
+
+/** Map a regular file read-only, whatever its size: out[0] = mapping, out[1] = address (0 if empty), out[2] = size. */
+GUST_API int32_t gust_file_map(const char* path, int64_t* out);
+/** Map size bytes of an open file from any offset; out as in gust_file_map. The descriptor may be closed after. */
+GUST_API int32_t gust_fd_map(int32_t fd, int64_t offset, int64_t size, int64_t* out);
+/** Unmap or free what gust_file_map, gust_fd_map or gust_spool gave. */
+GUST_API int32_t gust_mapping_close(int64_t mapping);
+/** Read `size` bytes, waiting for them: out[0] = bytes read, fewer only at the end of the input. */
+GUST_API int32_t gust_fd_read(int32_t fd, void* data, int64_t size, int64_t* out);
+/** Move the position of an open file to `offset`, or by `offset` if `relative`; out[0] = the new position. */
+GUST_API int32_t gust_fd_seek(int32_t fd, int64_t offset, int32_t relative, int64_t* out);
+/** Put `head` and the next `size` bytes of fd together: in memory up to memory_limit bytes, else in an unnamed file
+ *  of the folder TMPDIR, mapped. out as in gust_file_map; out[3] = bytes read of fd, set on failure too; GUST_EEOF if
+ *  the input ends early. */
+GUST_API int32_t gust_spool(int32_t fd, const void* head, int64_t head_size, int64_t size, int64_t memory_limit,
+                            int64_t* out);
+/** out[0] = a writer to fd that hashes what passes through it; fd -1 hashes only. */
+GUST_API int32_t gust_writer_create(int32_t fd, int64_t* out);
+GUST_API int32_t gust_writer_destroy(int64_t writer);
+/** Write bytes, all of them or fail: GUST_EPIPE if the reader has gone, GUST_EIO with the system's text. */
+GUST_API int32_t gust_writer_put(int64_t writer, int64_t address, int64_t size);
+GUST_API int32_t gust_writer_put_array(int64_t writer, const void* data, int64_t size);
+/** XXH3-128 (16 bytes, canonical big-endian order) of what was put since the last call; starts a new hash. */
+GUST_API int32_t gust_writer_take_hash(int64_t writer, void* hash);
+/** XXH3-128 of a range of memory, as gust_writer_take_hash gives it. */
+GUST_API int32_t gust_hash(int64_t address, int64_t size, void* hash);
+/** Have the file removed if SIGINT, SIGTERM or SIGHUP ends the process (only where these have their default action);
+ *  out[0] = index. At most 8 at once. */
+GUST_API int32_t gust_temporary_add(const char* path, int64_t* out);
+/** The file is finished or gone: forget it. */
+GUST_API int32_t gust_temporary_remove(int64_t index);
+
+/* ---- csr ------------------------------------------------------------------------------------------------- */
+
+/** out[0] = entries on the diagonal. */
+GUST_API int32_t gust_csr_count_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
+/** Copy without the diagonal; `values` (value_size bytes each) may be NULL. The outputs hold rows + 1 and nnz -
+ *  self-loops elements. */
+GUST_API int32_t gust_csr_without_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype,
+                                             int64_t values, int32_t value_size, int64_t out_indptr,
+                                             int64_t out_indices, int64_t out_values);
+/** out[0] = 1 if every entry (i, j) has its (j, i). Rows must be ascending. */
+GUST_API int32_t gust_csr_is_symmetric(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
+
 #ifdef __cplusplus
 }
 #endif

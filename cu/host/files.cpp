@@ -1,0 +1,188 @@
+// Files: read-only maps of any size, exact reads and writes, and temporary files that a signal removes.
+#include "files.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "../common/context.h"
+
+namespace gust {
+namespace {
+
+/** Linux transfers at most 0x7ffff000 bytes per call. */
+constexpr int64_t kMostPerCall = int64_t{1} << 30;
+
+void wait_for(int fd, short events) {
+  pollfd p{fd, events, 0};
+  if (poll(&p, 1, -1) < 0 && errno != EINTR) fail_errno("poll");
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Mapping::~Mapping() {
+  if (!base) return;
+  if (allocated) deallocate(static_cast<char*>(base), length);
+  else munmap(base, length);
+}
+
+Mapping* map_fd(int fd, int64_t offset, int64_t size) {
+  auto mapping = new Mapping();
+  if (size > 0) {
+    int64_t page = sysconf(_SC_PAGESIZE), lead = offset % page;
+    void* base = mmap(nullptr, size + lead, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, offset - lead);
+    if (base == MAP_FAILED) {
+      delete mapping;
+      fail_errno("mmap");
+    }
+    mapping->base = base;
+    mapping->length = size + lead;
+    mapping->data = static_cast<char*>(base) + lead;
+  }
+  mapping->size = size;
+  return mapping;
+}
+
+int64_t read_fully(int fd, char* data, int64_t size) {
+  int64_t at = 0;
+  while (at < size) {
+    ssize_t got = read(fd, data + at, std::min(size - at, kMostPerCall));
+    if (got == 0) break;
+    if (got > 0) at += got;
+    else if (errno == EAGAIN) wait_for(fd, POLLIN);
+    else if (errno != EINTR) fail_errno("read");
+  }
+  return at;
+}
+
+void write_fully(int fd, const char* data, int64_t size, int64_t before) {
+  int64_t at = 0;
+  while (at < size) {
+    ssize_t put = write(fd, data + at, std::min(size - at, kMostPerCall));
+    if (put >= 0) at += put;
+    else if (errno == EAGAIN) wait_for(fd, POLLOUT);
+    else if (errno != EINTR) fail_errno(format("write after %lld bytes", static_cast<long long>(before + at)));
+  }
+}
+
+// ---- temporary files ---------------------------------------------------------------------------------------------
+
+namespace {
+
+// A half-written output is removed when a signal ends the process. The handlers are there only while such a file
+// exists, and only where the signal would have its default action: whoever handles Ctrl-C itself goes on to do so.
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kMostFiles = 8;
+constexpr size_t kLongestPath = 4096;
+struct TemporaryFile {
+  std::atomic<bool> used{false};
+  char path[kLongestPath];
+};
+TemporaryFile g_temporary[kMostFiles];
+std::atomic<int> g_temporary_count{0};
+
+void on_signal(int signal_number) {  // async-signal-safe calls only
+  for (TemporaryFile& file : g_temporary)
+    if (file.used.load()) unlink(file.path);
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
+void set_handlers(bool ours) {
+  for (int number : kSignals) {
+    struct sigaction current{};
+    if (sigaction(number, nullptr, &current) != 0) continue;
+    bool is_default = !(current.sa_flags & SA_SIGINFO) && current.sa_handler == SIG_DFL;
+    bool is_ours = !(current.sa_flags & SA_SIGINFO) && current.sa_handler == on_signal;
+    if (ours ? !is_default : !is_ours) continue;
+    struct sigaction next{};
+    next.sa_handler = ours ? on_signal : SIG_DFL;
+    sigemptyset(&next.sa_mask);
+    sigaction(number, &next, nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace gust
+
+using namespace gust;
+
+int32_t gust_file_map(const char* path, int64_t* out) {
+  return guard([&] {
+    Descriptor fd(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0) fail_errno("open");
+    struct stat info{};
+    if (fstat(fd.get(), &info) != 0) fail_errno("fstat");
+    if (!S_ISREG(info.st_mode)) fail(GUST_EINVAL, "not a regular file");
+    Mapping* mapping = map_fd(fd.get(), 0, info.st_size);
+    out[0] = reinterpret_cast<int64_t>(mapping);
+    out[1] = reinterpret_cast<int64_t>(mapping->data);
+    out[2] = mapping->size;
+  });
+}
+
+int32_t gust_fd_map(int32_t fd, int64_t offset, int64_t size, int64_t* out) {
+  return guard([&] {
+    struct stat info{};
+    if (fstat(fd, &info) != 0) fail_errno("fstat");
+    if (offset < 0 || size < 0 || offset > info.st_size || size > info.st_size - offset)
+      fail(GUST_EINVAL, "range %lld + %lld of a file of %lld bytes", static_cast<long long>(offset),
+           static_cast<long long>(size), static_cast<long long>(info.st_size));
+    Mapping* mapping = map_fd(fd, offset, size);
+    out[0] = reinterpret_cast<int64_t>(mapping);
+    out[1] = reinterpret_cast<int64_t>(mapping->data);
+    out[2] = mapping->size;
+  });
+}
+
+int32_t gust_mapping_close(int64_t mapping) {
+  return guard([&] { delete reinterpret_cast<Mapping*>(mapping); });
+}
+
+int32_t gust_fd_read(int32_t fd, void* data, int64_t size, int64_t* out) {
+  return guard([&] { out[0] = read_fully(fd, static_cast<char*>(data), size); });
+}
+
+int32_t gust_fd_seek(int32_t fd, int64_t offset, int32_t relative, int64_t* out) {
+  return guard([&] {
+    off_t at = lseek(fd, offset, relative ? SEEK_CUR : SEEK_SET);
+    if (at < 0) fail_errno("lseek");
+    out[0] = at;
+  });
+}
+
+int32_t gust_temporary_add(const char* path, int64_t* out) {
+  return guard([&] {
+    size_t size = std::strlen(path) + 1;
+    if (size > kLongestPath) fail(GUST_EINVAL, "path of %zu bytes, expected at most %zu", size - 1, kLongestPath - 1);
+    for (int i = 0; i < kMostFiles; ++i)
+      if (!g_temporary[i].used.load()) {
+        std::memcpy(g_temporary[i].path, path, size);
+        g_temporary[i].used = true;
+        if (g_temporary_count++ == 0) set_handlers(true);
+        out[0] = i;
+        return;
+      }
+    fail(GUST_EINVAL, "more than %d temporary files at once", kMostFiles);
+  });
+}
+
+int32_t gust_temporary_remove(int64_t index) {
+  return guard([&] {
+    if (index < 0 || index >= kMostFiles || !g_temporary[index].used.load())
+      fail(GUST_EINVAL, "temporary file %lld is not there", static_cast<long long>(index));
+    g_temporary[index].used = false;
+    if (--g_temporary_count == 0) set_handlers(false);
+  });
+}
