@@ -1,0 +1,257 @@
+/**
+ * Operators: what models multiply by. An operator is a pattern with optional values, left and right scales and a
+ * diagonal, so that normalising, re-normalising a slice and leaving the diagonal out of sampling need no copy.
+ *
+ * `Operator` is the seam: exact products live here; sampled, cached and reordered ones implement the same interface
+ * and no model knows the difference.
+ */
+import type { Arena, TensorHandle } from "../../ffi/engine.ts";
+import { reductions, unaryKinds } from "../../ffi/ops.ts";
+import type { DType } from "../../ffi/dtype.ts";
+import type { Csr } from "../graph/csr.ts";
+import type { Op, Tape } from "./autograd.ts";
+import { sddmm } from "./ops/sddmm.ts";
+import { dropoutValues, gatherValues } from "./ops/csr_values.ts";
+import { Tensor } from "./tensor.ts";
+
+/** A sparse (or otherwise cheap) linear map on node rows: (numCols, f) -> (numRows, f). */
+export interface Operator {
+  readonly numRows: number;
+  readonly numCols: number;
+  apply(tape: Tape, x: Tensor): Tensor;
+}
+
+/** Where the non-zeros are, with the transpose computed once. */
+export class Pattern {
+  private cached: { pattern: Pattern; order: TensorHandle } | null = null;
+
+  /**
+   * @param arena  holds the transpose; it must live as long as the pattern is used.
+   * @param isSymmetric  the pattern equals its transpose.
+   */
+  constructor(
+    readonly arena: Arena,
+    readonly numRows: number,
+    readonly numCols: number,
+    readonly indptr: TensorHandle,
+    readonly indices: TensorHandle,
+    readonly isSymmetric = false,
+  ) {}
+
+  static of(arena: Arena, csr: Csr, isSymmetric = false): Pattern {
+    return new Pattern(arena, csr.numRows, csr.numCols, arena.bind(csr.indptr), arena.bind(csr.indices), isSymmetric);
+  }
+
+  get numEntries(): number {
+    return this.indices.rows;
+  }
+
+  /** The transposed pattern, and for each of its entries the number of the old one. */
+  transpose(): { pattern: Pattern; order: TensorHandle } {
+    if (!this.cached) {
+      const { arena, numRows, numCols, numEntries } = this;
+      const indptr = arena.tensor("I64", [numCols + 1]);
+      const indices = arena.tensor(this.indices.dtype, [numEntries]);
+      const order = arena.tensor("I64", [numEntries]);
+      arena.engine.run("csr_transpose", {
+        indptr: this.indptr,
+        indices: this.indices,
+        out_indptr: indptr,
+        out_indices: indices,
+        order,
+      });
+      const pattern = new Pattern(arena, numCols, numRows, indptr, indices);
+      this.cached = { pattern, order };
+    }
+    return this.cached;
+  }
+}
+
+export interface Scales {
+  /** [nnz] values; absent: ones. */
+  readonly values?: Tensor | null;
+  /** [numRows] factor of each row. */
+  readonly left?: TensorHandle | null;
+  /** [numCols] factor of each column. */
+  readonly right?: TensorHandle | null;
+  /** [numRows] what is added on the diagonal, after the scales (square operators, or blocks whose rows come first). */
+  readonly diagonal?: TensorHandle | null;
+}
+
+/**
+ * The exact product: out[i] = left[i] * sum over e in row i of values[e] * right[j] * x[j] + diagonal[i] * x[i].
+ * Deterministic for any thread count. Gradients flow to x and to values; scales are constants.
+ */
+export class SparseOperator implements Operator {
+  private cachedTranspose: SparseOperator | null = null;
+
+  constructor(readonly pattern: Pattern, readonly scales: Scales = {}) {
+    if (scales.diagonal && pattern.numRows > pattern.numCols) {
+      throw new RangeError(`diagonal of a ${pattern.numRows} x ${pattern.numCols} operator`);
+    }
+  }
+
+  get numRows(): number {
+    return this.pattern.numRows;
+  }
+  get numCols(): number {
+    return this.pattern.numCols;
+  }
+
+  apply(tape: Tape, x: Tensor): Tensor {
+    const { values } = this.scales;
+    return tape.apply(spmmOp, values ? [x, values] : [x], { operator: this });
+  }
+
+  /** The row-wise mean, maximum or minimum of values[e] * x[j] in place of the sum (no gradient to values). */
+  reduce(tape: Tape, x: Tensor, kind: "mean" | "max" | "min"): Tensor {
+    if (kind === "mean") return meanOperator(tape, this, x.dtype === "F64" ? "F64" : "F32").apply(tape, x);
+    return tape.apply(extremumOp, [x], { operator: this, kind });
+  }
+
+  /** The transpose. Values that are constants are put in order once. */
+  transpose(tape: Tape): SparseOperator {
+    const { values, left, right, diagonal } = this.scales;
+    if (this.cachedTranspose) return this.cachedTranspose;
+    if (diagonal && this.numRows !== this.numCols) {
+      throw new RangeError("the transpose of a rectangular operator with a diagonal is applied, not built");
+    }
+    if (this.pattern.isSymmetric && !values) {
+      this.cachedTranspose = new SparseOperator(this.pattern, { left: right, right: left, diagonal });
+      return this.cachedTranspose;
+    }
+    const { pattern, order } = this.pattern.transpose();
+    const moved = values ? gatherValues(tape, values, order) : null;
+    return new SparseOperator(pattern, { values: moved, left: right, right: left, diagonal });
+  }
+
+  /** This operator with dropout on its values: for sparse features, where an entry is a feature of a node. */
+  dropout(tape: Tape, p: number, layer: number, ids: TensorHandle | null): SparseOperator {
+    if (!tape.training || p <= 0) return this;
+    const values = dropoutValues(tape, this.pattern, this.scales.values ?? null, p, layer, ids);
+    return new SparseOperator(this.pattern, { ...this.scales, values });
+  }
+}
+
+interface SpmmParams {
+  readonly operator: SparseOperator;
+}
+
+const spmmOp: Op<SpmmParams> = {
+  name: "spmm",
+  parameterUse: { weight: 0, input: -1 },
+  forward(tape, [x, values], { operator }) {
+    const { pattern, scales } = operator;
+    // x may be stored as F16 or BF16; the product is accumulated and returned in float32.
+    const dtype = x!.dtype === "F64" ? "F64" : "F32";
+    const output = tape.tensor(dtype, [pattern.numRows, x!.cols]);
+    tape.engine.run("spmm", {
+      indptr: pattern.indptr,
+      indices: pattern.indices,
+      values: values?.handle,
+      left: scales.left,
+      right: scales.right,
+      diagonal: scales.diagonal,
+      x: x!.handle,
+      out: output.handle,
+      reduce: reductions.sum,
+    });
+    return { output, saved: undefined };
+  },
+  backward(tape, { inputs: [x], params: { operator } }, g, needs) {
+    const { pattern, scales } = operator;
+    return [
+      needs[0] ? applyTranspose(tape, operator, g) : null,
+      needs[1] ? sddmm(tape, pattern, scales.left ?? null, scales.right ?? null, g, x!) : null,
+    ];
+  },
+};
+
+/** operator^T @ g. A rectangular operator's diagonal adds the scaled rows of g to the first rows of the result. */
+function applyTranspose(tape: Tape, operator: SparseOperator, g: Tensor): Tensor {
+  const { diagonal, ...scales } = operator.scales;
+  if (!diagonal || operator.numRows === operator.numCols) return operator.transpose(tape).apply(tape, g);
+  const off = new SparseOperator(operator.pattern, scales).transpose(tape).apply(tape, g);
+  return addLeadingRows(tape, off, g, diagonal);
+}
+
+/** base + diagonal * g in the first g.rows rows. */
+function addLeadingRows(tape: Tape, base: Tensor, g: Tensor, diagonal: TensorHandle): Tensor {
+  return tape.apply(leadingRowsOp, [base, g], { diagonal });
+}
+
+const leadingRowsOp: Op<{ diagonal: TensorHandle }> = {
+  name: "leading_rows",
+  forward(tape, [base, g], { diagonal }) {
+    const output = tape.tensor(base!.dtype, base!.shape);
+    const { engine, arena } = tape;
+    engine.run("axpby", { x: base!.handle, out: output.handle, alpha: 1, beta: 0 });
+    const scaled = tape.tensor(g!.dtype, g!.shape);
+    engine.run("row_scale", { x: g!.handle, scale: diagonal, out: scaled.handle });
+    const head = arena.rows(output.handle, 0, g!.rows);
+    engine.run("axpby", { x: head, y: scaled.handle, out: head, alpha: 1, beta: 1 });
+    return { output, saved: undefined };
+  },
+  backward(tape, { inputs: [, g], params: { diagonal } }, gg, needs) {
+    const head = () => tape.apply(headRowsOp, [gg], { rows: g!.rows, diagonal });
+    return [needs[0] ? gg : null, needs[1] ? head() : null];
+  },
+};
+
+/** diagonal * x[0 .. rows], and its adjoint. */
+const headRowsOp: Op<{ rows: number; diagonal: TensorHandle }> = {
+  name: "head_rows",
+  forward(tape, [x], { rows, diagonal }) {
+    const output = tape.tensor(x!.dtype, [rows, x!.cols]);
+    tape.engine.run("row_scale", { x: tape.arena.rows(x!.handle, 0, rows), scale: diagonal, out: output.handle });
+    return { output, saved: undefined };
+  },
+  backward(tape, { inputs: [x], params: { diagonal } }, g) {
+    return [addLeadingRows(tape, tape.tensor(x!.dtype, x!.shape, true), g, diagonal)];
+  },
+};
+
+/** The mean is a sum with 1 / degree on the left. */
+function meanOperator(tape: Tape, { pattern, scales }: SparseOperator, dtype: DType): SparseOperator {
+  const inverse = tape.arena.tensor(dtype, [pattern.numRows]);
+  tape.engine.run("csr_row_sum", { indptr: pattern.indptr, out: inverse, power: 0 });
+  tape.engine.run("unary", { x: inverse, out: inverse, kind: unaryKinds.reciprocal, alpha: 0 });
+  return new SparseOperator(pattern, { ...scales, left: inverse, diagonal: null });
+}
+
+interface ExtremumParams extends SpmmParams {
+  readonly kind: "max" | "min";
+}
+
+const extremumOp: Op<ExtremumParams, { arg: Tensor }> = {
+  name: "spmm_extremum",
+  forward(tape, [x], { operator: { pattern, scales }, kind }) {
+    const shape = [pattern.numRows, x!.cols];
+    const output = tape.tensor(x!.dtype, shape), arg = tape.tensor("I64", shape);
+    tape.engine.run("spmm", {
+      indptr: pattern.indptr,
+      indices: pattern.indices,
+      values: scales.values?.handle,
+      x: x!.handle,
+      out: output.handle,
+      arg: arg.handle,
+      reduce: reductions[kind],
+    });
+    return { output, saved: { arg } };
+  },
+  backward(tape, { inputs: [x], params: { operator }, saved: { arg } }, g) {
+    return [extremumBackward(tape, operator, arg, g, x!.rows)];
+  },
+};
+
+function extremumBackward(tape: Tape, { pattern, scales }: SparseOperator, arg: Tensor, g: Tensor, rows: number): Tensor {
+  const output = tape.tensor(g.dtype, [rows, g.cols]);
+  tape.engine.run("spmm_arg_backward", {
+    arg: arg.handle,
+    indices: pattern.indices,
+    values: scales.values?.handle,
+    g: g.handle,
+    out: output.handle,
+  });
+  return output;
+}

@@ -1,0 +1,54 @@
+/** Tensors of the autograd layer: a native tensor, and whether gradients flow to it. */
+import type { DType } from "../../ffi/dtype.ts";
+import { NativeArray } from "../../ffi/native.ts";
+import type { Arena, TensorHandle } from "../../ffi/engine.ts";
+
+/** A value on a tape (or a constant). Immutable but for parameters, which optimizers update in place. */
+export class Tensor {
+  constructor(readonly handle: TensorHandle, readonly requiresGrad = false) {}
+
+  get rows(): number {
+    return this.handle.rows;
+  }
+  get cols(): number {
+    return this.handle.cols;
+  }
+  get dtype(): DType {
+    return this.handle.dtype;
+  }
+  get shape(): number[] {
+    return this.handle.rank === 1 ? [this.rows] : [this.rows, this.cols];
+  }
+  get size(): number {
+    return this.rows * this.cols;
+  }
+
+  /** The elements as a live window on native memory (at most 1 GiB). */
+  window(): Float32Array | Float64Array {
+    return NativeArray.at(this.dtype, this.size, this.handle.address, this).window() as Float32Array | Float64Array;
+  }
+  toNumbers(): number[] {
+    return Array.from(this.window(), Number);
+  }
+  /** The only element of a [1] tensor. */
+  item(): number {
+    if (this.size !== 1) throw new RangeError(`item() of a tensor of ${this.size} elements`);
+    return Number(this.window()[0]);
+  }
+}
+
+/** A trainable tensor: lives in the persistent arena. `layer` counts from 0 at the input. */
+export class Parameter extends Tensor {
+  constructor(handle: TensorHandle, readonly name: string, readonly layer: number) {
+    super(handle, true);
+  }
+}
+
+/** A constant tensor from numbers, for tests and small inputs. `shape` of two numbers, or one. */
+export function constant(arena: Arena, dtype: "F32" | "F64", shape: readonly number[], values: readonly number[]): Tensor {
+  const handle = arena.tensor(dtype, shape);
+  const tensor = new Tensor(handle);
+  if (values.length !== tensor.size) throw new RangeError(`${values.length} values for shape [${shape}]`);
+  if (values.length) tensor.window().set(values);
+  return tensor;
+}

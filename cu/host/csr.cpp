@@ -1,0 +1,87 @@
+// Questions about and copies of CSR matrices.
+#include <algorithm>
+
+#include "../common/dtype.h"
+#include "../common/parallel.h"
+
+using namespace gust;
+
+namespace {
+constexpr int64_t kRows = 4096;  // rows per task
+
+template <class I>
+struct Csr {
+  int64_t rows;
+  const int64_t* indptr;
+  const I* indices;
+};
+
+template <class I>
+Csr<I> csr_at(int64_t rows, int64_t indptr, int64_t indices) {
+  return {rows, reinterpret_cast<const int64_t*>(indptr), reinterpret_cast<const I*>(indices)};
+}
+}  // namespace
+
+int32_t gust_csr_count_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out) {
+  return guard([&] {
+    dispatch_index(dtype, [&](auto tag) {
+      auto a = csr_at<decltype(tag)>(rows, indptr, indices);
+      out[0] = parallel_sum<int64_t>(rows, kRows, [&](int64_t begin, int64_t end) {
+        int64_t count = 0;
+        for (int64_t v = begin; v < end; ++v)
+          for (int64_t e = a.indptr[v]; e < a.indptr[v + 1]; ++e) count += a.indices[e] == v;
+        return count;
+      });
+    });
+  });
+}
+
+int32_t gust_csr_without_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                    int32_t value_size, int64_t out_indptr, int64_t out_indices, int64_t out_values) {
+  return guard([&] {
+    dispatch_index(dtype, [&](auto tag) {
+      using I = decltype(tag);
+      auto a = csr_at<I>(rows, indptr, indices);
+      auto* starts = reinterpret_cast<int64_t*>(out_indptr);
+      auto* kept = reinterpret_cast<I*>(out_indices);
+      const auto* from = reinterpret_cast<const char*>(values);
+      auto* to = reinterpret_cast<char*>(out_values);
+      parallel_for(rows, kRows, [&](int64_t begin, int64_t end) {
+        for (int64_t v = begin; v < end; ++v) {
+          starts[v] = 0;
+          for (int64_t e = a.indptr[v]; e < a.indptr[v + 1]; ++e) starts[v] += a.indices[e] != v;
+        }
+      });
+      exclusive_scan(starts, rows);
+      parallel_for(rows, kRows, [&](int64_t begin, int64_t end) {
+        for (int64_t v = begin; v < end; ++v) {
+          int64_t at = starts[v];
+          for (int64_t e = a.indptr[v]; e < a.indptr[v + 1]; ++e) {
+            if (a.indices[e] == v) continue;
+            kept[at] = a.indices[e];
+            if (from) std::memcpy(to + at * value_size, from + e * value_size, value_size);
+            ++at;
+          }
+        }
+      });
+    });
+  });
+}
+
+int32_t gust_csr_is_symmetric(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out) {
+  return guard([&] {
+    dispatch_index(dtype, [&](auto tag) {
+      auto a = csr_at<decltype(tag)>(rows, indptr, indices);
+      int64_t missing = parallel_sum<int64_t>(rows, kRows, [&](int64_t begin, int64_t end) {
+        int64_t count = 0;
+        for (int64_t v = begin; v < end; ++v)
+          for (int64_t e = a.indptr[v]; e < a.indptr[v + 1]; ++e) {
+            int64_t u = a.indices[e];
+            count += !std::binary_search(a.indices + a.indptr[u], a.indices + a.indptr[u + 1], v);
+          }
+        return count;
+      });
+      out[0] = missing == 0;
+    });
+  });
+}
