@@ -1,5 +1,5 @@
-// Philox blocks by the dozen: the same words as Random::block(), computed sixteen at a time in plain loops that the
-// compiler turns into vectors. Kernels that draw for whole rows (dropout, uniform) go through for_draws().
+// Philox blocks by the dozen: the same words as Random::block(), in a plain loop over blocks that the compiler turns into
+// vectors. Kernels that draw for whole rows (dropout, uniform) go through for_draws().
 #pragma once
 
 #include <algorithm>
@@ -10,43 +10,34 @@
 
 namespace gust {
 
-/** Blocks computed together: one 512-bit vector of counters. */
-constexpr int kPhiloxLanes = 16;
 /** Draws of one id: the key packing gives a block number 16 bits. */
 constexpr int64_t kMaxDraws = int64_t{1} << 18;
 
-/**
- * words[4 * i + w] = word w of the block with counters c0[i], c1[i], for i = 0 .. count - 1. Reads and writes whole
- * groups of kPhiloxLanes, so the arrays hold `count` rounded up to it.
- */
-inline void philox_blocks(const Random& random, const uint32_t* c0, const uint32_t* c1, int count, uint32_t* words) {
-  for (int at = 0; at < count; at += kPhiloxLanes) {
-    uint32_t x0[kPhiloxLanes], x1[kPhiloxLanes], x2[kPhiloxLanes], x3[kPhiloxLanes];
-    for (int l = 0; l < kPhiloxLanes; ++l) {
-      x0[l] = c0[at + l];
-      x1[l] = c1[at + l];
-      x2[l] = random.step;
-      x3[l] = random.epoch;
-    }
-    uint32_t k0 = random.k0, k1 = random.k1;
-    for (int round = 0; round < 10; ++round) {
-      for (int l = 0; l < kPhiloxLanes; ++l) {
-        uint64_t p0 = 0xD2511F53ull * x0[l], p1 = 0xCD9E8D57ull * x2[l];
-        uint32_t n0 = static_cast<uint32_t>(p1 >> 32) ^ x1[l] ^ k0, n2 = static_cast<uint32_t>(p0 >> 32) ^ x3[l] ^ k1;
-        x1[l] = static_cast<uint32_t>(p1);
-        x3[l] = static_cast<uint32_t>(p0);
-        x0[l] = n0;
-        x2[l] = n2;
-      }
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
-    }
-    for (int l = 0; l < kPhiloxLanes; ++l) {
-      words[4 * (at + l)] = x0[l];
-      words[4 * (at + l) + 1] = x1[l];
-      words[4 * (at + l) + 2] = x2[l];
-      words[4 * (at + l) + 3] = x3[l];
-    }
+/** Rounds `Round` to 9 of Philox, unrolled: the loop over blocks stays the innermost one and becomes vectors. */
+template <int Round>
+inline __attribute__((always_inline)) void philox_rounds(uint32_t& x0, uint32_t& x1, uint32_t& x2, uint32_t& x3,
+                                                         uint32_t k0, uint32_t k1) {
+  if constexpr (Round < 10) {
+    const uint64_t p0 = 0xD2511F53ull * x0, p1 = 0xCD9E8D57ull * x2;
+    x0 = static_cast<uint32_t>(p1 >> 32) ^ x1 ^ (k0 + Round * 0x9E3779B9u);
+    x2 = static_cast<uint32_t>(p0 >> 32) ^ x3 ^ (k1 + Round * 0xBB67AE85u);
+    x1 = static_cast<uint32_t>(p1);
+    x3 = static_cast<uint32_t>(p0);
+    philox_rounds<Round + 1>(x0, x1, x2, x3, k0, k1);
+  }
+}
+
+/** words[4 * i + w] = word w of the block with counters c0[i], c1[i], for i = 0 .. count - 1. */
+inline void philox_blocks(const Random& random, const uint32_t* __restrict c0, const uint32_t* __restrict c1,
+                          int count, uint32_t* __restrict words) {
+  const uint32_t k0 = random.k0, k1 = random.k1, step = random.step, epoch = random.epoch;
+  for (int i = 0; i < count; ++i) {
+    uint32_t x0 = c0[i], x1 = c1[i], x2 = step, x3 = epoch;
+    philox_rounds<0>(x0, x1, x2, x3, k0, k1);
+    words[4 * i] = x0;
+    words[4 * i + 1] = x1;
+    words[4 * i + 2] = x2;
+    words[4 * i + 3] = x3;
   }
 }
 
@@ -71,7 +62,6 @@ void for_draws(const Random& random, int64_t begin, int64_t end, Row&& row, Appl
   Run runs[kTile];
   int used = 0, num_runs = 0;
   auto flush = [&] {
-    for (int pad = used; pad % kPhiloxLanes != 0; ++pad) c0[pad] = c1[pad] = 0;
     philox_blocks(random, c0, c1, used, words);
     for (int r = 0; r < num_runs; ++r) apply(runs[r].at, words + runs[r].word, static_cast<int64_t>(runs[r].count));
     used = num_runs = 0;

@@ -25,10 +25,15 @@ void for_elements(int64_t n, int64_t grain, const F& f) {
   });
 }
 
-/** Sum of term(k), k = 0 .. n-1, as A: in 16 lanes that are added pairwise, the same on every instruction set. */
+/** Sum of term(k), k = 0 .. n-1, as A: from 16 terms on in 16 lanes that are added pairwise, for every instruction set. */
 template <class A, class F>
 A lane_sum(int64_t n, const F& term) {
   constexpr int kLanes = 16;
+  if (n < kLanes) {
+    A sum{};
+    for (int64_t k = 0; k < n; ++k) sum += static_cast<A>(term(k));
+    return sum;
+  }
   A lane[kLanes] = {};
   int64_t k = 0;
   for (; k + kLanes <= n; k += kLanes)

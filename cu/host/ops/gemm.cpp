@@ -31,7 +31,7 @@ Grid grid_of(int64_t m, int64_t n, int64_t k) {
   const int64_t rows = piece(m, std::max<int64_t>(256, kTask / (cols * k)), 64);
   const int64_t blocks = num_chunks(m, rows) * num_chunks(n, cols);
   // Weight gradients: m and n are layer widths, k is the number of nodes.
-  const int64_t least = std::max<int64_t>(512, kTask / (rows * cols));
+  const int64_t least = std::max<int64_t>(1024, kTask / (rows * cols));
   const int64_t chunks = std::clamp<int64_t>(k / least, 1, num_chunks(32, blocks));
   return {rows, cols, piece(k, num_chunks(k, chunks), 16)};
 }

@@ -1,6 +1,6 @@
 // Softmax cross entropy, its gradient, and the count of correct rows. Terms are added in float64 in fixed chunks of
 // the index. A task owns a range of the index (forward) or of rows (backward).
-#include "dense.h"
+#include "softmax.h"
 
 GUST_OPS_BEGIN
 namespace {
@@ -29,6 +29,11 @@ struct Rows {
            static_cast<long long>(i), label[i], static_cast<long long>(c));
     return std::max<int64_t>(label[i], -1);
   }
+  /** The scores of row index[r], or null where it has no label. */
+  const T* labelled(int64_t r) const {
+    const int64_t i = row(r);
+    return target(i) < 0 ? nullptr : x + i * c;
+  }
   double weight_at(int64_t r) const { return weight ? static_cast<double>(weight[r]) : 1.0; }
   /** Sum of the weights of labelled rows. */
   double total() const {
@@ -56,18 +61,6 @@ void with_rows(Context& context, int64_t x_id, int64_t label_id, int64_t index_i
   });
 }
 
-/** Largest of a row and sum of exp(x - largest), at least 1. */
-template <class T>
-struct Softmax {
-  T top;
-  double sum;
-
-  Softmax(const T* row, int64_t c) : top(row[0]), sum(0) {
-    for (int64_t j = 1; j < c; ++j) top = std::max(top, row[j]);
-    for (int64_t j = 0; j < c; ++j) sum += static_cast<double>(std::exp(row[j] - top));
-  }
-};
-
 }  // namespace
 
 // -log softmax(x)[label] = log(sum exp(x - max)) - (x[label] - max).
@@ -77,13 +70,12 @@ void softmax_cross_entropy(const softmax_cross_entropy_args& args, Context& cont
     const double sum = parallel_sum<double>(
         rows.count, row_grain(rows.c, kMathGrain), [&](int64_t begin, int64_t end) {
           double part = 0;
-          for (int64_t r = begin; r < end; ++r) {
-            const int64_t i = rows.row(r), target = rows.target(i);
-            if (target < 0) continue;
-            const T* row = rows.x + i * rows.c;
-            const Softmax<T> softmax(row, rows.c);
-            part += rows.weight_at(r) * (std::log(softmax.sum) - static_cast<double>(row[target] - softmax.top));
-          }
+          for_softmax_rows<T>(
+              begin, end, rows.c, [&](int64_t r) { return rows.labelled(r); },
+              [&](int64_t r, const T* row, const RowSoftmax<T>& softmax) {
+                const T score = row[rows.label[rows.row(r)]];
+                part += rows.weight_at(r) * (std::log(softmax.sum) - static_cast<double>(score - softmax.top));
+              });
           return part;
         });
     const double total = args.sum ? 1.0 : rows.total();
@@ -103,17 +95,17 @@ void softmax_cross_entropy_backward(const softmax_cross_entropy_backward_args& a
     if (total == 0) return;
     const double scale = static_cast<double>(*context.slot(args.g).as<T>()) / total;
     auto add = [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) {
-        const int64_t i = rows.row(r), target = rows.target(i);
-        if (target < 0) continue;
-        const T* row = rows.x + i * c;
-        T* to = out + i * c;
-        const Softmax<T> softmax(row, c);
-        const double factor = scale * rows.weight_at(r);
-        const T per_exp = static_cast<T>(factor / softmax.sum);
-        for (int64_t j = 0; j < c; ++j) to[j] += per_exp * std::exp(row[j] - softmax.top);
-        to[target] -= static_cast<T>(factor);
-      }
+      for_softmax_rows<T>(
+          begin, end, c, [&](int64_t r) { return rows.labelled(r); },
+          [&](int64_t r, const T*, const RowSoftmax<T>& softmax) {
+            const int64_t i = rows.row(r);
+            T* to = out + i * c;
+            const double factor = scale * rows.weight_at(r);
+            const T per_exp = static_cast<T>(factor / softmax.sum);
+#pragma GCC ivdep
+            for (int64_t j = 0; j < c; ++j) to[j] += per_exp * softmax.exps[j];
+            to[rows.label[i]] -= static_cast<T>(factor);
+          });
     };
     // Rows in ascending order are distinct, and tasks cannot meet. Otherwise one task adds them in order.
     bool ascending = true;

@@ -1,9 +1,9 @@
 // Row-wise softmax and argmax: a task owns whole rows.
-#include "dense.h"
+#include "softmax.h"
 
 GUST_OPS_BEGIN
 
-// out[i, :] = x[i, :] - max - log(sum exp(x[i, :] - max)); the sum is taken in float64, in order.
+// out[i, :] = x[i, :] - max - log(sum exp(x[i, :] - max)); the sum is taken in float64.
 void log_softmax(const log_softmax_args& args, Context& context) {
   const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
   dispatch_real(out_slot.dtype, [&](auto tag) {
@@ -12,17 +12,14 @@ void log_softmax(const log_softmax_args& args, Context& context) {
     T* out = out_slot.as<T>();
     const int64_t f = x_slot.cols;
     parallel_for(x_slot.rows, row_grain(f, kMathGrain), [=](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const T* row = x + i * f;
-        T* to = out + i * f;
-        T top = -std::numeric_limits<T>::infinity();
-        for (int64_t j = 0; j < f; ++j) top = std::max(top, row[j]);
-        double sum = 0;
-        for (int64_t j = 0; j < f; ++j) sum += static_cast<double>(std::exp(row[j] - top));
-        const T shift = static_cast<T>(std::log(sum));
+      for_softmax_rows<T>(
+          begin, end, f, [=](int64_t i) { return x + i * f; },
+          [=](int64_t i, const T* row, const RowSoftmax<T>& softmax) {
+            const T shift = static_cast<T>(std::log(softmax.sum));
+            T* to = out + i * f;
 #pragma GCC ivdep
-        for (int64_t j = 0; j < f; ++j) to[j] = (row[j] - top) - shift;
-      }
+            for (int64_t j = 0; j < f; ++j) to[j] = (row[j] - softmax.top) - shift;
+          });
     });
   });
 }
