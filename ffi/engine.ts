@@ -125,6 +125,9 @@ function checkSlot(
 
 /** Memory and slots that are dropped together. */
 export class Arena {
+  /** Arrays that bound tensors point into: kept from the garbage collector as long as the slots live. */
+  private bound: NativeArray[] = [];
+
   constructor(readonly engine: Engine, readonly id: number) {}
 
   /** A new tensor; uninitialised unless `zero`. */
@@ -143,10 +146,11 @@ export class Arena {
     return { slot, dtype, rows, cols, rank, address };
   }
 
-  /** A slot for memory that somebody else keeps alive as long as the tensor is used. */
+  /** A slot for an array's memory; the arena keeps the array alive. */
   bind(array: NativeArray, shape: readonly number[] = [array.length]): TensorHandle {
     const { rows, cols, rank } = matrixShape(shape);
     if (rows * cols !== array.length) throw new RangeError(`shape [${shape}] of an array of ${array.length}`);
+    this.bound.push(array);
     return this.bindAddress(array.dtype, rows, cols, rank, array.address);
   }
 
@@ -180,10 +184,12 @@ export class Arena {
   /** Drop every tensor, keep the memory for the next round. */
   reset(): void {
     call("gust_arena_reset", this.engine.context, this.id);
+    this.bound = [];
   }
 
   destroy(): void {
     call("gust_arena_destroy", this.engine.context, this.id);
+    this.bound = [];
   }
 }
 
@@ -308,6 +314,17 @@ export class Engine {
       return new Program(this, bytes, this.recording.length);
     } finally {
       this.recording = null;
+    }
+  }
+
+  /** Run `body` without recording it: set-up that a recorded step needs once, not at every replay. */
+  once<T>(body: () => T): T {
+    const recording = this.recording;
+    this.recording = null;
+    try {
+      return body();
+    } finally {
+      this.recording = recording;
     }
   }
 

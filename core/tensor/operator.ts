@@ -53,13 +53,15 @@ export class Pattern {
       const indptr = arena.tensor("I64", [numCols + 1]);
       const indices = arena.tensor(this.indices.dtype, [numEntries]);
       const order = arena.tensor("I64", [numEntries]);
-      arena.engine.run("csr_transpose", {
-        indptr: this.indptr,
-        indices: this.indices,
-        out_indptr: indptr,
-        out_indices: indices,
-        order,
-      });
+      arena.engine.once(() =>
+        arena.engine.run("csr_transpose", {
+          indptr: this.indptr,
+          indices: this.indices,
+          out_indptr: indptr,
+          out_indices: indices,
+          order,
+        })
+      );
       const pattern = new Pattern(arena, numCols, numRows, indptr, indices);
       this.cached = { pattern, order };
     }

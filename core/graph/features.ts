@@ -1,0 +1,146 @@
+/** Node features ready for a model: float32, normalised as asked, sparse ones left sparse. */
+import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { NativeArray } from "../../ffi/native.ts";
+import { unaryKinds } from "../../ffi/ops.ts";
+import { GustError } from "../errors.ts";
+import { Pattern, SparseOperator } from "../tensor/operator.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { Features, Graph } from "./graph.ts";
+
+/**
+ * none: as stored. row: each row divided by the sum of its absolute values. l2: by its Euclidean length.
+ * standard: columns to mean 0 and variance 1 over the training nodes (dense features only).
+ */
+export const featNorms = ["none", "row", "l2", "standard"] as const;
+export type FeatNorm = (typeof featNorms)[number];
+
+/** Column statistics of "standard": the model keeps them, so that other graphs get the same transformation. */
+export interface FeatStats {
+  readonly mean: TensorHandle;
+  readonly inverseStd: TensorHandle;
+}
+
+export interface PreparedFeatures {
+  readonly input: Tensor | SparseOperator;
+  readonly numFeatures: number;
+  readonly stats: FeatStats | null;
+}
+
+/** The graph's features, or a GustError (missing) that says what a graph without any can do. */
+export function requireFeatures(graph: Graph): Features {
+  const features = graph.features();
+  if (!features) {
+    throw new GustError(
+      "missing",
+      `${graph.document.label} has no node features, and the model needs some`,
+      "re-import with a features file, or generate features",
+    );
+  }
+  return features;
+}
+
+/**
+ * Prepare features in `arena`. Stored float32 rows and CSR arrays are used in place where nothing changes them.
+ *
+ * @param trainNodes  I64 node numbers that "standard" takes its statistics from; unused otherwise.
+ * @param stats  statistics to apply instead of computing them (evaluation on another graph).
+ * @throws {GustError} (usage) for "standard" on sparse features: subtracting a mean would make them dense.
+ */
+export function prepareFeatures(
+  engine: Engine,
+  arena: Arena,
+  features: Features,
+  norm: FeatNorm,
+  trainNodes: BigInt64Array | null,
+  stats: FeatStats | null = null,
+): PreparedFeatures {
+  const { numFeatures } = features;
+  if (features.kind === "csr") {
+    if (norm === "standard") {
+      throw new GustError(
+        "usage",
+        "--feat-norm standard: the features are sparse and subtracting a mean would make them dense, expected none, row or l2",
+      );
+    }
+    return { input: sparseFeatures(engine, arena, features, norm), numFeatures, stats: null };
+  }
+  const x = denseFloat(engine, arena, features);
+  if (norm === "none") return { input: new Tensor(x), numFeatures, stats: null };
+  if (norm === "standard") {
+    const used = stats ?? columnStats(engine, arena, x, trainNodes);
+    return { input: new Tensor(standardize(engine, arena, x, used)), numFeatures, stats: used };
+  }
+  const scale = arena.tensor("F32", [x.rows]), out = arena.tensor("F32", [x.rows, x.cols]);
+  if (norm === "row") {
+    engine.run("unary", { x, out, kind: unaryKinds.abs, alpha: 0 });
+    engine.run("row_sum", { x: out, out: scale });
+    engine.run("unary", { x: scale, out: scale, kind: unaryKinds.reciprocal, alpha: 0 });
+  } else {
+    engine.run("row_dot", { x, y: x, out: scale });
+    engine.run("unary", { x: scale, out: scale, kind: unaryKinds.power, alpha: -0.5 });
+  }
+  engine.run("row_scale", { x, scale, out });
+  return { input: new Tensor(out), numFeatures, stats: null };
+}
+
+function sparseFeatures(engine: Engine, arena: Arena, { csr }: Features & { kind: "csr" }, norm: FeatNorm): SparseOperator {
+  const pattern = Pattern.of(arena, csr);
+  const stored = csr.values ? floatValues(engine, arena, csr.values) : null;
+  if (norm === "none") return new SparseOperator(pattern, { values: stored ? new Tensor(stored) : null });
+  const scale = arena.tensor("F32", [csr.numRows]);
+  engine.run("csr_row_sum", { indptr: pattern.indptr, values: stored, out: scale, power: norm === "row" ? 1 : 2 });
+  engine.run("unary", { x: scale, out: scale, kind: unaryKinds.power, alpha: norm === "row" ? -1 : -0.5 });
+  const values = arena.tensor("F32", [pattern.numEntries]);
+  engine.run("csr_scale", { indptr: pattern.indptr, indices: pattern.indices, values: stored, left: scale, out: values });
+  return new SparseOperator(pattern, { values: new Tensor(values) });
+}
+
+function floatValues(engine: Engine, arena: Arena, values: NativeArray): TensorHandle {
+  const bound = arena.bind(values);
+  if (bound.dtype === "F32") return bound;
+  const out = arena.tensor("F32", [values.length]);
+  engine.run("cast", { x: bound, out });
+  return out;
+}
+
+/** Rows as float32: in place where they are, converted (and multiplied by feat.scale) otherwise. */
+function denseFloat(engine: Engine, arena: Arena, { array, numFeatures }: Features & { kind: "dense" }): TensorHandle {
+  const rows = numFeatures === 0 ? 0 : array.length / numFeatures;
+  const bound = arena.bind(array, [rows, numFeatures]);
+  if (bound.dtype === "F32") return bound;
+  const out = arena.tensor("F32", [rows, numFeatures]);
+  engine.run("cast", { x: bound, out });
+  return out;
+}
+
+/** Mean and 1 / standard deviation (0 for constant columns) over the training nodes. */
+function columnStats(engine: Engine, arena: Arena, x: TensorHandle, trainNodes: BigInt64Array | null): FeatStats {
+  if (!trainNodes || trainNodes.length === 0) {
+    throw new GustError("missing", "--feat-norm standard needs a training split to take its statistics from");
+  }
+  const count = trainNodes.length;
+  const index = arena.bind(NativeArray.from<"I64">(trainNodes));
+  const rows = arena.tensor("F32", [count, x.cols]);
+  const mean = engine.persistent.tensor("F32", [x.cols]), inverseStd = engine.persistent.tensor("F32", [x.cols]);
+  engine.run("gather", { x, index, out: rows });
+  engine.run("column_sum", { x: rows, out: mean });
+  engine.run("axpby", { x: mean, out: mean, alpha: 1 / count, beta: 0 });
+  const centre = arena.tensor("F32", [count, x.cols]);
+  engine.run("broadcast_rows", { x: mean, out: centre });
+  engine.run("axpby", { x: rows, y: centre, out: rows, alpha: 1, beta: -1 });
+  engine.run("mul", { x: rows, y: rows, out: rows });
+  engine.run("column_sum", { x: rows, out: inverseStd });
+  engine.run("axpby", { x: inverseStd, out: inverseStd, alpha: 1 / count, beta: 0 });
+  engine.run("unary", { x: inverseStd, out: inverseStd, kind: unaryKinds.power, alpha: -0.5 });
+  return { mean, inverseStd };
+}
+
+/** (x - mean) * inverseStd, column by column. */
+function standardize(engine: Engine, arena: Arena, x: TensorHandle, { mean, inverseStd }: FeatStats): TensorHandle {
+  const out = arena.tensor("F32", [x.rows, x.cols]), factor = arena.tensor("F32", [x.rows, x.cols]);
+  engine.run("broadcast_rows", { x: mean, out: factor });
+  engine.run("axpby", { x, y: factor, out, alpha: 1, beta: -1 });
+  engine.run("broadcast_rows", { x: inverseStd, out: factor });
+  engine.run("mul", { x: out, y: factor, out });
+  return out;
+}

@@ -1,0 +1,34 @@
+/** Batch sources: what training iterates over. A new strategy implements this and nothing of the loop changes. */
+import type { Arena, TensorHandle } from "../../ffi/engine.ts";
+import type { ForwardInput } from "../models/model.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** One step's input: the forward pass's view, and the rows of its output that have a training label. */
+export interface Batch extends ForwardInput {
+  readonly numNodes: number;
+  /** I32 label of every output row, -1 where there is none. */
+  readonly labels: TensorHandle;
+  /** I64 output rows that count in the loss. */
+  readonly lossRows: TensorHandle;
+  readonly numLossRows: number;
+}
+
+/** What a finished step tells its source (importance scores, histories). */
+export interface Feedback {
+  readonly loss: number;
+  readonly logits: Tensor;
+  /** Parameter gradients in the order of the model's parameters. */
+  readonly gradients: readonly (Tensor | null)[];
+}
+
+export interface BatchSource {
+  readonly name: string;
+  /** The one batch never changes: the step is recorded once and replayed. */
+  readonly isStatic: boolean;
+  /** The batches of an epoch, in order; each one's tensors live in `arena`, which is reset after its step. */
+  batches(epoch: number, arena: Arena): Iterable<Batch>;
+  /** Called after each step. */
+  observe?(batch: Batch, feedback: Feedback): void;
+  /** Tensors to keep for a resume, by name. */
+  state?(): ReadonlyMap<string, TensorHandle>;
+}
