@@ -1,0 +1,462 @@
+/**
+ * What a gust file must hold, as data: per kind the metadata and one row per tensor with dtypes, shape and presence.
+ * Writers and readers check against it and report every violation.
+ *
+ * Shapes are lists of numbers and dimension names: "n" is bound by the metadata or by the first tensor that shows it,
+ * "n+1" is one more, "*" is anything. `{relation}`, `{type}` and `{hop}` in a name are filled in from the metadata;
+ * `<name>` stands for any name without "/".
+ */
+import { z } from "zod";
+import type { DType } from "../../ffi/dtype.ts";
+
+const count = z.int().min(0);
+const digest = z.string().regex(/^[0-9a-f]{32}$/, "expected a digest of 32 hexadecimal digits");
+const itemName = z.string().regex(/^[^/{}<>\u0000-\u001f]+$/, 'expected a name without "/", "{", "<"');
+
+const graphMeta = z.looseObject({
+  num_nodes: count,
+  /** Stored arcs: an undirected edge counts twice. */
+  num_edges: count,
+  directed: z.boolean(),
+  /** 0 where there are none, and for typed graphs, whose types differ. */
+  num_features: count,
+  num_classes: count,
+  row_order: z.enum(["index", "time"]),
+  name: z.string().optional(),
+  multi_label: z.boolean().optional(),
+  class_names: z.array(z.string()).optional(),
+  self_loops: count.optional(),
+  /** Typed graphs: nodes of a type are consecutive, types in this order, `node_counts` of each. */
+  node_types: z.array(itemName).optional(),
+  node_counts: z.array(count).optional(),
+  relations: z.array(z.looseObject({ name: itemName, src: z.string(), dst: z.string() })).optional(),
+});
+
+const partitionMeta = z.looseObject({
+  k: z.int().min(1),
+  method: z.string(),
+  num_nodes: count,
+  cut: z.number().min(0),
+  balance: z.number().min(0),
+  halo: z.number().min(0),
+  label_entropy: z.number().min(0).nullable().optional(),
+  graph: digest,
+});
+
+const sampleMeta = z.looseObject({
+  method: z.string(),
+  graph: digest,
+  num_nodes: count,
+  /** Batches of this document; a chunk counts its own. */
+  num_batches: count,
+  epochs: count,
+  /** Blocks per batch; 0 = one square subgraph that every layer uses. */
+  hops: count.max(64),
+  params: z.record(z.string(), z.unknown()).optional(),
+  chunk: z.looseObject({ index: count, last: z.boolean() }).optional(),
+});
+
+const cacheMeta = z.looseObject({
+  layout: z.enum(["propagated", "packed"]),
+  graph: digest,
+  sample: digest.optional(),
+  hops: count.optional(),
+  norm: z.string().optional(),
+  num_nodes: count,
+  num_features: count,
+  model_use: z.string().optional(),
+});
+
+const modelMeta = z.looseObject({
+  model: z.string(),
+  config: z.record(z.string(), z.unknown()),
+  signature: z.looseObject({ num_features: count, num_classes: count }),
+  graph: digest.optional(),
+});
+
+const predictionMeta = z.looseObject({ model: z.string(), num_classes: count });
+const embeddingMeta = z.looseObject({ model: z.string().optional() });
+const refMeta = z.looseObject({ path: z.string().startsWith("/", "expected an absolute path"), size: count, digest });
+
+interface PlusOne {
+  readonly plusOne: string;
+}
+type Dim = number | string | PlusOne;
+interface Row {
+  readonly name: string;
+  readonly dtypes: readonly DType[];
+  /** The allowed shapes. */
+  readonly shapes: readonly (readonly Dim[])[];
+  /** Required always (true), never (false), or when the function says so. */
+  readonly required: boolean | ((doc: View) => boolean);
+}
+
+/** What the rules see of a document. */
+interface View {
+  readonly meta: Record<string, unknown>;
+  readonly has: (name: string) => boolean;
+  readonly spec: (name: string) => Spec | undefined;
+}
+interface Spec {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+type Shape = readonly (number | string)[];
+const row = (name: string, dtypes: string, shape: Shape | readonly Shape[], required: Row["required"] = false): Row => ({
+  name,
+  dtypes: dtypes.split(" ") as DType[],
+  shapes: ((Array.isArray(shape[0]) ? shape : [shape]) as readonly Shape[]).map((dims) => dims.map(parseDim)),
+  required,
+});
+const parseDim = (dim: number | string): Dim =>
+  typeof dim === "string" && dim.endsWith("+1") ? { plusOne: dim.slice(0, -2) } : dim;
+const mapDim = (dim: Dim, f: (name: string) => string): Dim =>
+  typeof dim === "number" ? dim : typeof dim === "string" ? f(dim) : { plusOne: f(dim.plusOne) };
+const showDim = (dim: Dim) => typeof dim === "object" ? `${dim.plusOne} + 1` : String(dim);
+const when = (...names: string[]) => (doc: View) => names.some((name) => doc.has(name));
+const typed = (doc: View) => doc.meta["relations"] !== undefined;
+const hasOwnArcs = (doc: View) => !typed(doc) || doc.has("indices") || doc.has("indptr");
+const isQuantised = (doc: View) => doc.spec("feat")?.dtype === "U8" || doc.spec("feat")?.dtype === "I8";
+
+const DENSE = "F32 F16 BF16 F64 U8 I8";
+const splits = ["train", "val", "test"] as const;
+
+/** Arcs of one relation, or of the whole graph (prefix ""). */
+const arcRows = (prefix: string, e: string): Row[] => [
+  row(`${prefix}edge_weight`, "F32 F64", [e]),
+  row(`${prefix}edge_time`, "I64 F64", [e]),
+  row(`${prefix}edge_feat`, "F32", [e, "*"]),
+  row(`${prefix}edge_ids`, "I64", [e]),
+];
+/** Node features in one of the stored forms. */
+const featureRows = (name: string, n: string, f: string): Row[] => [
+  row(name, DENSE, [n, f]),
+  row(`${name}.scale`, "F32", [f]),
+  row(`${name}.indptr`, "I64", [`${n}+1`], when(`${name}.indices`, `${name}.values`)),
+  row(`${name}.indices`, "I32", [`${name} entries`], when(`${name}.indptr`)),
+  row(`${name}.values`, "F32", [`${name} entries`]),
+];
+
+const graphRows: Row[] = [
+  row("indptr", "I64", ["n+1"], hasOwnArcs),
+  row("indices", "I32 I64", ["e"], hasOwnArcs),
+  ...arcRows("", "e"),
+  row("edge_type", "I32", ["e"]),
+  ...featureRows("feat", "n", "F"),
+  row("feat.scale", "F32", ["F"], isQuantised),
+  row("label", "I32 U8", [["n"], ["n", "C"]]),
+  row("target", "F32 F64", [["n"], ["n", "*"]]),
+  ...splits.map((s) => row(`split.${s}`, "BOOL I64", [["splits", "n"], ["*"]])),
+  row("node_ids", "I64", ["n"]),
+  row("node_names", "U8", ["*"], when("node_names.indptr")),
+  row("node_names.indptr", "I64", ["n+1"], when("node_names")),
+  row("node_type", "I32", ["n"]),
+  row("node_time", "I64 F64", ["n"]),
+  row("node_weight", "I32 I64 F32 F64", [["n"], ["n", "*"]]),
+  row("pos", "F32 F64", ["n", 3]),
+  row("graph_ptr", "I64", ["graphs+1"], when("graph_label", "graph_target", "graph_feat", "graph_cell")),
+  row("graph_label", "I32", ["graphs"]),
+  row("graph_target", "F32 F64", [["graphs"], ["graphs", "*"]]),
+  row("graph_feat", "F32", ["graphs", "*"]),
+  row("graph_cell", "F32 F64", ["graphs", 3, 3]),
+  ...splits.map((s) => row(`fold.${s}`, "BOOL", ["folds", "graphs"])),
+  ...splits.map((s) => row(`link.${s}`, "I64", [`${s} links`, 2], when(`link_type.${s}`))),
+  ...splits.map((s) => row(`link_type.${s}`, "I32", [`${s} links`])),
+  row("rel/{relation}/indptr", "I64", ["{dst}+1"], true),
+  row("rel/{relation}/indices", "I32 I64", ["arcs of {relation}"], true),
+  ...arcRows("rel/{relation}/", "arcs of {relation}"),
+  ...featureRows("feat/{type}", "{type}", "features of {type}"),
+  row("label/{type}", "I32", ["{type}"]),
+];
+
+const sampleRows: Row[] = [
+  row("epoch_ptr", "I64", ["epochs+1"], true),
+  row("node_ptr", "I64", ["B+1"], true),
+  row("nodes", "I32 I64", ["batch nodes"], true),
+  row("level_size", "I64", ["B", "hops+1"], true),
+  row("node_weight", "F32", ["batch nodes"]),
+  row("block{hop}.row_ptr", "I64", ["B+1"], true),
+  row("block{hop}.indptr", "I64", ["*"], true),
+  row("block{hop}.edge_ptr", "I64", ["B+1"], true),
+  row("block{hop}.indices", "I32", ["edges of block{hop}"], true),
+  row("block{hop}.edges", "I64", ["edges of block{hop}"]),
+  row("block{hop}.edge_weight", "F32", ["edges of block{hop}"]),
+];
+
+const isPropagated = (doc: View) => doc.meta["layout"] === "propagated";
+const cacheRows: Row[] = [
+  row("node_ptr", "I64", ["*"], (doc) => !isPropagated(doc)),
+  ...featureRows("feat", "rows", "F"),
+];
+
+const ANY: readonly Shape[] = [[], ["*"], ["*", "*"], ["*", "*", "*"], ["*", "*", "*", "*"]];
+const ALL = "F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL";
+const modelRows: Row[] = [
+  row("param/<name>", ALL, ANY),
+  row("best/<name>", ALL, ANY),
+  row("optimizer/<name>/<part>", ALL, ANY),
+  row("state/<name>", ALL, ANY),
+  ...splits.map((s) => row(`split.${s}`, "I64", ["*"])),
+];
+
+export interface KindSchema {
+  readonly meta: z.ZodObject;
+  /** Dimensions that the metadata give. */
+  readonly dims: (meta: Record<string, unknown>) => Record<string, number>;
+  readonly rows: readonly Row[];
+  /** Rules that a row cannot say. */
+  readonly rules?: (doc: View) => string[];
+}
+
+const num = (value: unknown) => value as number;
+
+function typedDims(meta: Record<string, unknown>): Record<string, number> {
+  const types = (meta["node_types"] ?? []) as string[];
+  const counts = (meta["node_counts"] ?? []) as number[];
+  return Object.fromEntries(types.flatMap((type, i) => counts[i] === undefined ? [] : [[`nodes of ${type}`, counts[i]]]));
+}
+
+function graphRules(doc: View): string[] {
+  const { meta } = doc;
+  const problems: string[] = [];
+  const types = meta["node_types"] as string[] | undefined;
+  const counts = meta["node_counts"] as number[] | undefined;
+  const relations = meta["relations"] as { name: string; src: string; dst: string }[] | undefined;
+  const twice = (what: string, names: readonly string[]) => {
+    for (const name of new Set(names.filter((x, i) => names.indexOf(x) !== i))) problems.push(`${what} "${name}" is there twice`);
+  };
+  if (types) {
+    twice("node type", types);
+    if (counts?.length !== types.length) {
+      problems.push(`metadata node_counts: ${counts ? counts.length + " numbers" : "missing"}, expected one per node type (${types.length})`);
+    } else if (counts.reduce((a, b) => a + b, 0) !== meta["num_nodes"]) {
+      problems.push(`metadata node_counts add up to ${counts.reduce((a, b) => a + b, 0)}, expected num_nodes = ${meta["num_nodes"]}`);
+    }
+  }
+  if (relations) {
+    twice("relation", relations.map(({ name }) => name));
+    if (!types) problems.push("metadata relations are there without node_types");
+    for (const { name, src, dst } of relations) {
+      for (const [end, type] of [["src", src], ["dst", dst]] as const) {
+        if (types && !types.includes(type)) problems.push(`relation "${name}": ${end} "${type}" is no node type (${types.join(", ")})`);
+      }
+    }
+    const arcs = relations.map(({ name }) => doc.spec(`rel/${name}/indices`)?.shape[0] ?? NaN).reduce((a, b) => a + b, 0);
+    if (!doc.has("indices") && arcs === arcs && arcs !== meta["num_edges"]) {
+      problems.push(`the relations hold ${arcs} arcs, expected num_edges = ${meta["num_edges"]}`);
+    }
+  }
+  if (doc.has("feat") && doc.has("feat.indptr")) problems.push('both "feat" and "feat.indptr" are there, expected dense or sparse features');
+  if (num(meta["num_features"]) > 0 && !doc.has("feat") && !doc.has("feat.indptr")) {
+    problems.push(`num_features = ${meta["num_features"]}, but there is no tensor "feat" or "feat.indptr"`);
+  }
+  const label = doc.spec("label");
+  if (label) {
+    const multi = meta["multi_label"] === true;
+    if (multi !== (label.dtype === "U8") || multi !== (label.shape.length === 2)) {
+      problems.push(`tensor "label" is ${label.dtype} [${label.shape}], expected ${multi ? "U8 [n, C] for several labels per node" : "I32 [n]"}`);
+    }
+  }
+  const names = meta["class_names"] as string[] | undefined;
+  if (names && names.length !== meta["num_classes"]) {
+    problems.push(`metadata class_names: ${names.length} names, expected num_classes = ${meta["num_classes"]}`);
+  }
+  for (const s of splits) {
+    const split = doc.spec(`split.${s}`);
+    if (split && (split.dtype === "BOOL") !== (split.shape.length === 2)) {
+      problems.push(`tensor "split.${s}" is ${split.dtype} [${split.shape}], expected BOOL masks [splits, n] or an I64 list`);
+    }
+  }
+  if (new Set(splits.map((s) => doc.spec(`split.${s}`)?.dtype).filter((d) => d)).size > 1) {
+    problems.push("splits are stored partly as masks and partly as lists, expected one form");
+  }
+  if (meta["row_order"] === "time" && !doc.has("edge_time") && !relations?.every(({ name }) => doc.has(`rel/${name}/edge_time`))) {
+    problems.push('row_order is "time", but there is no tensor "edge_time"');
+  }
+  return problems;
+}
+
+function cacheRules(doc: View): string[] {
+  if (doc.has("feat") === doc.has("feat.indptr")) return ['expected either "feat" or "feat.indptr"'];
+  if (isPropagated(doc) && doc.has("node_ptr")) return ['tensor "node_ptr" has no place in propagated features'];
+  return [];
+}
+
+export const schemas: Readonly<Record<string, KindSchema>> = {
+  graph: {
+    meta: graphMeta,
+    dims: (m) => ({ n: num(m["num_nodes"]), e: num(m["num_edges"]), F: num(m["num_features"]), C: num(m["num_classes"]), ...typedDims(m) }),
+    rows: graphRows,
+    rules: graphRules,
+  },
+  partition: {
+    meta: partitionMeta,
+    dims: (m) => ({ n: num(m["num_nodes"]), k: num(m["k"]) }),
+    rows: [
+      row("part", "I32", ["n"], true),
+      row("part_ptr", "I64", ["k+1"], true),
+      row("order", "I64", ["n"], true),
+    ],
+  },
+  sample: {
+    meta: sampleMeta,
+    dims: (m) => ({ B: num(m["num_batches"]), epochs: num(m["epochs"]), hops: num(m["hops"]) }),
+    rows: sampleRows,
+  },
+  cache: {
+    meta: cacheMeta,
+    dims: (m) => ({ F: num(m["num_features"]), ...(m["layout"] === "propagated" ? { rows: num(m["num_nodes"]) } : {}) }),
+    rows: cacheRows,
+    rules: cacheRules,
+  },
+  model: { meta: modelMeta, dims: () => ({}), rows: modelRows },
+  embedding: {
+    meta: embeddingMeta,
+    dims: () => ({}),
+    rows: [row("node_ids", "I64", ["n"], true), row("vectors", "F32", ["n", "*"], true)],
+  },
+  prediction: {
+    meta: predictionMeta,
+    dims: (m) => ({ C: num(m["num_classes"]) }),
+    rows: [row("node_ids", "I64", ["n"], true), row("scores", "F32", ["n", "C"], true), row("label", "I32", ["n"], true)],
+  },
+  ref: { meta: refMeta, dims: () => ({}), rows: [] },
+};
+
+// ---- checking -------------------------------------------------------------------------------------------------
+
+/** Rows with `{relation}`, `{type}` and `{hop}` filled in. */
+function expand(rows: readonly Row[], meta: Record<string, unknown>): Row[] {
+  const relations = (meta["relations"] ?? []) as { name: string; dst: string }[];
+  const types = (meta["node_types"] ?? []) as string[];
+  const hops = Array.from({ length: Math.max(num(meta["hops"] ?? 0), 1) }, (_, h) => String(h));
+  const fill = (r: Row, key: string, values: readonly Record<string, string>[]): Row[] =>
+    !r.name.includes(`{${key}}`) ? [] : values.map((value) => {
+      const put = (text: string) => text.replace(/\{(\w+)\}/g, (whole, k: string) => value[k] ?? whole);
+      const shapes = r.shapes.map((shape) => shape.map((dim) => mapDim(dim, put)));
+      return { ...r, name: put(r.name), shapes, required: typeof r.required === "function" ? requiredOf(r.required, put) : r.required };
+    });
+  return rows.flatMap((r) =>
+    r.name.includes("{")
+      ? [
+        ...fill(r, "relation", relations.map(({ name, dst }) => ({ relation: name, dst: `nodes of ${dst}` }))),
+        ...fill(withTypeDim(r), "type", types.map((type) => ({ type, typeNodes: `nodes of ${type}` }))),
+        ...fill(r, "hop", hops.map((hop) => ({ hop }))),
+      ]
+      : [r]
+  );
+}
+
+/** The dimension "{type}" counts the nodes of a type; elsewhere it is the type's name. */
+function withTypeDim(r: Row): Row {
+  const put = (name: string) => name === "{type}" ? "{typeNodes}" : name;
+  return { ...r, shapes: r.shapes.map((shape) => shape.map((dim) => mapDim(dim, put))) };
+}
+
+/** A presence rule of a template asks about the filled-in names. */
+function requiredOf(rule: (doc: View) => boolean, put: (text: string) => string): (doc: View) => boolean {
+  return (doc) => rule({ ...doc, has: (name) => doc.has(put(name)), spec: (name) => doc.spec(put(name)) });
+}
+
+const patterns = new Map<string, RegExp>();
+function matches(pattern: string, name: string): boolean {
+  if (!pattern.includes("<")) return pattern === name;
+  let compiled = patterns.get(pattern);
+  if (!compiled) {
+    const escaped = pattern.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&").replace(/<\w+>(?=.)/g, "[^/]+").replace(/<\w+>$/, ".+");
+    patterns.set(pattern, compiled = new RegExp(`^${escaped}$`));
+  }
+  return compiled.test(name);
+}
+
+type Dims = Map<string, { value: number; from: string }>;
+
+/** Why a shape does not fit, or null; free dimensions are bound when it does. */
+function misfit(shape: readonly number[], wanted: readonly Dim[], dims: Dims, name: string): string | null {
+  if (shape.length !== wanted.length) return `has ${shape.length} dimensions`;
+  const bound: [string, number][] = [];
+  for (const [i, dim] of wanted.entries()) {
+    if (dim === "*") continue;
+    const [key, more] = typeof dim === "object" ? [dim.plusOne, 1] : [dim, 0];
+    const known = typeof key === "number" ? { value: key, from: "" } : dims.get(key);
+    if (!known) {
+      if (shape[i]! - more < 0) return `dimension ${i} is ${shape[i]}, expected at least ${more}`;
+      bound.push([key as string, shape[i]! - more]);
+    } else if (shape[i] !== known.value + more) {
+      const why = known.from ? ` (${showDim(dim)}, with ${key} = ${known.value} by ${known.from})` : "";
+      return `dimension ${i} is ${shape[i]}, expected ${known.value + more}${why}`;
+    }
+  }
+  for (const [key, value] of bound) dims.set(key, { value, from: `tensor "${name}"` });
+  return null;
+}
+
+/** The shape that fits best names the problem: same rank first. */
+function checkShape(spec: Spec, r: Row, dims: Dims): string | null {
+  const sameRank = r.shapes.filter((shape) => shape.length === spec.shape.length);
+  let why: string | null = null;
+  for (const wanted of sameRank) {
+    why = misfit(spec.shape, wanted, dims, spec.name);
+    if (why === null) return null;
+  }
+  const shapes = r.shapes.map((shape) => `[${shape.map(showDim).join(", ")}]`).join(" or ");
+  return `tensor "${spec.name}": shape [${spec.shape.join(", ")}], expected ${shapes}${why ? `: ${why}` : ""}`;
+}
+
+/** Problems of a document's metadata alone. */
+export function metaProblems(kind: string, meta: unknown): string[] {
+  const schema = schemas[kind];
+  if (!schema) return [`kind "${kind}", expected one of ${Object.keys(schemas).join(", ")}`];
+  const parsed = schema.meta.safeParse(meta);
+  if (parsed.success) return [];
+  return parsed.error.issues.map(({ path, message }) =>
+    `metadata ${path.length ? path.join(".") : `gust.${kind}`}: ${message.replace(/^Invalid (input|option|string): /, "")}`
+  );
+}
+
+/**
+ * Every way in which a document is not what its kind says: metadata, missing and unknown tensors, dtypes, shapes.
+ * gust's own tensors (`gust.*`) and `extra/...`, which is for anybody, are left out. Reads no data.
+ */
+export function schemaProblems(kind: string, meta: unknown, tensors: readonly Spec[]): string[] {
+  const problems = metaProblems(kind, meta);
+  if (problems.length > 0) return problems;
+  const schema = schemas[kind]!;
+  const known = meta as Record<string, unknown>;
+  const own = tensors.filter(({ name }) => !name.startsWith("gust.") && !name.startsWith("extra/"));
+  const byName = new Map(own.map((spec) => [spec.name, spec]));
+  const doc: View = { meta: known, has: (name) => byName.has(name), spec: (name) => byName.get(name) };
+  const dims: Dims = new Map(Object.entries(schema.dims(known)).map(([key, value]) => [key, { value, from: "metadata" }]));
+  const rows = expand(schema.rows, known);
+  const seen = new Set<string>();
+  for (const r of rows) {
+    for (const spec of own.filter(({ name }) => matches(r.name, name))) {
+      if (seen.has(spec.name)) continue;
+      seen.add(spec.name);
+      if (!r.dtypes.includes(spec.dtype as DType)) {
+        problems.push(`tensor "${spec.name}": dtype ${spec.dtype}, expected ${r.dtypes.join(" or ")}`);
+      }
+      const problem = checkShape(spec, r, dims);
+      if (problem) problems.push(problem);
+    }
+    const required = typeof r.required === "function" ? r.required(doc) : r.required;
+    if (required && !r.name.includes("<") && !byName.has(r.name)) {
+      problems.push(`tensor "${r.name}" is missing`);
+    }
+  }
+  for (const { name } of own) {
+    if (!seen.has(name)) problems.push(`tensor "${name}" is no part of a ${kind} document (names of your own begin with "extra/")`);
+  }
+  return [...problems, ...(schema.rules?.(doc) ?? [])];
+}
+
+/** One provenance record per step. */
+export const provenanceSchema = z.array(z.looseObject({
+  command: z.string(),
+  params: z.record(z.string(), z.unknown()),
+  seed: z.number().optional(),
+  version: z.string(),
+  inputs: z.array(z.string()),
+}));

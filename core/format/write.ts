@@ -1,0 +1,177 @@
+/** Writing documents: to a file (beside, then renamed), to a stream, and handing on what was read. */
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, realpathSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { NativeError } from "../../ffi/native.ts";
+import { guardTemporary, HashingWriter, position } from "../../ffi/native_files.ts";
+import { GustError } from "../errors.ts";
+import { CHECKSUM_BYTES, type Document, type NewDocument, piecesOf, plan } from "./document.ts";
+import { serialiseHeader } from "./safetensors.ts";
+
+/** Write header, tensors and checksums; returns the digest. */
+function writeDocument(fd: number, d: NewDocument): string {
+  const { metadata, tensors, checksums, digest } = plan(d);
+  const sums = new Uint8Array(tensors.length * CHECKSUM_BYTES);
+  const writer = new HashingWriter(fd);
+  try {
+    writer.put(serialiseHeader(metadata, [...tensors.map(({ placed }) => placed), checksums]));
+    writer.takeHash();
+    tensors.forEach(({ placed, source }, i) => {
+      if (source) { for (const piece of piecesOf(source)) writer.put(piece); }
+      else writer.put(new Uint8Array(placed.shape[0]!));
+      sums.set(writer.takeHash(), i * CHECKSUM_BYTES);
+    });
+    writer.put(sums);
+  } finally {
+    writer.close();
+  }
+  return digest(sums);
+}
+
+/** A failed system call as an error that names the output; a closed pipe stays what it is. */
+function outputError(label: string, error: unknown): unknown {
+  if (error instanceof NativeError && error.code === "io") {
+    const full = /no space left/i.test(error.message);
+    return new GustError("io", `Cannot write ${label}: ${error.message}`, full ? "free some space, or write to another disk" : undefined);
+  }
+  if (error instanceof Error && !(error instanceof GustError) && "syscall" in error) {
+    return new GustError("io", `Cannot write ${label}: ${error.message}`);
+  }
+  return error;
+}
+
+/** Where a regular file is being extended, cut it back to its old end when `body` fails: no half document stays. */
+function undoing<T>(fd: number, body: () => T): T {
+  const info = fstatSync(fd);
+  const start = info.isFile() && position(fd) === info.size ? info.size : null;
+  try {
+    return body();
+  } catch (error) {
+    try {
+      if (start !== null) ftruncateSync(fd, start);
+    } catch {
+      // The first error is the one to report.
+    }
+    throw error;
+  }
+}
+
+const label = (fd: number) => fd === 1 ? "standard output" : `descriptor ${fd}`;
+
+/**
+ * Write a document to a descriptor; waits where a pipe is full.
+ *
+ * @returns its digest.
+ * @throws {GustError} (data) if it breaks its schema, (io) with the system's text; {NativeError} (pipe) if the reader has gone.
+ */
+export function writeStream(fd: number, d: NewDocument): string {
+  try {
+    return undoing(fd, () => writeDocument(fd, d));
+  } catch (error) {
+    throw outputError(label(fd), error);
+  }
+}
+
+export interface WriteOptions {
+  /** false refuses to replace a file that is there. @default {true} */
+  readonly force?: boolean;
+}
+
+/** The file that a path leads to: links are followed, so that what they point to is replaced and not the link. */
+function target(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}
+
+/**
+ * Write a document to a file: beside it, synchronised, then renamed, so that there is never a partial document under
+ * the final name. A failure, or a signal that ends the process, leaves nothing. Devices and named pipes are written to.
+ *
+ * @returns its digest.
+ * @throws {GustError} (data) if the document breaks its schema, (io) with the system's text.
+ */
+export function writeFile(path: string, d: NewDocument, { force = true }: WriteOptions = {}): string {
+  const quoted = `"${path}"`;
+  const final = target(path);
+  const info = statSync(final, { throwIfNoEntry: false });
+  if (info?.isDirectory()) throw new GustError("io", `Cannot write ${quoted}: it is a folder, expected a file name`);
+  if (info?.isFile() && !force) throw new GustError("io", `Cannot write ${quoted}: it is there already`, "--force replaces it");
+  try {
+    if (info && !info.isFile()) {
+      const fd = openSync(final, "w");
+      try {
+        return writeDocument(fd, d);
+      } finally {
+        closeSync(fd);
+      }
+    }
+    return writeBeside(final, d);
+  } catch (error) {
+    throw outputError(quoted, error);
+  }
+}
+
+function writeBeside(final: string, d: NewDocument): string {
+  // The longest file name has 255 bytes; what is cut off the end is never seen.
+  const suffix = `.tmp-${process.pid}`;
+  const beside = join(dirname(final), `.${Buffer.from(basename(final)).subarray(0, 254 - suffix.length).toString("latin1").replace(/[^\x20-\x7e]/g, "_")}${suffix}`);
+  const release = guardTemporary(beside);
+  try {
+    const fd = openSync(beside, "w");
+    let digest: string;
+    try {
+      digest = writeDocument(fd, d);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(beside, final);
+    return digest;
+  } catch (error) {
+    try {
+      unlinkSync(beside);
+    } catch {
+      // It may never have come into being.
+    }
+    throw error;
+  } finally {
+    release();
+  }
+}
+
+/** An opened document as one to be written again: same bytes, same digest. */
+export function asNew(doc: Document): NewDocument {
+  return {
+    kind: doc.kind,
+    meta: doc.meta,
+    provenance: doc.provenance,
+    tensors: doc.names.map((name) => ({ ...doc.spec(name), data: doc.tensor(name) })),
+  };
+}
+
+/**
+ * Hand a document on: as a reference if it lies in a regular file (unless `inline`), else its bytes.
+ */
+export function passOn(fd: number, doc: Document, inline: boolean): void {
+  if (doc.path !== null && doc.mapping && !inline) {
+    const meta = { path: resolve(doc.path), size: doc.mapping.sizeBytes, digest: doc.digest };
+    writeStream(fd, { kind: "ref", meta, tensors: [], provenance: [] });
+    return;
+  }
+  if (!doc.mapping) {
+    writeStream(fd, asNew(doc));
+    return;
+  }
+  const writer = new HashingWriter(fd);
+  try {
+    undoing(fd, () => writer.put(doc.mapping!.bytes()));
+  } catch (error) {
+    throw outputError(label(fd), error);
+  } finally {
+    writer.close();
+  }
+}
+

@@ -1,0 +1,119 @@
+/** Files and streams of the native library: maps, spools, writers, hashes. */
+import type { TypedArray } from "./dtype.ts";
+import { call, callOut, cString, NativeArray, NativeError, toNumber } from "./native.ts";
+
+const closed = new FinalizationRegistry<number>((handle) => {
+  if (handle) call("gust_mapping_close", handle);
+});
+
+/** Read-only bytes of a file, or of a stream that was spooled; freed when collected, or by close(). */
+export class Mapping {
+  #open = true;
+
+  private constructor(private readonly handle: number, readonly address: number, readonly sizeBytes: number) {
+    closed.register(this, handle, this);
+  }
+
+  /** @throws {NativeError} (io) with the system's text, (invalid) if it is no regular file. */
+  static ofFile(path: string): Mapping {
+    const [handle, address, size] = callOut(3, "gust_file_map", cString(path)) as [number, number, number];
+    return new Mapping(handle, address, size);
+  }
+
+  /** `sizeBytes` bytes from `offset` of an open regular file, whose position stays as it is. */
+  static ofDescriptor(fd: number, offset: number, sizeBytes: number): Mapping {
+    const [handle, address, size] = callOut(3, "gust_fd_map", fd, offset, sizeBytes) as [number, number, number];
+    return new Mapping(handle, address, size);
+  }
+
+  /**
+   * `head`, then the next `sizeBytes` bytes of `fd`: in memory if all of it takes at most `memoryLimit` bytes, else in
+   * an unnamed temporary file.
+   *
+   * @returns the mapping, or the number of bytes that came if the input ended early.
+   */
+  static spool(fd: number, head: Uint8Array, sizeBytes: number, memoryLimit: number): Mapping | number {
+    const out = new BigInt64Array(4);
+    try {
+      call("gust_spool", fd, head, head.length, sizeBytes, memoryLimit, out);
+    } catch (error) {
+      if (error instanceof NativeError && error.code === "eof") return toNumber(out[3]!);
+      throw error;
+    }
+    const [handle, address, size] = Array.from(out, toNumber) as [number, number, number];
+    return new Mapping(handle, address, size);
+  }
+
+  /** All bytes; they keep the mapping alive. */
+  bytes(): NativeArray<"U8"> {
+    if (!this.#open) throw new Error("bytes() of a closed mapping");
+    return NativeArray.at("U8", this.sizeBytes, this.address, this);
+  }
+
+  /** Free it now: every array into it becomes invalid. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closed.unregister(this);
+    call("gust_mapping_close", this.handle);
+  }
+}
+
+/** Writes to a descriptor (-1: nowhere) and hashes what passes. Close it when done. */
+export class HashingWriter {
+  private readonly handle: number;
+
+  constructor(fd: number) {
+    [this.handle] = callOut(1, "gust_writer_create", fd) as [number];
+  }
+
+  /** @throws {NativeError} (pipe) if the reader has gone, (io) with the system's text. */
+  put(data: NativeArray | TypedArray): void {
+    if (data instanceof NativeArray) call("gust_writer_put", this.handle, data.address, data.sizeBytes);
+    else call("gust_writer_put_array", this.handle, data, data.byteLength);
+  }
+
+  /** XXH3-128, 16 bytes in canonical order, of what was put since the last call. */
+  takeHash(): Uint8Array {
+    const hash = new Uint8Array(16);
+    call("gust_writer_take_hash", this.handle, hash);
+    return hash;
+  }
+
+  close(): void {
+    call("gust_writer_destroy", this.handle);
+  }
+}
+
+/** XXH3-128 of an array's bytes: 16 bytes in canonical order. */
+export function hashOf(data: NativeArray): Uint8Array {
+  const hash = new Uint8Array(16);
+  call("gust_hash", data.address, data.sizeBytes, hash);
+  return hash;
+}
+
+/** The next bytes of a descriptor: all `sizeBytes`, or fewer at the end of the input. */
+export function readBytes(fd: number, sizeBytes: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes);
+  const [got] = callOut(1, "gust_fd_read", fd, bytes, sizeBytes) as [number];
+  return bytes.subarray(0, got);
+}
+
+/** Position of an open file. */
+export function position(fd: number): number {
+  return callOut(1, "gust_fd_seek", fd, 0, 1)[0]!;
+}
+
+/** Move an open file to a position. */
+export function seek(fd: number, offset: number): void {
+  callOut(1, "gust_fd_seek", fd, offset, 0);
+}
+
+/**
+ * Have a half-written file removed if a signal ends the process while it is registered.
+ * @returns what to call when it is finished or gone.
+ */
+export function guardTemporary(path: string): () => void {
+  const [index] = callOut(1, "gust_temporary_add", cString(path)) as [number];
+  return () => void call("gust_temporary_remove", index);
+}
