@@ -56,6 +56,18 @@ export const symbols = {
   gust_temporary_add: status("buf", "buf"),
   gust_temporary_remove: status("i64"),
 
+  gust_check_finite: status("i32", "addr", "i64", "buf"),
+  gust_check_range: status("i32", "addr", "i64", "i64", "i64", "buf"),
+  gust_check_ascending: status("i32", "addr", "i64", "i32", "buf"),
+  gust_check_rows: status("addr", "i64", "i64", "i32", "addr", "i32", "buf"),
+  gust_check_bounded: status("addr", "i64", "i64", "i32", "addr", "addr", "addr", "buf"),
+  gust_check_permutation: status("addr", "i64", "buf"),
+  gust_check_grouped: status("addr", "i64", "addr", "addr", "i64", "buf"),
+  gust_check_disjoint: status("addr", "addr", "i64", "buf"),
+  gust_check_no_common: status("addr", "i64", "addr", "i64", "buf"),
+  gust_check_symmetric: status("addr", "i64", "i64", "i32", "addr", "buf"),
+  gust_graph_stats: status("addr", "i64", "i64", "i32", "addr", "buf"),
+
   gust_csr_count_self_loops: status("i64", "addr", "addr", "i32", "buf"),
   gust_csr_without_self_loops: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "addr"),
   gust_csr_is_symmetric: status("i64", "addr", "addr", "i32", "buf"),

@@ -135,6 +135,38 @@ GUST_API int32_t gust_temporary_add(const char* path, int64_t* out);
 /** The file is finished or gone: forget it. */
 GUST_API int32_t gust_temporary_remove(int64_t index);
 
+/* ---- checks ---------------------------------------------------------------------------------------------- */
+/* For `gust inspect --check`. Unless said otherwise out[0] = places that break the rule, out[1] = the first such
+ * place (-1: none), out[2] = the value there. `ptr` arrays hold segments + 1 int64 offsets into `items` items and are
+ * checked themselves (GUST_EDATA). */
+
+/** Elements that are infinite or not a number; dtype F64, F32, F16 or BF16. */
+GUST_API int32_t gust_check_finite(int32_t dtype, int64_t address, int64_t n, int64_t* out);
+/** Elements outside low .. high; dtype I64, I32, U8 or BOOL. */
+GUST_API int32_t gust_check_range(int32_t dtype, int64_t address, int64_t n, int64_t low, int64_t high, int64_t* out);
+/** Elements below the one before them (or equal to it, if strict); dtype I64, I32, F64 or F32. */
+GUST_API int32_t gust_check_ascending(int32_t dtype, int64_t address, int64_t n, int32_t strict, int64_t* out);
+/** The same inside each row of a CSR; out[1] = row, out[2] = item. */
+GUST_API int32_t gust_check_rows(int64_t ptr, int64_t rows, int64_t items, int32_t dtype, int64_t values,
+                                 int32_t strict, int64_t* out);
+/** Elements of segment s outside low[s] .. high[s] - 1 (int64 arrays); dtype I64, I32, U8 or BOOL. */
+GUST_API int32_t gust_check_bounded(int64_t ptr, int64_t segments, int64_t items, int32_t dtype, int64_t values,
+                                    int64_t low, int64_t high, int64_t* out);
+/** Elements (int64) that are outside 0 .. n-1 or were there before. */
+GUST_API int32_t gust_check_permutation(int64_t values, int64_t n, int64_t* out);
+/** Nodes order[i] (int64) of segment s with group[order[i]] (int32) other than s. */
+GUST_API int32_t gust_check_grouped(int64_t ptr, int64_t groups, int64_t order, int64_t group, int64_t n, int64_t* out);
+/** Places where two masks of n bytes are both set. */
+GUST_API int32_t gust_check_disjoint(int64_t a, int64_t b, int64_t n, int64_t* out);
+/** Elements that two ascending int64 lists share; out[2] = the first. */
+GUST_API int32_t gust_check_no_common(int64_t a, int64_t a_size, int64_t b, int64_t b_size, int64_t* out);
+/** Arcs of a square CSR with sorted rows whose reverse is missing; out[1] = row, out[2] = column. */
+GUST_API int32_t gust_check_symmetric(int64_t indptr, int64_t n, int64_t items, int32_t dtype, int64_t indices,
+                                      int64_t* out);
+/** Of a square CSR with sorted rows: self-loops, duplicate arcs, empty rows, least and most entries of a row. */
+GUST_API int32_t gust_graph_stats(int64_t indptr, int64_t n, int64_t items, int32_t dtype, int64_t indices,
+                                  int64_t* out);
+
 /* ---- csr ------------------------------------------------------------------------------------------------- */
 
 /** out[0] = entries on the diagonal. */
