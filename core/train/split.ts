@@ -43,7 +43,7 @@ export function resolveSplit(graph: Graph, options: SplitOptions): Split {
 function randomSplit(graph: Graph, { trainPerClass, valPerClass, seed }: SplitOptions): Split {
   const labels = graph.labels();
   if (!labels) throw new GustError("missing", `${graph.document.label} has no labels to draw a split from`);
-  const random = new Random(seed, "split");
+  const random = new Random({ seed, stream: "split" });
   const ids = graph.nodeIds()?.window();
   const byClass: { node: number; key: bigint }[][] = Array.from({ length: graph.numClasses }, () => []);
   labels.window().forEach((label, node) => {

@@ -1,0 +1,155 @@
+/** Model documents: everything that evaluation needs, and everything that a resume needs. */
+import type { DType } from "../../ffi/dtype.ts";
+import { dtypes } from "../../ffi/dtype.ts";
+import type { Engine, TensorHandle } from "../../ffi/engine.ts";
+import { call, NativeArray } from "../../ffi/native.ts";
+import { GustError, problemsError } from "../errors.ts";
+import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
+import type { FeatNorm, FeatStats } from "../graph/features.ts";
+import { splitNames } from "../graph/graph.ts";
+import { models } from "../models/mod.ts";
+import { Init, type Model, type ModelEntry, type Signature } from "../models/model.ts";
+import type { TrainOptions } from "./config.ts";
+import type { Progress, Training } from "./run.ts";
+import type { Split } from "./split.ts";
+
+/** How the features reach the model: the same steps are taken again at evaluation. */
+export interface FeatureRecipe {
+  readonly feat_norm: FeatNorm;
+  /** Propagation ahead of the model (SGC, caches), or null. */
+  readonly propagate: { readonly hops: number; readonly norm: "sym" | "row" } | null;
+}
+
+export interface ModelMeta {
+  readonly model: string;
+  readonly config: {
+    readonly params: Record<string, unknown>;
+    readonly optimizer_params: Record<string, unknown>;
+    readonly train: TrainOptions;
+    readonly features: FeatureRecipe;
+    readonly source: string;
+    readonly seed: number;
+  };
+  readonly signature: Signature;
+  /** Digest of the graph it was trained on. */
+  readonly graph: string;
+  readonly progress: Progress;
+}
+
+/** NaN has no JSON: a score that is not known is null. */
+const toJson = (progress: Progress) => ({
+  ...progress,
+  best: Object.fromEntries(Object.entries(progress.best).map(([k, v]) => [k, Number.isNaN(v) ? null : v])),
+});
+function fromJson(progress: Progress): Progress {
+  const best = Object.fromEntries(splitNames.map((k) => [k, progress.best[k] ?? NaN])) as Progress["best"];
+  return { ...progress, best };
+}
+
+function tensorOf(name: string, t: TensorHandle, owner: object): NewTensor {
+  const shape = t.rank === 1 ? [t.rows] : [t.rows, t.cols];
+  return { name, dtype: t.dtype, shape, data: NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner) };
+}
+
+/** The document of a training run, finished or not. */
+export function modelDocument(
+  training: Training,
+  meta: Omit<ModelMeta, "progress">,
+  split: Split,
+  stats: FeatStats | null,
+  provenance: ProvenanceRecord[],
+): NewDocument {
+  const { engine, model, optimizer, best, progress } = training;
+  const tensors: NewTensor[] = [
+    ...model.parameters.map((p) => tensorOf(`param/${p.name}`, p.handle, engine)),
+    ...model.parameters.map((p, i) => tensorOf(`best/${p.name}`, best[i]!, engine)),
+    ...[...optimizer.state].map(([name, t]) => tensorOf(`optimizer/${name}`, t, engine)),
+    ...splitNames.map((name) => ({ name: `split.${name}`, dtype: "I64" as const, shape: [split[name].length], data: split[name] })),
+    ...(stats ? [tensorOf("state/feat_mean", stats.mean, engine), tensorOf("state/feat_inverse_std", stats.inverseStd, engine)] : []),
+  ];
+  return { kind: "model", meta: { ...meta, progress: toJson(progress) }, tensors, provenance };
+}
+
+/** A model document opened: its entry, and its weights in a fresh model. */
+export interface OpenedModel {
+  readonly entry: ModelEntry;
+  readonly meta: ModelMeta;
+  readonly model: Model;
+  readonly stats: FeatStats | null;
+  readonly split: Split;
+}
+
+/**
+ * Build the model of a document.
+ *
+ * @param weights  "best" for evaluation, "param" (the last ones) for a resume.
+ * @throws {GustError} (data) naming every parameter that is missing or of another shape.
+ */
+export function openModel(engine: Engine, document: Document, weights: "best" | "param"): OpenedModel {
+  if (document.kind !== "model") throw new GustError("mismatch", `${document.label} is a ${document.kind} document, expected a model`);
+  const raw = document.meta as unknown as ModelMeta;
+  const meta: ModelMeta = { ...raw, progress: fromJson(raw.progress) };
+  const entry = models.get(meta.model);
+  const model = entry.build(new Init(engine), meta.signature, meta.config.params);
+  loadTensors(document, model.parameters.map((p) => [`${weights}/${p.name}`, p.handle]));
+  const empty = new BigInt64Array(0);
+  const list = (name: string) => document.has(name) ? document.tensor(name, "I64").window().slice() : empty;
+  return {
+    entry,
+    meta,
+    model,
+    stats: document.has("state/feat_mean") ? loadStats(engine, document) : null,
+    split: { train: list("split.train"), val: list("split.val"), test: list("split.test") },
+  };
+}
+
+/** Copy stored tensors into existing ones of the same shape. */
+export function loadTensors(document: Document, wanted: readonly (readonly [name: string, to: TensorHandle])[]): void {
+  const problems: string[] = [];
+  for (const [name, to] of wanted) {
+    const shape = to.rank === 1 ? [to.rows] : [to.rows, to.cols];
+    const spec = document.has(name) ? document.spec(name) : null;
+    if (!spec) problems.push(`tensor "${name}" is missing`);
+    else if (spec.dtype !== to.dtype || spec.shape.join() !== shape.join()) {
+      problems.push(`tensor "${name}" is ${spec.dtype} [${spec.shape}], expected ${to.dtype} [${shape}]`);
+    } else {
+      const stored = document.tensor<DType>(name);
+      call("gust_copy", to.address, stored.address, stored.length * dtypes[stored.dtype].size);
+    }
+  }
+  if (problems.length) throw problemsError("data", `Cannot load the model of ${document.label}`, problems);
+}
+
+function loadStats(engine: Engine, document: Document): FeatStats {
+  const load = (name: string) => {
+    const to = engine.persistent.tensor("F32", document.spec(name).shape);
+    loadTensors(document, [[name, to]]);
+    return to;
+  };
+  return { mean: load("state/feat_mean"), inverseStd: load("state/feat_inverse_std") };
+}
+
+/** Continue a run where its document left it: last weights, best weights, optimizer state, counters. */
+export function resumeTraining(training: Training, document: Document): void {
+  const { model, optimizer, best, progress } = training;
+  loadTensors(document, [
+    ...model.parameters.map((p) => [`param/${p.name}`, p.handle] as const),
+    ...model.parameters.map((p, i) => [`best/${p.name}`, best[i]!] as const),
+    ...[...optimizer.state].map(([name, t]) => [`optimizer/${name}`, t] as const),
+  ]);
+  Object.assign(progress, fromJson((document.meta as unknown as ModelMeta).progress));
+}
+
+/**
+ * A model fits every graph of its input signature.
+ * @throws {GustError} (mismatch) with every difference.
+ */
+export function checkSignature(label: string, wanted: Signature, got: Signature, graphLabel: string): void {
+  const problems = (Object.keys(wanted) as (keyof Signature)[]).filter((key) => wanted[key] !== got[key]).map((key) =>
+    `${key} is ${got[key]}, expected ${wanted[key]}`
+  );
+  if (problems.length) {
+    throw problemsError("mismatch", `The model of ${label} does not fit ${graphLabel}`, problems, "train on a graph with the same features and classes");
+  }
+}
+
