@@ -71,6 +71,31 @@ export const symbols = {
   gust_csr_count_self_loops: status("i64", "addr", "addr", "i32", "buf"),
   gust_csr_without_self_loops: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "addr"),
   gust_csr_is_symmetric: status("i64", "addr", "addr", "i32", "buf"),
+
+  gust_source_open: status("buf", "buf"),
+  gust_text_shape: status("addr", "i64", "i64", "buf"),
+  gust_edges_parse: status("addr", "i64", "buf", "buf", "buf"),
+  gust_edges_parse_metis: status("addr", "i64", "buf", "addr", "addr", "buf"),
+  gust_edges_from_pairs: status("addr", "addr", "i64", "i32", "i64", "buf"),
+  gust_edges_from_csr: status("i64", "addr", "addr", "i32", "addr", "i32", "buf"),
+  gust_edges_relabel: status("addr", "buf"),
+  gust_edges_original_ids: status("addr", "addr"),
+  gust_edges_names: status("addr", "addr", "addr"),
+  gust_edges_destroy: status("addr"),
+  gust_build_create: status("addr", "i64", "i64", "i32", "buf"),
+  gust_build_destroy: status("addr"),
+  gust_csr_asymmetry: status("i64", "addr", "addr", "i32", "addr", "i32", "buf"),
+  gust_csr_components: status("i64", "addr", "addr", "i32", "addr", "buf"),
+  gust_csr_isolated: status("i64", "addr", "addr", "i32", "buf"),
+  gust_csr_select_sizes: status("addr", "addr", "i64", "addr"),
+  gust_csr_select: status(
+    ...["addr", "addr", "i32", "addr", "i32", "addr", "i64", "addr", "addr", "addr", "addr"] as const,
+  ),
+  gust_rows_select: status("addr", "i64", "addr", "i64", "addr"),
+  gust_unzip: status("addr", "i64", "i32", "i64", "addr", "i64"),
+  gust_swap_bytes: status("addr", "i64", "i32"),
+  gust_transpose: status("addr", "i64", "i64", "i32", "addr"),
+  gust_convert: status("addr", "i32", "i64", "addr", "i32", "buf"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

@@ -25,6 +25,11 @@ int64_t read_fully(int fd, char* data, int64_t size);
 /** Write all of it; waits on a non-blocking descriptor. `before` bytes were written earlier (for the error text). */
 void write_fully(int fd, const char* data, int64_t size, int64_t before);
 
+/** Where temporary files go: TMPDIR; else /tmp, unless that is memory, in which case /var/tmp. */
+std::string temporary_folder();
+/** A new file without a name: nothing stays behind however the process ends. */
+int unnamed_file(const std::string& folder);
+
 /** Closes a descriptor at the end of the scope. */
 class Descriptor {
  public:

@@ -18,8 +18,8 @@ namespace {
 
 constexpr int64_t kPiece = int64_t{1} << 20;
 constexpr long kTmpfsMagic = 0x01021994;  // TMPFS_MAGIC of linux/magic.h
+}  // namespace
 
-/** TMPDIR; else /tmp, unless that is memory, in which case /var/tmp. */
 std::string temporary_folder() {
   const char* set = std::getenv("TMPDIR");
   if (set && *set) return set;
@@ -28,7 +28,6 @@ std::string temporary_folder() {
   return "/tmp";
 }
 
-/** A file without a name: nothing stays behind however the process ends. */
 int unnamed_file(const std::string& folder) {
   int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0) return fd;
@@ -39,7 +38,6 @@ int unnamed_file(const std::string& folder) {
   return fd;
 }
 
-}  // namespace
 }  // namespace gust
 
 using namespace gust;

@@ -179,6 +179,88 @@ GUST_API int32_t gust_csr_without_self_loops(int64_t rows, int64_t indptr, int64
 /** out[0] = 1 if every entry (i, j) has its (j, i). Rows must be ascending. */
 GUST_API int32_t gust_csr_is_symmetric(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
 
+/* ---- import ---------------------------------------------------------------------------------------------- */
+
+/** The bytes of a file (path "": standard input): mapped, or spooled where they come from a pipe; gzip and zstd are
+ *  unpacked. out[0] = mapping (gust_mapping_close), out[1] = address, out[2] = size, out[3] = 0 plain, 1 gzip, 2 zstd. */
+GUST_API int32_t gust_source_open(const char* path, int64_t* out);
+/** Lines, words and blank lines at the end of a text, '%' lines left out; stops past most_lines. out[0..2]. */
+GUST_API int32_t gust_text_shape(int64_t address, int64_t size, int64_t most_lines, int64_t* out);
+
+/* Edge lists: arcs (source, target) in the order of the file. The calls that make one set out[0] = handle, [1] = edges,
+ * [2], [3] = smallest and largest id, [4] = 1 if every weight is 1, [5] = 1 if there are weights, [6], [7] = comment
+ * and blank lines left out, [8], [9] = names and their bytes (-1: integer ids), [10] = 1 if ids take 64 bits. */
+/** Parse text in parallel. dialect: first byte, delimiter (0 = blanks), columns, source, target and weight column
+ *  (from 0; -1 = none), index base, bound of the ids (-1 = none), 1 if ids are names. comment: prefix of lines to
+ *  leave out ("": any of # % //). GUST_EDATA "LINE:COLUMN: what" names the first mistake.
+ *  Memory: 8 bytes per line (16 where ids take 64 bits), 8 more with weights. */
+GUST_API int32_t gust_edges_parse(int64_t address, int64_t size, const int64_t* dialect, const char* comment,
+                                  int64_t* out);
+/** Parse the body of a METIS graph. format: first byte, byte of the header, nodes, weights per node, 1 if nodes have
+ *  sizes, 1 if edges have weights, index base. node_weights (I64 [nodes, weights]) and sizes (I64 [nodes]) are filled. */
+GUST_API int32_t gust_edges_parse_metis(int64_t address, int64_t size, const int64_t* format, int64_t node_weights,
+                                        int64_t sizes, int64_t* out);
+/** Edges sources[i * stride], targets[i * stride] of type dtype. */
+GUST_API int32_t gust_edges_from_pairs(int64_t sources, int64_t targets, int64_t stride, int32_t dtype, int64_t count,
+                                       int64_t* out);
+/** Entry (row, column) of a CSR matrix as edge row -> column; values (F32 or F64) may be NULL. */
+GUST_API int32_t gust_edges_from_csr(int64_t num_rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                     int32_t values_dtype, int64_t* out);
+/** Number the ids that occur 0, 1, 2, ... in ascending order: out[0] = how many; out[1..] as above. */
+GUST_API int32_t gust_edges_relabel(int64_t edges, int64_t* out);
+/** The id that each number of gust_edges_relabel() had, I64. */
+GUST_API int32_t gust_edges_original_ids(int64_t edges, int64_t ids);
+/** The names of string ids: bytes, and where each begins (I64, names + 1). */
+GUST_API int32_t gust_edges_names(int64_t edges, int64_t bytes, int64_t indptr);
+GUST_API int32_t gust_edges_destroy(int64_t edges);
+
+enum {
+  GUST_BUILD_ROW_IS_SOURCE = 1,     /* row = source (feature matrices); else row = destination */
+  GUST_BUILD_SYMMETRIZE = 2,        /* add the missing reverse of every edge; two weights: the larger */
+  GUST_BUILD_REMOVE_SELF_LOOPS = 4,
+  GUST_BUILD_SELF_LOOPS = 8,        /* add the missing ones, weight 1 */
+  GUST_BUILD_WEIGHTED = 16,         /* keep the list's weights */
+  GUST_BUILD_WIDE = 32              /* 64-bit indices even where 32 would do */
+};
+/** CSR of an edge list, whose edges are used up: rows ascending, duplicates merged, their weights added.
+ *  out[0] = handle that owns the arrays, [1] = entries, [2], [3] = addresses of indptr and indices, [4] = dtype of
+ *  indices, [5], [6] = address (0 = none) and dtype of values, [7] = duplicates merged, [8] = arcs added by
+ *  symmetrising, [9], [10] = self-loops removed and added, [11] = self-loops there are, [12] = entries whose two
+ *  directions had different weights. Memory: two copies of the edges at most. */
+GUST_API int32_t gust_build_create(int64_t edges, int64_t num_rows, int64_t num_columns, int32_t flags, int64_t* out);
+GUST_API int32_t gust_build_destroy(int64_t built);
+
+/** out[0] = 1 if the matrix equals its transpose (values too, if not NULL); else out[1], out[2] = row and column of an
+ *  entry whose mirror image is missing (out[3] = 0) or different (1). Rows must be ascending. */
+GUST_API int32_t gust_csr_asymmetry(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                    int32_t values_dtype, int64_t* out);
+/** labels[v] (I64) = smallest node of v's weakly connected component; out[0] = components, out[1] = label and out[2] =
+ *  size of the largest (of several: the one with the smallest label). */
+GUST_API int32_t gust_csr_components(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t labels,
+                                     int64_t* out);
+/** out[0] = nodes without a neighbour in either direction (self-loops do not count). */
+GUST_API int32_t gust_csr_isolated(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
+/** Row pointer of the matrix made of `count` given rows. */
+GUST_API int32_t gust_csr_select_sizes(int64_t indptr, int64_t rows, int64_t count, int64_t out_indptr);
+/** The rows themselves: columns renumbered by column_map (I64; NULL keeps them), values of values_size bytes. */
+GUST_API int32_t gust_csr_select(int64_t indptr, int64_t indices, int32_t dtype, int64_t values, int32_t values_size,
+                                 int64_t rows, int64_t count, int64_t column_map, int64_t out_indptr,
+                                 int64_t out_indices, int64_t out_values);
+/** Rows of row_bytes bytes, gathered in the order of `rows`. */
+GUST_API int32_t gust_rows_select(int64_t from, int64_t row_bytes, int64_t rows, int64_t count, int64_t to);
+
+/** A member of a zip file: stored or deflated, checked against its CRC-32. */
+GUST_API int32_t gust_unzip(int64_t from, int64_t from_size, int32_t deflated, int64_t crc, int64_t to,
+                            int64_t to_size);
+/** Reverse the bytes of each element, in place. */
+GUST_API int32_t gust_swap_bytes(int64_t address, int64_t count, int32_t size);
+/** Transpose a row-major rows x cols matrix of elements of `size` bytes. */
+GUST_API int32_t gust_transpose(int64_t from, int64_t rows, int64_t cols, int32_t size, int64_t to);
+/** Convert elements of any dtype to F64, F32, I64 or I32; out[0] = first element that an integer type cannot hold
+ *  (then nothing is written), or -1. */
+GUST_API int32_t gust_convert(int64_t from, int32_t from_dtype, int64_t count, int64_t to, int32_t to_dtype,
+                              int64_t* out);
+
 #ifdef __cplusplus
 }
 #endif

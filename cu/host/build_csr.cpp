@@ -1,0 +1,350 @@
+// Edge list to CSR: row = destination, columns ascending, duplicates merged.
+//
+//   1. count   edges per bin of rows, for every segment of the list
+//   2. group   bins into buckets of about 2^16 entries (equal work, and a bucket fits the cache)
+//   3. scatter entries into buckets; every (segment, bucket) has its own range, so the order is that of the file
+//   4. bucket  by bucket: counting sort by row, sort each row, merge duplicates, in place
+//   5. scan    row sizes to indptr, copy the columns behind one another
+//
+// A mirrored copy of an edge (for symmetrising) carries a tag in the lowest bit of its column. When a row is merged,
+// an entry with no untagged copy is one that symmetrising added; where both exist, the larger weight stays: the
+// elementwise maximum of A and its transpose, so that symmetrising twice changes nothing.
+//
+// Memory: the list and one copy of it (3), then that copy and the result (5); the list is freed after step 3.
+// Deterministic for any number of threads: duplicates add up in the order of the file, in double.
+#include <atomic>
+#include <cmath>
+
+#include "../common/parallel.h"
+#include "build.h"
+#include "build_csr.h"
+
+namespace gust {
+namespace {
+
+constexpr int64_t kBins = 8192;
+constexpr int64_t kBucketEntries = int64_t{1} << 16;
+constexpr int64_t kMostBuckets = 1024;  // streams that step 3 writes at once
+constexpr ptrdiff_t kInsertionSort = 24;  // rows up to here: measured crossover with std::sort
+
+struct NoWeight {};
+template <class Id, class W>
+struct Entry {
+  Id row, column;  // column * 2 + tag
+  [[no_unique_address]] W weight;
+};
+template <class Id, class W>
+struct Cell {
+  Id column;
+  [[no_unique_address]] W weight;
+};
+
+struct Counts {
+  int64_t duplicates = 0, added = 0, conflicts = 0, self_loops = 0, self_added = 0;
+  bool needs_double = false;
+};
+
+/** Whether a weight would lose something in float32 that a reader would miss: a large integer, or a huge value. */
+bool is_wide_weight(double w) {
+  auto f = static_cast<float>(w);
+  return static_cast<double>(f) != w && (!std::isfinite(f) || w == std::floor(w));
+}
+
+template <class Id, class W>
+void sort_row(Cell<Id, W>* cells, int64_t n) {
+  auto less = [](const Cell<Id, W>& a, const Cell<Id, W>& b) { return a.column < b.column; };
+  if (n <= kInsertionSort) {
+    for (int64_t i = 1; i < n; ++i) {
+      Cell<Id, W> x = cells[i];
+      int64_t j = i;
+      for (; j > 0 && x.column < cells[j - 1].column; --j) cells[j] = cells[j - 1];
+      cells[j] = x;
+    }
+  } else if constexpr (std::is_same_v<W, NoWeight>) {
+    std::sort(cells, cells + n, less);
+  } else {
+    std::stable_sort(cells, cells + n, less);  // equal columns stay in the order of the file
+  }
+}
+
+template <class In, class Id, class W>
+class Builder {
+  static constexpr bool kWeighted = !std::is_same_v<W, NoWeight>;
+  using E = Entry<Id, W>;
+  using C = Cell<Id, W>;
+
+ public:
+  Builder(EdgeList& edges, const BuildOptions& options, Built& built) : edges_(edges), o_(options), built_(built) {
+    while (((o_.num_rows - 1) >> shift_) >= kBins) ++shift_;
+    bins_ = o_.num_rows == 0 ? 0 : ((o_.num_rows - 1) >> shift_) + 1;
+  }
+
+  void run() {
+    count_bins();
+    group_bins();
+    scatter();
+    edges_.ids = Buffer();
+    edges_.weights = Buffer();
+    sort_buckets();
+    collect();
+  }
+
+ private:
+  /** Call put(row, column * 2 + tag, slot) for the entries that edge list segment t stands for. */
+  template <class Put>
+  void for_entries(int64_t t, Put&& put) const {
+    const In* ids = edges_.ids.as<In>();
+    const EdgeList::Segment& s = edges_.segments[t];
+    for (int64_t i = s.start; i < s.start + s.count; ++i) {
+      auto u = static_cast<Id>(ids[2 * i]), v = static_cast<Id>(ids[2 * i + 1]);
+      if (o_.remove_self_loops && u == v) continue;
+      Id row = o_.row_is_source ? u : v, column = o_.row_is_source ? v : u;
+      put(row, static_cast<Id>(column * 2), i);
+      if (o_.symmetrize && u != v) put(column, static_cast<Id>(row * 2 + 1), i);
+    }
+  }
+
+  int64_t segments() const { return static_cast<int64_t>(edges_.segments.size()); }
+
+  void count_bins() {
+    counts_ = Buffer(segments() * bins_ * 4, true);
+    auto* counts = counts_.as<uint32_t>();
+    std::vector<int64_t> removed(static_cast<size_t>(segments()));
+    parallel_tasks(segments(), [&](int64_t t) {
+      uint32_t* mine = counts + t * bins_;
+      int64_t entries = 0;
+      for_entries(t, [&](Id row, Id column, int64_t) {
+        ++mine[row >> shift_];
+        entries += !(column & 1);
+      });
+      removed[t] = edges_.segments[t].count - entries;
+    });
+    for (int64_t n : removed) built_.self_removed += n;
+  }
+
+  void group_bins() {
+    const auto* counts = counts_.as<uint32_t>();
+    std::vector<int64_t> total(static_cast<size_t>(bins_));
+    int64_t entries = 0;
+    for (int64_t t = 0; t < segments(); ++t)
+      for (int64_t b = 0; b < bins_; ++b) total[b] += counts[t * bins_ + b];
+    for (int64_t n : total) entries += n;
+    int64_t most = std::max(kBucketEntries, entries / kMostBuckets + 1), filled = 0;
+    bucket_of_.resize(static_cast<size_t>(bins_));
+    for (int64_t b = 0; b < bins_; ++b) {
+      if (buckets_.empty() || (filled > 0 && filled + total[b] > most)) {
+        buckets_.push_back({b << shift_, 0, 0, 0, 0});
+        filled = 0;
+      }
+      filled += total[b];
+      bucket_of_[b] = static_cast<uint32_t>(buckets_.size() - 1);
+      buckets_.back().end_row = std::min(o_.num_rows, (b + 1) << shift_);
+    }
+    // Ranges: bucket by bucket, and inside a bucket segment by segment.
+    auto width = static_cast<int64_t>(buckets_.size());
+    starts_.assign(static_cast<size_t>(segments() * width), 0);
+    for (int64_t t = 0; t < segments(); ++t)
+      for (int64_t b = 0; b < bins_; ++b) starts_[t * width + bucket_of_[b]] += counts[t * bins_ + b];
+    for (int64_t k = 0; k < width; ++k) {
+      Bucket& bucket = buckets_[k];
+      bucket.start = room_;
+      for (int64_t t = 0; t < segments(); ++t) {
+        int64_t n = starts_[t * width + k];
+        starts_[t * width + k] = bucket.start + bucket.count;
+        bucket.count += n;
+      }
+      bucket.room = bucket.count + (o_.self_loops ? bucket.end_row - bucket.first_row : 0);
+      room_ += bucket.room;
+    }
+    counts_ = Buffer();
+  }
+
+  void scatter() {
+    entries_ = Buffer(room_ * static_cast<int64_t>(sizeof(E)));
+    auto width = static_cast<int64_t>(buckets_.size());
+    E* entries = entries_.as<E>();
+    const double* weights = edges_.weights.as<double>();
+    parallel_tasks(segments(), [&](int64_t t) {
+      int64_t* at = starts_.data() + t * width;
+      for_entries(t, [&](Id row, Id column, [[maybe_unused]] int64_t slot) {
+        E& e = entries[at[bucket_of_[row >> shift_]]++];
+        e.row = row;
+        e.column = column;
+        if constexpr (kWeighted) e.weight = weights[slot];
+      });
+    });
+  }
+
+  void sort_buckets() {
+    built_.indptr = Buffer((o_.num_rows + 1) * 8, true);
+    tallies_.resize(buckets_.size());
+    parallel_tasks(static_cast<int64_t>(buckets_.size()), [&](int64_t k) { sort_bucket(buckets_[k], tallies_[k]); });
+    for (const Counts& c : tallies_) {
+      built_.duplicates += c.duplicates;
+      built_.added += c.added;
+      built_.conflicts += c.conflicts;
+      built_.self_loops += c.self_loops;
+      built_.self_added += c.self_added;
+      needs_double_ |= c.needs_double;
+    }
+  }
+
+  /** A finished bucket keeps its weights, and behind them its columns, in the room of its entries. */
+  double* bucket_weights(const Bucket& b) const { return reinterpret_cast<double*>(entries_.as<E>() + b.start); }
+  Id* bucket_columns(const Bucket& b) const {
+    char* base = reinterpret_cast<char*>(entries_.as<E>() + b.start);
+    return reinterpret_cast<Id*>(base + (kWeighted ? b.room * 8 : 0));
+  }
+
+  void sort_bucket(const Bucket& b, Counts& counts) {
+    const E* entries = entries_.as<E>() + b.start;
+    // Row sizes, then ends, in indptr itself: rows belong to one bucket alone, and a large, nearly empty range of
+    // rows needs no table of its own.
+    auto* next = built_.indptr.as<int64_t>() + 1 + b.first_row;
+    int64_t rows = b.end_row - b.first_row;
+    std::vector<C> cells(static_cast<size_t>(b.room));
+    for (int64_t i = 0; i < b.count; ++i) ++next[static_cast<int64_t>(entries[i].row) - b.first_row];
+    for (int64_t r = 0, at = 0; r < rows; ++r) {
+      int64_t n = next[r];
+      next[r] = at;
+      at += n + o_.self_loops;
+    }
+    for (int64_t i = 0; i < b.count; ++i) {
+      C& cell = cells[next[static_cast<int64_t>(entries[i].row) - b.first_row]++];
+      cell.column = entries[i].column;
+      if constexpr (kWeighted) cell.weight = entries[i].weight;
+    }
+    double* weights = bucket_weights(b);
+    Id* columns = bucket_columns(b);
+    int64_t out = 0, from = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      int64_t row = b.first_row + r, end = next[r], first = out;
+      if (o_.self_loops) {
+        // A mirrored copy is never a self-loop, so that a tagged one stands for "if there is no other".
+        cells[end].column = static_cast<Id>(row * 2 + 1);
+        if constexpr (kWeighted) cells[end].weight = 1;
+        ++end;
+      }
+      if (end > from) out = merge_row(cells.data() + from, end - from, row, weights, columns, out, counts);
+      from = end;
+      next[r] = out - first;
+    }
+  }
+
+  /** Sort and merge the n cells of a row; writes columns and weights from `out` on and returns their end. */
+  int64_t merge_row(C* cells, int64_t n, int64_t row, [[maybe_unused]] double* weights, Id* columns, int64_t out,
+                    Counts& counts) const {
+    sort_row(cells, n);
+    for (int64_t i = 0; i < n;) {
+      Id column = cells[i].column >> 1;
+      int64_t copies[2] = {0, 0};
+      [[maybe_unused]] double sum[2] = {0, 0};
+      for (; i < n && cells[i].column >> 1 == column; ++i) {
+        int tag = cells[i].column & 1;
+        ++copies[tag];
+        if constexpr (kWeighted) sum[tag] += cells[i].weight;
+      }
+      bool is_self = static_cast<int64_t>(column) == row && !o_.row_is_source;
+      counts.duplicates += std::max<int64_t>(0, copies[0] - 1);
+      counts.self_loops += is_self;
+      (is_self ? counts.self_added : counts.added) += copies[0] == 0;
+      if constexpr (kWeighted) {
+        double w = copies[0] == 0 ? sum[1] : sum[0];
+        if (copies[0] && copies[1] && !is_self && sum[0] != sum[1]) {
+          ++counts.conflicts;
+          w = std::max(sum[0], sum[1]);
+        }
+        weights[out] = w;
+        counts.needs_double |= is_wide_weight(w);
+      }
+      columns[out++] = column;
+    }
+    return out;
+  }
+
+  void collect() {
+    auto* indptr = built_.indptr.as<int64_t>();
+    for (int64_t v = 0; v < o_.num_rows; ++v) indptr[v + 1] += indptr[v];
+    built_.nnz = indptr[o_.num_rows];
+    built_.indices = Buffer(built_.nnz * static_cast<int64_t>(sizeof(Id)));
+    built_.indices_dtype = sizeof(Id) == 4 ? GUST_I32 : GUST_I64;
+    if constexpr (kWeighted) {
+      built_.values_dtype = needs_double_ ? GUST_F64 : GUST_F32;
+      built_.values = Buffer(built_.nnz * (needs_double_ ? 8 : 4));
+    }
+    parallel_tasks(static_cast<int64_t>(buckets_.size()), [&](int64_t k) {
+      const Bucket& b = buckets_[k];
+      int64_t at = indptr[b.first_row], n = indptr[b.end_row] - at;
+      std::copy_n(bucket_columns(b), n, built_.indices.as<Id>() + at);
+      if constexpr (kWeighted) {
+        const double* weights = bucket_weights(b);
+        if (needs_double_) std::copy_n(weights, n, built_.values.as<double>() + at);
+        else std::transform(weights, weights + n, built_.values.as<float>() + at, [](double w) { return static_cast<float>(w); });
+      }
+    });
+  }
+
+  EdgeList& edges_;
+  const BuildOptions& o_;
+  Built& built_;
+  int shift_ = 0;
+  int64_t bins_ = 0, room_ = 0;
+  bool needs_double_ = false;
+  Buffer counts_, entries_;
+  std::vector<uint32_t> bucket_of_;
+  std::vector<Bucket> buckets_;
+  std::vector<int64_t> starts_;
+  std::vector<Counts> tallies_;
+};
+
+template <class In, class Id>
+void build_with(EdgeList& edges, const BuildOptions& options, Built& built) {
+  if (edges.weights && options.weighted) Builder<In, Id, double>(edges, options, built).run();
+  else Builder<In, Id, NoWeight>(edges, options, built).run();
+}
+
+}  // namespace
+
+void build_csr(EdgeList& edges, const BuildOptions& options, Built& built) {
+  auto check = [&](int64_t max_id, int64_t bound, const char* side) {
+    if (max_id >= bound)
+      fail(GUST_EINVAL, "%s id %lld, expected below %lld", side, static_cast<long long>(max_id),
+           static_cast<long long>(bound));
+  };
+  check(edges.max_source, options.row_is_source ? options.num_rows : options.num_columns, "source");
+  check(edges.max_target, options.row_is_source ? options.num_columns : options.num_rows, "target");
+  bool square = options.num_rows == options.num_columns && !options.row_is_source;
+  if (!square && (options.symmetrize || options.self_loops || options.remove_self_loops))
+    fail(GUST_EINVAL, "symmetrising and self-loops need a square matrix with row = destination");
+  bool wide = options.wide || std::max(options.num_rows, options.num_columns) > kNarrowIds;
+  if (edges.wide) build_with<int64_t, uint64_t>(edges, options, built);
+  else if (wide) build_with<uint32_t, uint64_t>(edges, options, built);
+  else build_with<uint32_t, uint32_t>(edges, options, built);
+}
+
+}  // namespace gust
+
+using namespace gust;
+
+int32_t gust_build_create(int64_t handle, int64_t num_rows, int64_t num_columns, int32_t flags, int64_t* out) {
+  return guard([&] {
+    if (num_rows < 0 || num_columns < 0) fail(GUST_EINVAL, "matrix of negative size");
+    BuildOptions options{num_rows, num_columns, (flags & GUST_BUILD_ROW_IS_SOURCE) != 0,
+                         (flags & GUST_BUILD_SYMMETRIZE) != 0, (flags & GUST_BUILD_REMOVE_SELF_LOOPS) != 0,
+                         (flags & GUST_BUILD_SELF_LOOPS) != 0, (flags & GUST_BUILD_WEIGHTED) != 0,
+                         (flags & GUST_BUILD_WIDE) != 0};
+    auto built = std::make_unique<Built>();
+    build_csr(edge_list(handle), options, *built);
+    const Built& b = *built;
+    const int64_t results[] = {0, b.nnz, reinterpret_cast<int64_t>(b.indptr.as<char>()),
+                               reinterpret_cast<int64_t>(b.indices.as<char>()), b.indices_dtype,
+                               reinterpret_cast<int64_t>(b.values.as<char>()), b.values_dtype, b.duplicates, b.added,
+                               b.self_removed, b.self_added, b.self_loops, b.conflicts};
+    std::copy(std::begin(results), std::end(results), out);
+    out[0] = reinterpret_cast<int64_t>(built.release());
+  });
+}
+
+int32_t gust_build_destroy(int64_t built) {
+  return guard([&] { delete reinterpret_cast<Built*>(built); });
+}
