@@ -1,0 +1,116 @@
+import { describe, expect, test } from "bun:test";
+import * as reference from "../../core/reference/gemm.ts";
+import {
+  engine,
+  expectEverywhere,
+  numbers,
+  randoms,
+  type Real,
+  realTypes,
+  roundoff,
+  tensor,
+} from "./_ops.ts";
+
+function operands(dtype: Real, { m, n, k, transA, transB }: reference.Shape) {
+  const a = randoms(m * k, "a"), b = randoms(k * n, "b");
+  return {
+    a,
+    b,
+    args: {
+      a: tensor(dtype, transA ? [k, m] : [m, k], a),
+      b: tensor(dtype, transB ? [n, k] : [k, n], b),
+      trans_a: Number(transA),
+      trans_b: Number(transB),
+    },
+  };
+}
+
+/**
+ * Products have standard deviation 1/3, so the partial sum of l of them is near sqrt(l) / 3 and each addition is off
+ * by at most that times u: together u * sqrt(sum of l / 9) = u * k / 4.2, and entries lie within two of those.
+ */
+const tolerance = (dtype: Real, k: number) => roundoff[dtype] * (4 + k / 2);
+
+describe.each([...realTypes])("gemm() %s", (dtype) => {
+  test("multiplies 2 x 3 by 3 x 2 by hand, in all four orientations", () => {
+    const rows = [1, 2, 3, 4, 5, 6], columns = [1, 4, 2, 5, 3, 6]; // (2, 3) and its transpose
+    const right = [1, 0, 2, 1, 0, 3], rightT = [1, 2, 0, 0, 1, 3]; // (3, 2) and its transpose
+    for (const trans_a of [0, 1]) {
+      for (const trans_b of [0, 1]) {
+        const a = trans_a ? tensor(dtype, [3, 2], columns) : tensor(dtype, [2, 3], rows);
+        const b = trans_b ? tensor(dtype, [2, 3], rightT) : tensor(dtype, [3, 2], right);
+        const out = tensor(dtype, [2, 2], [NaN, NaN, NaN, NaN]);
+        engine.run("gemm", { a, b, out, trans_a, trans_b, alpha: 1, beta: 0 });
+        expect(numbers(out)).toEqual([5, 11, 14, 23]);
+        engine.run("gemm", { a, b, out, trans_a, trans_b, alpha: 2, beta: -1 });
+        expect(numbers(out)).toEqual([5, 11, 14, 23]);
+      }
+    }
+  });
+
+  // Plain loop; one call; blocks of rows; rows and columns; chunks of the inner dimension; all at once.
+  const sizes: [number, number, number][] = [
+    [5, 6, 7],
+    [2708, 7, 16],
+    [9001, 17, 17],
+    [600, 1100, 9],
+    [16, 7, 40_001],
+    [300, 8, 4099],
+    [1, 1, 9000],
+  ];
+  test.each(sizes)("matches the reference at m = %d, n = %d, k = %d", (m, n, k) => {
+    for (const [transA, transB] of [[false, false], [true, false], [false, true], [true, true]] as const) {
+      const shape = { m, n, k, transA, transB }, { a, b, args } = operands(dtype, shape);
+      const out = tensor(dtype, [m, n]);
+      expectEverywhere(
+        out,
+        reference.gemm(shape, a, b),
+        tolerance(dtype, k),
+        () => engine.run("gemm", { ...args, out, alpha: 1, beta: 0 }),
+      );
+    }
+  }, 20_000);
+
+  test.each([[6, 5, 7], [2708, 7, 16], [16, 9, 70_001]])("adds beta * out at %d x %d x %d", (m, n, k) => {
+    const shape = { m, n, k, transA: true, transB: false }, { a, b, args } = operands(dtype, shape);
+    const start = randoms(m * n, "out"), out = tensor(dtype, [m, n]), from = tensor(dtype, [m, n], start);
+    expectEverywhere(out, reference.gemm(shape, a, b, 0.5, -2, start), tolerance(dtype, k), () => {
+      engine.run("axpby", { x: from, out, alpha: 1, beta: 0 });
+      engine.run("gemm", { ...args, out, alpha: 0.5, beta: -2 });
+    });
+  });
+
+  test("does not read out for beta = 0, in blocks and chunks", () => {
+    for (const [m, n, k] of [[2, 2, 2], [40, 40, 40], [4000, 64, 16], [8, 8, 70_000]] as const) {
+      const { args } = operands(dtype, { m, n, k, transA: false, transB: false });
+      const out = tensor(dtype, [m, n], new Array(m * n).fill(NaN));
+      engine.run("gemm", { ...args, out, alpha: 1, beta: 0 });
+      expect(numbers(out).findIndex(Number.isNaN)).toBe(-1);
+    }
+  });
+
+  test("an empty inner dimension and alpha = 0 leave beta * out", () => {
+    const out = tensor(dtype, [2, 2], [1, 2, 3, 4]);
+    const empty = { a: tensor(dtype, [2, 0]), b: tensor(dtype, [0, 2]), out, trans_a: 0, trans_b: 0 };
+    engine.run("gemm", { ...empty, alpha: 1, beta: 2 });
+    expect(numbers(out)).toEqual([2, 4, 6, 8]);
+    const a = tensor(dtype, [2, 2], [1, 1, 1, 1]);
+    engine.run("gemm", { a, b: a, out, trans_a: 0, trans_b: 0, alpha: 0, beta: 0.5 });
+    expect(numbers(out)).toEqual([1, 2, 3, 4]);
+    engine.run("gemm", { ...empty, alpha: 1, beta: 0 });
+    expect(numbers(out)).toEqual([0, 0, 0, 0]);
+    for (const [m, n] of [[0, 3], [3, 0]] as const) {
+      const a = tensor(dtype, [m, 4]), b = tensor(dtype, [4, n]);
+      engine.run("gemm", { a, b, out: tensor(dtype, [m, n]), trans_a: 0, trans_b: 0, alpha: 1, beta: 0 });
+    }
+  });
+
+  test("refuses shapes that do not fit", () => {
+    const a = tensor(dtype, [2, 3]), b = tensor(dtype, [2, 3]), out = tensor(dtype, [2, 3]);
+    const run = (trans_a: number, trans_b: number) =>
+      engine.run("gemm", { a, b, out, trans_a, trans_b, alpha: 1, beta: 0 });
+    expect(() => run(0, 0)).toThrow();
+    expect(() => run(0, 1)).toThrow();
+    expect(() => run(1, 0)).toThrow();
+  });
+});

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "bun:test";
+import * as reference from "../../core/reference/loss.ts";
+import {
+  engine,
+  expectClose,
+  expectEverywhere,
+  expectSameOnThreads,
+  integers,
+  numbers,
+  onEveryIsa,
+  randoms,
+  type Real,
+  realTypes,
+  roundoff,
+  tensor,
+} from "./_ops.ts";
+
+interface Case {
+  readonly input: reference.LossInput;
+  readonly index?: "I32" | "I64";
+}
+
+function makeCase(
+  n: number,
+  c: number,
+  part: "all" | "sorted" | "repeated",
+  weighted: boolean,
+  sum: boolean,
+): Case {
+  const x = randoms(n * c, "x").map((v) => v * 5), label = integers(n, -1, c, "label");
+  const index = part === "all"
+    ? undefined
+    : part === "sorted"
+    ? Array.from({ length: n }, (_, i) => i).filter((i) => i % 3 !== 1)
+    : integers(n, 0, n, "index");
+  const weight = weighted ? randoms(index?.length ?? n, "weight").map((v) => Math.abs(v)) : undefined;
+  return { input: { x, n, c, label, index, weight, sum }, index: part === "sorted" ? "I64" : "I32" };
+}
+
+function tensors(dtype: Real, { input, index }: Case) {
+  const { x, n, c, label, weight, sum } = input;
+  return {
+    x: tensor(dtype, [n, c], x),
+    label: tensor("I32", [n], label),
+    index: input.index ? tensor(index ?? "I32", [input.index.length], input.index) : null,
+    weight: weight ? tensor(dtype, [weight.length], weight) : null,
+    sum: Number(sum ?? false),
+  };
+}
+
+const cases: [string, Case][] = [
+  ["every row", makeCase(2708, 7, "all", false, false)],
+  ["an ascending index and weights", makeCase(9001, 15, "sorted", true, false)],
+  ["repeated rows in any order", makeCase(3001, 40, "repeated", true, false)],
+  ["a sum", makeCase(1000, 3, "sorted", true, true)],
+  ["one class", makeCase(50, 1, "all", false, false)],
+  ["more classes than a buffer", makeCase(20, 2500, "repeated", false, false)],
+];
+
+describe.each([...realTypes])("%s", (dtype) => {
+  // exp to 2e-7 (float32), the rest in float64, the result rounded once.
+  const tolerance = (dtype === "F32" ? 4e-7 : 1e-14) + roundoff[dtype];
+
+  test("the loss of two rows by hand", () => {
+    const x = tensor(dtype, [2, 2], [0, 0, 0, Math.log(3)]), label = tensor("I32", [2], [0, 1]);
+    const out = tensor(dtype, [1]), gradient = tensor(dtype, [2, 2]), g = tensor(dtype, [1], [2]);
+    engine.run("softmax_cross_entropy", { x, label, out, sum: 1 });
+    expectClose(numbers(out), [Math.log(2) + Math.log(4 / 3)], tolerance);
+    engine.run("softmax_cross_entropy", { x, label, out, sum: 0 });
+    expectClose(numbers(out), [(Math.log(2) + Math.log(4 / 3)) / 2], tolerance);
+    engine.run("softmax_cross_entropy_backward", { x, label, g, out: gradient, sum: 0 });
+    expectClose(numbers(gradient), [-0.5, 0.5, 0.25, -0.25], tolerance);
+  });
+
+  test.each(cases)("loss, gradient and count match the reference over %s", (_, made) => {
+    const { input } = made, t = tensors(dtype, made), { x, label, index } = t;
+    const out = tensor(dtype, [1]),
+      gradient = tensor(dtype, [input.n, input.c]),
+      g = tensor(dtype, [1], [0.75]);
+    expectEverywhere(
+      out,
+      [reference.softmaxCrossEntropy(input)],
+      tolerance,
+      () => engine.run("softmax_cross_entropy", { ...t, out }),
+    );
+    const count = tensor("I64", [2]);
+    expectEverywhere(
+      count,
+      reference.countCorrect(input),
+      0,
+      () => engine.run("count_correct", { x, label, index, out: count }),
+    );
+    // Relative to the largest entry: entries are small by the total weight.
+    const want = reference.softmaxCrossEntropyBackward(input, 0.75);
+    const top = Math.max(...want.map(Math.abs)) || 1;
+    onEveryIsa(() => {
+      expectSameOnThreads(
+        [gradient],
+        () => engine.run("softmax_cross_entropy_backward", { ...t, g, out: gradient }),
+      );
+      expectClose(numbers(gradient).map((v) => v / top), want.map((v) => v / top), 8 * tolerance);
+    });
+  });
+
+  test("no labelled row gives loss 0, gradient 0 and count 0", () => {
+    const out = tensor(dtype, [1]), g = tensor(dtype, [1], [1]), count = tensor("I64", [2]);
+    const x = tensor(dtype, [2, 3], [1, 2, 3, 4, 5, 6]), gradient = tensor(dtype, [2, 3]);
+    const none = tensor("I32", [2], [-1, -1]), some = tensor("I32", [2], [0, 1]), nobody = tensor("I64", [0]);
+    for (const args of [{ x, label: none }, { x, label: some, index: nobody }]) {
+      for (const sum of [0, 1]) {
+        engine.run("softmax_cross_entropy", { ...args, out, sum });
+        engine.run("softmax_cross_entropy_backward", { ...args, g, out: gradient, sum });
+        engine.run("count_correct", { ...args, out: count });
+        expect([...numbers(out), ...numbers(gradient), ...numbers(count)]).toEqual(new Array(9).fill(0));
+      }
+    }
+    const empty = { x: tensor(dtype, [0, 3]), label: tensor("I32", [0]) };
+    engine.run("softmax_cross_entropy", { ...empty, out, sum: 0 });
+    expect(numbers(out)).toEqual([0]);
+    engine.run("softmax_cross_entropy_backward", { ...empty, g, out: tensor(dtype, [0, 3]), sum: 0 });
+  });
+
+  test("labels past the classes and rows outside are refused with their place", () => {
+    const x = tensor(dtype, [2, 3]),
+      out = tensor(dtype, [1]),
+      g = tensor(dtype, [1]),
+      label = tensor("I32", [2], [0, 3]);
+    const index = tensor("I32", [2], [0, 2]),
+      negative = tensor("I64", [1], [-1]),
+      gradient = tensor(dtype, [2, 3]);
+    expect(() => engine.run("softmax_cross_entropy", { x, label, out, sum: 1 })).toThrow(
+      "label[1] = 3, expected labels below",
+    );
+    const fine = tensor("I32", [2], [0, 1]);
+    expect(() => engine.run("softmax_cross_entropy", { x, label: fine, index, out, sum: 1 })).toThrow(
+      "index[1] = 2",
+    );
+    expect(() => engine.run("softmax_cross_entropy_backward", { x, label, g, out: gradient, sum: 1 }))
+      .toThrow("label[1]");
+    expect(() => engine.run("count_correct", { x, label: fine, index: negative, out: tensor("I64", [2]) }))
+      .toThrow(
+        "index[0] = -1",
+      );
+  });
+});
