@@ -37,11 +37,6 @@ function count(documents: readonly Document[]): string {
   return [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ") || "nothing";
 }
 
-export interface IoOptions {
-  /** Documents of these kinds are only consumed here, not passed on. */
-  readonly consumes?: readonly Kind[];
-}
-
 /** One command's connection to the world. */
 export class Io {
   /** Documents read so far, in order. */
@@ -49,7 +44,8 @@ export class Io {
   private readonly source: Iterator<Document>;
   private finished = false;
   private passed = 0;
-  private wrote = false;
+  /** Documents that end here: they are not handed on down the pipe. */
+  consumes: (document: Document) => boolean = () => false;
 
   private constructor(
     readonly name: string,
@@ -159,13 +155,15 @@ export class Io {
   /** Hand on the documents that were read so far and not yet handed on (only down a pipe). */
   passOn(): void {
     if (!this.toPipe) return;
-    for (; this.passed < this.read.length; this.passed++) passOn(STDOUT, this.read[this.passed]!, this.common.inline);
+    for (; this.passed < this.read.length; this.passed++) {
+      const document = this.read[this.passed]!;
+      if (!this.consumes(document)) passOn(STDOUT, document, this.common.inline);
+    }
   }
 
   /** Write our document: to -o, to the regular file on stdout, or behind what was read. Returns its digest. */
   write(document: NewDocument): string {
     const { output } = this.common;
-    this.wrote = true;
     if (output !== undefined) {
       const digest = writeFile(output, document);
       this.writeDeps(output);
@@ -210,11 +208,6 @@ export class Io {
   /** Whether progress should be drawn. */
   get showsProgress(): boolean {
     return !this.common.quiet && (this.common.progress || isTerminal(2));
-  }
-
-  /** After the reader of a pipe has gone away nothing of ours is lost: the rest of the input is left unread. */
-  get didWrite(): boolean {
-    return this.wrote;
   }
 }
 

@@ -47,7 +47,8 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   readonly options: O;
   /** Whether it writes a document (then --json needs -o or a file). */
   readonly writesDocument: boolean;
-  run(inputs: readonly string[], options: z.infer<O>, common: CommonOptions): void | Promise<void>;
+  /** `given` names the options that came from flags or the config file, not from defaults. */
+  run(inputs: readonly string[], options: z.infer<O>, common: CommonOptions, given: ReadonlySet<string>): void | Promise<void>;
 }
 
 /** Type helper: `export const command = defineCommand({...})`. */
@@ -239,6 +240,7 @@ function readConfig(path: string): Record<string, unknown> {
 function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string, unknown>): {
   options: z.infer<O>;
   common: CommonOptions;
+  given: ReadonlySet<string>;
 } {
   const known = new Set([...Object.keys(sub.options.shape), ...Object.keys(commonOptions.shape)]);
   let merged = given;
@@ -255,7 +257,7 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
   const common = commonOptions.safeParse(pick(commonOptions.shape));
   const issues = [...(options.error?.issues ?? []), ...(common.error?.issues ?? [])];
   if (issues.length) throw optionProblems(new z.ZodError(issues));
-  return { options: options.data as z.infer<O>, common: common.data! };
+  return { options: options.data as z.infer<O>, common: common.data!, given: new Set(Object.keys(merged)) };
 }
 
 /** The commander command of a subcommand; `done` gets what its action threw, or nothing. */
@@ -283,11 +285,11 @@ export async function runCommand(sub: Subcommand, argv: readonly string[], help:
     if (error.exitCode === 0) return;
     throw new GustError("usage", error.message.replace(/^error: /, ""), `gust ${sub.name} --help`);
   }
-  const { options, common } = resolve(sub, command.opts() as Record<string, unknown>);
+  const { options, common, given } = resolve(sub, command.opts() as Record<string, unknown>);
   if (common.printConfig) {
     const { seed, threads, device } = common;
     help(JSON.stringify({ ...options, seed, threads, device }, null, 2) + "\n");
     return;
   }
-  await sub.run(command.args, options, common);
+  await sub.run(command.args, options, common, given);
 }

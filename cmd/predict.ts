@@ -1,0 +1,96 @@
+/** gust predict: class probabilities of every node, as a document, CSV or JSON Lines. */
+import { z } from "zod";
+import { NativeArray } from "../ffi/native.ts";
+import { Graph } from "../core/graph/graph.ts";
+import { infer, type Inference } from "../core/train/evaluate.ts";
+import { type Io, withIo } from "./_io.ts";
+import { defineCommand } from "./_options.ts";
+import { GustError } from "../core/errors.ts";
+import { openSync, closeSync } from "node:fs";
+import { writeAll } from "./_exit.ts";
+
+const ROWS = 4096; // rows of text per write
+
+/** Original node ids as text, row by row. */
+function idText(graph: Graph): (node: number) => string {
+  const ids = graph.nodeIds()?.window();
+  return (node) => ids ? String(ids[node]) : String(node);
+}
+
+function* lines(graph: Graph, { scores, predicted, numNodes, numClasses }: Inference, format: "csv" | "jsonl"): Generator<string> {
+  const id = idText(graph);
+  const labels = predicted.window();
+  if (format === "csv") yield ["node", "label", ...Array.from({ length: numClasses }, (_, c) => `score_${c}`)].join(",") + "\n";
+  for (let from = 0; from < numNodes; from += ROWS) {
+    const count = Math.min(ROWS, numNodes - from);
+    const window = scores.window(from * numClasses, count * numClasses);
+    let text = "";
+    for (let i = 0; i < count; i++) {
+      const row = Array.from(window.subarray(i * numClasses, (i + 1) * numClasses), (x) => Number(x.toPrecision(7)));
+      const node = id(from + i), label = labels[from + i]!;
+      text += format === "csv" ? [node, label, ...row].join(",") + "\n" : JSON.stringify({ node: Number(node), label, scores: row }) + "\n";
+    }
+    yield text;
+  }
+}
+
+function nodeIds(graph: Graph): NativeArray<"I64"> | BigInt64Array {
+  return graph.nodeIds() ?? BigInt64Array.from({ length: graph.numNodes }, (_, i) => BigInt(i));
+}
+
+function writeText(io: Io, text: Iterable<string>): void {
+  const { output } = io.common;
+  if (output === undefined) {
+    for (const piece of text) io.print(piece);
+    return;
+  }
+  let fd: number;
+  try {
+    fd = openSync(output, "w");
+  } catch (error) {
+    throw new GustError("io", `Cannot write "${output}": ${(error as Error).message}`);
+  }
+  try {
+    for (const piece of text) writeAll(fd, piece);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export const command = defineCommand({
+  name: "predict",
+  summary: "write class probabilities of every node",
+  operands: "[input...]",
+  writesDocument: true,
+  options: z.object({
+    format: z.enum(["document", "csv", "jsonl"]).default("document").describe("a prediction document, or text"),
+  }).strict(),
+  details: `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones.
+
+Examples:
+  gust predict cora.graph.safetensors cora.model.safetensors -o cora.prediction.safetensors
+  gust predict cora.graph.safetensors cora.model.safetensors --format csv | head`,
+  run: (inputs, options, common) => {
+    const isText = options.format !== "document";
+    return withIo({ name: "predict", writesDocument: !isText }, inputs, common, (io) => {
+      const model = io.one("model", "train one with gust train");
+      const graph = new Graph(io.one("graph", "give the graph document beside the model"));
+      const cache = io.all().find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
+      const inference = infer(graph, model, cache);
+      const { numNodes, numClasses } = inference;
+      if (isText) return writeText(io, lines(graph, inference, options.format as "csv" | "jsonl"));
+      const digest = io.write({
+        kind: "prediction",
+        meta: { model: model.digest, graph: graph.digest, num_classes: numClasses },
+        tensors: [
+          { name: "node_ids", dtype: "I64", shape: [numNodes], data: nodeIds(graph) },
+          { name: "scores", dtype: "F32", shape: [numNodes, numClasses], data: inference.scores },
+          { name: "label", dtype: "I32", shape: [numNodes], data: inference.predicted },
+        ],
+        provenance: io.provenance({}, [graph.document, model]),
+      });
+      io.json({ kind: "prediction", nodes: numNodes, classes: numClasses, digest });
+      io.say(`predicted ${numNodes} nodes, ${numClasses} classes`);
+    });
+  },
+});

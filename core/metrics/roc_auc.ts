@@ -1,0 +1,36 @@
+import type { Metric } from "./mod.ts";
+
+/** Probability that a random positive scores above a random negative, ties counting half (Mann-Whitney U). */
+export function binaryAuc(scores: Float32Array, isPositive: (i: number) => boolean): number {
+  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
+  let positives = 0, rankSum = 0;
+  for (let start = 0; start < order.length;) {
+    let end = start;
+    while (end < order.length && scores[order[end]!] === scores[order[start]!]) end++;
+    // Ranks start+1 .. end share their mean.
+    const rank = (start + 1 + end) / 2;
+    for (let i = start; i < end; i++) {
+      if (!isPositive(order[i]!)) continue;
+      positives++;
+      rankSum += rank;
+    }
+    start = end;
+  }
+  const negatives = order.length - positives;
+  return (rankSum - positives * (positives + 1) / 2) / (positives * negatives);
+}
+
+export const rocAuc: Metric = {
+  name: "roc-auc",
+  summary: "area under the ROC curve; for more than two classes the mean over classes of one against the rest",
+  source: "Fawcett 2006, sections 7 and 9.2",
+  compute({ labels, numClasses, scores }) {
+    if (numClasses === 2) return binaryAuc(scores(1), (i) => labels[i] === 1);
+    const areas: number[] = [];
+    for (let c = 0; c < numClasses; c++) {
+      const area = binaryAuc(scores(c), (i) => labels[i] === c);
+      if (!Number.isNaN(area)) areas.push(area);
+    }
+    return areas.reduce((a, b) => a + b, 0) / areas.length;
+  },
+};

@@ -1,0 +1,239 @@
+/**
+ * A training job: a graph and what was made of it (samples, caches), a model and its settings; runs it for one or
+ * several seeds and gives model documents.
+ */
+import { Engine } from "../../ffi/engine.ts";
+import type { Arena } from "../../ffi/engine.ts";
+import { memoryUse } from "../../ffi/native.ts";
+import { GustError } from "../errors.ts";
+import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
+import type { Graph } from "../graph/graph.ts";
+import { type FeatNorm, prepareFeatures, requireFeatures } from "../graph/features.ts";
+import { type PropagatedMeta, openPropagated, propagate } from "../cache/propagated.ts";
+import { Init, type FeatureInput, type ForwardInput, type Model, type ModelEntry, type Signature } from "../models/model.ts";
+import { optimizers } from "../optim/mod.ts";
+import type { Norm } from "../tensor/norm.ts";
+import { fullBatchSource, fullInput } from "./full_batch.ts";
+import type { TrainOptions } from "./config.ts";
+import { type FeatureRecipe, type ModelMeta, modelDocument, resumeTraining } from "./model_document.ts";
+import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
+import { sampledSource, type SampleFeed } from "./sampled.ts";
+import type { BatchSource } from "./source.ts";
+import { resolveSplit, type Split } from "./split.ts";
+import { Scorer, type Scores } from "./step.ts";
+
+export interface TrainJob {
+  readonly graph: Graph;
+  /** Propagated features, or null. */
+  readonly cache: Document | null;
+  /** Batches drawn ahead, or null for the full graph. */
+  readonly samples: SampleFeed | null;
+  readonly model: ModelEntry;
+  readonly modelParams: Record<string, unknown>;
+  readonly optimizerParams: Record<string, unknown>;
+  readonly options: TrainOptions;
+}
+
+export interface RunHooks {
+  readonly onEpoch?: (seed: number, record: EpochRecord) => void;
+  readonly shouldStop?: () => boolean;
+  /** Called every `checkpointEvery` epochs, and when `shouldStop` ended the run. */
+  readonly checkpoint?: { readonly every: number; readonly write: (document: NewDocument) => void };
+  /** Continue this run instead of starting one. */
+  readonly resume?: Document | null;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly epochs: number;
+  readonly best_epoch: number;
+  readonly train: number | null;
+  readonly val: number | null;
+  readonly test: number | null;
+  readonly seconds: number;
+  readonly ms_per_epoch: number | null;
+  readonly peak_memory_bytes: number;
+  readonly finished: boolean;
+}
+
+/** Refuse what the model cannot use, with the reason from its entry. */
+export function checkAccepted({ model, cache, samples }: Pick<TrainJob, "model" | "cache" | "samples">): void {
+  const { propagated, batches } = model.accepts;
+  if (cache && propagated !== null) {
+    throw new GustError("usage", `Model "${model.name}" does not accept propagated features: ${propagated}`, "leave the cache out, or train sgc or mlp on it");
+  }
+  if (samples && batches !== null) {
+    throw new GustError("usage", `Model "${model.name}" does not accept sampled batches: ${batches}`, "leave the samples out, or train gcn on them");
+  }
+}
+
+/** How features reach the model: the cache's own recipe where there is one, else the model's and the flag's. */
+function featureRecipe({ cache, model, modelParams, options }: TrainJob): FeatureRecipe {
+  if (cache) {
+    const meta = cache.meta as unknown as PropagatedMeta;
+    const flag = options.featNorm;
+    if (flag !== undefined && flag !== meta.feat_norm) {
+      throw new GustError("usage", `--feat-norm ${flag}: the features of ${cache.label} were propagated after --feat-norm ${meta.feat_norm}`, "give --feat-norm to gust cache");
+    }
+    return { feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
+  }
+  return { feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
+}
+
+/**
+ * The features as the model reads them, by the recipe that training and evaluation share.
+ *
+ * @param cache  propagated features of this graph that fit the recipe, to be used instead of computing them.
+ */
+export function modelFeatures(
+  engine: Engine,
+  arena: Arena,
+  graph: Graph,
+  recipe: FeatureRecipe,
+  cache: Document | null,
+  trainNodes: BigInt64Array | null,
+  stats: Parameters<typeof prepareFeatures>[5] = null,
+): { input: FeatureInput; stats: ReturnType<typeof prepareFeatures>["stats"] } {
+  if (cache) return { input: openPropagated(arena, cache, graph), stats: null };
+  const prepared = prepareFeatures(engine, arena, requireFeatures(graph), recipe.feat_norm, trainNodes, stats);
+  if (!recipe.propagate) return prepared;
+  const { hops, norm } = recipe.propagate;
+  return { input: propagate(engine, arena, graph, prepared.input, hops, norm), stats: prepared.stats };
+}
+
+export function signatureOf(graph: Graph): Signature {
+  return { num_features: graph.meta.num_features, num_classes: graph.numClasses };
+}
+
+/** The normalisation that the model's operators use. */
+export function modelNorm(params: Record<string, unknown>): Norm {
+  return (params["norm"] as Norm | undefined) ?? "sym";
+}
+
+/** Labels, classes and a training split: what every run needs, or an error that names what is missing. */
+function checkTrainable(graph: Graph): void {
+  if (!graph.labels()) {
+    throw new GustError("missing", `${graph.document.label} has no labels of one class per node, which training needs`);
+  }
+  if (graph.numClasses < 1) throw new GustError("data", `${graph.document.label} has ${graph.numClasses} classes, expected at least 1`);
+}
+
+/** One run, from initial weights (or a resumed document) to the best ones. */
+export class Run {
+  private constructor(
+    readonly job: TrainJob,
+    readonly seed: number,
+    readonly engine: Engine,
+    readonly training: Training,
+    readonly split: Split,
+    private readonly source: BatchSource,
+    private readonly scorer: Scorer,
+    private readonly recipe: FeatureRecipe,
+    private readonly stats: ReturnType<typeof prepareFeatures>["stats"],
+  ) {}
+
+  /** Prepare features, operators, parameters and optimizer. */
+  static start(job: TrainJob, seed: number): Run {
+    const { graph, model: entry, modelParams, options } = job;
+    checkAccepted(job);
+    checkTrainable(graph);
+    const split = resolveSplit(graph, { ...options, seed });
+    if (split.train.length === 0) throw new GustError("data", `The training split of ${graph.document.label} is empty`);
+    const engine = new Engine();
+    const arena = engine.arena();
+    const recipe = featureRecipe(job);
+    const { input: features, stats } = modelFeatures(engine, arena, graph, recipe, job.cache, split.train);
+    engine.setStep(seed, 0, 0);
+    const model = entry.build(new Init(engine), signatureOf(graph), modelParams);
+    const optimizer = optimizers.get(options.optimizer).create(engine, model.parameters, {
+      lr: options.lr,
+      weightDecay: ({ layer }) => options.weightDecayOn === "all" || layer === 0 ? options.weightDecay : 0,
+    }, job.optimizerParams);
+    const input = fullInput(engine, arena, graph, features, modelNorm(modelParams));
+    const source = makeSource(job, engine, arena, input, features, split, model);
+    const training = startTraining(engine, model, optimizer);
+    const scorer = new Scorer(engine, engine.arena(), model, input, arena.bind(graph.labels()!), split);
+    return new Run(job, seed, engine, training, split, source, scorer, recipe, stats);
+  }
+
+  /** Train to the end, or until the hooks stop it. */
+  async train(hooks: RunHooks = {}): Promise<RunResult> {
+    const { options } = this.job;
+    if (hooks.resume) resumeTraining(this.training, hooks.resume);
+    const start = performance.now();
+    const { checkpoint } = hooks;
+    const msPerEpoch = await runEpochs(this.training, this.source, this.scorer, {
+      seed: this.seed,
+      epochs: options.epochs,
+      lr: options.lr,
+      patience: options.patience,
+      evalEvery: options.evalEvery,
+      shouldStop: hooks.shouldStop,
+      onEpoch: (record) => {
+        hooks.onEpoch?.(this.seed, record);
+        if (checkpoint && checkpoint.every > 0 && record.epoch % checkpoint.every === 0 && record.epoch < options.epochs) {
+          checkpoint.write(this.document([]));
+        }
+      },
+    });
+    const { progress } = this.training;
+    if (!progress.finished) checkpoint?.write(this.document([]));
+    const known = (score: number) => Number.isNaN(score) ? null : score;
+    return {
+      seed: this.seed,
+      epochs: progress.epoch,
+      best_epoch: progress.bestEpoch,
+      train: known(progress.best.train),
+      val: known(progress.best.val),
+      test: known(progress.best.test),
+      seconds: (performance.now() - start) / 1000,
+      ms_per_epoch: known(msPerEpoch),
+      peak_memory_bytes: memoryUse().residentPeak,
+      finished: progress.finished,
+    };
+  }
+
+  get scores(): Scores {
+    return this.training.progress.best;
+  }
+
+  /** The model document as it stands now. */
+  document(provenance: ProvenanceRecord[]): NewDocument {
+    const { graph, model, modelParams, optimizerParams, options } = this.job;
+    const meta: Omit<ModelMeta, "progress"> = {
+      model: model.name,
+      config: {
+        params: modelParams,
+        optimizer_params: optimizerParams,
+        train: options,
+        features: this.recipe,
+        source: this.source.name,
+        seed: this.seed,
+      },
+      signature: signatureOf(graph),
+      graph: graph.digest,
+    };
+    return modelDocument(this.training, meta, this.split, this.stats, provenance);
+  }
+
+  /** Free everything. The documents made before stay valid only if they were written. */
+  close(): void {
+    this.engine.destroy();
+  }
+}
+
+function makeSource(
+  job: TrainJob,
+  engine: Engine,
+  arena: Arena,
+  input: ForwardInput,
+  features: FeatureInput,
+  split: Split,
+  _model: Model,
+): BatchSource {
+  const { graph, samples, model, modelParams } = job;
+  if (!samples) return fullBatchSource(input, arena, graph, split.train);
+  return sampledSource(engine, graph, samples, features, split.train, modelNorm(modelParams), model.accepts.hops(modelParams));
+}
+
+export type { FeatNorm };
