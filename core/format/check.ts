@@ -4,7 +4,16 @@
  */
 import type { DType } from "../../ffi/dtype.ts";
 import { type NativeArray, NativeError } from "../../ffi/native.ts";
-import { findDescent, findMisgrouped, findNotFinite, findNotPermuted, findOutside, findRowDescent, type Found, type Ordered } from "../../ffi/native_checks.ts";
+import {
+  findDescent,
+  findMisgrouped,
+  findNotFinite,
+  findNotPermuted,
+  findOutside,
+  findRowDescent,
+  type Found,
+  type Ordered,
+} from "../../ffi/native_checks.ts";
 import { hashOf } from "../../ffi/native_files.ts";
 import { checkGraph } from "./check_graph.ts";
 import { checkSample } from "./check_sample.ts";
@@ -34,16 +43,22 @@ export class Checker {
     const array = this.doc.tensor(name, "I32", "I64", "U8", "BOOL") as NativeArray<Ints>;
     return this.none(
       findOutside(array as NativeArray<"I64">, low, high),
-      (f) => `tensor "${name}": ${f.count} of ${array.length} values are outside ${low} .. ${high}, first ${f.value} at position ${f.place}`,
+      (f) =>
+        `tensor "${name}": ${f.count} of ${array.length} values are outside ${low} .. ${high}, first ${f.value} at position ${f.place}`,
     );
   }
 
   /** A floating-point tensor, if it is there, has finite values only. Others pass. */
   finite(name: string): boolean {
-    if (!this.doc.has(name) || !(FLOATS as readonly string[]).includes(this.doc.spec(name).dtype)) return true;
+    if (!this.doc.has(name) || !(FLOATS as readonly string[]).includes(this.doc.spec(name).dtype)) {
+      return true;
+    }
     const { shape } = this.doc.spec(name);
     const array = this.doc.tensor(name, ...FLOATS);
-    const at = (place: number) => shape.length === 2 ? `row ${Math.floor(place / shape[1]!)}, column ${place % shape[1]!}` : `position ${place}`;
+    const at = (place: number) =>
+      shape.length === 2
+        ? `row ${Math.floor(place / shape[1]!)}, column ${place % shape[1]!}`
+        : `position ${place}`;
     return this.none(
       findNotFinite(array as NativeArray<"F32">),
       (f) => `tensor "${name}": ${f.count} of ${array.length} values are not finite, first at ${at(f.place)}`,
@@ -57,14 +72,22 @@ export class Checker {
     if (ptr.at(0) !== 0) return this.add(`tensor "${name}": begins with ${ptr.at(0)}, expected 0`);
     const last = ptr.at(ptr.length - 1);
     if (last !== total) return this.add(`tensor "${name}": ends with ${last}, expected ${total}`);
-    return this.none(findDescent(ptr, false), (f) => `tensor "${name}": falls at ${f.count} places, first at position ${f.place}`);
+    return this.none(
+      findDescent(ptr, false),
+      (f) => `tensor "${name}": falls at ${f.count} places, first at position ${f.place}`,
+    );
   }
 
   /** Values rise (strictly, if `strict`) inside every row. The pointer must be sound. */
   sortedRows(ptr: string, name: string, strict: boolean): boolean {
     return this.none(
-      findRowDescent(this.doc.tensor(ptr, "I64"), this.doc.tensor(name, "I32", "I64", "F32", "F64") as Ordered, strict),
-      (f) => `tensor "${name}": not ascending at ${f.count} places, first in row ${f.place} at position ${f.value}`,
+      findRowDescent(
+        this.doc.tensor(ptr, "I64"),
+        this.doc.tensor(name, "I32", "I64", "F32", "F64") as Ordered,
+        strict,
+      ),
+      (f) =>
+        `tensor "${name}": not ascending at ${f.count} places, first in row ${f.place} at position ${f.value}`,
     );
   }
 
@@ -106,14 +129,18 @@ function checkPartition(checker: Checker): void {
   const order = doc.tensor("order", "I64");
   const permuted = checker.none(
     findNotPermuted(order),
-    (f) => `tensor "order": ${f.count} of ${n} values are outside 0 .. ${n - 1} or there twice, first ${f.value} at position ${f.place}`,
+    (f) =>
+      `tensor "order": ${f.count} of ${n} values are outside 0 .. ${
+        n - 1
+      } or there twice, first ${f.value} at position ${f.place}`,
   );
   if (!checker.pointer("part_ptr", n)) return;
   checker.sortedRows("part_ptr", "order", true);
   if (permuted) {
     checker.none(
       findMisgrouped(doc.tensor("part_ptr", "I64"), order, doc.tensor("part", "I32")),
-      (f) => `tensor "order": ${f.count} nodes stand in another part than tensor "part" says, first node ${f.value} at position ${f.place}`,
+      (f) =>
+        `tensor "order": ${f.count} nodes stand in another part than tensor "part" says, first node ${f.value} at position ${f.place}`,
     );
   }
 }

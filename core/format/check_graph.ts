@@ -1,7 +1,13 @@
 /** Checks of a graph document's data. */
 
 import { MAX_WINDOW_BYTES, NativeArray } from "../../ffi/native.ts";
-import { findAsymmetric, findBothSet, findCommon, findOutsideSegments, graphStats } from "../../ffi/native_checks.ts";
+import {
+  findAsymmetric,
+  findBothSet,
+  findCommon,
+  findOutsideSegments,
+  graphStats,
+} from "../../ffi/native_checks.ts";
 import type { Checker } from "./check.ts";
 
 const splits = ["train", "val", "test"] as const;
@@ -25,7 +31,10 @@ function checkArcs(checker: Checker, prefix: string, numCols: number, order: Met
   const [indptr, indices, time] = [`${prefix}indptr`, `${prefix}indices`, `${prefix}edge_time`];
   const sound = checker.pointer(indptr, doc.spec(indices).shape[0]!);
   const inside = checker.range(indices, 0, numCols - 1);
-  const sorted = sound && (order === "time" && doc.has(time) ? checker.sortedRows(indptr, time, false) : checker.sortedRows(indptr, indices, false));
+  const sorted = sound &&
+    (order === "time" && doc.has(time)
+      ? checker.sortedRows(indptr, time, false)
+      : checker.sortedRows(indptr, indices, false));
   for (const name of ["edge_weight", "edge_time", "edge_feat"]) checker.finite(prefix + name);
   return sound && inside && sorted && order === "index";
 }
@@ -42,16 +51,20 @@ function checkTopologyFacts(checker: Checker, meta: Meta): void {
   if (!meta.directed) {
     checker.none(
       findAsymmetric(indptr, indices),
-      (f) => `metadata directed = false, but ${f.count} arcs lack their reverse, first ${f.value} -> ${f.place}`,
+      (f) =>
+        `metadata directed = false, but ${f.count} arcs lack their reverse, first ${f.value} -> ${f.place}`,
     );
   }
 }
 
 function checkSplits(checker: Checker, prefix: string, numItems: number): void {
   const { doc } = checker;
-  const form = splits.map((s) => doc.has(prefix + s) ? doc.spec(prefix + s).dtype : null).find((d) => d) ?? null;
+  const form = splits.map((s) => doc.has(prefix + s) ? doc.spec(prefix + s).dtype : null).find((d) => d) ??
+    null;
   const sound = splits.every((s) =>
-    form === "BOOL" ? checker.range(prefix + s, 0, 1) : checker.range(prefix + s, 0, numItems - 1) && checker.ascending(prefix + s)
+    form === "BOOL"
+      ? checker.range(prefix + s, 0, 1)
+      : checker.range(prefix + s, 0, numItems - 1) && checker.ascending(prefix + s)
   );
   if (!sound) return;
   for (const [a, b] of pairs) {
@@ -59,7 +72,10 @@ function checkSplits(checker: Checker, prefix: string, numItems: number): void {
     if (form === "BOOL") {
       checker.none(
         findBothSet(doc.tensor(prefix + a, "BOOL"), doc.tensor(prefix + b, "BOOL")),
-        (f) => `"${prefix}${a}" and "${prefix}${b}" share ${f.count} items, first item ${f.place % numItems} of split ${Math.floor(f.place / numItems)}`,
+        (f) =>
+          `"${prefix}${a}" and "${prefix}${b}" share ${f.count} items, first item ${
+            f.place % numItems
+          } of split ${Math.floor(f.place / numItems)}`,
       );
     } else {
       checker.none(
@@ -89,8 +105,14 @@ function checkManyGraphs(checker: Checker, meta: Meta, arcsAreSound: boolean): v
   const graphs = graphPtr.length - 1;
   const arcPtr = gather(doc.tensor("indptr", "I64"), graphPtr);
   checker.none(
-    findOutsideSegments(arcPtr, doc.tensor("indices", "I32", "I64") as NativeArray<"I32">, graphPtr.slice(0, graphs), graphPtr.slice(1, graphs)),
-    (f) => `tensor "indices": ${f.count} arcs lead out of their graph, first at position ${f.place} to node ${f.value}`,
+    findOutsideSegments(
+      arcPtr,
+      doc.tensor("indices", "I32", "I64") as NativeArray<"I32">,
+      graphPtr.slice(0, graphs),
+      graphPtr.slice(1, graphs),
+    ),
+    (f) =>
+      `tensor "indices": ${f.count} arcs lead out of their graph, first at position ${f.place} to node ${f.value}`,
   );
 }
 
@@ -99,7 +121,9 @@ function checkTypes(checker: Checker, meta: Meta): void {
   const types = meta.node_types!;
   const counts = meta.node_counts!;
   const countOfType = new Map(types.map((type, i) => [type, counts[i]!]));
-  for (const { name, src } of meta.relations ?? []) checkArcs(checker, `rel/${name}/`, countOfType.get(src)!, meta.row_order);
+  for (const { name, src } of meta.relations ?? []) {
+    checkArcs(checker, `rel/${name}/`, countOfType.get(src)!, meta.row_order);
+  }
   for (const type of types) {
     checker.finite(`feat/${type}`);
     if (doc.has(`feat/${type}.indices`)) checker.sparse(`feat/${type}`, 2 ** 31);
@@ -112,7 +136,8 @@ function checkTypes(checker: Checker, meta: Meta): void {
   const high = NativeArray.from<"I64">(BigInt64Array.from(counts.keys(), (i) => BigInt(i + 1)));
   checker.none(
     findOutsideSegments(ptr, doc.tensor("node_type", "I32"), low, high),
-    (f) => `tensor "node_type": ${f.count} nodes have another type than their place says, first node ${f.place}: ${f.value}`,
+    (f) =>
+      `tensor "node_type": ${f.count} nodes have another type than their place says, first node ${f.place}: ${f.value}`,
   );
 }
 
@@ -129,7 +154,9 @@ export function checkGraph(checker: Checker): void {
   }
   const arcsAreSound = doc.has("indices") && (sorted || checker.problems.length === before);
   checker.range("edge_type", 0, 2 ** 31 - 1);
-  for (const name of ["feat", "feat.scale", "target", "pos", "node_time", "node_weight"]) checker.finite(name);
+  for (const name of ["feat", "feat.scale", "target", "pos", "node_time", "node_weight"]) {
+    checker.finite(name);
+  }
   checker.sparse("feat", meta.num_features);
   if (doc.has("label")) {
     if (doc.spec("label").dtype === "U8") checker.range("label", 0, 1);

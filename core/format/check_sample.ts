@@ -20,7 +20,11 @@ function checkLevels(checker: Checker, { num_batches: batches, hops }: Meta): nu
     const sizes = flat.slice(b * (hops + 1), (b + 1) * (hops + 1));
     const size = ptr[b + 1]! - ptr[b]!;
     if (sizes[0]! < 0 || sizes.some((x, h) => h > 0 && x < sizes[h - 1]!) || sizes.at(-1) !== size) {
-      checker.add(`tensor "level_size": batch ${b} has levels ${sizes.join(", ")}, expected them to rise to its ${size} nodes`);
+      checker.add(
+        `tensor "level_size": batch ${b} has levels ${
+          sizes.join(", ")
+        }, expected them to rise to its ${size} nodes`,
+      );
       return null;
     }
     levels.push(sizes);
@@ -43,33 +47,54 @@ function checkBlock(checker: Checker, h: number, rows: readonly number[], column
   const edgePtr = doc.tensor(name("edge_ptr"), "I64");
   for (let b = 0; b < batches; b++) {
     if (rowPtr[b + 1]! - rowPtr[b]! !== rows[b]) {
-      checker.add(`tensor "${name("row_ptr")}": batch ${b} has ${rowPtr[b + 1]! - rowPtr[b]!} rows, expected ${rows[b]} by level_size`);
+      checker.add(
+        `tensor "${name("row_ptr")}": batch ${b} has ${rowPtr[b + 1]! - rowPtr[b]!} rows, expected ${
+          rows[b]
+        } by level_size`,
+      );
       return;
     }
   }
   const indptr = doc.tensor(name("indptr"), "I64");
   if (indptr.length !== numRows + batches) {
-    checker.add(`tensor "${name("indptr")}" has ${indptr.length} elements, expected ${numRows} rows + ${batches} batches`);
+    checker.add(
+      `tensor "${
+        name("indptr")
+      }" has ${indptr.length} elements, expected ${numRows} rows + ${batches} batches`,
+    );
     return;
   }
   // Batch b's pointer is rows[b] + 1 elements from rowPtr[b] + b on.
   const segments = native(rowPtr.map((at, b) => at + b));
   const rising = checker.none(
     findRowDescent(segments, indptr, false),
-    (f) => `tensor "${name("indptr")}": falls at ${f.count} places, first in batch ${f.place} at position ${f.value}`,
+    (f) =>
+      `tensor "${
+        name("indptr")
+      }": falls at ${f.count} places, first in batch ${f.place} at position ${f.value}`,
   );
   const edges = edgePtr.toNumbers();
   for (let b = 0; rising && b < batches; b++) {
     const [first, last] = [indptr.at(rowPtr[b]! + b), indptr.at(rowPtr[b + 1]! + b)];
     const wanted = edges[b + 1]! - edges[b]!;
     if (first !== 0 || last !== wanted) {
-      checker.add(`tensor "${name("indptr")}": batch ${b} goes from ${first} to ${last}, expected 0 to ${wanted}`);
+      checker.add(
+        `tensor "${name("indptr")}": batch ${b} goes from ${first} to ${last}, expected 0 to ${wanted}`,
+      );
       return;
     }
   }
   checker.none(
-    findOutsideSegments(edgePtr, doc.tensor(name("indices"), "I32"), native(columns.map(() => 0)), native([...columns])),
-    (f) => `tensor "${name("indices")}": ${f.count} values are no positions in their batch's nodes, first ${f.value} at position ${f.place}`,
+    findOutsideSegments(
+      edgePtr,
+      doc.tensor(name("indices"), "I32"),
+      native(columns.map(() => 0)),
+      native([...columns]),
+    ),
+    (f) =>
+      `tensor "${
+        name("indices")
+      }": ${f.count} values are no positions in their batch's nodes, first ${f.value} at position ${f.place}`,
   );
 }
 
@@ -85,6 +110,11 @@ export function checkSample(checker: Checker): void {
   if (!levels) return;
   for (let h = 0; h < Math.max(meta.hops, 1); h++) {
     const square = meta.hops === 0;
-    checkBlock(checker, h, levels.map((sizes) => square ? sizes.at(-1)! : sizes[h]!), levels.map((sizes) => square ? sizes.at(-1)! : sizes[h + 1]!));
+    checkBlock(
+      checker,
+      h,
+      levels.map((sizes) => square ? sizes.at(-1)! : sizes[h]!),
+      levels.map((sizes) => square ? sizes.at(-1)! : sizes[h + 1]!),
+    );
   }
 }

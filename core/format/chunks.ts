@@ -19,7 +19,8 @@ export function chunkOf(doc: Document): Chunk | null {
 }
 
 /** Pointers into an array that is concatenated: shifted by what lies before. */
-const isPointer = (name: string) => name === "node_ptr" || name.endsWith(".row_ptr") || name.endsWith(".edge_ptr");
+const isPointer = (name: string) =>
+  name === "node_ptr" || name.endsWith(".row_ptr") || name.endsWith(".edge_ptr");
 
 function* shifted(docs: readonly Document[], name: string): Generator<BigInt64Array> {
   yield new BigInt64Array(1);
@@ -35,7 +36,9 @@ function* shifted(docs: readonly Document[], name: string): Generator<BigInt64Ar
 /** Batches before each epoch, over all chunks. */
 function addedEpochs(docs: readonly Document[]): BigInt64Array {
   const sum = docs[0]!.tensor("epoch_ptr", "I64").window().slice();
-  for (const doc of docs.slice(1)) doc.tensor("epoch_ptr", "I64").window().forEach((count, e) => sum[e]! += count);
+  for (const doc of docs.slice(1)) {
+    doc.tensor("epoch_ptr", "I64").window().forEach((count, e) => sum[e]! += count);
+  }
   return sum;
 }
 
@@ -60,9 +63,15 @@ export function mergeChunks(docs: readonly Document[]): NewDocument {
     if (!chunk) throw problem(`${doc.label} is a whole ${doc.kind}, expected chunk ${i}`);
     if (chunk.index !== i) throw problem(`${doc.label} is chunk ${chunk.index}, expected chunk ${i}`);
     if (chunk.last !== (i === docs.length - 1)) {
-      throw problem(chunk.last ? `chunk ${i} is the last one, but ${docs.length - 1 - i} follow` : `chunk ${i + 1} is missing`);
+      throw problem(
+        chunk.last
+          ? `chunk ${i} is the last one, but ${docs.length - 1 - i} follow`
+          : `chunk ${i + 1} is missing`,
+      );
     }
-    if (common(doc) !== common(first)) throw problem(`${doc.label} belongs to another sample than ${first.label}`);
+    if (common(doc) !== common(first)) {
+      throw problem(`${doc.label} belongs to another sample than ${first.label}`);
+    }
   });
   const { chunk: _, ...meta } = first.meta;
   const tensors = first.names.map((name): NewTensor => {
@@ -72,7 +81,12 @@ export function mergeChunks(docs: readonly Document[]): NewDocument {
     if (isPointer(name)) {
       return { name, dtype, shape: [rows - docs.length + 1], data: () => shifted(docs, name) };
     }
-    return { name, dtype, shape: [rows, ...shape.slice(1)], data: () => docs.map((doc) => doc.tensor(name) as NativeArray) };
+    return {
+      name,
+      dtype,
+      shape: [rows, ...shape.slice(1)],
+      data: () => docs.map((doc) => doc.tensor(name) as NativeArray),
+    };
   });
   const batches = docs.map((doc) => doc.meta["num_batches"] as number).reduce((a, b) => a + b, 0);
   return { kind: "sample", meta: { ...meta, num_batches: batches }, tensors, provenance: first.provenance };

@@ -37,12 +37,20 @@ function guess(first: Uint8Array): string | undefined {
 export function headerBytes(first: Uint8Array, label: string): number {
   if (first.length < LENGTH_BYTES) {
     const hint = guess(first);
-    throw new GustError("data", `Cannot read ${label}: it ends after ${first.length} bytes, expected a header`, hint);
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: it ends after ${first.length} bytes, expected a header`,
+      hint,
+    );
   }
   const length = new DataView(first.buffer, first.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES) || length < 2n) {
     const limit = length < 2n ? "at least 2" : `at most ${MAX_HEADER_BYTES}`;
-    throw new GustError("data", `Cannot read ${label}: no safetensors document: header of ${length} bytes, expected ${limit}`, guess(first));
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: no safetensors document: header of ${length} bytes, expected ${limit}`,
+      guess(first),
+    );
   }
   return Number(length);
 }
@@ -52,7 +60,8 @@ export function headerBytes(first: Uint8Array, label: string): number {
  * @throws {GustError} (data) with every problem.
  */
 export function readHeader(bytes: Uint8Array, label: string): Header {
-  const fail = (problems: string[]) => problemsError("data", `Cannot read ${label}: illegal header`, problems);
+  const fail = (problems: string[]) =>
+    problemsError("data", `Cannot read ${label}: illegal header`, problems);
   if (bytes[0] !== 0x7b) throw fail([`its first byte is ${bytes[0]}, expected "{"`]);
   let text: string;
   try {
@@ -72,7 +81,9 @@ export function truncated(header: Header, got: number, label: string): GustError
   const lacks = Math.min(size, cut.end - got);
   return new GustError(
     "data",
-    `Cannot read ${label}: truncated: tensor "${cut.name}" lacks ${lacks} of its ${size} bytes, ${header.dataBytes - got} bytes are missing in all`,
+    `Cannot read ${label}: truncated: tensor "${cut.name}" lacks ${lacks} of its ${size} bytes, ${
+      header.dataBytes - got
+    } bytes are missing in all`,
     "the copy or the command that made it was cut short: make it again",
   );
 }
@@ -87,18 +98,27 @@ export function openContainer(mapping: Mapping, path: string | null, label: stri
   const length = headerBytes(bytes.window(0, Math.min(LENGTH_BYTES, bytes.length)), label);
   const rest = bytes.length - LENGTH_BYTES;
   if (length > rest) {
-    throw new GustError("data", `Cannot read ${label}: truncated: the header lacks ${length - rest} of its ${length} bytes`, guess(bytes.window(0, LENGTH_BYTES)));
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: truncated: the header lacks ${length - rest} of its ${length} bytes`,
+      guess(bytes.window(0, LENGTH_BYTES)),
+    );
   }
   const header = readHeader(bytes.window(LENGTH_BYTES, length), label);
   const dataStart = LENGTH_BYTES + length;
   const got = bytes.length - dataStart;
   if (got < header.dataBytes) throw truncated(header, got, label);
   if (got > header.dataBytes) {
-    const extra = bytes.window(dataStart + header.dataBytes, Math.min(LENGTH_BYTES + 1, got - header.dataBytes));
+    const extra = bytes.window(
+      dataStart + header.dataBytes,
+      Math.min(LENGTH_BYTES + 1, got - header.dataBytes),
+    );
     const another = extra.length > LENGTH_BYTES && extra[LENGTH_BYTES] === 0x7b;
     throw new GustError(
       "data",
-      `Cannot read ${label}: ${got - header.dataBytes} bytes follow the last tensor, expected the end of the file`,
+      `Cannot read ${label}: ${
+        got - header.dataBytes
+      } bytes follow the last tensor, expected the end of the file`,
       another ? `it holds several documents, one after another: give it on standard input` : undefined,
     );
   }

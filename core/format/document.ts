@@ -6,11 +6,20 @@ import { GustError, problemsError } from "../errors.ts";
 import { canonicalJson } from "./json.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
 import { canonicalSchema, countOf, type HeaderTensor, layout, type Placeable } from "./safetensors.ts";
-import { schemaProblems } from "./schema.ts";
+import { schemaProblems } from "./schema_check.ts";
 
 export type { ProvenanceRecord } from "./provenance.ts";
 
-export const kinds = ["graph", "partition", "sample", "cache", "model", "embedding", "prediction", "ref"] as const;
+export const kinds = [
+  "graph",
+  "partition",
+  "sample",
+  "cache",
+  "model",
+  "embedding",
+  "prediction",
+  "ref",
+] as const;
 export type Kind = (typeof kinds)[number];
 
 /** Version of the format: raised by every change that an older reader could not survive. */
@@ -71,7 +80,9 @@ export class Document {
     this.label = parts.label;
     this.stored = parts.stored;
     this.mapping = parts.mapping;
-    this.#tensors = new Map(parts.stored.filter(({ name }) => !name.startsWith("gust.")).map((t) => [t.name, t]));
+    this.#tensors = new Map(
+      parts.stored.filter(({ name }) => !name.startsWith("gust.")).map((t) => [t.name, t]),
+    );
   }
 
   /** Names of the tensors in file order, without gust's own. */
@@ -87,7 +98,10 @@ export class Document {
   spec(name: string): TensorSpec {
     const found = this.#tensors.get(name);
     if (found) return found;
-    throw new GustError("data", `${this.label} has no tensor "${name}", expected one in this ${this.kind} document`);
+    throw new GustError(
+      "data",
+      `${this.label} has no tensor "${name}", expected one in this ${this.kind} document`,
+    );
   }
 
   /**
@@ -98,7 +112,10 @@ export class Document {
   tensor<D extends DType>(name: string, ...dtypes: D[]): NativeArray<D> {
     const { dtype, array } = this.spec(name) as StoredTensor;
     if (dtypes.length > 0 && !dtypes.includes(dtype as D)) {
-      throw new GustError("data", `${this.label}: tensor "${name}" is ${dtype}, expected ${dtypes.join(" or ")}`);
+      throw new GustError(
+        "data",
+        `${this.label}: tensor "${name}" is ${dtype}, expected ${dtypes.join(" or ")}`,
+      );
     }
     return array() as NativeArray<D>;
   }
@@ -153,7 +170,13 @@ export function plan(d: NewDocument): Plan {
   const tensors = layout(d.tensors).map(({ tensor, placed }) => ({ placed, source: tensor }));
   const begin = tensors.at(-1)?.placed.end ?? 0;
   const shape = [tensors.length, CHECKSUM_BYTES];
-  const checksums = { name: CHECKSUMS, dtype: "U8", shape, begin, end: begin + tensors.length * CHECKSUM_BYTES };
+  const checksums = {
+    name: CHECKSUMS,
+    dtype: "U8",
+    shape,
+    begin,
+    end: begin + tensors.length * CHECKSUM_BYTES,
+  };
   const metadata = {
     "gust.kind": d.kind,
     "gust.format": FORMAT,
@@ -186,7 +209,8 @@ export function digestOf(
 function holds(dtype: DType, data: NativeArray | TypedArray): boolean {
   if (data instanceof NativeArray) return data.dtype === dtype;
   const shown = dtypeOf(data);
-  return shown === dtype || (shown === "U16" && (dtype === "F16" || dtype === "BF16")) || (shown === "U8" && dtype === "BOOL");
+  return shown === dtype || (shown === "U16" && (dtype === "F16" || dtype === "BF16")) ||
+    (shown === "U8" && dtype === "BOOL");
 }
 
 /**
@@ -206,7 +230,11 @@ export function* piecesOf({ name, dtype, shape, data }: NewTensor): Generator<Na
     yield piece;
   }
   if (count !== wanted) {
-    throw new RangeError(`tensor "${name}": ${count > wanted ? "more than " + wanted : count} elements of data, expected ${wanted} for shape [${shape}]`);
+    throw new RangeError(
+      `tensor "${name}": ${
+        count > wanted ? "more than " + wanted : count
+      } elements of data, expected ${wanted} for shape [${shape}]`,
+    );
   }
 }
 
@@ -222,7 +250,9 @@ function collect(tensor: NewTensor): NativeArray {
     const most = 2 ** 27 / dtypes[tensor.dtype].size;
     for (let from = 0; from < piece.length; from += most) {
       const count = Math.min(most, piece.length - from);
-      const part = piece instanceof NativeArray ? piece.window(from, count) : piece.subarray(from, from + count);
+      const part = piece instanceof NativeArray
+        ? piece.window(from, count)
+        : piece.subarray(from, from + count);
       (all.window(at, count) as Uint8Array).set(part as Uint8Array);
       at += count;
     }

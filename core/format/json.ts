@@ -16,8 +16,16 @@ export interface ParsedJson {
 }
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
-const PLAIN = /[^"\\\u0000-\u001f]*/y;
-const ESCAPES: Record<string, string> = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+const ESCAPES: Record<string, string> = {
+  '"': '"',
+  "\\": "\\",
+  "/": "/",
+  b: "\b",
+  f: "\f",
+  n: "\n",
+  r: "\r",
+  t: "\t",
+};
 
 class Parser {
   at = 0;
@@ -35,7 +43,9 @@ class Parser {
   expect(character: string): void {
     this.space();
     if (this.text[this.at] !== character) {
-      this.fail(this.at >= this.text.length ? `ends where "${character}" should be` : `expected "${character}"`);
+      this.fail(
+        this.at >= this.text.length ? `ends where "${character}" should be` : `expected "${character}"`,
+      );
     }
     this.at++;
   }
@@ -47,11 +57,21 @@ class Parser {
     return found;
   }
 
+  /** Characters that stand for themselves in a string. */
+  plain(): string {
+    const from = this.at;
+    for (; this.at < this.text.length; this.at++) {
+      const code = this.text.charCodeAt(this.at);
+      if (code < 0x20 || code === 0x22 || code === 0x5c) break;
+    }
+    return this.text.slice(from, this.at);
+  }
+
   string(): string {
     this.expect('"');
     let result = "";
     for (;;) {
-      result += this.match(PLAIN);
+      result += this.plain();
       const next = this.text[this.at];
       if (next === undefined) this.fail("string without an end");
       this.at++;
@@ -88,7 +108,9 @@ class Parser {
       }
     }
     const number = this.match(NUMBER);
-    if (number === "") this.fail(this.at >= this.text.length ? "ends where a value should be" : "expected a value");
+    if (number === "") {
+      this.fail(this.at >= this.text.length ? "ends where a value should be" : "expected a value");
+    }
     return Number(number);
   }
 

@@ -20,14 +20,18 @@ export interface ProvenanceRecord {
 /** The last step as a person would type it: `gust partition -k 32`-like. */
 export function describeStep(record: ProvenanceRecord | undefined): string {
   if (!record) return "made by an unknown step";
-  const params = Object.entries(record.params).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const params = Object.entries(record.params).map(([key, value]) =>
+    `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
+  );
   if (record.seed !== undefined) params.push(`seed=${record.seed}`);
   return `made by gust ${[record.command, ...params].join(" ")}`;
 }
 
 /** `"a.graph" (digest 0123456789ab, made by gust import format=npz)` */
 export function describeDocument(document: Document): string {
-  return `${document.label} (digest ${document.digest.slice(0, 12)}, ${describeStep(document.provenance.at(-1))})`;
+  return `${document.label} (digest ${document.digest.slice(0, 12)}, ${
+    describeStep(document.provenance.at(-1))
+  })`;
 }
 
 /**
@@ -40,7 +44,9 @@ export function checkMadeFrom(made: Document, from: Document, key = "graph"): vo
   if (wanted === from.digest) return;
   throw new GustError(
     "mismatch",
-    `${describeDocument(made)} was made from a ${from.kind} with digest ${String(wanted).slice(0, 12)}, not from ${describeDocument(from)}`,
+    `${describeDocument(made)} was made from a ${from.kind} with digest ${
+      String(wanted).slice(0, 12)
+    }, not from ${describeDocument(from)}`,
     `make the ${made.kind} again from this ${from.kind}`,
   );
 }

@@ -5,12 +5,29 @@ import { dtypes } from "../../ffi/dtype.ts";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { Mapping, position, readBytes, seek } from "../../ffi/native_files.ts";
 import { GustError, problemsError } from "../errors.ts";
-import { type Container, headerBytes, LENGTH_BYTES, openContainer, readHeader, truncated } from "./container.ts";
-import { CHECKSUM_BYTES, CHECKSUMS, digestOf, Document, FORMAT, type Kind, kinds, type StoredTensor } from "./document.ts";
+import {
+  type Container,
+  headerBytes,
+  LENGTH_BYTES,
+  openContainer,
+  readHeader,
+  truncated,
+} from "./container.ts";
+import {
+  CHECKSUM_BYTES,
+  CHECKSUMS,
+  digestOf,
+  Document,
+  FORMAT,
+  type Kind,
+  kinds,
+  type StoredTensor,
+} from "./document.ts";
 import { canonicalJson, parseJson } from "./json.ts";
 import { describeDocument, type ProvenanceRecord } from "./provenance.ts";
 import { countOf, isDType } from "./safetensors.ts";
-import { provenanceSchema, schemaProblems } from "./schema.ts";
+import { provenanceSchema } from "./schema.ts";
+import { schemaProblems } from "./schema_check.ts";
 
 /** Documents of a stream up to this size stay in memory; larger ones go to an unnamed temporary file. */
 export const SPOOL_MEMORY_BYTES = 64 * 2 ** 20;
@@ -49,12 +66,18 @@ function tensorProblems(container: Container): string[] {
   const { header: { tensors }, dataStart } = container;
   return tensors.flatMap(({ name, dtype, begin }) => {
     const quoted = `tensor "${name}"`;
-    if (name.startsWith("gust.") && name !== CHECKSUMS && !(/^gust\.pad\.\d+$/.test(name) && dtype === "U8")) {
+    if (
+      name.startsWith("gust.") && name !== CHECKSUMS && !(/^gust\.pad\.\d+$/.test(name) && dtype === "U8")
+    ) {
       return [`${quoted}: only "${CHECKSUMS}" and U8 tensors "gust.pad.N" may begin with "gust."`];
     }
-    if (!isDType(dtype)) return [`${quoted}: dtype ${dtype}, expected one of ${Object.keys(dtypes).join(", ")}`];
+    if (!isDType(dtype)) {
+      return [`${quoted}: dtype ${dtype}, expected one of ${Object.keys(dtypes).join(", ")}`];
+    }
     const { size } = dtypes[dtype];
-    return (dataStart + begin) % size ? [`${quoted} begins at byte ${dataStart + begin} of the file, expected a multiple of ${size}`] : [];
+    return (dataStart + begin) % size
+      ? [`${quoted} begins at byte ${dataStart + begin} of the file, expected a multiple of ${size}`]
+      : [];
   });
 }
 
@@ -67,14 +90,22 @@ export function toDocument(container: Container): Document {
   const { header, mapping, dataStart, path, label } = container;
   const kind = kindOf(container);
   if (kind === null) {
-    throw new GustError("data", `Cannot read ${label}: a safetensors document without "gust.kind", expected one that gust wrote`, "gust inspect lists its tensors");
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: a safetensors document without "gust.kind", expected one that gust wrote`,
+      "gust inspect lists its tensors",
+    );
   }
   if (!(kinds as readonly string[]).includes(kind)) {
     throw new GustError("data", `Cannot read ${label}: kind "${kind}", expected one of ${kinds.join(", ")}`);
   }
   const format = header.metadata["gust.format"];
   if (format !== FORMAT) {
-    throw new GustError("data", `Cannot read ${label}: format ${format ?? "not given"}, expected ${FORMAT}`, "it may come from a newer gust");
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: format ${format ?? "not given"}, expected ${FORMAT}`,
+      "it may come from a newer gust",
+    );
   }
   const problems = [...checksumProblems(container), ...tensorProblems(container)];
   const meta = parseMetadata(container, `gust.${kind}`, problems);
@@ -82,7 +113,11 @@ export function toDocument(container: Container): Document {
   if (meta !== undefined) problems.push(...schemaProblems(kind, meta, header.tensors));
   const provenance = provenanceSchema.safeParse(history);
   if (history !== undefined && !provenance.success) {
-    problems.push(...provenance.error.issues.map(({ path, message }) => `metadata gust.provenance ${path.join(".")}: ${message}`));
+    problems.push(
+      ...provenance.error.issues.map(({ path, message }) =>
+        `metadata gust.provenance ${path.join(".")}: ${message}`
+      ),
+    );
   }
   if (problems.length) throw problemsError("data", `Cannot read ${label} as a ${kind}`, problems);
 
@@ -90,7 +125,8 @@ export function toDocument(container: Container): Document {
     name,
     dtype: dtype as DType,
     shape,
-    array: () => NativeArray.at(dtype as DType, countOf(shape)!, mapping.address + dataStart + begin, mapping),
+    array: () =>
+      NativeArray.at(dtype as DType, countOf(shape)!, mapping.address + dataStart + begin, mapping),
   }));
   return new Document({
     kind: kind as Kind,
@@ -112,34 +148,40 @@ function systemError(what: string, error: unknown): never {
   throw error;
 }
 
-/** Map a file, whatever safetensors it holds; a named pipe is spooled. */
-export function openFileContainer(path: string): Container {
+/** Map the one document of a regular file, whatever safetensors it holds. */
+function mapFile(path: string): Container {
   const label = `"${path}"`;
-  let isFile: boolean;
+  let mapping: Mapping;
   try {
-    const info = statSync(path);
-    if (info.isDirectory()) throw new GustError("io", `Cannot open ${label}: it is a folder, expected a file`);
-    isFile = info.isFile();
+    mapping = Mapping.ofFile(path);
   } catch (error) {
-    if (error instanceof GustError) throw error;
-    const missing = (error as { code?: string }).code === "ENOENT";
-    return systemError(`Cannot open ${label}`, missing ? Object.assign(new Error("no such file"), { code: "ENOENT" }) : error);
+    return systemError(`Cannot open ${label}`, error);
   }
-  if (isFile) {
-    let mapping: Mapping;
+  return openContainer(mapping, path, label);
+}
+
+/**
+ * The containers of an input operand: one for a regular file, all that come for a named pipe.
+ * @throws {GustError} (io) if it cannot be opened, (data) for illegal headers.
+ */
+export function* inputContainers(path: string, options: StreamOptions = {}): Generator<Container> {
+  const label = `"${path}"`;
+  const info = (() => {
     try {
-      mapping = Mapping.ofFile(path);
+      return statSync(path);
     } catch (error) {
-      return systemError(`Cannot open ${label}`, error);
+      const missing = (error as { code?: string }).code === "ENOENT";
+      return systemError(
+        `Cannot open ${label}`,
+        missing ? Object.assign(new Error("no such file"), { code: "ENOENT" }) : error,
+      );
     }
-    return openContainer(mapping, path, label);
-  }
+  })();
+  if (info.isDirectory()) throw new GustError("io", `Cannot open ${label}: it is a folder, expected a file`);
+  if (info.isFile()) return yield mapFile(path);
   const fd = openSync(path, "r");
   try {
-    const [first, second] = readContainers(fd, label);
-    if (!first) throw new GustError("data", `Cannot read ${label}: it is empty`);
-    if (second) throw new GustError("data", `Cannot read ${label}: it holds several documents`, "give a stream on standard input");
-    return first;
+    yield* readContainers(fd, label, options);
   } finally {
     closeSync(fd);
   }
@@ -151,11 +193,35 @@ export function openFileContainer(path: string): Container {
  * @throws {GustError} (io) if it cannot be opened, (data) with every problem of its header.
  */
 export function openFile(path: string): Document {
-  const container = openFileContainer(path);
+  const containers = inputContainers(path);
+  const first = containers.next();
+  const label = `"${path}"`;
+  if (first.done) throw new GustError("data", `Cannot read ${label}: it is empty`);
+  const container = first.value;
+  if (!containers.next().done) {
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: it holds several documents`,
+      "give a stream on standard input",
+    );
+  }
   if (kindOf(container) === "ref") {
-    throw new GustError("data", `Cannot read ${container.label}: it holds a reference to another file, expected a document`, "references belong on pipes: write with -o FILE, or with --inline");
+    throw new GustError(
+      "data",
+      `Cannot read ${label}: it holds a reference to another file, expected a document`,
+      "references belong on pipes: write with -o FILE, or with --inline",
+    );
   }
   return toDocument(container);
+}
+
+/**
+ * The documents of an input operand: one for a regular file, all that come for a named pipe (`<(gust ...)`).
+ * @throws as openFile() and readStream() do.
+ */
+export function* openInput(path: string, options: StreamOptions = {}): Generator<Document> {
+  if (statSync(path, { throwIfNoEntry: false })?.isFIFO()) yield* documentsOf(inputContainers(path, options));
+  else yield openFile(path);
 }
 
 export interface StreamOptions {
@@ -185,7 +251,12 @@ function sourceOf(fd: number): Source {
 }
 
 /** The data of a document whose header has been read: the file mapped in place, or the stream spooled. */
-function readBody(source: Source, head: Uint8Array, dataBytes: number, options: StreamOptions): { mapping: Mapping; path: string | null } | { got: number } {
+function readBody(
+  source: Source,
+  head: Uint8Array,
+  dataBytes: number,
+  options: StreamOptions,
+): { mapping: Mapping; path: string | null } | { got: number } {
   const { fd, file } = source;
   if (file) {
     const start = position(fd) - head.length;
@@ -206,7 +277,11 @@ function readBody(source: Source, head: Uint8Array, dataBytes: number, options: 
  * The containers of a stream, one after another, each read when it is asked for and not a byte further.
  * @throws {GustError} (data) for an illegal header or a stream that ends inside a document.
  */
-export function* readContainers(fd: number, label: string, options: StreamOptions = {}): Generator<Container> {
+export function* readContainers(
+  fd: number,
+  label: string,
+  options: StreamOptions = {},
+): Generator<Container> {
   const source = sourceOf(fd);
   for (let number = 1;; number++) {
     const name = number === 1 ? label : `${label} (document ${number})`;
@@ -215,7 +290,10 @@ export function* readContainers(fd: number, label: string, options: StreamOption
     const length = headerBytes(first, name);
     const text = readBytes(fd, length);
     if (text.length < length) {
-      throw new GustError("data", `Cannot read ${name}: truncated: the header lacks ${length - text.length} of its ${length} bytes`);
+      throw new GustError(
+        "data",
+        `Cannot read ${name}: truncated: the header lacks ${length - text.length} of its ${length} bytes`,
+      );
     }
     const header = readHeader(text, name);
     const head = new Uint8Array(LENGTH_BYTES + length);
@@ -223,7 +301,13 @@ export function* readContainers(fd: number, label: string, options: StreamOption
     head.set(text, LENGTH_BYTES);
     const body = readBody(source, head, header.dataBytes, options);
     if ("got" in body) throw truncated(header, body.got, name);
-    yield { header, mapping: body.mapping, dataStart: head.length, path: body.path, label: body.path ? `"${body.path}"` : name };
+    yield {
+      header,
+      mapping: body.mapping,
+      dataStart: head.length,
+      path: body.path,
+      label: body.path ? `"${body.path}"` : name,
+    };
   }
 }
 
@@ -237,11 +321,22 @@ function resolveReference(reference: Document): Document {
   if (document.digest !== digest || document.mapping!.sizeBytes !== size) {
     throw new GustError(
       "mismatch",
-      `${describeDocument(document)} of ${document.mapping!.sizeBytes} bytes is not what ${reference.label} refers to: digest ${digest.slice(0, 12)}, ${size} bytes`,
+      `${describeDocument(document)} of ${
+        document.mapping!.sizeBytes
+      } bytes is not what ${reference.label} refers to: digest ${digest.slice(0, 12)}, ${size} bytes`,
       "the file was replaced while the pipe was running: run the pipe again",
     );
   }
   return document;
+}
+
+function* documentsOf(containers: Iterable<Container>): Generator<Document> {
+  for (const container of containers) yield resolved(toDocument(container));
+}
+
+/** The document itself, or what a reference stands for. */
+export function resolved(document: Document): Document {
+  return document.kind === "ref" ? resolveReference(document) : document;
 }
 
 /**
@@ -250,9 +345,6 @@ function resolveReference(reference: Document): Document {
  * @param label  for messages, e.g. "standard input".
  * @throws {GustError} (data) for an illegal or truncated document, (mismatch) for a reference that no longer holds.
  */
-export function* readStream(fd: number, label: string, options: StreamOptions = {}): Generator<Document> {
-  for (const container of readContainers(fd, label, options)) {
-    const document = toDocument(container);
-    yield document.kind === "ref" ? resolveReference(document) : document;
-  }
+export function readStream(fd: number, label: string, options: StreamOptions = {}): Generator<Document> {
+  return documentsOf(readContainers(fd, label, options));
 }

@@ -65,7 +65,8 @@ export function countOf(shape: readonly number[]): number | null {
   return count;
 }
 
-const isCount = (value: Json | undefined): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isCount = (value: Json | undefined): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
 const show = (value: unknown) => {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? text.slice(0, 57) + "..." : text;
@@ -82,7 +83,9 @@ function parseTensor(name: string, entry: Json, problems: string[]): HeaderTenso
   }
   const before = problems.length;
   for (const key of Object.keys(entry)) {
-    if (key !== "dtype" && key !== "shape" && key !== "data_offsets") bad(`unknown key ${JSON.stringify(key)}`);
+    if (key !== "dtype" && key !== "shape" && key !== "data_offsets") {
+      bad(`unknown key ${JSON.stringify(key)}`);
+    }
   }
   const { dtype, shape, data_offsets: offsets } = entry;
   const bits = typeof dtype === "string" ? dtypeBits(dtype) : null;
@@ -100,7 +103,9 @@ function parseTensor(name: string, entry: Json, problems: string[]): HeaderTenso
   }
   if (!Number.isInteger(size)) return bad(`shape ${show(shape)} of ${dtype} does not fill whole bytes`);
   if (end - begin !== size) {
-    return bad(`data_offsets ${show(offsets)} span ${end - begin} bytes, expected ${size} for ${dtype} ${show(shape)}`);
+    return bad(
+      `data_offsets ${show(offsets)} span ${end - begin} bytes, expected ${size} for ${dtype} ${show(shape)}`,
+    );
   }
   return { name, dtype: dtype as string, shape: shape as number[], begin, end };
 }
@@ -111,8 +116,14 @@ function checkCover(tensors: readonly HeaderTensor[], problems: string[]): void 
   let last = "";
   for (const { name, begin, end } of tensors) {
     const quoted = JSON.stringify(name);
-    if (begin > covered) problems.push(`bytes ${covered} to ${begin} of the data, before tensor ${quoted}, belong to none`);
-    if (begin < covered) problems.push(`tensor ${quoted} begins at byte ${begin}, inside tensor ${last} (it ends at ${covered})`);
+    if (begin > covered) {
+      problems.push(`bytes ${covered} to ${begin} of the data, before tensor ${quoted}, belong to none`);
+    }
+    if (begin < covered) {
+      problems.push(
+        `tensor ${quoted} begins at byte ${begin}, inside tensor ${last} (it ends at ${covered})`,
+      );
+    }
     if (end > covered) {
       covered = end;
       last = quoted;
@@ -164,11 +175,15 @@ export interface Placeable {
 }
 
 /** Bytes of a tensor. @throws {RangeError} past 2^53. */
-export function tensorBytes(t: { readonly name: string; readonly dtype: DType; readonly shape: readonly number[] }): number {
+export function tensorBytes(
+  t: { readonly name: string; readonly dtype: DType; readonly shape: readonly number[] },
+): number {
   const count = t.shape.every(isCount) ? countOf(t.shape) : null;
   const size = count === null ? NaN : count * dtypes[t.dtype].size;
   if (!Number.isSafeInteger(size)) {
-    throw new RangeError(`tensor "${t.name}": shape ${show(t.shape)} of ${t.dtype}, expected sizes whose product fits`);
+    throw new RangeError(
+      `tensor "${t.name}": shape ${show(t.shape)} of ${t.dtype}, expected sizes whose product fits`,
+    );
   }
   return size;
 }
@@ -177,7 +192,9 @@ export function tensorBytes(t: { readonly name: string; readonly dtype: DType; r
  * Order and place tensors: widest dtype first (in the given order among equals), which leaves every tensor naturally
  * aligned without holes; a `gust.pad.N` tensor goes before one that asked for more.
  */
-export function layout<T extends Placeable>(tensors: readonly T[]): { tensor: T | null; placed: HeaderTensor }[] {
+export function layout<T extends Placeable>(
+  tensors: readonly T[],
+): { tensor: T | null; placed: HeaderTensor }[] {
   const sorted = [...tensors].sort((a, b) => dtypes[b.dtype].size - dtypes[a.dtype].size);
   const result: { tensor: T | null; placed: HeaderTensor }[] = [];
   let at = 0;
@@ -187,7 +204,10 @@ export function layout<T extends Placeable>(tensors: readonly T[]): { tensor: T 
     const align = tensor.align ?? dtypes[dtype].size;
     const lead = (align - at % align) % align;
     if (lead > 0) {
-      result.push({ tensor: null, placed: { name: `gust.pad.${pads++}`, dtype: "U8", shape: [lead], begin: at, end: at + lead } });
+      result.push({
+        tensor: null,
+        placed: { name: `gust.pad.${pads++}`, dtype: "U8", shape: [lead], begin: at, end: at + lead },
+      });
       at += lead;
     }
     const end = at + tensorBytes(tensor);
@@ -201,25 +221,41 @@ export function layout<T extends Placeable>(tensors: readonly T[]): { tensor: T 
  * The bytes before the data: length, JSON, spaces. A document without data is padded to 8 bytes only: references are
  * small.
  */
-export function serialiseHeader(metadata: Readonly<Record<string, string>>, tensors: readonly HeaderTensor[]): Uint8Array {
+export function serialiseHeader(
+  metadata: Readonly<Record<string, string>>,
+  tensors: readonly HeaderTensor[],
+): Uint8Array {
   const entries = tensors.map(({ name, dtype, shape, begin, end }) =>
     `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${begin},${end}]}`
   );
-  const pairs = Object.entries(metadata).map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  const json = new TextEncoder().encode(`{"__metadata__":{${pairs.join(",")}}${entries.map((e) => "," + e).join("")}}`);
+  const pairs = Object.entries(metadata).map(([key, value]) =>
+    `${JSON.stringify(key)}:${JSON.stringify(value)}`
+  );
+  const json = new TextEncoder().encode(
+    `{"__metadata__":{${pairs.join(",")}}${entries.map((e) => "," + e).join("")}}`,
+  );
   const alignment = tensors.some(({ begin, end }) => end > begin) ? DATA_ALIGNMENT : 8;
   const total = Math.ceil((8 + json.length) / alignment) * alignment;
   const bytes = new Uint8Array(total).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(total - 8), true);
   bytes.set(json, 8);
   if (total - 8 > MAX_HEADER_BYTES) {
-    throw new RangeError(`header of ${total - 8} bytes, expected at most ${MAX_HEADER_BYTES}: store many arrays as one tensor with offsets`);
+    throw new RangeError(
+      `header of ${
+        total - 8
+      } bytes, expected at most ${MAX_HEADER_BYTES}: store many arrays as one tensor with offsets`,
+    );
   }
   return bytes;
 }
 
 /** The part of a header that identifies content: what the tensors are, not where or how they were made. */
-export function canonicalSchema(kind: string, format: string, meta: unknown, tensors: readonly Omit<HeaderTensor, "begin" | "end">[]): Uint8Array {
+export function canonicalSchema(
+  kind: string,
+  format: string,
+  meta: unknown,
+  tensors: readonly Omit<HeaderTensor, "begin" | "end">[],
+): Uint8Array {
   const list = tensors.map(({ name, dtype, shape }) => [name, dtype, shape]);
   return new TextEncoder().encode(canonicalJson({ format, kind, meta, tensors: list }));
 }

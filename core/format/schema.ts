@@ -11,7 +11,7 @@ import type { DType } from "../../ffi/dtype.ts";
 
 const count = z.int().min(0);
 const digest = z.string().regex(/^[0-9a-f]{32}$/, "expected a digest of 32 hexadecimal digits");
-const itemName = z.string().regex(/^[^/{}<>\u0000-\u001f]+$/, 'expected a name without "/", "{", "<"');
+const itemName = z.string().regex(/^[^/{}<>\p{Cc}]+$/u, 'expected a name without "/", "{", "<"');
 
 const graphMeta = z.looseObject({
   num_nodes: count,
@@ -76,13 +76,17 @@ const modelMeta = z.looseObject({
 
 const predictionMeta = z.looseObject({ model: z.string(), num_classes: count });
 const embeddingMeta = z.looseObject({ model: z.string().optional() });
-const refMeta = z.looseObject({ path: z.string().startsWith("/", "expected an absolute path"), size: count, digest });
+const refMeta = z.looseObject({
+  path: z.string().startsWith("/", "expected an absolute path"),
+  size: count,
+  digest,
+});
 
-interface PlusOne {
+export interface PlusOne {
   readonly plusOne: string;
 }
-type Dim = number | string | PlusOne;
-interface Row {
+export type Dim = number | string | PlusOne;
+export interface Row {
   readonly name: string;
   readonly dtypes: readonly DType[];
   /** The allowed shapes. */
@@ -92,19 +96,24 @@ interface Row {
 }
 
 /** What the rules see of a document. */
-interface View {
+export interface View {
   readonly meta: Record<string, unknown>;
   readonly has: (name: string) => boolean;
   readonly spec: (name: string) => Spec | undefined;
 }
-interface Spec {
+export interface Spec {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
 }
 
 type Shape = readonly (number | string)[];
-const row = (name: string, dtypes: string, shape: Shape | readonly Shape[], required: Row["required"] = false): Row => ({
+const row = (
+  name: string,
+  dtypes: string,
+  shape: Shape | readonly Shape[],
+  required: Row["required"] = false,
+): Row => ({
   name,
   dtypes: dtypes.split(" ") as DType[],
   shapes: ((Array.isArray(shape[0]) ? shape : [shape]) as readonly Shape[]).map((dims) => dims.map(parseDim)),
@@ -112,9 +121,6 @@ const row = (name: string, dtypes: string, shape: Shape | readonly Shape[], requ
 });
 const parseDim = (dim: number | string): Dim =>
   typeof dim === "string" && dim.endsWith("+1") ? { plusOne: dim.slice(0, -2) } : dim;
-const mapDim = (dim: Dim, f: (name: string) => string): Dim =>
-  typeof dim === "number" ? dim : typeof dim === "string" ? f(dim) : { plusOne: f(dim.plusOne) };
-const showDim = (dim: Dim) => typeof dim === "object" ? `${dim.plusOne} + 1` : String(dim);
 const when = (...names: string[]) => (doc: View) => names.some((name) => doc.has(name));
 const typed = (doc: View) => doc.meta["relations"] !== undefined;
 const hasOwnArcs = (doc: View) => !typed(doc) || doc.has("indices") || doc.has("indptr");
@@ -215,7 +221,9 @@ const num = (value: unknown) => value as number;
 function typedDims(meta: Record<string, unknown>): Record<string, number> {
   const types = (meta["node_types"] ?? []) as string[];
   const counts = (meta["node_counts"] ?? []) as number[];
-  return Object.fromEntries(types.flatMap((type, i) => counts[i] === undefined ? [] : [[`nodes of ${type}`, counts[i]]]));
+  return Object.fromEntries(
+    types.flatMap((type, i) => counts[i] === undefined ? [] : [[`nodes of ${type}`, counts[i]]]),
+  );
 }
 
 function graphRules(doc: View): string[] {
@@ -225,14 +233,24 @@ function graphRules(doc: View): string[] {
   const counts = meta["node_counts"] as number[] | undefined;
   const relations = meta["relations"] as { name: string; src: string; dst: string }[] | undefined;
   const twice = (what: string, names: readonly string[]) => {
-    for (const name of new Set(names.filter((x, i) => names.indexOf(x) !== i))) problems.push(`${what} "${name}" is there twice`);
+    for (const name of new Set(names.filter((x, i) => names.indexOf(x) !== i))) {
+      problems.push(`${what} "${name}" is there twice`);
+    }
   };
   if (types) {
     twice("node type", types);
     if (counts?.length !== types.length) {
-      problems.push(`metadata node_counts: ${counts ? counts.length + " numbers" : "missing"}, expected one per node type (${types.length})`);
+      problems.push(
+        `metadata node_counts: ${
+          counts ? counts.length + " numbers" : "missing"
+        }, expected one per node type (${types.length})`,
+      );
     } else if (counts.reduce((a, b) => a + b, 0) !== meta["num_nodes"]) {
-      problems.push(`metadata node_counts add up to ${counts.reduce((a, b) => a + b, 0)}, expected num_nodes = ${meta["num_nodes"]}`);
+      problems.push(
+        `metadata node_counts add up to ${counts.reduce((a, b) => a + b, 0)}, expected num_nodes = ${
+          meta["num_nodes"]
+        }`,
+      );
     }
   }
   if (relations) {
@@ -240,15 +258,22 @@ function graphRules(doc: View): string[] {
     if (!types) problems.push("metadata relations are there without node_types");
     for (const { name, src, dst } of relations) {
       for (const [end, type] of [["src", src], ["dst", dst]] as const) {
-        if (types && !types.includes(type)) problems.push(`relation "${name}": ${end} "${type}" is no node type (${types.join(", ")})`);
+        if (types && !types.includes(type)) {
+          problems.push(`relation "${name}": ${end} "${type}" is no node type (${types.join(", ")})`);
+        }
       }
     }
-    const arcs = relations.map(({ name }) => doc.spec(`rel/${name}/indices`)?.shape[0] ?? NaN).reduce((a, b) => a + b, 0);
+    const arcs = relations.map(({ name }) => doc.spec(`rel/${name}/indices`)?.shape[0] ?? NaN).reduce(
+      (a, b) => a + b,
+      0,
+    );
     if (!doc.has("indices") && arcs === arcs && arcs !== meta["num_edges"]) {
       problems.push(`the relations hold ${arcs} arcs, expected num_edges = ${meta["num_edges"]}`);
     }
   }
-  if (doc.has("feat") && doc.has("feat.indptr")) problems.push('both "feat" and "feat.indptr" are there, expected dense or sparse features');
+  if (doc.has("feat") && doc.has("feat.indptr")) {
+    problems.push('both "feat" and "feat.indptr" are there, expected dense or sparse features');
+  }
   if (num(meta["num_features"]) > 0 && !doc.has("feat") && !doc.has("feat.indptr")) {
     problems.push(`num_features = ${meta["num_features"]}, but there is no tensor "feat" or "feat.indptr"`);
   }
@@ -256,23 +281,34 @@ function graphRules(doc: View): string[] {
   if (label) {
     const multi = meta["multi_label"] === true;
     if (multi !== (label.dtype === "U8") || multi !== (label.shape.length === 2)) {
-      problems.push(`tensor "label" is ${label.dtype} [${label.shape}], expected ${multi ? "U8 [n, C] for several labels per node" : "I32 [n]"}`);
+      problems.push(
+        `tensor "label" is ${label.dtype} [${label.shape}], expected ${
+          multi ? "U8 [n, C] for several labels per node" : "I32 [n]"
+        }`,
+      );
     }
   }
   const names = meta["class_names"] as string[] | undefined;
   if (names && names.length !== meta["num_classes"]) {
-    problems.push(`metadata class_names: ${names.length} names, expected num_classes = ${meta["num_classes"]}`);
+    problems.push(
+      `metadata class_names: ${names.length} names, expected num_classes = ${meta["num_classes"]}`,
+    );
   }
   for (const s of splits) {
     const split = doc.spec(`split.${s}`);
     if (split && (split.dtype === "BOOL") !== (split.shape.length === 2)) {
-      problems.push(`tensor "split.${s}" is ${split.dtype} [${split.shape}], expected BOOL masks [splits, n] or an I64 list`);
+      problems.push(
+        `tensor "split.${s}" is ${split.dtype} [${split.shape}], expected BOOL masks [splits, n] or an I64 list`,
+      );
     }
   }
   if (new Set(splits.map((s) => doc.spec(`split.${s}`)?.dtype).filter((d) => d)).size > 1) {
     problems.push("splits are stored partly as masks and partly as lists, expected one form");
   }
-  if (meta["row_order"] === "time" && !doc.has("edge_time") && !relations?.every(({ name }) => doc.has(`rel/${name}/edge_time`))) {
+  if (
+    meta["row_order"] === "time" && !doc.has("edge_time") &&
+    !relations?.every(({ name }) => doc.has(`rel/${name}/edge_time`))
+  ) {
     problems.push('row_order is "time", but there is no tensor "edge_time"');
   }
   return problems;
@@ -280,14 +316,22 @@ function graphRules(doc: View): string[] {
 
 function cacheRules(doc: View): string[] {
   if (doc.has("feat") === doc.has("feat.indptr")) return ['expected either "feat" or "feat.indptr"'];
-  if (isPropagated(doc) && doc.has("node_ptr")) return ['tensor "node_ptr" has no place in propagated features'];
+  if (isPropagated(doc) && doc.has("node_ptr")) {
+    return ['tensor "node_ptr" has no place in propagated features'];
+  }
   return [];
 }
 
 export const schemas: Readonly<Record<string, KindSchema>> = {
   graph: {
     meta: graphMeta,
-    dims: (m) => ({ n: num(m["num_nodes"]), e: num(m["num_edges"]), F: num(m["num_features"]), C: num(m["num_classes"]), ...typedDims(m) }),
+    dims: (m) => ({
+      n: num(m["num_nodes"]),
+      e: num(m["num_edges"]),
+      F: num(m["num_features"]),
+      C: num(m["num_classes"]),
+      ...typedDims(m),
+    }),
     rows: graphRows,
     rules: graphRules,
   },
@@ -307,7 +351,10 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
   },
   cache: {
     meta: cacheMeta,
-    dims: (m) => ({ F: num(m["num_features"]), ...(m["layout"] === "propagated" ? { rows: num(m["num_nodes"]) } : {}) }),
+    dims: (m) => ({
+      F: num(m["num_features"]),
+      ...(m["layout"] === "propagated" ? { rows: num(m["num_nodes"]) } : {}),
+    }),
     rows: cacheRows,
     rules: cacheRules,
   },
@@ -320,137 +367,14 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
   prediction: {
     meta: predictionMeta,
     dims: (m) => ({ C: num(m["num_classes"]) }),
-    rows: [row("node_ids", "I64", ["n"], true), row("scores", "F32", ["n", "C"], true), row("label", "I32", ["n"], true)],
+    rows: [
+      row("node_ids", "I64", ["n"], true),
+      row("scores", "F32", ["n", "C"], true),
+      row("label", "I32", ["n"], true),
+    ],
   },
   ref: { meta: refMeta, dims: () => ({}), rows: [] },
 };
-
-// ---- checking -------------------------------------------------------------------------------------------------
-
-/** Rows with `{relation}`, `{type}` and `{hop}` filled in. */
-function expand(rows: readonly Row[], meta: Record<string, unknown>): Row[] {
-  const relations = (meta["relations"] ?? []) as { name: string; dst: string }[];
-  const types = (meta["node_types"] ?? []) as string[];
-  const hops = Array.from({ length: Math.max(num(meta["hops"] ?? 0), 1) }, (_, h) => String(h));
-  const fill = (r: Row, key: string, values: readonly Record<string, string>[]): Row[] =>
-    !r.name.includes(`{${key}}`) ? [] : values.map((value) => {
-      const put = (text: string) => text.replace(/\{(\w+)\}/g, (whole, k: string) => value[k] ?? whole);
-      const shapes = r.shapes.map((shape) => shape.map((dim) => mapDim(dim, put)));
-      return { ...r, name: put(r.name), shapes, required: typeof r.required === "function" ? requiredOf(r.required, put) : r.required };
-    });
-  return rows.flatMap((r) =>
-    r.name.includes("{")
-      ? [
-        ...fill(r, "relation", relations.map(({ name, dst }) => ({ relation: name, dst: `nodes of ${dst}` }))),
-        ...fill(withTypeDim(r), "type", types.map((type) => ({ type, typeNodes: `nodes of ${type}` }))),
-        ...fill(r, "hop", hops.map((hop) => ({ hop }))),
-      ]
-      : [r]
-  );
-}
-
-/** The dimension "{type}" counts the nodes of a type; elsewhere it is the type's name. */
-function withTypeDim(r: Row): Row {
-  const put = (name: string) => name === "{type}" ? "{typeNodes}" : name;
-  return { ...r, shapes: r.shapes.map((shape) => shape.map((dim) => mapDim(dim, put))) };
-}
-
-/** A presence rule of a template asks about the filled-in names. */
-function requiredOf(rule: (doc: View) => boolean, put: (text: string) => string): (doc: View) => boolean {
-  return (doc) => rule({ ...doc, has: (name) => doc.has(put(name)), spec: (name) => doc.spec(put(name)) });
-}
-
-const patterns = new Map<string, RegExp>();
-function matches(pattern: string, name: string): boolean {
-  if (!pattern.includes("<")) return pattern === name;
-  let compiled = patterns.get(pattern);
-  if (!compiled) {
-    const escaped = pattern.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&").replace(/<\w+>(?=.)/g, "[^/]+").replace(/<\w+>$/, ".+");
-    patterns.set(pattern, compiled = new RegExp(`^${escaped}$`));
-  }
-  return compiled.test(name);
-}
-
-type Dims = Map<string, { value: number; from: string }>;
-
-/** Why a shape does not fit, or null; free dimensions are bound when it does. */
-function misfit(shape: readonly number[], wanted: readonly Dim[], dims: Dims, name: string): string | null {
-  if (shape.length !== wanted.length) return `has ${shape.length} dimensions`;
-  const bound: [string, number][] = [];
-  for (const [i, dim] of wanted.entries()) {
-    if (dim === "*") continue;
-    const [key, more] = typeof dim === "object" ? [dim.plusOne, 1] : [dim, 0];
-    const known = typeof key === "number" ? { value: key, from: "" } : dims.get(key);
-    if (!known) {
-      if (shape[i]! - more < 0) return `dimension ${i} is ${shape[i]}, expected at least ${more}`;
-      bound.push([key as string, shape[i]! - more]);
-    } else if (shape[i] !== known.value + more) {
-      const why = known.from ? ` (${showDim(dim)}, with ${key} = ${known.value} by ${known.from})` : "";
-      return `dimension ${i} is ${shape[i]}, expected ${known.value + more}${why}`;
-    }
-  }
-  for (const [key, value] of bound) dims.set(key, { value, from: `tensor "${name}"` });
-  return null;
-}
-
-/** The shape that fits best names the problem: same rank first. */
-function checkShape(spec: Spec, r: Row, dims: Dims): string | null {
-  const sameRank = r.shapes.filter((shape) => shape.length === spec.shape.length);
-  let why: string | null = null;
-  for (const wanted of sameRank) {
-    why = misfit(spec.shape, wanted, dims, spec.name);
-    if (why === null) return null;
-  }
-  const shapes = r.shapes.map((shape) => `[${shape.map(showDim).join(", ")}]`).join(" or ");
-  return `tensor "${spec.name}": shape [${spec.shape.join(", ")}], expected ${shapes}${why ? `: ${why}` : ""}`;
-}
-
-/** Problems of a document's metadata alone. */
-export function metaProblems(kind: string, meta: unknown): string[] {
-  const schema = schemas[kind];
-  if (!schema) return [`kind "${kind}", expected one of ${Object.keys(schemas).join(", ")}`];
-  const parsed = schema.meta.safeParse(meta);
-  if (parsed.success) return [];
-  return parsed.error.issues.map(({ path, message }) =>
-    `metadata ${path.length ? path.join(".") : `gust.${kind}`}: ${message.replace(/^Invalid (input|option|string): /, "")}`
-  );
-}
-
-/**
- * Every way in which a document is not what its kind says: metadata, missing and unknown tensors, dtypes, shapes.
- * gust's own tensors (`gust.*`) and `extra/...`, which is for anybody, are left out. Reads no data.
- */
-export function schemaProblems(kind: string, meta: unknown, tensors: readonly Spec[]): string[] {
-  const problems = metaProblems(kind, meta);
-  if (problems.length > 0) return problems;
-  const schema = schemas[kind]!;
-  const known = meta as Record<string, unknown>;
-  const own = tensors.filter(({ name }) => !name.startsWith("gust.") && !name.startsWith("extra/"));
-  const byName = new Map(own.map((spec) => [spec.name, spec]));
-  const doc: View = { meta: known, has: (name) => byName.has(name), spec: (name) => byName.get(name) };
-  const dims: Dims = new Map(Object.entries(schema.dims(known)).map(([key, value]) => [key, { value, from: "metadata" }]));
-  const rows = expand(schema.rows, known);
-  const seen = new Set<string>();
-  for (const r of rows) {
-    for (const spec of own.filter(({ name }) => matches(r.name, name))) {
-      if (seen.has(spec.name)) continue;
-      seen.add(spec.name);
-      if (!r.dtypes.includes(spec.dtype as DType)) {
-        problems.push(`tensor "${spec.name}": dtype ${spec.dtype}, expected ${r.dtypes.join(" or ")}`);
-      }
-      const problem = checkShape(spec, r, dims);
-      if (problem) problems.push(problem);
-    }
-    const required = typeof r.required === "function" ? r.required(doc) : r.required;
-    if (required && !r.name.includes("<") && !byName.has(r.name)) {
-      problems.push(`tensor "${r.name}" is missing`);
-    }
-  }
-  for (const { name } of own) {
-    if (!seen.has(name)) problems.push(`tensor "${name}" is no part of a ${kind} document (names of your own begin with "extra/")`);
-  }
-  return [...problems, ...(schema.rules?.(doc) ?? [])];
-}
 
 /** One provenance record per step. */
 export const provenanceSchema = z.array(z.looseObject({

@@ -1,5 +1,15 @@
 /** Writing documents: to a file (beside, then renamed), to a stream, and handing on what was read. */
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, realpathSync, renameSync, statSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { NativeError } from "../../ffi/native.ts";
@@ -32,7 +42,11 @@ function writeDocument(fd: number, d: NewDocument): string {
 function outputError(label: string, error: unknown): unknown {
   if (error instanceof NativeError && error.code === "io") {
     const full = /no space left/i.test(error.message);
-    return new GustError("io", `Cannot write ${label}: ${error.message}`, full ? "free some space, or write to another disk" : undefined);
+    return new GustError(
+      "io",
+      `Cannot write ${label}: ${error.message}`,
+      full ? "free some space, or write to another disk" : undefined,
+    );
   }
   if (error instanceof Error && !(error instanceof GustError) && "syscall" in error) {
     return new GustError("io", `Cannot write ${label}: ${error.message}`);
@@ -97,8 +111,12 @@ export function writeFile(path: string, d: NewDocument, { force = true }: WriteO
   const quoted = `"${path}"`;
   const final = target(path);
   const info = statSync(final, { throwIfNoEntry: false });
-  if (info?.isDirectory()) throw new GustError("io", `Cannot write ${quoted}: it is a folder, expected a file name`);
-  if (info?.isFile() && !force) throw new GustError("io", `Cannot write ${quoted}: it is there already`, "--force replaces it");
+  if (info?.isDirectory()) {
+    throw new GustError("io", `Cannot write ${quoted}: it is a folder, expected a file name`);
+  }
+  if (info?.isFile() && !force) {
+    throw new GustError("io", `Cannot write ${quoted}: it is there already`, "--force replaces it");
+  }
   try {
     if (info && !info.isFile()) {
       const fd = openSync(final, "w");
@@ -117,7 +135,15 @@ export function writeFile(path: string, d: NewDocument, { force = true }: WriteO
 function writeBeside(final: string, d: NewDocument): string {
   // The longest file name has 255 bytes; what is cut off the end is never seen.
   const suffix = `.tmp-${process.pid}`;
-  const beside = join(dirname(final), `.${Buffer.from(basename(final)).subarray(0, 254 - suffix.length).toString("latin1").replace(/[^\x20-\x7e]/g, "_")}${suffix}`);
+  const beside = join(
+    dirname(final),
+    `.${
+      Buffer.from(basename(final)).subarray(0, 254 - suffix.length).toString("latin1").replace(
+        /[^\x20-\x7e]/g,
+        "_",
+      )
+    }${suffix}`,
+  );
   const release = guardTemporary(beside);
   try {
     const fd = openSync(beside, "w");
@@ -174,4 +200,3 @@ export function passOn(fd: number, doc: Document, inline: boolean): void {
     writer.close();
   }
 }
-

@@ -1,0 +1,7 @@
+/** Every registry of gust, for `gust inspect --list`. A new registry adds its line here. */
+import { metrics } from "./metrics/mod.ts";
+import { models } from "./models/mod.ts";
+import { optimizers } from "./optim/mod.ts";
+import type { Entry, Registry } from "./registry.ts";
+
+export const registries: readonly Registry<Entry>[] = [models, optimizers, metrics];
