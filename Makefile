@@ -72,3 +72,29 @@ $(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS)
 	$(CXX) -shared -o $@.tmp $^ $(THREADS) -Wl,--no-undefined -Wl,-z,defs -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
 
 -include $(wildcard $(BUILD)/native/*/*.d)
+
+# ---- native tests and sanitizers ---------------------------------------------------------------------------------
+
+NATIVE_TESTS := $(wildcard test/cu/native/*.cpp)
+NATIVE_TEST_OBJECTS := $(NATIVE_TESTS:test/cu/native/%.cpp=$(BUILD)/native/test/%.o)
+
+$(BUILD)/native/test/%.o: test/cu/native/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) $(THREADS) -c $< -o $@
+
+$(BUILD)/native_tests: $(NATIVE_TEST_OBJECTS) $(HOST_OBJECTS) $(ISA_OBJECTS)
+	$(CXX) $(CXXFLAGS) -o $@ $^ $(THREADS) -lxxhash -lzstd -lz -ldl
+
+# The same sources with another build folder and other flags. ThreadSanitizer reports false races in g++'s libgomp, so
+# its build takes the plain threads of cu/common/parallel.h. OpenBLAS keeps its buffers until the process ends.
+.PHONY: test-native sanitize-thread sanitize-address
+test-native: $(BUILD)/native_tests
+	$<
+sanitize-thread:
+	$(MAKE) BUILD=$(BUILD)/thread CXXFLAGS="-O1 -g -fsanitize=thread" THREADS="-pthread -DGUST_STD_THREADS" \
+	  $(BUILD)/thread/native_tests
+	TSAN_OPTIONS=halt_on_error=0:exitcode=66 $(BUILD)/thread/native_tests
+sanitize-address:
+	$(MAKE) BUILD=$(BUILD)/address CXXFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	  $(BUILD)/address/native_tests
+	ASAN_OPTIONS=detect_leaks=1 $(BUILD)/address/native_tests
