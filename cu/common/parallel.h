@@ -30,6 +30,7 @@ inline int64_t num_chunks(int64_t n, int64_t grain) { return n <= 0 ? 0 : (n + g
 template <class Body>
 void parallel_tasks(int64_t tasks, Body&& body) {
   if (tasks <= 0) return;
+  if (tasks == 1) return static_cast<void>(body(0));  // without asking the system for its cores
   int threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
   if (threads <= 1) {
     for (int64_t t = 0; t < tasks; ++t) body(t);
