@@ -131,6 +131,19 @@ int32_t gust_csr_components(int64_t n, int64_t indptr, int64_t indices, int32_t 
   });
 }
 
+int32_t gust_rows_of_label(int64_t labels, int64_t n, int64_t wanted, int64_t rows, int64_t map) {
+  return guard([&] {
+    const auto* label = reinterpret_cast<const int64_t*>(labels);
+    auto *row = reinterpret_cast<int64_t*>(rows), *number = reinterpret_cast<int64_t*>(map);
+    int64_t count = 0;
+    for (int64_t v = 0; v < n; ++v) {
+      bool kept = label[v] == wanted;
+      number[v] = kept ? count : -1;
+      if (kept) row[count++] = v;
+    }
+  });
+}
+
 int32_t gust_csr_isolated(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out) {
   return guard([&] {
     with_csr(n, indptr, indices, dtype, [&](const auto& csr) {

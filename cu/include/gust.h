@@ -238,6 +238,8 @@ GUST_API int32_t gust_csr_asymmetry(int64_t n, int64_t indptr, int64_t indices, 
  *  size of the largest (of several: the one with the smallest label). */
 GUST_API int32_t gust_csr_components(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t labels,
                                      int64_t* out);
+/** The nodes with a label, ascending (I64, as many as there are), and their numbers in that list (I64 [n], -1: other). */
+GUST_API int32_t gust_rows_of_label(int64_t labels, int64_t n, int64_t wanted, int64_t rows, int64_t map);
 /** out[0] = nodes without a neighbour in either direction (self-loops do not count). */
 GUST_API int32_t gust_csr_isolated(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
 /** Row pointer of the matrix made of `count` given rows. */
@@ -260,6 +262,114 @@ GUST_API int32_t gust_transpose(int64_t from, int64_t rows, int64_t cols, int32_
  *  (then nothing is written), or -1. */
 GUST_API int32_t gust_convert(int64_t from, int32_t from_dtype, int64_t count, int64_t to, int32_t to_dtype,
                               int64_t* out);
+
+/* ---- generate -------------------------------------------------------------------------------------------- */
+
+/* A generator draws the edges of a random or regular graph as functions of a counter, so that no list of them is ever
+ * stored. Equal arguments give equal graphs for any thread count. `directed` 0: every drawn edge is stored as both
+ * arcs. `classes` 0: no labels. Seeds are any int64. out[0] = generator. */
+
+/** Stochastic block model: balanced classes at random ids; an edge stays in its class with homophily / 2^32. */
+GUST_API int32_t gust_generate_sbm(int64_t seed, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily,
+                                   int32_t directed, int64_t* out);
+/** R-MAT on 2^scale nodes, scale 1 .. 32; d = 1 - a - b - c. `permute` shuffles the node ids. */
+GUST_API int32_t gust_generate_rmat(int64_t seed, int64_t scale, int64_t edges, double a, double b, double c,
+                                    int32_t permute, int32_t directed, int64_t classes, int64_t* out);
+/** G(n, m): exactly `edges` distinct pairs of nodes; GUST_EINVAL if there are fewer. */
+GUST_API int32_t gust_generate_erdos_renyi(int64_t seed, int64_t nodes, int64_t edges, int32_t directed,
+                                           int64_t classes, int64_t* out);
+/** Nodes r * cols + c; `seed` is for labels and features alone. */
+GUST_API int32_t gust_generate_grid(int64_t seed, int64_t rows, int64_t cols, int32_t diagonal, int32_t torus,
+                                    int64_t classes, int64_t* out);
+GUST_API int32_t gust_generate_destroy(int64_t generator);
+/** out[0] = nodes, out[1] = items that edges are drawn for. */
+GUST_API int32_t gust_generate_sizes(int64_t generator, int64_t* out);
+/** First pass: indptr holds nodes + 1 zeros and becomes what gust_generate_fill needs. out[0] = arcs drawn,
+ *  out[1] = self-loops left out. */
+GUST_API int32_t gust_generate_count(int64_t generator, int64_t indptr, int64_t* out);
+/** Second pass: the graph in CSR, rows ascending without duplicates. indices has room for the arcs drawn; out[0] = arcs
+ *  kept, at its begin. Memory beside the two arrays: O(arcs / 2^18). */
+GUST_API int32_t gust_generate_fill(int64_t generator, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
+/** out[0] = bytes that `count` items take as text at most. */
+GUST_API int32_t gust_generate_text_size(int64_t generator, int64_t count, int64_t* out);
+/** Edges of items begin .. end-1 as lines "u v", each drawn edge once. out[0] = bytes, out[1] = edges. */
+GUST_API int32_t gust_generate_text(int64_t generator, int64_t begin, int64_t end, int64_t buffer, int64_t* out);
+/** I32[nodes]: the class, or -1 with probability unlabelled / 2^32. */
+GUST_API int32_t gust_generate_labels(int64_t generator, int64_t unlabelled, int64_t labels);
+/** F32 rows begin .. end-1 of `cols` columns (at most 65536): class centre + noise * deviate for models with
+ *  communities, else deviates; both are near-normal with mean 0 and variance 1. */
+GUST_API int32_t gust_generate_features(int64_t generator, int64_t begin, int64_t end, int64_t cols, double noise,
+                                        int64_t out);
+/** Draw `train` and `val` labelled nodes of each class; the rest tests. part U8[nodes]: 0 unlabelled, 1 train, 2 val,
+ *  3 test; out[0..3] = how many of each. GUST_EDATA if a class is too small. */
+GUST_API int32_t gust_generate_split(int64_t generator, int64_t labels, int64_t train, int64_t val, int64_t part,
+                                     int64_t* out);
+/** Ascending nodes begin .. end-1 of one part into nodes (I64, room for end - begin); out[0] = how many. */
+GUST_API int32_t gust_generate_split_nodes(int64_t part, int64_t begin, int64_t end, int32_t which, int64_t nodes,
+                                           int64_t* out);
+
+/* ---- sample ---------------------------------------------------------------------------------------------- */
+/* Decisions are made on integers keyed by seed, stream, epoch, step, layer and original id; results depend neither on
+ * threads nor on the numbering of the nodes. Node numbers and row pointers are checked where they are read
+ * (GUST_EDATA). */
+
+/** Put items[0 .. count) (I64, below num_ids) in a random order of (seed, "sample.shuffle", epoch) and the items'
+ *  original ids (I64 [num_ids]; NULL: the items themselves). Memory: 64 bytes per item. */
+GUST_API int32_t gust_sample_shuffle(int64_t count, int64_t items, int64_t num_ids, int64_t ids, int64_t seed,
+                                     int64_t epoch);
+/** A CSR graph to sample from, whose arrays must outlive it. ids: original ids (I64) or NULL. by_position: rows are
+ *  sampled in the order they are stored in, not by original id (rows sorted by time). keep_edges: batches keep arc
+ *  numbers. out[0] = sampler. */
+GUST_API int32_t gust_sampler_create(int64_t num_nodes, int64_t indptr, int64_t num_edges, int64_t indices,
+                                     int32_t dtype, int64_t ids, int32_t by_position, int32_t keep_edges, int64_t* out);
+GUST_API int32_t gust_sampler_destroy(int64_t sampler);
+/** Neighbour sampling of num_batches batches, batch b with seeds[seed_ptr[b] .. seed_ptr[b+1]) (I64) as step
+ *  first_step + b of the epoch: for hop h fanout[h] in-neighbours (-1: all) of every node reached so far, uniform
+ *  without replacement. out[0] = batches. */
+GUST_API int32_t gust_sample_neighbors(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                       const int64_t* fanout, int64_t hops, int64_t seed, int64_t epoch,
+                                       int64_t first_step, int64_t* out);
+/** Induced subgraphs A[B, B] of nodes[node_ptr[b] .. node_ptr[b+1]) (I64); nodes in order of original ids.
+ *  out[0] = batches of one square block. */
+GUST_API int32_t gust_sample_induced(int64_t sampler, int64_t nodes, const int64_t* node_ptr, int64_t num_batches,
+                                     int64_t* out);
+/** Per batch: its level sizes (hops + 1 numbers), then the arcs of each block. */
+GUST_API int32_t gust_batches_sizes(int64_t batches, int64_t* sizes);
+/** The nodes of batches first .. first + count - 1 one after another, as dtype. */
+GUST_API int32_t gust_batches_copy_nodes(int64_t batches, int64_t first, int64_t count, int32_t dtype, int64_t nodes);
+/** Block `hop` of the same batches: indptr (rows + 1 each), indices (I32); edges (I64, or NULL) and edge_weight (F32 of
+ *  the graph's weights, or NULL) need keep_edges. */
+GUST_API int32_t gust_batches_copy_block(int64_t batches, int64_t first, int64_t count, int64_t hop, int64_t indptr,
+                                         int64_t indices, int64_t edges, int64_t weights, int32_t weights_dtype,
+                                         int64_t edge_weight);
+GUST_API int32_t gust_batches_destroy(int64_t batches);
+/** out[0] = 1 if indptr rises from 0 to entries and all indices (I32) are below columns. */
+GUST_API int32_t gust_batch_check(int64_t rows, int64_t columns, int64_t entries, int64_t indptr, int64_t indices,
+                                  int64_t* out);
+
+/* ---- rows ------------------------------------------------------------------------------------------------ */
+
+/** to[i] = row index[i] of a matrix of `rows` rows of row_bytes bytes; index I32 or I64, checked (GUST_EDATA). */
+GUST_API int32_t gust_rows_gather(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t row_bytes,
+                                  int64_t from, int64_t to);
+/** Row pointer (count + 1, beginning at base) of the CSR rows index[0 .. count); out[0] = their entries. */
+GUST_API int32_t gust_rows_gather_indptr(int64_t count, int64_t index, int32_t index_dtype, int64_t rows,
+                                         int64_t indptr, int64_t entries, int64_t base, int64_t out_indptr,
+                                         int64_t* out);
+/** Entries of item_bytes bytes of the same rows (checked by gust_rows_gather_indptr), one row after another. */
+GUST_API int32_t gust_rows_gather_entries(int64_t count, int64_t index, int32_t index_dtype, int64_t indptr,
+                                          int64_t item_bytes, int64_t items, int64_t out_indptr, int64_t out_items);
+/** out_indptr[i] = indptr[i] - indptr[0] for i = 0 .. count; indptr must rise inside 0 .. entries (GUST_EDATA). */
+GUST_API int32_t gust_rows_rebase(int64_t count, int64_t indptr, int64_t entries, int64_t out_indptr);
+/** Copy row_bytes bytes of each row between matrices of other row lengths (strides in bytes). */
+GUST_API int32_t gust_rows_copy(int64_t rows, int64_t row_bytes, int64_t from, int64_t from_stride, int64_t to,
+                                int64_t to_stride);
+/** Columns first .. first + count - 1 of a CSR matrix (values F32, NULL: ones) as dense F32 [rows, count]. */
+GUST_API int32_t gust_rows_columns(int64_t rows, int64_t indptr, int64_t entries, int64_t indices, int32_t dtype,
+                                   int64_t values, int64_t first, int64_t count, int64_t out);
+/** Set seen[row] (U8 [rows]) for every row of index; out[0] = how many were not set. */
+GUST_API int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t seen,
+                                int64_t* out);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,42 @@
+/** The formats that `gust import` reads, and how one is told from another: by content, never by name. */
+import type { Source } from "../../ffi/native_source.ts";
+import { GustError } from "../errors.ts";
+import { registry } from "../registry.ts";
+import { edgelist } from "./edgelist.ts";
+import { metis } from "./metis.ts";
+import { mtx } from "./mtx.ts";
+import { npz } from "./npz.ts";
+import type { Reader } from "./reader.ts";
+
+/** In the order in which they are tried: an edge list is any text that nothing else claims. */
+export const readers = registry<Reader>("format", [npz, mtx, metis, edgelist]);
+
+/**
+ * The reader whose format the input has.
+ * @throws {GustError} (data) if it is none of them.
+ */
+export function detectReader(source: Source): Reader {
+  for (const reader of readers) if (reader.sniff(source)) return reader;
+  if (source.sizeBytes === 0) {
+    throw new GustError(
+      "data",
+      `${source.label} is empty`,
+      "--format edgelist --num-nodes N imports N isolated nodes",
+    );
+  }
+  const head = source.head(16);
+  if (head.length > 8 && head[8] === 0x7b && head[7] === 0) {
+    throw new GustError(
+      "data",
+      `${source.label} is a safetensors document already, expected a raw graph`,
+      "gust inspect shows what it holds",
+    );
+  }
+  const bytes = Array.from(head, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  throw new GustError(
+    "data",
+    `${source.label} has no format that gust knows: it begins with ${bytes}, expected one of ${
+      readers.names.join(", ")
+    }`,
+  );
+}

@@ -1,0 +1,45 @@
+/** The first lines of a text, for finding out what it is. */
+import type { Source } from "../../ffi/native_source.ts";
+
+export interface Line {
+  readonly text: string;
+  /** From 1. */
+  readonly number: number;
+  /** First byte, and the byte behind its newline. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Bytes looked at before a format is chosen: enough for long comments in front of the data. */
+const HEAD_BYTES = 1 << 20;
+
+/** The lines in the first MiB; a line that the end of it cuts is left out. A byte order mark is skipped. */
+export function* headLines(source: Source): Generator<Line> {
+  const head = source.head(HEAD_BYTES);
+  const decoder = new TextDecoder();
+  const hasMark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
+  for (let begin = hasMark ? 3 : 0, number = 1; begin < head.length; number++) {
+    const newline = head.indexOf(10, begin);
+    const stop = newline < 0 ? head.length : newline;
+    if (newline < 0 && head.length < source.sizeBytes) return;
+    const text = decoder.decode(head.subarray(begin, stop)).replace(/\r$/, "");
+    yield { text, number, begin, end: Math.min(stop + 1, head.length) };
+    begin = stop + 1;
+  }
+}
+
+/** Whether the beginning reads as text: no NUL byte. */
+export function isText(source: Source): boolean {
+  return source.sizeBytes > 0 && !source.head(1 << 12).includes(0);
+}
+
+/** A line cut at runs of blanks. */
+export function words(text: string): string[] {
+  const trimmed = text.trim();
+  return trimmed === "" ? [] : trimmed.split(/[ \t\r]+/);
+}
+
+/** Decimal digits as a number, else NaN. */
+export function integer(text: string | undefined): number {
+  return text !== undefined && /^[+-]?\d+$/.test(text) ? Number(text) : NaN;
+}
