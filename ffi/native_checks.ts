@@ -17,11 +17,15 @@ const found = ([count, place, value]: number[]): Found => ({ count: count!, plac
 const code = (array: NativeArray<DType>) => dtypes[array.dtype].code;
 
 function needLength(what: string, array: NativeArray<DType>, length: number): void {
-  if (array.length !== length) throw new RangeError(`${what} has ${array.length} elements, expected ${length}`);
+  if (array.length !== length) {
+    throw new RangeError(`${what} has ${array.length} elements, expected ${length}`);
+  }
 }
 
 /** Infinite or not-a-number elements. */
-export function findNotFinite(array: NativeArray<"F64"> | NativeArray<"F32"> | NativeArray<"F16"> | NativeArray<"BF16">): Found {
+export function findNotFinite(
+  array: NativeArray<"F64"> | NativeArray<"F32"> | NativeArray<"F16"> | NativeArray<"BF16">,
+): Found {
   return found(callOut(3, "gust_check_finite", code(array), array.address, array.length));
 }
 
@@ -38,15 +42,43 @@ export function findDescent(array: Ordered, strict: boolean): Found {
 /** The same inside rows: `place` is the row, `value` the item. @throws {NativeError} (data) for an illegal indptr. */
 export function findRowDescent(indptr: NativeArray<"I64">, values: Ordered, strict: boolean): Found {
   const rows = indptr.length - 1;
-  return found(callOut(3, "gust_check_rows", indptr.address, rows, values.length, code(values), values.address, strict ? 1 : 0));
+  return found(
+    callOut(
+      3,
+      "gust_check_rows",
+      indptr.address,
+      rows,
+      values.length,
+      code(values),
+      values.address,
+      strict ? 1 : 0,
+    ),
+  );
 }
 
 /** Elements of segment s outside low[s] .. high[s] - 1. @throws {NativeError} (data) for illegal pointers. */
-export function findOutsideSegments(ptr: NativeArray<"I64">, values: Ints, low: NativeArray<"I64">, high: NativeArray<"I64">): Found {
+export function findOutsideSegments(
+  ptr: NativeArray<"I64">,
+  values: Ints,
+  low: NativeArray<"I64">,
+  high: NativeArray<"I64">,
+): Found {
   const segments = ptr.length - 1;
   needLength("low", low, segments);
   needLength("high", high, segments);
-  return found(callOut(3, "gust_check_bounded", ptr.address, segments, values.length, code(values), values.address, low.address, high.address));
+  return found(
+    callOut(
+      3,
+      "gust_check_bounded",
+      ptr.address,
+      segments,
+      values.length,
+      code(values),
+      values.address,
+      low.address,
+      high.address,
+    ),
+  );
 }
 
 /** Elements that are outside 0 .. length-1 or come a second time. */
@@ -55,9 +87,15 @@ export function findNotPermuted(values: NativeArray<"I64">): Found {
 }
 
 /** Nodes of segment s of `order` whose group is not s. @throws {NativeError} (data) for illegal pointers. */
-export function findMisgrouped(ptr: NativeArray<"I64">, order: NativeArray<"I64">, group: NativeArray<"I32">): Found {
+export function findMisgrouped(
+  ptr: NativeArray<"I64">,
+  order: NativeArray<"I64">,
+  group: NativeArray<"I32">,
+): Found {
   needLength("group", group, order.length);
-  return found(callOut(3, "gust_check_grouped", ptr.address, ptr.length - 1, order.address, group.address, order.length));
+  return found(
+    callOut(3, "gust_check_grouped", ptr.address, ptr.length - 1, order.address, group.address, order.length),
+  );
 }
 
 /** Places where two masks are both set. */
@@ -73,7 +111,17 @@ export function findCommon(a: NativeArray<"I64">, b: NativeArray<"I64">): Found 
 
 /** Arcs without their reverse: `place` is the row, `value` the column. Rows must be sorted. */
 export function findAsymmetric(indptr: NativeArray<"I64">, indices: Indices): Found {
-  return found(callOut(3, "gust_check_symmetric", indptr.address, indptr.length - 1, indices.length, code(indices), indices.address));
+  return found(
+    callOut(
+      3,
+      "gust_check_symmetric",
+      indptr.address,
+      indptr.length - 1,
+      indices.length,
+      code(indices),
+      indices.address,
+    ),
+  );
 }
 
 export interface GraphStats {
@@ -87,7 +135,21 @@ export interface GraphStats {
 
 /** Counts of a square CSR with sorted rows. */
 export function graphStats(indptr: NativeArray<"I64">, indices: Indices): GraphStats {
-  const out = callOut(5, "gust_graph_stats", indptr.address, indptr.length - 1, indices.length, code(indices), indices.address);
-  const [selfLoops, duplicateEdges, emptyRows, minDegree, maxDegree] = out as [number, number, number, number, number];
+  const out = callOut(
+    5,
+    "gust_graph_stats",
+    indptr.address,
+    indptr.length - 1,
+    indices.length,
+    code(indices),
+    indices.address,
+  );
+  const [selfLoops, duplicateEdges, emptyRows, minDegree, maxDegree] = out as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   return { selfLoops, duplicateEdges, emptyRows, minDegree, maxDegree };
 }

@@ -22,7 +22,11 @@ export class Mapping {
 
   /** `sizeBytes` bytes from `offset` of an open regular file, whose position stays as it is. */
   static ofDescriptor(fd: number, offset: number, sizeBytes: number): Mapping {
-    const [handle, address, size] = callOut(3, "gust_fd_map", fd, offset, sizeBytes) as [number, number, number];
+    const [handle, address, size] = callOut(3, "gust_fd_map", fd, offset, sizeBytes) as [
+      number,
+      number,
+      number,
+    ];
     return new Mapping(handle, address, size);
   }
 

@@ -66,7 +66,7 @@ export function countOf(shape: readonly number[]): number | null {
 }
 
 const isCount = (value: Json | undefined): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= 0;
+  Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 const show = (value: unknown) => {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > 60 ? text.slice(0, 57) + "..." : text;
