@@ -13,7 +13,7 @@ import { setThreads } from "../ffi/engine.ts";
 import { NativeError, openNative } from "../ffi/native.ts";
 import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
 import type { CommonOptions, Subcommand } from "./_options.ts";
-import { VERSION } from "./gust.ts";
+import { VERSION } from "./_commands.ts";
 
 const STDIN = 0;
 const STDOUT = 1;

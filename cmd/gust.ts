@@ -1,26 +1,6 @@
 /** gust: entry point. Dispatch only; subcommands load when they are asked for. */
 import process from "node:process";
-import type { Subcommand } from "./_options.ts";
-
-export const VERSION = "0.1.0";
-
-type Loader = () => Promise<{ command: Subcommand }>;
-const load = <M extends { command: unknown }>(promise: () => Promise<M>) => promise as unknown as Loader;
-
-/** Subcommands in the order of the main job: summary for the help, and where it lives. */
-export const subcommands: Record<string, { summary: string; load: Loader }> = {
-  import: { summary: "read a graph in a common format and write a graph document", load: load(() => import("./import.ts")) },
-  generate: { summary: "make a random or regular graph", load: load(() => import("./generate.ts")) },
-  inspect: { summary: "show, check or list documents", load: load(() => import("./inspect.ts")) },
-  partition: { summary: "split a graph into balanced parts with a small cut", load: load(() => import("./partition.ts")) },
-  sample: { summary: "draw mini-batches from a graph", load: load(() => import("./sample.ts")) },
-  cache: { summary: "compute or pack features ahead of training", load: load(() => import("./cache.ts")) },
-  train: { summary: "train a model", load: load(() => import("./train.ts")) },
-  eval: { summary: "score a model on a graph", load: load(() => import("./eval.ts")) },
-  predict: { summary: "write a model's predictions", load: load(() => import("./predict.ts")) },
-  bench: { summary: "measure kernels and training against the machine's limits", load: load(() => import("./bench.ts")) },
-  completion: { summary: "print a shell completion script", load: load(() => import("./completion.ts")) },
-};
+import { subcommands, VERSION } from "./_commands.ts";
 
 function usage(): string {
   const width = Math.max(...Object.keys(subcommands).map((name) => name.length));
