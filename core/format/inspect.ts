@@ -105,17 +105,20 @@ function cacheFacts(doc: Document): Record<string, unknown> {
 }
 
 function modelFacts(doc: Document): Record<string, unknown> {
-  const { model, config, signature, best, graph } = doc.meta;
+  const { model, config, best, graph } = doc.meta;
+  const signature = doc.meta["signature"] as { num_features: number; num_classes: number };
   const under = (prefix: string) =>
     doc.names.filter((name) => name.startsWith(prefix)).map((name) => countOf(doc.spec(name).shape)!);
   return {
     model,
-    ...signature as Record<string, unknown>,
+    features: signature.num_features,
+    classes: signature.num_classes,
     parameters: under("param/").reduce((a, b) => a + b, 0),
     has_best: under("best/").length > 0,
     has_optimizer: under("optimizer/").length > 0,
     best,
     splits: splitSizes(doc),
+    signature,
     config,
     graph,
   };

@@ -72,7 +72,8 @@ group("describe() says of", () => {
     });
     expect(described("model")).toMatchObject({
       model: "gcn",
-      num_features: 2,
+      features: 2,
+      classes: 2,
       parameters: 4,
       has_best: true,
       has_optimizer: true,
