@@ -10,7 +10,7 @@ export const norms = ["sym", "row"] as const;
 export type Norm = (typeof norms)[number];
 
 /** out = (in-degree + 1) ^ exponent for every row. */
-function degreePower(engine: Engine, arena: Arena, pattern: Pattern, values: Tensor | null, dtype: DType, exponent: number): TensorHandle {
+export function degreePower(engine: Engine, arena: Arena, pattern: Pattern, values: Tensor | null, dtype: DType, exponent: number): TensorHandle {
   const n = pattern.numRows;
   const degree = arena.tensor(dtype, [n]), one = arena.tensor(dtype, [n]), out = arena.tensor(dtype, [n]);
   // power 0 counts entries, power 1 adds |values| up.

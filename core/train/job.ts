@@ -8,16 +8,16 @@ import { memoryUse } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
-import { type FeatNorm, prepareFeatures, requireFeatures } from "../graph/features.ts";
+import { prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { type PropagatedMeta, openPropagated, propagate } from "../cache/propagated.ts";
-import { Init, type FeatureInput, type ForwardInput, type Model, type ModelEntry, type Signature } from "../models/model.ts";
+import { Init, type FeatureInput, type ForwardInput, type ModelEntry, type Signature } from "../models/model.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { fullBatchSource, fullInput } from "./full_batch.ts";
 import type { TrainOptions } from "./config.ts";
 import { type FeatureRecipe, type ModelMeta, modelDocument, resumeTraining } from "./model_document.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
-import { sampledSource, type SampleFeed } from "./sampled.ts";
+import { type BatchFeatures, sampledSource, type SampleFeed } from "./sampled.ts";
 import type { BatchSource } from "./source.ts";
 import { resolveSplit, type Split } from "./split.ts";
 import { Scorer, type Scores } from "./step.ts";
@@ -150,7 +150,7 @@ export class Run {
       weightDecay: ({ layer }) => options.weightDecayOn === "all" || layer === 0 ? options.weightDecay : 0,
     }, job.optimizerParams);
     const input = fullInput(engine, arena, graph, features, modelNorm(modelParams));
-    const source = makeSource(job, engine, arena, input, features, split, model);
+    const source = makeSource(job, engine, arena, input, { norm: recipe.feat_norm, stats }, split);
     const training = startTraining(engine, model, optimizer);
     const scorer = new Scorer(engine, engine.arena(), model, input, arena.bind(graph.labels()!), split);
     return new Run(job, seed, engine, training, split, source, scorer, recipe, stats);
@@ -227,13 +227,11 @@ function makeSource(
   engine: Engine,
   arena: Arena,
   input: ForwardInput,
-  features: FeatureInput,
+  features: BatchFeatures,
   split: Split,
-  _model: Model,
 ): BatchSource {
   const { graph, samples, model, modelParams } = job;
   if (!samples) return fullBatchSource(input, arena, graph, split.train);
-  return sampledSource(engine, graph, samples, features, split.train, modelNorm(modelParams), model.accepts.hops(modelParams));
+  const layers = model.accepts.hops(modelParams);
+  return sampledSource(engine, arena, graph, samples, features, split.train, modelNorm(modelParams), layers);
 }
-
-export type { FeatNorm };

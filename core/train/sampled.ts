@@ -1,0 +1,272 @@
+/** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
+import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { withoutSelfLoops } from "../../ffi/native_csr.ts";
+import { gatherCsrRows, gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_sample.ts";
+import { NativeArray } from "../../ffi/native.ts";
+import { unaryKinds } from "../../ffi/ops.ts";
+import { GustError } from "../errors.ts";
+import type { Document } from "../format/document.ts";
+import { checkMadeFrom } from "../format/provenance.ts";
+import { adjacency } from "../graph/adjacency.ts";
+import type { Csr } from "../graph/csr.ts";
+import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
+import type { Features, Graph } from "../graph/graph.ts";
+import { SampleBatches, type SampledBatch, type SampledBlock } from "../sampling/batches.ts";
+import { degreePower, type Norm, normalized } from "../tensor/norm.ts";
+import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { Batch, BatchSource } from "./source.ts";
+
+/** A chunk of batches, and their features in batch order where gust cache --pack made them. */
+interface Chunk {
+  readonly batches: SampleBatches;
+  readonly pack: Document | null;
+}
+
+/**
+ * The chunks of a sample, read when an epoch first needs them and kept for the epochs after: training begins with the
+ * first chunk of a stream.
+ */
+export class SampleFeed {
+  private readonly chunks: Chunk[] = [];
+  private ended = false;
+
+  private constructor(private readonly source: Iterator<Chunk>, readonly name: string) {}
+
+  /**
+   * Take samples from documents that were read already and from those still to come.
+   *
+   * @returns null if there is no sample among them.
+   * @throws {GustError} (mismatch) if a sample was made from another graph, or packed features from another sample.
+   */
+  static open(graph: Graph, read: readonly Document[], next: () => Document | null): SampleFeed | null {
+    const documents = (function* () {
+      const seen = [...read];
+      yield* seen;
+      for (let d = next(); d; d = next()) yield d;
+    })();
+    const source = pairs(documents, graph);
+    const first = source.next();
+    if (first.done) return null;
+    const all = (function* () {
+      yield first.value;
+      yield* source;
+    })();
+    return new SampleFeed(all, first.value.batches.meta.method);
+  }
+
+  /** A feed of chunks that are drawn as they are needed. */
+  static draw(documents: Iterable<Document>, graph: Graph, name: string): SampleFeed {
+    return new SampleFeed(pairs(documents[Symbol.iterator](), graph), name);
+  }
+
+  private chunk(i: number): Chunk | null {
+    while (i >= this.chunks.length && !this.ended) {
+      const { value, done } = this.source.next();
+      if (done) this.ended = true;
+      else this.chunks.push(value);
+    }
+    return this.chunks[i] ?? null;
+  }
+
+  /** Hops of every chunk. */
+  get hops(): number {
+    return this.chunk(0)!.batches.hops;
+  }
+
+  /** The batches of sample epoch `epoch` modulo the epochs that were drawn. */
+  *epoch(epoch: number): Generator<{ batch: SampledBatch; chunk: Chunk }> {
+    const wanted = epoch % this.chunk(0)!.batches.epochs;
+    for (let i = 0;; i++) {
+      const chunk = this.chunk(i);
+      if (!chunk) return;
+      const { first, end } = chunk.batches.range(wanted);
+      for (let b = first; b < end; b++) yield { batch: chunk.batches.batch(b), chunk };
+      if (end < chunk.batches.numBatches) return; // a later epoch has begun
+    }
+  }
+}
+
+/** Samples, each with the packed features that follow it, if any do. */
+function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
+  let sample: Document | null = null;
+  for (let d = documents.next(); !d.done; d = documents.next()) {
+    const document = d.value;
+    if (document.kind === "sample") {
+      if (sample) yield { batches: new SampleBatches(sample), pack: null };
+      checkMadeFrom(document, graph.document);
+      sample = document;
+    } else if (document.kind === "cache" && document.meta["layout"] === "packed") {
+      checkMadeFrom(document, graph.document);
+      if (!sample) throw new GustError("mismatch", `${document.label} holds packed features, expected its sample before it`);
+      checkMadeFrom(document, sample, "sample");
+      yield { batches: new SampleBatches(sample), pack: document };
+      sample = null;
+    }
+  }
+  if (sample) yield { batches: new SampleBatches(sample), pack: null };
+}
+
+/** How the features of a batch are prepared. */
+export interface BatchFeatures {
+  readonly norm: FeatNorm;
+  readonly stats: FeatStats | null;
+}
+
+/** Batches for training, with operators normalised inside the batch (subgraphs) or unbiased for the graph (blocks). */
+export function sampledSource(
+  engine: Engine,
+  arena: Arena,
+  graph: Graph,
+  feed: SampleFeed,
+  features: BatchFeatures,
+  train: BigInt64Array,
+  norm: Norm,
+  layers: number,
+): BatchSource {
+  if (feed.hops !== 0 && feed.hops !== layers) {
+    throw new GustError(
+      "usage",
+      `The sample has ${feed.hops} hops and the model ${layers} layers, expected one hop per layer`,
+      `draw it with ${layers} numbers in --fanout, or train with --layers ${feed.hops}`,
+    );
+  }
+  const isTrain = new Uint8Array(graph.numNodes);
+  for (const v of train) isTrain[Number(v)] = 1;
+  const labels = arena.bind(graph.labels()!);
+  const ids = graph.nodeIds();
+  const degrees = feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph, norm);
+  const isSymmetric = !graph.meta.directed;
+  return {
+    name: feed.name,
+    isStatic: false,
+    *batches(epoch, step) {
+      for (const { batch, chunk } of feed.epoch(epoch)) {
+        const seeds = batch.levelSizes[0]!;
+        const rows = trainRows(batch.nodes, seeds, isTrain);
+        const nodes = step.bind(batch.nodes as NativeArray);
+        const label = step.tensor("I32", [seeds]);
+        if (seeds > 0) engine.run("gather", { x: labels, index: step.rows(nodes, 0, seeds), out: label });
+        const stored = batchFeatures(graph, batch, chunk.pack);
+        yield {
+          numNodes: batch.nodes.length,
+          features: prepareFeatures(engine, step, stored, features.norm, null, features.stats).input,
+          operator: operators(engine, step, batch, norm, degrees, isSymmetric),
+          ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,
+          labels: label,
+          lossRows: step.bind(NativeArray.from<"I64">(rows)),
+          numLossRows: rows.length,
+        } satisfies Batch;
+      }
+    },
+  };
+}
+
+/** Positions of training nodes among the first `seeds` nodes. */
+function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): BigInt64Array {
+  const rows: bigint[] = [];
+  for (let at = 0; at < seeds;) {
+    const window = (nodes as NativeArray<"I32">).window(at, Math.min(seeds - at, 2 ** 24));
+    for (let i = 0; i < window.length; i++) if (isTrain[Number(window[i])]) rows.push(BigInt(at + i));
+    at += window.length;
+  }
+  return BigInt64Array.from(rows);
+}
+
+/** The stored features of a batch's nodes: packed behind the sample, or gathered from the graph. */
+function batchFeatures(graph: Graph, batch: SampledBatch, pack: Document | null): Features {
+  const numFeatures = graph.meta.num_features;
+  if (!pack) {
+    const features = requireFeatures(graph);
+    return features.kind === "csr"
+      ? { kind: "csr", numFeatures, csr: gatherCsrRows(features.csr, batch.nodes) }
+      : { kind: "dense", numFeatures, array: gatherRows(features.array, numFeatures, batch.nodes) };
+  }
+  const start = pack.tensor("node_ptr", "I64").at(batch.index), count = batch.nodes.length;
+  if (pack.has("feat")) {
+    return { kind: "dense", numFeatures, array: pack.tensor("feat").slice(start * numFeatures, count * numFeatures) };
+  }
+  const indptr = pack.tensor("feat.indptr", "I64");
+  const csr: Csr = {
+    numRows: indptr.length - 1,
+    numCols: numFeatures,
+    indptr,
+    indices: pack.tensor("feat.indices", "I32"),
+    values: pack.has("feat.values") ? pack.tensor("feat.values", "F32") : null,
+  };
+  return { kind: "csr", numFeatures, csr: sliceCsrRows(csr, start, count) };
+}
+
+function operators(
+  engine: Engine,
+  arena: Arena,
+  batch: SampledBatch,
+  norm: Norm,
+  degrees: GraphDegrees | null,
+  isSymmetric: boolean,
+): (layer: number, count: number) => Operator {
+  if (!degrees) {
+    // One square subgraph for every layer, normalised by the degrees inside it.
+    let square: Operator | null = null;
+    return () => square ??= squareOperator(engine, arena, batch.blocks[0]!, norm, isSymmetric);
+  }
+  return (layer, count) => {
+    const hop = count - 1 - layer;
+    return degrees.operator(arena, batch.blocks[hop]!, batch.nodes);
+  };
+}
+
+function blockCsr({ numRows, numCols, indptr, indices, edgeWeight }: SampledBlock): Csr {
+  return withoutSelfLoops({ numRows, numCols, indptr, indices, values: edgeWeight });
+}
+
+function squareOperator(engine: Engine, arena: Arena, block: SampledBlock, norm: Norm, isSymmetric: boolean): Operator {
+  const csr = blockCsr(block);
+  const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
+  return normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm);
+}
+
+/**
+ * Operators of sampled blocks that are unbiased for the graph's own: the k neighbours that were drawn of d stand for
+ * all, so their terms count d / k times; normalisation uses the graph's degrees.
+ */
+class GraphDegrees {
+  /** Per node: in-degree d, and the factors of the norm. */
+  private readonly degree: TensorHandle;
+  private readonly inverse: TensorHandle;
+  private readonly scale: TensorHandle | null;
+
+  constructor(private readonly engine: Engine, arena: Arena, graph: Graph, private readonly norm: Norm) {
+    const { csr } = adjacency(graph);
+    const pattern = Pattern.of(arena, csr);
+    const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
+    this.degree = arena.tensor("F32", [csr.numRows]);
+    engine.run("csr_row_sum", { indptr: pattern.indptr, values: values?.handle, out: this.degree, power: values ? 1 : 0 });
+    this.inverse = degreePower(engine, arena, pattern, values, "F32", -1);
+    this.scale = norm === "sym" ? degreePower(engine, arena, pattern, values, "F32", -0.5) : null;
+  }
+
+  operator(arena: Arena, block: SampledBlock, nodes: Indices): Operator {
+    const { engine } = this;
+    const csr = blockCsr(block);
+    const pattern = Pattern.of(arena, csr);
+    const values = csr.values ? arena.bind(csr.values) : null;
+    const n = block.numRows;
+    const columns = arena.bind((nodes as NativeArray<"I32">).slice(0, block.numCols));
+    const rows = arena.rows(columns, 0, n);
+    const take = (x: TensorHandle, index: TensorHandle) => {
+      const out = arena.tensor("F32", [index.rows]);
+      engine.run("gather", { x, index, out });
+      return out;
+    };
+    // left = norm factor * d / k, where k is what the sampled row adds up to.
+    const left = arena.tensor("F32", [n]);
+    engine.run("csr_row_sum", { indptr: pattern.indptr, values, out: left, power: values ? 1 : 0 });
+    engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
+    engine.run("mul", { x: left, y: take(this.degree, rows), out: left });
+    const diagonal = take(this.inverse, rows);
+    engine.run("mul", { x: left, y: this.norm === "sym" ? take(this.scale!, rows) : diagonal, out: left });
+    const right = this.norm === "sym" ? take(this.scale!, columns) : null;
+    return new SparseOperator(pattern, { values: values && new Tensor(values), left, right, diagonal });
+  }
+}
