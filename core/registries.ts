@@ -2,6 +2,8 @@
 import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
 import { optimizers } from "./optim/mod.ts";
+import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
+import { samplers } from "./sampling/mod.ts";
 
-export const registries: readonly Registry<Entry>[] = [models, optimizers, metrics];
+export const registries: readonly Registry<Entry>[] = [readers, samplers, models, optimizers, metrics];

@@ -182,7 +182,20 @@ describe("gust inspect --check", () => {
 describe("gust inspect --list", () => {
   test("names everything that is registered", () => {
     const { text } = gustOk(["inspect", "--list"]);
-    for (const part of ["model\n", "  gcn ", "optimizer\n", "  adam ", "metric\n", "  accuracy "]) {
+    for (
+      const part of [
+        "format\n",
+        "  npz ",
+        "sampler\n",
+        "  neighbor ",
+        "model\n",
+        "  gcn ",
+        "optimizer\n",
+        "  adam ",
+        "metric\n",
+        "  accuracy ",
+      ]
+    ) {
       expect(text).toContain(part);
     }
     const listed = JSON.parse(gustOk(["inspect", "--list", "--json", "model"]).text);
