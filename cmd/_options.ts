@@ -166,17 +166,28 @@ export function registryOptions<E extends Entry>(registry: Registry<E>): Record<
   const shape: Record<string, z.ZodType> = {};
   for (const entry of registry) {
     for (const [key, schema] of Object.entries(entry.params?.shape ?? {})) {
-      const users = [...registry].filter((e) => e.params?.shape[key]).map((e) => e.name);
+      if (shape[key]) continue;
       const base = schema as z.ZodType;
       const info = flagInfo(key, base);
-      const shown = info.defaultValue === undefined ? "" : ` [${info.defaultValue}]`;
+      const description = `${info.description} ${usersOf(registry, key)}`;
       // Optional here, so that an option that was not given can be told apart; entryParams() applies the default.
-      shape[key] ??= unwrapDefault(base).optional().describe(`${info.description}${shown} (${users.join(", ")})`).meta({
-        ...info.meta,
-      });
+      shape[key] = unwrapDefault(base).optional().meta({ ...info.meta, description });
     }
   }
   return shape;
+}
+
+/** Who takes an option, with defaults: "[10] (a, b)", or "(a [10], b [0])" where they differ. */
+function usersOf<E extends Entry>(registry: Registry<E>, key: string): string {
+  const users = [...registry].flatMap((entry) => {
+    const schema = entry.params?.shape[key] as z.ZodType | undefined;
+    if (!schema) return [];
+    const { type, defaultValue } = flagInfo(key, schema);
+    return [{ name: entry.name, shown: defaultValue === undefined || type === "boolean" ? "" : ` [${defaultValue}]` }];
+  });
+  const same = users.every(({ shown }) => shown === users[0]!.shown);
+  const names = users.map(({ name, shown }) => same ? name : name + shown);
+  return `${same ? users[0]!.shown.trimStart() + " " : ""}(${names.join(", ")})`.trimStart();
 }
 
 function unwrapDefault(schema: z.ZodType): z.ZodType {
