@@ -101,13 +101,27 @@ function target(path: string): string {
 }
 
 /**
- * Write a document to a file: beside it, synchronised, then renamed, so that there is never a partial document under
- * the final name. A failure, or a signal that ends the process, leaves nothing. Devices and named pipes are written to.
+ * Write a document to a file, as replaceFile() does.
  *
  * @returns its digest.
  * @throws {GustError} (data) if the document breaks its schema, (io) with the system's text.
  */
-export function writeFile(path: string, d: NewDocument, { force = true }: WriteOptions = {}): string {
+export function writeFile(path: string, d: NewDocument, options?: WriteOptions): string {
+  return replaceFile(path, (fd) => writeDocument(fd, d), options);
+}
+
+/**
+ * Write a file by `body`: beside it, synchronised, then renamed, so that there is never a partial file under the final
+ * name. A failure, or a signal that ends the process, leaves nothing. Devices and named pipes are written to.
+ *
+ * @returns what `body` returns.
+ * @throws {GustError} (io) with the system's text.
+ */
+export function replaceFile<T>(
+  path: string,
+  body: (fd: number) => T,
+  { force = true }: WriteOptions = {},
+): T {
   const quoted = `"${path}"`;
   const final = target(path);
   const info = statSync(final, { throwIfNoEntry: false });
@@ -121,18 +135,18 @@ export function writeFile(path: string, d: NewDocument, { force = true }: WriteO
     if (info && !info.isFile()) {
       const fd = openSync(final, "w");
       try {
-        return writeDocument(fd, d);
+        return body(fd);
       } finally {
         closeSync(fd);
       }
     }
-    return writeBeside(final, d);
+    return writeBeside(final, body);
   } catch (error) {
     throw outputError(quoted, error);
   }
 }
 
-function writeBeside(final: string, d: NewDocument): string {
+function writeBeside<T>(final: string, body: (fd: number) => T): T {
   // The longest file name has 255 bytes; what is cut off the end is never seen.
   const suffix = `.tmp-${process.pid}`;
   const beside = join(
@@ -147,15 +161,15 @@ function writeBeside(final: string, d: NewDocument): string {
   const release = guardTemporary(beside);
   try {
     const fd = openSync(beside, "w");
-    let digest: string;
+    let result: T;
     try {
-      digest = writeDocument(fd, d);
+      result = body(fd);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
     renameSync(beside, final);
-    return digest;
+    return result;
   } catch (error) {
     try {
       unlinkSync(beside);
