@@ -1,0 +1,68 @@
+/** What a registered graph model is, and the options that all of them share. */
+import { z } from "zod";
+import type { GraphGenerator } from "../../ffi/native_generate.ts";
+import type { Entry } from "../registry.ts";
+
+const count = z.int().min(0);
+/** Random draws are keyed by edge numbers below 2^40 and node numbers of an int32, or a little more. */
+export const edgeCount = count.max(2 ** 40 - 1);
+export const nodeCount = count.max(2 ** 31);
+const features = count.max(65536).describe("columns of node features, 0 = none");
+const classes = count.max(2 ** 31 - 1);
+const share = z.number().min(0).max(1);
+
+/** Direction of drawn edges. */
+export const directed = z.boolean().default(false).describe("keep drawn edges as single arcs");
+
+/** Labels and split of models with communities. */
+export const splitShape = {
+  unlabelled: share.default(0).describe("share of nodes whose label is left out"),
+  trainPerClass: count.default(20).describe("training nodes per class"),
+  valPerClass: count.default(30).describe("validation nodes per class; all others test"),
+};
+
+/** Communities with features: class centre + noise. */
+export const communityShape = {
+  classes: classes.default(10).describe(
+    "classes; where they are not communities, labels are random, 0 = none",
+  ),
+  features: features.default(64),
+  featureNoise: z.number().min(0).default(3.3).describe(
+    "standard deviation of features around their class centre",
+  ),
+  ...splitShape,
+};
+
+/** Labels and features that have nothing to do with the edges. */
+export const randomShape = {
+  classes: classes.default(0).describe("classes of random labels, 0 = none"),
+  features: features.default(0),
+  ...splitShape,
+};
+
+/** What every model's options hold once resolved. */
+export interface NodeParams {
+  readonly classes: number;
+  readonly features: number;
+  readonly featureNoise?: number;
+  readonly unlabelled: number;
+  readonly trainPerClass: number;
+  readonly valPerClass: number;
+  readonly directed?: boolean;
+}
+
+export interface GeneratorEntry extends Entry {
+  readonly params: z.ZodObject;
+  /**
+   * The generator for resolved options.
+   * @throws {GustError} (usage) for options that contradict each other.
+   */
+  readonly open: (params: Record<string, unknown>, seed: number) => GraphGenerator;
+}
+
+/** Type helper: `export const grid = defineGenerator({...})`. */
+export function defineGenerator<P extends z.ZodObject>(
+  entry: Entry & { params: P; open: (params: z.infer<P>, seed: number) => GraphGenerator },
+): GeneratorEntry {
+  return entry as unknown as GeneratorEntry;
+}

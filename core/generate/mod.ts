@@ -1,0 +1,9 @@
+/** Graph models by name. */
+import { registry } from "../registry.ts";
+import { erdosRenyi } from "./erdos_renyi.ts";
+import type { GeneratorEntry } from "./generator.ts";
+import { grid } from "./grid.ts";
+import { rmat } from "./rmat.ts";
+import { sbm } from "./sbm.ts";
+
+export const generators = registry<GeneratorEntry>("graph model", [sbm, rmat, grid, erdosRenyi]);

@@ -1,0 +1,79 @@
+// Stochastic block model, sparse and drawn edge by edge (Holland et al. 1983; Condon and Karp 2001 for the planted
+// partition): edge i picks a node uniformly, stays in the node's class with probability `homophily`, and picks its
+// other end uniformly there or outside. So each class pair is an Erdos-Renyi block and degrees are binomial.
+//
+// Classes are balanced to one node and scattered over the ids: class c owns a range of positions, and a random
+// permutation maps positions to ids. Cost per edge: one Philox block and two permutations. No memory.
+#include "generate.h"
+
+namespace gust {
+namespace {
+
+class Sbm final : public Generator {
+ public:
+  Sbm(uint64_t seed_, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily, bool directed_)
+      : random_(seed_, stream_id("generate.sbm"), 0, 0, 0), homophily_(static_cast<uint64_t>(homophily)),
+        ids_(nodes, seed_, stream_id("generate.classes")), starts_(static_cast<size_t>(classes) + 1) {
+    // Class c owns positions floor(c n / C) .. floor((c + 1) n / C) - 1: sizes differ by one at most.
+    for (int64_t c = 0; c <= classes; ++c) starts_[c] = c * (nodes / classes) + c * (nodes % classes) / classes;
+    num_nodes = nodes;
+    items = edges;
+    directed = directed_;
+    num_classes = classes;
+    seed = seed_;
+  }
+
+  int64_t draw(int64_t begin, int64_t end, Arc* out) const override {
+    for (int64_t i = begin; i < end; ++i) {
+      const Philox4 b = random_.block(static_cast<uint64_t>(i), 0);
+      // 128 bits: 48 for either end, 32 for the choice between inside and outside.
+      const uint64_t first = static_cast<uint64_t>(b.x[0]) << 16 | b.x[1] >> 16;
+      const uint64_t second = static_cast<uint64_t>(b.x[2]) << 16 | (b.x[1] & 0xffff);
+      const int64_t p = below(first, num_nodes);
+      const int64_t c = class_at(p), start = starts_[c], size = starts_[c + 1] - start;
+      int64_t q;
+      if ((b.x[3] < homophily_ && size > 1) || size == num_nodes) {
+        q = start + below(second, size - 1);
+        q += q >= p;
+      } else {
+        q = below(second, num_nodes - size);
+        if (q >= start) q += size;
+      }
+      out[i - begin] = {ids_.forward(p), ids_.forward(q)};
+    }
+    return end - begin;
+  }
+
+  int32_t class_of(int64_t node) const override { return static_cast<int32_t>(class_at(ids_.backward(node))); }
+  bool has_centres() const override { return true; }
+
+ private:
+  static int64_t below(uint64_t bits48, int64_t bound) {
+    return static_cast<int64_t>((static_cast<unsigned __int128>(bits48) * static_cast<uint64_t>(bound)) >> 48);
+  }
+  /** The c with starts_[c] <= p < starts_[c + 1]. Nodes times classes stay below 2^63 (checked at creation). */
+  int64_t class_at(int64_t p) const { return ((p + 1) * num_classes - 1) / num_nodes; }
+
+  Random random_;
+  uint64_t homophily_;  // of 2^32
+  Permutation ids_;
+  std::vector<int64_t> starts_;
+};
+
+}  // namespace
+}  // namespace gust
+
+using namespace gust;
+
+int32_t gust_generate_sbm(int64_t seed, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily,
+                          int32_t directed, int64_t* out) {
+  return guard([&] {
+    if (nodes < 0 || classes < 1 || classes >> 31 || edges < 0 || edges >> 40 || homophily < 0 || homophily > int64_t{1} << 32 ||
+        (nodes > 0 && classes > INT64_MAX / nodes - 1))
+      fail(GUST_EINVAL, "stochastic block model of %lld nodes, %lld classes, %lld edges: out of range",
+           static_cast<long long>(nodes), static_cast<long long>(classes), static_cast<long long>(edges));
+    if (nodes < 2 && edges > 0) fail(GUST_EINVAL, "edges among %lld nodes", static_cast<long long>(nodes));
+    Generator* made = new Sbm(static_cast<uint64_t>(seed), nodes, classes, edges, homophily, directed != 0);
+    out[0] = reinterpret_cast<int64_t>(made);
+  });
+}
