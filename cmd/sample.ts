@@ -1,0 +1,81 @@
+/** gust sample: draw mini-batches from a graph. */
+import { z } from "zod";
+import type { NewDocument } from "../core/format/document.ts";
+import { Graph } from "../core/graph/graph.ts";
+import { samplers } from "../core/sampling/mod.ts";
+import { noCounts, sampleChunks, sampleDocument, type SampleRequest } from "../core/sampling/sample.ts";
+import { withIo } from "./_io.ts";
+import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+
+const options = z.object({
+  method: z.enum(samplers.names as [string, ...string[]]).default("neighbor").describe("how batches are drawn"),
+  ...registryOptions(samplers),
+}).strict();
+
+const self = { name: "sample", writesDocument: true } as const;
+
+export const command = defineCommand({
+  ...self,
+  summary: "draw mini-batches from a graph",
+  operands: "[input...]",
+  options,
+  details: `Inputs: a graph, and for --method cluster a partition of it (gust partition). On a pipe they are passed on, and
+batches follow as chunk documents while they are being drawn; -o FILE holds all of them. Random decisions depend on
+--seed and on original node ids, not on threads or the order of nodes.
+
+Methods:
+${[...samplers].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+
+Examples:
+  gust sample cora.graph.safetensors --fanout 10,10 --batch-size 64 -o cora.sample.safetensors
+  gust partition cora.graph.safetensors -k 32 | gust sample --method cluster --parts-per-batch 4 | gust train`,
+  run: (inputs, o, common) =>
+    withIo(self, inputs, common, (io) => {
+      const start = performance.now();
+      const sampler = samplers.get(o.method);
+      const params = entryParams(samplers, sampler, o);
+      const graphDocument = io.one("graph", 'make one with "gust import" or "gust generate"');
+      const partition = sampler.needsPartition
+        ? io.one("partition", "gust partition GRAPH -k 32 | gust sample --method cluster")
+        : null;
+      const from = partition ? [graphDocument, partition] : [graphDocument];
+      const request: SampleRequest = {
+        graph: new Graph(graphDocument),
+        partition,
+        sampler,
+        params,
+        seed: common.seed,
+        provenance: io.provenance({ method: sampler.name, ...params }, from),
+      };
+      const counts = noCounts();
+      let digest: string | null = null;
+      if (io.toPipe) {
+        for (const chunk of sampleChunks(request, counts, { reuse: true })) {
+          digest = io.write(chunk);
+          if (io.showsProgress) io.say(`${counts.batches} batches, ${counts.arcs} arcs`);
+        }
+        if (counts.chunks > 1) digest = null;
+      } else {
+        const document: NewDocument = sampleDocument(request, counts);
+        digest = io.write(document);
+      }
+      const seconds = (performance.now() - start) / 1000;
+      const { batches, nodes, arcs, sizeBytes, chunks } = counts;
+      io.json({
+        method: sampler.name,
+        ...sampler.shape(params),
+        batches,
+        nodes,
+        edges: arcs,
+        bytes: sizeBytes,
+        chunks: io.toPipe ? chunks : 1,
+        seconds: Number(seconds.toFixed(4)),
+        edges_per_second: Math.round(arcs / seconds),
+        digest,
+      });
+      io.say(
+        `${sampler.name}: ${batches} batches, ${nodes} nodes, ${arcs} edges, ${(sizeBytes / 2 ** 20).toFixed(1)} MiB ` +
+          `in ${seconds.toFixed(2)} s (${(arcs / seconds / 1e6).toFixed(1)} million edges/s)`,
+      );
+    }),
+});

@@ -1,0 +1,212 @@
+/** Batches gathered into the flat arrays of sample documents, cut into pieces of bounded size. */
+import { call, NativeArray } from "../../ffi/native.ts";
+import type { BatchSizes, NativeBatches } from "../../ffi/native_sample.ts";
+import type { NewTensor } from "../format/document.ts";
+import type { Graph } from "../graph/graph.ts";
+import { indexDType } from "../graph/csr.ts";
+import type { BatchPlan } from "./sampler.ts";
+
+/** A piece of a sample: the tensors of a document. */
+export interface Part {
+  /** With `reuse`, valid until the next part is asked for. */
+  readonly tensors: readonly NewTensor[];
+  readonly numBatches: number;
+  /** Number of the first batch in its epoch. */
+  readonly firstStep: number;
+  /** Whether nothing follows. */
+  readonly last: boolean;
+  /** Nodes and arcs of all its batches. */
+  readonly numNodes: number;
+  readonly numArcs: number;
+  readonly sizeBytes: number;
+}
+
+export interface PartOptions {
+  /** Pieces take at most this much; a larger batch makes a piece of its own. */
+  readonly chunkBytes: number;
+  /** The arrays of a piece are overwritten by the next one. */
+  readonly reuse: boolean;
+}
+
+/** Batches that are sampled together take about this much at most, but for one batch per thread. */
+const GROUP_BYTES = 128 * 2 ** 20;
+
+interface Run {
+  readonly batches: NativeBatches;
+  readonly first: number;
+  count: number;
+}
+
+/** The batches of the piece that is being filled. */
+class Pending {
+  readonly runs: Run[] = [];
+  readonly sizes: BatchSizes[] = [];
+  readonly epochs: number[] = [];
+  firstStep = 0;
+  sizeBytes = 0;
+
+  add(batches: NativeBatches, index: number, epoch: number, step: number, sizeBytes: number): void {
+    if (this.sizes.length === 0) this.firstStep = step;
+    const run = this.runs.at(-1);
+    if (run?.batches === batches) run.count++;
+    else this.runs.push({ batches, first: index, count: 1 });
+    this.sizes.push(batches.sizes[index]!);
+    this.epochs.push(epoch);
+    this.sizeBytes += sizeBytes;
+  }
+}
+
+/** Memory for the arrays of a piece. Fresh pages cost more than what is written to them: a stream reuses its own. */
+class Buffers {
+  private readonly kept = new Map<string, NativeArray>();
+  constructor(private readonly reuse: boolean) {}
+
+  take<D extends "F32" | "I32" | "I64">(name: string, dtype: D, length: number): NativeArray<D> {
+    if (!this.reuse) return NativeArray.allocate(dtype, length, false);
+    let array = this.kept.get(name) as NativeArray<D> | undefined;
+    if (!array || array.length < length) {
+      array?.free();
+      array = NativeArray.allocate(dtype, Math.ceil(length * 1.1), false);
+      this.kept.set(name, array);
+    }
+    return array.slice(0, length);
+  }
+}
+
+/** Bytes of one batch in a document. */
+function batchBytes({ levels, edges }: BatchSizes, nodeBytes: number, isWeighted: boolean): number {
+  const blocks = edges.reduce((sum, arcs, h) => sum + 8 * (levels[h]! + 3) + arcs * (isWeighted ? 16 : 4), 0);
+  return 8 * (levels.length + 1) + levels.at(-1)! * nodeBytes + blocks;
+}
+
+/**
+ * Sample all epochs of a plan. Memory: the piece being filled and one group of batches.
+ * The same pieces for any thread count.
+ */
+export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: PartOptions): Generator<Part> {
+  const buffers = new Buffers(reuse);
+  const weights = graph.csr.values;
+  const nodeDType = indexDType(graph.numNodes);
+  const nodeBytes = nodeDType === "I32" ? 4 : 8;
+  let pending = new Pending();
+  for (let epoch = 0; epoch < plan.epochs; epoch++) {
+    const { nodes, ptr } = plan.seeds(epoch);
+    for (let first = 0; first + 1 < ptr.length;) {
+      const end = groupEnd(plan, ptr, first, weights ? 16 : 4);
+      const batches = plan.expand({ nodes, ptr: ptr.slice(first, end + 1) }, epoch, first);
+      for (let b = 0; b < end - first; b++) {
+        const sizeBytes = batchBytes(batches.sizes[b]!, nodeBytes, weights !== null);
+        if (pending.sizes.length > 0 && pending.sizeBytes + sizeBytes > chunkBytes) {
+          yield assemble(pending, plan, buffers, nodeDType, weights, false);
+          for (const run of pending.runs) if (run.batches !== batches) run.batches.close();
+          pending = new Pending();
+        }
+        pending.add(batches, b, epoch, first + b, sizeBytes);
+      }
+      first = end;
+    }
+  }
+  yield assemble(pending, plan, buffers, nodeDType, weights, true);
+  for (const run of pending.runs) run.batches.close();
+}
+
+/** The end of a group of batches that begins at `first`: one per thread at least, more while they are small. */
+function groupEnd(plan: BatchPlan, ptr: readonly number[], first: number, arcBytes: number): number {
+  let end = first, bytes = 0;
+  const least = first + call("gust_num_threads");
+  while (end + 1 < ptr.length && (end < least || bytes < GROUP_BYTES)) {
+    const count = ptr[end + 1]! - ptr[end]!;
+    bytes += plan.estimateArcs(count) * (arcBytes + 8) + 16 * count;
+    end++;
+  }
+  return end;
+}
+
+/** Running sums from 0, as I64. */
+function pointer(sizes: readonly number[]): BigInt64Array {
+  const ptr = new BigInt64Array(sizes.length + 1);
+  let sum = 0;
+  sizes.forEach((size, i) => ptr[i + 1] = BigInt(sum += size));
+  return ptr;
+}
+
+const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+
+function assemble(
+  { runs, sizes, epochs, firstStep, sizeBytes }: Pending,
+  plan: BatchPlan,
+  buffers: Buffers,
+  nodeDType: "I32" | "I64",
+  weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
+  last: boolean,
+): Part {
+  const counts = Array.from({ length: plan.epochs }, () => 0);
+  for (const epoch of epochs) counts[epoch]!++;
+  const nodeCounts = sizes.map(({ levels }) => levels.at(-1)!);
+  const nodes = buffers.take("nodes", nodeDType, total(nodeCounts)) as NativeArray<"I32">;
+  let at = 0;
+  for (const { batches, first, count } of runs) {
+    const size = total(batches.sizes.slice(first, first + count).map(({ levels }) => levels.at(-1)!));
+    batches.copyNodes(first, count, nodes.slice(at, size));
+    at += size;
+  }
+  const levelSizes = BigInt64Array.from(sizes.flatMap(({ levels }) => levels), BigInt);
+  const blocks = Array.from({ length: Math.max(plan.hops, 1) }, (_, h) => assembleBlock(runs, sizes, h, buffers, weights));
+  const tensor = (name: string, data: NativeArray | BigInt64Array, shape = [data.length]): NewTensor => ({
+    name,
+    dtype: data instanceof NativeArray ? data.dtype : "I64",
+    shape,
+    data,
+  });
+  return {
+    tensors: [
+      tensor("epoch_ptr", pointer(counts)),
+      tensor("node_ptr", pointer(nodeCounts)),
+      tensor("nodes", nodes),
+      tensor("level_size", levelSizes, [sizes.length, plan.hops + 1]),
+      ...blocks.flatMap((block, h) => Object.entries(block).map(([name, data]) => tensor(`block${h}.${name}`, data))),
+    ],
+    numBatches: sizes.length,
+    firstStep,
+    last,
+    numNodes: nodes.length,
+    numArcs: total(sizes.map(({ edges }) => total(edges))),
+    sizeBytes,
+  };
+}
+
+/** One block of all batches as flat arrays. */
+function assembleBlock(
+  runs: readonly Run[],
+  sizes: readonly BatchSizes[],
+  h: number,
+  buffers: Buffers,
+  weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
+): Record<string, NativeArray | BigInt64Array> {
+  const rows = sizes.map(({ levels }) => levels[h]!);
+  const arcs = sizes.map(({ edges }) => edges[h]!);
+  const indptr = buffers.take(`${h}.indptr`, "I64", total(rows) + sizes.length);
+  const indices = buffers.take(`${h}.indices`, "I32", total(arcs));
+  const edges = weights ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
+  const edgeWeight = weights ? buffers.take(`${h}.edge_weight`, "F32", total(arcs)) : null;
+  let batch = 0, row = 0, arc = 0;
+  for (const { batches, first, count } of runs) {
+    const numRows = total(rows.slice(batch, batch + count)) + count, numArcs = total(arcs.slice(batch, batch + count));
+    batches.copyBlock(first, count, h, {
+      indptr: indptr.slice(row, numRows),
+      indices: indices.slice(arc, numArcs),
+      edges: edges && edges.slice(arc, numArcs),
+      edgeWeight: edgeWeight && edgeWeight.slice(arc, numArcs),
+    }, weights);
+    batch += count;
+    row += numRows;
+    arc += numArcs;
+  }
+  return {
+    row_ptr: pointer(rows),
+    indptr,
+    edge_ptr: pointer(arcs),
+    indices,
+    ...(edges && edgeWeight ? { edges, edge_weight: edgeWeight } : {}),
+  };
+}

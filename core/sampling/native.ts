@@ -1,0 +1,11 @@
+/** The native sampler of a graph. */
+import { NativeSampler } from "../../ffi/native_sample.ts";
+import type { Graph } from "../graph/graph.ts";
+
+/** Rows sorted by time are sampled by position, others by original id; arc numbers are kept where there are weights. */
+export function nativeSampler(graph: Graph): NativeSampler {
+  return new NativeSampler(graph.csr, graph.nodeIds(), {
+    byPosition: graph.meta.row_order === "time",
+    keepEdges: graph.csr.values !== null,
+  });
+}

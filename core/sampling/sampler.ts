@@ -1,0 +1,80 @@
+/** What a sampler is: batches of seeds in an order, and how a batch grows into blocks. */
+import type { z } from "zod";
+import { NativeArray } from "../../ffi/native.ts";
+import type { NativeBatches } from "../../ffi/native_sample.ts";
+import type { Document } from "../format/document.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Entry } from "../registry.ts";
+import { type Part, type PartOptions, partsOf } from "./assemble.ts";
+
+/** What batches are drawn from. */
+export interface SampleInput {
+  readonly graph: Graph;
+  /** A partition of this graph, where the sampler needs one. */
+  readonly partition: Document | null;
+  readonly seed: number;
+}
+
+/** The seeds of an epoch: batch b has nodes[ptr[b] .. ptr[b+1]). */
+export interface EpochSeeds {
+  readonly nodes: NativeArray<"I64">;
+  readonly ptr: readonly number[];
+}
+
+/** How one set of params samples one graph. */
+export interface BatchPlan {
+  readonly epochs: number;
+  /** Blocks per batch; 0 = one square subgraph that every layer uses. */
+  readonly hops: number;
+  /** The seeds of an epoch, in order; valid until the next call. */
+  seeds(epoch: number): EpochSeeds;
+  /** Grow some batches of an epoch; `firstStep` is the number of the first one. */
+  expand(seeds: EpochSeeds, epoch: number, firstStep: number): NativeBatches;
+  /** Arcs that a batch of `count` seeds may have, roughly. */
+  estimateArcs(count: number): number;
+}
+
+export interface SamplerEntry extends Entry {
+  readonly needsPartition: boolean;
+  /** Number of blocks and of epochs for these params. */
+  shape(params: Record<string, unknown>): { hops: number; epochs: number };
+  /** The batches in pieces. */
+  parts(input: SampleInput, params: Record<string, unknown>, options: PartOptions): Iterable<Part>;
+}
+
+/** A sampler that draws batch by batch; its params are typed by its schema. */
+export function defineSampler<S extends z.ZodObject>(entry: {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  readonly params: S;
+  readonly needsPartition: boolean;
+  shape(params: z.infer<S>): { hops: number; epochs: number };
+  plan(input: SampleInput, params: z.infer<S>): BatchPlan;
+}): SamplerEntry {
+  const { plan, ...rest } = entry;
+  return {
+    ...rest as unknown as Omit<SamplerEntry, "parts">,
+    parts: (input, params, options) => partsOf(plan(input, params as z.infer<S>), input.graph, options),
+  };
+}
+
+/** 0, 1, 2, ... count - 1. */
+export function iota(count: number): NativeArray<"I64"> {
+  const array = NativeArray.allocate("I64", count, false);
+  for (let at = 0; at < count;) {
+    const { buffer, byteOffset, length } = array.window(at);
+    const words = new Int32Array(buffer, byteOffset, 2 * length);
+    for (let i = 0; i < length; i++) {
+      words[2 * i] = at + i;
+      words[2 * i + 1] = Math.floor((at + i) / 2 ** 32);
+    }
+    at += length;
+  }
+  return array;
+}
+
+/** Boundaries of batches of `size` out of `count`; the last one may be short. */
+export function batchPointer(count: number, size: number): number[] {
+  return Array.from({ length: Math.ceil(count / size) + 1 }, (_, b) => Math.min(b * size, count));
+}

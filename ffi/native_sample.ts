@@ -1,0 +1,356 @@
+/** Neighbour samples, induced subgraphs, shuffles, and rows of feature matrices in batch order. */
+import type { Csr } from "../core/graph/csr.ts";
+import { type DType, dtypes } from "./dtype.ts";
+import { call, callOut, NativeArray } from "./native.ts";
+
+export type Indices = NativeArray<"I32"> | NativeArray<"I64">;
+
+const code = (array: NativeArray<DType>) => dtypes[array.dtype].code;
+
+function needInteger(what: string, value: number, low = 0): void {
+  if (!Number.isSafeInteger(value) || value < low) throw new RangeError(`${what} ${value}, expected an integer of at least ${low}`);
+}
+
+/**
+ * Put `items` (below `numIds`) in a random order that depends on seed, epoch and original ids alone.
+ * @throws {NativeError} (data) for an item out of range.
+ */
+export function shuffle(
+  items: NativeArray<"I64">,
+  numIds: number,
+  ids: NativeArray<"I64"> | null,
+  key: { readonly seed: number; readonly epoch: number },
+): void {
+  if (ids && ids.length !== numIds) throw new RangeError(`${ids.length} ids, expected ${numIds}`);
+  call("gust_sample_shuffle", items.length, items.address, numIds, ids?.address ?? 0, key.seed, key.epoch);
+}
+
+/** Sizes of one sampled batch. */
+export interface BatchSizes {
+  /** Nodes within h hops, for h = 0 .. hops; one number for a square subgraph. */
+  readonly levels: readonly number[];
+  /** Arcs of each block. */
+  readonly edges: readonly number[];
+}
+
+const batchesFreed = new FinalizationRegistry<number>((handle) => call("gust_batches_destroy", handle));
+const samplersFreed = new FinalizationRegistry<number>((handle) => call("gust_sampler_destroy", handle));
+
+/** A group of batches in native memory; freed when collected, or by close(). */
+export class NativeBatches {
+  readonly sizes: readonly BatchSizes[];
+  #open = true;
+
+  constructor(private readonly handle: number, count: number, private readonly hops: number) {
+    batchesFreed.register(this, handle, this);
+    const levels = hops + 1, width = levels + Math.max(hops, 1);
+    const flat = new BigInt64Array(count * width);
+    call("gust_batches_sizes", handle, flat);
+    this.sizes = Array.from({ length: count }, (_, b) => {
+      const row = Array.from(flat.subarray(b * width, (b + 1) * width), Number);
+      return { levels: row.slice(0, levels), edges: row.slice(levels) };
+    });
+  }
+
+  private usable(): number {
+    if (!this.#open) throw new Error("use of closed batches");
+    return this.handle;
+  }
+
+  /** Copy the nodes of `count` batches from `first` on; `nodes` holds exactly them. */
+  copyNodes(first: number, count: number, nodes: Indices): void {
+    const total = this.sizes.slice(first, first + count).reduce((sum, { levels }) => sum + levels.at(-1)!, 0);
+    if (nodes.length !== total) throw new RangeError(`room for ${nodes.length} nodes, expected ${total}`);
+    call("gust_batches_copy_nodes", this.usable(), first, count, code(nodes), nodes.address);
+  }
+
+  /**
+   * Copy block `hop` of the same batches: `indptr` has rows + 1 elements per batch, the others one per arc. `edges`
+   * and `edgeWeight` need a sampler that keeps edges.
+   */
+  copyBlock(
+    first: number,
+    count: number,
+    hop: number,
+    to: {
+      readonly indptr: NativeArray<"I64">;
+      readonly indices: NativeArray<"I32">;
+      readonly edges: NativeArray<"I64"> | null;
+      readonly edgeWeight: NativeArray<"F32"> | null;
+    },
+    weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
+  ): void {
+    const sizes = this.sizes.slice(first, first + count);
+    const arcs = sizes.reduce((sum, { edges }) => sum + edges[hop]!, 0);
+    const rows = sizes.reduce((sum, { levels }) => sum + levels[this.hops === 0 ? 0 : hop]! + 1, 0);
+    for (const [array, wanted] of [[to.indptr, rows], [to.indices, arcs], [to.edges, arcs], [to.edgeWeight, arcs]] as const) {
+      if (array && array.length !== wanted) throw new RangeError(`room for ${array.length} elements of block ${hop}, expected ${wanted}`);
+    }
+    call(
+      "gust_batches_copy_block",
+      this.usable(),
+      first,
+      count,
+      hop,
+      to.indptr.address,
+      to.indices.address,
+      to.edges?.address ?? 0,
+      weights?.address ?? 0,
+      weights ? code(weights) : 0,
+      weights ? to.edgeWeight?.address ?? 0 : 0,
+    );
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    batchesFreed.unregister(this);
+    call("gust_batches_destroy", this.handle);
+  }
+}
+
+/** What distinguishes the random numbers of a group of batches. */
+export interface SampleKey {
+  readonly seed: number;
+  readonly epoch: number;
+  /** Number in the epoch of the group's first batch. */
+  readonly firstStep: number;
+}
+
+/** A graph being sampled. Keeps the graph's arrays alive. */
+export class NativeSampler {
+  private readonly handle: number;
+
+  /**
+   * @param ids  original ids, or null where they are the node numbers.
+   * @param byPosition  rows are sampled in stored order (rows sorted by time), not by original id.
+   * @param keepEdges  batches keep arc numbers, which edge weights need.
+   */
+  constructor(
+    readonly csr: Csr,
+    readonly ids: NativeArray<"I64"> | null,
+    { byPosition, keepEdges }: { readonly byPosition: boolean; readonly keepEdges: boolean },
+  ) {
+    if (csr.numRows !== csr.numCols) throw new RangeError(`sampling from a ${csr.numRows} x ${csr.numCols} matrix, expected a square one`);
+    if (csr.indptr.length !== csr.numRows + 1) throw new RangeError(`indptr has ${csr.indptr.length} elements, expected ${csr.numRows + 1}`);
+    if (csr.values && csr.values.length !== csr.indices.length) throw new RangeError(`${csr.values.length} weights of ${csr.indices.length} arcs`);
+    if (ids && ids.length !== csr.numRows) throw new RangeError(`${ids.length} ids, expected ${csr.numRows}`);
+    [this.handle] = callOut(
+      1,
+      "gust_sampler_create",
+      csr.numRows,
+      csr.indptr.address,
+      csr.indices.length,
+      csr.indices.address,
+      code(csr.indices),
+      ids?.address ?? 0,
+      byPosition ? 1 : 0,
+      keepEdges ? 1 : 0,
+    ) as [number];
+    samplersFreed.register(this, this.handle, this);
+  }
+
+  /**
+   * Sample neighbours for batches of seeds: batch b has seeds[ptr[b] .. ptr[b+1]). `fanout[h]` -1 takes all.
+   *
+   * @throws {NativeError} (data) for a node out of range or twice in a batch.
+   */
+  neighbors(seeds: NativeArray<"I64">, ptr: readonly number[], fanout: readonly number[], key: SampleKey): NativeBatches {
+    this.checkGroup(seeds, ptr);
+    for (const f of fanout) needInteger("fanout", f, -1);
+    if (fanout.length === 0 || fanout.length > 64) throw new RangeError(`${fanout.length} hops, expected 1 to 64`);
+    const words = BigInt64Array.from(fanout, BigInt);
+    const [handle] = callOut(
+      1,
+      "gust_sample_neighbors",
+      this.handle,
+      seeds.address,
+      BigInt64Array.from(ptr, BigInt),
+      ptr.length - 1,
+      words,
+      fanout.length,
+      key.seed,
+      key.epoch,
+      key.firstStep,
+    ) as [number];
+    return new NativeBatches(handle, ptr.length - 1, fanout.length);
+  }
+
+  /** Induced subgraphs of batches of nodes. @throws as neighbors() does. */
+  induced(nodes: NativeArray<"I64">, ptr: readonly number[]): NativeBatches {
+    this.checkGroup(nodes, ptr);
+    const [handle] = callOut(
+      1,
+      "gust_sample_induced",
+      this.handle,
+      nodes.address,
+      BigInt64Array.from(ptr, BigInt),
+      ptr.length - 1,
+    ) as [number];
+    return new NativeBatches(handle, ptr.length - 1, 0);
+  }
+
+  private checkGroup(items: NativeArray<"I64">, ptr: readonly number[]): void {
+    ptr.forEach((at, b) => needInteger("batch pointer", at, b === 0 ? 0 : ptr[b - 1]!));
+    if (ptr.length === 0 || ptr.at(-1)! > items.length) throw new RangeError(`batches end at ${ptr.at(-1)} of ${items.length} nodes`);
+  }
+
+  close(): void {
+    samplersFreed.unregister(this);
+    call("gust_sampler_destroy", this.handle);
+  }
+}
+
+/** Whether a block's arrays are sound: indptr rises from 0 to the arcs, indices are below `numCols`. O(arcs). */
+export function isSoundBlock(numCols: number, indptr: NativeArray<"I64">, indices: NativeArray<"I32">): boolean {
+  return callOut(1, "gust_batch_check", indptr.length - 1, numCols, indices.length, indptr.address, indices.address)[0] === 1;
+}
+
+// ---- rows -----------------------------------------------------------------------------------------------------
+
+/**
+ * Rows `index` of a row-major matrix, in that order, same dtype.
+ *
+ * @param numCols  elements per row; the matrix has array.length / numCols rows.
+ * @throws {NativeError} (data) for a row out of range.
+ */
+export function gatherRows<D extends DType>(array: NativeArray<D>, numCols: number, index: Indices): NativeArray<D> {
+  const out = NativeArray.allocate(array.dtype, index.length * numCols, false);
+  const rows = numCols === 0 ? 0 : array.length / numCols;
+  if (numCols === 0) return out;
+  const rowBytes = numCols * dtypes[array.dtype].size;
+  call("gust_rows_gather", index.length, index.address, code(index), rows, rowBytes, array.address, out.address);
+  return out;
+}
+
+/** Rows `index` of a CSR matrix as a CSR matrix, in that order. @throws {NativeError} (data) for a row out of range. */
+export function gatherCsrRows(csr: Csr, index: Indices): Csr {
+  const { indptr, numEntries } = gatherIndptr(csr, index);
+  const indices = NativeArray.allocate(csr.indices.dtype, numEntries, false) as Csr["indices"];
+  const values = csr.values ? NativeArray.allocate(csr.values.dtype, numEntries, false) as Csr["values"] : null;
+  gatherEntries(csr.indptr, csr.indices, index, indptr, indices);
+  if (csr.values) gatherEntries(csr.indptr, csr.values, index, indptr, values!);
+  return { numRows: index.length, numCols: csr.numCols, indptr, indices, values };
+}
+
+/** Row pointer of the gathered rows, beginning at `base`. */
+export function gatherIndptr(csr: Csr, index: Indices, base = 0): { indptr: NativeArray<"I64">; numEntries: number } {
+  const indptr = NativeArray.allocate("I64", index.length + 1, false);
+  const [numEntries] = callOut(
+    1,
+    "gust_rows_gather_indptr",
+    index.length,
+    index.address,
+    code(index),
+    csr.numRows,
+    csr.indptr.address,
+    csr.indices.length,
+    base,
+    indptr.address,
+  ) as [number];
+  return { indptr, numEntries };
+}
+
+/** One array of a CSR matrix (indices or values) for rows whose pointer gatherIndptr() made, into `to`. */
+export function gatherEntries(
+  fromIndptr: NativeArray<"I64">,
+  from: NativeArray<DType>,
+  index: Indices,
+  toIndptr: NativeArray<"I64">,
+  to: NativeArray<DType>,
+): void {
+  const first = index.length === 0 ? 0 : toIndptr.at(0);
+  const last = index.length === 0 ? 0 : toIndptr.at(index.length);
+  if (to.dtype !== from.dtype || to.length !== last - first) throw new RangeError(`room for ${to.length} ${to.dtype}, expected ${last - first} ${from.dtype}`);
+  call(
+    "gust_rows_gather_entries",
+    index.length,
+    index.address,
+    code(index),
+    fromIndptr.address,
+    dtypes[from.dtype].size,
+    from.address,
+    toIndptr.address,
+    to.address,
+  );
+}
+
+/**
+ * Rows start .. start + count of a CSR matrix: the row pointer is copied and begins at 0, the entries are not copied.
+ * @throws {NativeError} (data) if the row pointer does not rise inside the entries.
+ */
+export function sliceCsrRows(csr: Csr, start: number, count: number): Csr {
+  const window = csr.indptr.slice(start, count + 1);
+  const indptr = NativeArray.allocate("I64", count + 1, false);
+  call("gust_rows_rebase", count, window.address, csr.indices.length, indptr.address);
+  const first = window.at(0), entries = indptr.at(count);
+  const slice = <A extends { slice(start: number, count: number): A }>(array: A) => array.slice(first, entries);
+  return {
+    numRows: count,
+    numCols: csr.numCols,
+    indptr,
+    indices: slice(csr.indices as NativeArray<"I32">),
+    values: csr.values && slice(csr.values as NativeArray<"F32">),
+  };
+}
+
+/** Columns first .. first + count of a row-major matrix as a matrix of `count` columns, same dtype. */
+export function sliceColumns<D extends DType>(array: NativeArray<D>, numCols: number, first: number, count: number): NativeArray<D> {
+  const { size } = dtypes[array.dtype];
+  const rows = numCols === 0 ? 0 : array.length / numCols;
+  checkColumns(numCols, first, count);
+  const out = NativeArray.allocate(array.dtype, rows * count, false);
+  call("gust_rows_copy", rows, count * size, array.address + first * size, numCols * size, out.address, count * size);
+  return out;
+}
+
+/** Put a matrix of `count` columns into columns first .. first + count of `to`; the number of rows is theirs. */
+export function placeColumns<D extends DType>(from: NativeArray<D>, count: number, to: NativeArray<D>, numCols: number, first: number): void {
+  const { size } = dtypes[from.dtype];
+  checkColumns(numCols, first, count);
+  const rows = count === 0 ? 0 : from.length / count;
+  if (rows * numCols !== to.length && count > 0) throw new RangeError(`${rows} rows of ${numCols} into ${to.length} elements`);
+  call("gust_rows_copy", rows, count * size, from.address, count * size, to.address + first * size, numCols * size);
+}
+
+function checkColumns(numCols: number, first: number, count: number): void {
+  if (first < 0 || count < 0 || first + count > numCols) throw new RangeError(`columns ${first} + ${count} of ${numCols}`);
+}
+
+/** Columns first .. first + count of a CSR matrix (values F32 or ones) as dense rows of `count`. */
+export function csrColumns(csr: Csr, first: number, count: number): NativeArray<"F32"> {
+  checkColumns(csr.numCols, first, count);
+  if (csr.values && csr.values.dtype !== "F32") throw new TypeError(`values of ${csr.values.dtype}, expected F32`);
+  const out = NativeArray.allocate("F32", csr.numRows * count, false);
+  call(
+    "gust_rows_columns",
+    csr.numRows,
+    csr.indptr.address,
+    csr.indices.length,
+    csr.indices.address,
+    code(csr.indices),
+    csr.values?.address ?? 0,
+    first,
+    count,
+    out.address,
+  );
+  return out;
+}
+
+/** Counts the distinct rows among all that were added. */
+export class DistinctRows {
+  private readonly seen: NativeArray<"U8">;
+  /** Rows added, distinct ones among them. */
+  total = 0;
+  distinct = 0;
+
+  constructor(readonly numRows: number) {
+    this.seen = NativeArray.allocate("U8", numRows);
+  }
+
+  add(index: Indices): void {
+    const [fresh] = callOut(1, "gust_rows_mark", index.length, index.address, code(index), this.numRows, this.seen.address) as [number];
+    this.total += index.length;
+    this.distinct += fresh;
+  }
+}
