@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { GustError } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
-import { openFile, readStream } from "../core/format/read.ts";
+import { openInput, readStream } from "../core/format/read.ts";
 import { passOn, writeFile, writeStream } from "../core/format/write.ts";
 import { setThreads } from "../ffi/engine.ts";
 import { NativeError, openNative } from "../ffi/native.ts";
@@ -93,7 +93,7 @@ export class Io {
     }
     for (const input of this.inputs) {
       if (input === "-") yield* readStream(STDIN, "standard input");
-      else yield openFile(input);
+      else yield* openInput(input);
     }
   }
 
