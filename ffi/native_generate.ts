@@ -190,24 +190,23 @@ export class GraphGenerator {
   }
 }
 
-/** Ascending nodes of one part of a split, in pieces of at most `most` nodes looked at. */
+/**
+ * Ascending nodes of one part of a split, in pieces of at most `most` nodes looked at. A piece is valid until the next
+ * one is asked for.
+ */
 export function* splitNodes(
   part: NativeArray<"U8">,
   which: number,
   most: number,
-): Iterable<NativeArray<"I64">> {
+): Generator<NativeArray<"I64">> {
   const nodes = NativeArray.allocate("I64", Math.min(most, part.length), false);
-  for (let begin = 0; begin < part.length; begin += most) {
-    const end = Math.min(part.length, begin + most);
-    const [count] = callOut(
-      1,
-      "gust_generate_split_nodes",
-      part.address,
-      begin,
-      end,
-      which,
-      nodes.address,
-    ) as [number];
-    if (count > 0) yield nodes.slice(0, count);
+  try {
+    for (let begin = 0; begin < part.length; begin += most) {
+      const range = [begin, Math.min(part.length, begin + most)] as const;
+      const out = callOut(1, "gust_generate_split_nodes", part.address, ...range, which, nodes.address);
+      if (out[0]! > 0) yield nodes.slice(0, out[0]!);
+    }
+  } finally {
+    nodes.free();
   }
 }

@@ -14,7 +14,11 @@ export function* edgeListText(
 ): Generator<{ text: NativeArray<"U8">; edges: number }> {
   const items = generator.numItems, most = Math.min(PIECE_ITEMS, items);
   const buffer = NativeArray.allocate("U8", generator.textSize(most), false);
-  for (let begin = 0; begin < items; begin += most) {
-    yield generator.text(begin, Math.min(items, begin + most), buffer);
+  try {
+    for (let begin = 0; begin < items; begin += most) {
+      yield generator.text(begin, Math.min(items, begin + most), buffer);
+    }
+  } finally {
+    buffer.free();
   }
 }

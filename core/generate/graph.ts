@@ -87,10 +87,14 @@ function featureTensor(generator: GraphGenerator, { features, featureNoise = 1 }
   const rows = Math.max(1, Math.floor(PIECE_BYTES / (4 * features)));
   const data = function* () {
     const piece = NativeArray.allocate("F32", Math.min(rows, n) * features, false);
-    for (let begin = 0; begin < n; begin += rows) {
-      const end = Math.min(n, begin + rows);
-      generator.features(begin, end, features, featureNoise, piece);
-      yield piece.slice(0, (end - begin) * features);
+    try {
+      for (let begin = 0; begin < n; begin += rows) {
+        const end = Math.min(n, begin + rows);
+        generator.features(begin, end, features, featureNoise, piece);
+        yield piece.slice(0, (end - begin) * features);
+      }
+    } finally {
+      piece.free();
     }
   };
   return { name: "feat", dtype: "F32", shape: [n, features], data };
