@@ -36,12 +36,6 @@ Examples:
     ...registryOptions(generators),
   }).strict(),
   async run(inputs, options, common) {
-    if (inputs.length !== 1) {
-      throw new GustError(
-        "usage",
-        `${inputs.length} operands, expected one graph model: ${generators.names.join(", ")}`,
-      );
-    }
     const entry = generators.get(inputs[0]!);
     const params = entryParams(generators, entry, options);
     const { edgeList } = options;

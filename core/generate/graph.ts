@@ -45,7 +45,6 @@ export function generateGraph(
     num_features: features,
     num_classes: classes,
     row_order: "index",
-    name: entry.name,
   };
   const tensors: NewTensor[] = [
     { name: "indptr", dtype: "I64", shape: [n + 1], data: indptr },
