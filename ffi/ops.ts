@@ -215,7 +215,7 @@ export const ops = {
   // ---- sparse ----
   spmm: row(
     "out[i] = left[i] * reduce over e in row i of values[e] * right[j] * x[j] + diagonal[i] * x[i], j = indices[e]; " +
-      "max and min write the winning position in the row's edges to arg (-1: none)",
+      "max and min write the number of the winning edge, the first of equals, to arg (-1: none)",
     {
       indptr: input("I64", "n+1"),
       indices: input("index", "e"),
@@ -227,6 +227,11 @@ export const ops = {
       out: output("real", "n", "f"),
       arg: optionalOutput("I64", "n", "f"),
       reduce: int,
+    },
+    {
+      verify({ x, out, diagonal }) {
+        return diagonal && out!.rows > x!.rows ? `diagonal: x has ${x!.rows} rows, expected ${out!.rows} or more` : null;
+      },
     },
   ),
   spmm_arg_backward: row("out[j, c] = sum over i with arg[i, c] an edge to j of values[e] * g[i, c]", {

@@ -1,0 +1,267 @@
+// Rows of x reduced by a CSR pattern: the kernel under spmm, segment_reduce and scatter_add.
+//
+//   out[i, :] = left[i] * reduce over e in row i of weight(e) * x[column(e), :] + diagonal[i] * x[i, :]
+//
+// Shapes: pattern (n, m) with nnz entries, x (m, f), out (n, f).
+// Owner: a task owns whole rows (RowGrid), hubs excepted: these are cut into chunks of kHubEntries whose results are
+//   combined in order. A row is taken in panels of up to kPanel vectors that stay in registers over its entries.
+// Memory: nnz * f reads of x, whose rows lie anywhere: that is what the product costs, and rows to come are
+//   prefetched. Besides, n * f writes; indices, values and right once per panel.
+// Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in float32, so
+//   its bits depend on neither threads nor f.
+// Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
+#pragma once
+
+#include "panel.h"
+#include "row_grid.h"
+
+GUST_OPS_BEGIN
+
+/** `reductions` of ffi/ops.ts. */
+enum class Reduce : int64_t { kSum = 0, kMean = 1, kMax = 2, kMin = 3 };
+
+/** column(e) from a list. */
+template <class I>
+struct Listed {
+  const I* list;
+  int64_t operator[](int64_t e) const { return static_cast<int64_t>(list[e]); }
+};
+/** column(e) = e: rows are ranges of x, and the hardware sees what comes next. */
+struct InPlace {
+  int64_t operator[](int64_t e) const { return e; }
+};
+
+/** One call; absent factors are null. */
+template <class X, class Columns>
+struct Aggregate {
+  using T = Sum<X>;
+  const int64_t* indptr;
+  int64_t n, nnz, f;
+  Columns columns;
+  const X* x;
+  T* out;
+  const T *values = nullptr, *left = nullptr, *right = nullptr, *diagonal = nullptr;
+  Reduce reduce = Reduce::kSum;
+  int64_t* arg = nullptr;  // of max and min: the winning entry, -1 for none
+};
+
+/** Weights of entries, one type per case, so that the loops have no branches. */
+struct UnitWeight {};
+template <class T>
+struct EntryWeight {
+  const T* values;
+  T operator()(int64_t e, int64_t) const { return values[e]; }
+};
+template <class T>
+struct ColumnWeight {
+  const T* right;
+  T operator()(int64_t, int64_t column) const { return right[column]; }
+};
+template <class T>
+struct ProductWeight {
+  const T *values, *right;
+  T operator()(int64_t e, int64_t column) const { return values[e] * right[column]; }
+};
+
+/** Any of these, decided entry by entry: for max and min, whose loops are slower anyway. */
+template <class T>
+struct AnyWeight {
+  const T *values, *right;
+  T operator()(int64_t e, int64_t column) const { return (values ? values[e] : T{1}) * (right ? right[column] : T{1}); }
+};
+
+template <class T, class F>
+void with_weight(const T* values, const T* right, F&& f) {
+  if (values && right) f(ProductWeight<T>{values, right});
+  else if (values) f(EntryWeight<T>{values});
+  else if (right) f(ColumnWeight<T>{right});
+  else f(UnitWeight{});
+}
+
+/** Cache lines of x on their way: as many as hide memory latency without pushing each other out of the L1 cache. */
+constexpr int kLinesAhead = 64;
+
+/** The panels of x in entries begin .. end-1, weighted, one call of f(e, vectors) each. */
+template <int V, bool Some, class Weight, class X, class Columns, class F>
+inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, const Panel& panel, int64_t begin,
+                      int64_t end, F&& f) {
+  using T = Sum<X>;
+  constexpr int64_t ahead = kLinesAhead * 64 / (V * kLanes<T> * static_cast<int>(sizeof(X)));
+  for (int64_t e = begin; e < end; ++e) {
+    if constexpr (!std::is_same_v<Columns, InPlace>)
+      prefetch_panel<V>(a.x + a.columns[std::min(e + ahead, a.nnz - 1)] * a.f, panel);
+    const int64_t column = a.columns[e];
+    Vec<T> term[V];
+    load_panel<V, Some>(a.x + column * a.f, panel, term);
+    if constexpr (!std::is_same_v<Weight, UnitWeight>) {
+      const T w = weight(e, column);
+      for (int v = 0; v < V; ++v) term[v] *= w;
+    }
+    f(e, term);
+  }
+}
+
+/** out[i] = left[i] * (result / degree, if mean) + diagonal[i] * x[i] */
+template <int V, bool Some, class X, class Columns>
+inline void finish_row(const Aggregate<X, Columns>& a, const Panel& panel, int64_t i, Vec<Sum<X>> (&result)[V]) {
+  using T = Sum<X>;
+  if (a.reduce == Reduce::kMean) {
+    const T degree = static_cast<T>(std::max<int64_t>(1, a.indptr[i + 1] - a.indptr[i]));
+    for (int v = 0; v < V; ++v) result[v] /= degree;
+  }
+  if (a.left) {
+    const T left = a.left[i];
+    for (int v = 0; v < V; ++v) result[v] *= left;
+  }
+  if (a.diagonal) {
+    Vec<T> own[V];
+    load_panel<V, Some>(a.x + i * a.f, panel, own);
+    const T diagonal = a.diagonal[i];
+    for (int v = 0; v < V; ++v) result[v] += diagonal * own[v];
+  }
+  store_panel<V, Some, T>(a.out + i * a.f, panel, result);
+}
+
+/** Sums and means of rows begin .. end-1, one panel. */
+template <int V, bool Some, class Weight, class X, class Columns>
+void sum_rows(const Aggregate<X, Columns>& of, const Weight weight, const Panel panel, int64_t begin, int64_t end) {
+  const Aggregate<X, Columns> a = of;  // a copy of its own: stores to out cannot change it
+  for (int64_t i = begin; i < end; ++i) {
+    Vec<Sum<X>> sum[V] = {};
+    for_terms<V, Some>(a, weight, panel, a.indptr[i], a.indptr[i + 1], [&](int64_t, const auto& term) {
+      for (int v = 0; v < V; ++v) sum[v] += term[v];
+    });
+    finish_row<V, Some>(a, panel, i, sum);
+  }
+}
+
+/** Whether a term takes the place of the best so far: the first of equals stays, and so does the first NaN. */
+template <bool Largest, class T>
+inline auto beats(const T& term, const T& best) {
+  if constexpr (Largest) return ((term <= best) == 0) & (best == best);
+  else return ((term >= best) == 0) & (best == best);
+}
+
+/** Maxima or minima of rows begin .. end-1, one panel. No row has more than 2^31 entries: hubs come in chunks. */
+template <int V, bool Some, bool Largest, class X, class Columns>
+void extremum_rows(const Aggregate<X, Columns>& of, const Panel panel, int64_t begin, int64_t end) {
+  using T = Sum<X>;
+  using Position = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
+  const Aggregate<X, Columns> a = of;
+  const AnyWeight<T> weight{a.values, a.right};
+  for (int64_t i = begin; i < end; ++i) {
+    const int64_t first = a.indptr[i], last = a.indptr[i + 1];
+    Vec<T> best[V] = {};
+    Vec<Position> at[V];
+    for (int v = 0; v < V; ++v) at[v] = Vec<Position>{} - 1;
+    for_terms<V, Some>(a, weight, panel, first, std::min(first + 1, last), [&](int64_t, const auto& term) {
+      for (int v = 0; v < V; ++v) {
+        best[v] = term[v];
+        at[v] = Vec<Position>{};
+      }
+    });
+    for_terms<V, Some>(a, weight, panel, first + 1, last, [&](int64_t e, const auto& term) {
+      for (int v = 0; v < V; ++v) {
+        const auto wins = beats<Largest>(term[v], best[v]);
+        best[v] = wins ? term[v] : best[v];
+        at[v] = wins ? Vec<Position>{} + static_cast<Position>(e - first) : at[v];
+      }
+    });
+    finish_row<V, Some>(a, panel, i, best);
+    if (!a.arg) continue;
+    for (int v = 0; v < V; ++v) {
+      int64_t* to = a.arg + i * a.f + (v + 1 < V ? panel.first + v * kLanes<T> : panel.last);
+      for (int l = 0; l < panel.count; ++l) to[l] = last > first ? first + at[v][l] : -1;
+    }
+  }
+}
+
+/** Rows begin .. end-1, all panels. */
+template <class Weight, class X, class Columns>
+void reduce_rows(const Aggregate<X, Columns>& a, const Weight& weight, int64_t begin, int64_t end) {
+  using T = Sum<X>;
+  if (a.reduce == Reduce::kSum || a.reduce == Reduce::kMean) {
+    for_panels<T>(a.f, [&](auto v, auto some, const Panel& panel) {
+      sum_rows<v(), some()>(a, weight, panel, begin, end);
+    });
+  } else {
+    // Winners and their positions take three times the registers.
+    for_panels<T, 2>(a.f, [&](auto v, auto some, const Panel& panel) {
+      if (a.reduce == Reduce::kMax) extremum_rows<v(), some(), true>(a, panel, begin, end);
+      else extremum_rows<v(), some(), false>(a, panel, begin, end);
+    });
+  }
+}
+
+/** Combine the results of the chunks of one hub, in order, into its row. */
+template <class X, class Columns>
+void combine_chunks(const Aggregate<X, Columns>& a, int64_t row, int64_t chunks, const Sum<X>* partial,
+                    const int64_t* partial_arg) {
+  using T = Sum<X>;
+  const bool sums = a.reduce == Reduce::kSum || a.reduce == Reduce::kMean;
+  const T degree = static_cast<T>(a.indptr[row + 1] - a.indptr[row]);
+  for (int64_t j = 0; j < a.f; ++j) {
+    T result = partial[j];
+    int64_t winner = 0;
+    for (int64_t k = 1; k < chunks; ++k) {
+      const T term = partial[k * a.f + j];
+      if (sums) {
+        result += term;
+      } else if (a.reduce == Reduce::kMax ? beats<true>(term, result) : beats<false>(term, result)) {
+        result = term;
+        winner = k;
+      }
+    }
+    if (a.reduce == Reduce::kMean) result /= degree;
+    if (a.left) result *= a.left[row];
+    if (a.diagonal) result += a.diagonal[row] * static_cast<T>(to_float(a.x[row * a.f + j]));
+    a.out[row * a.f + j] = result;
+    if (a.arg) a.arg[row * a.f + j] = partial_arg[winner * a.f + j];
+  }
+}
+
+/** Hubs: all their chunks in parallel, then row by row. */
+template <class Weight, class X, class Columns>
+void reduce_hubs(const Aggregate<X, Columns>& a, const Weight& weight, const std::vector<int64_t>& hubs,
+                 Context& context) {
+  using T = Sum<X>;
+  const std::vector<HubChunk> chunks = hub_chunks(a.indptr, hubs);
+  const int64_t count = static_cast<int64_t>(chunks.size());
+  T* partial = context.scratch<T>(count * a.f);
+  int64_t* partial_arg = a.arg ? context.scratch<int64_t>(count * a.f) : nullptr;
+  parallel_tasks(count, [&](int64_t k) {
+    const int64_t run[2] = {chunks[k].begin, chunks[k].end};
+    Aggregate<X, Columns> one = a;  // the chunk as a matrix of one row
+    one.indptr = run;
+    one.n = 1;
+    one.left = one.diagonal = nullptr;
+    if (one.reduce == Reduce::kMean) one.reduce = Reduce::kSum;
+    one.out = partial + k * a.f;
+    one.arg = partial_arg ? partial_arg + k * a.f : nullptr;
+    reduce_rows(one, weight, 0, 1);
+  });
+  std::vector<int64_t> starts(hubs.size() + 1);
+  for (size_t h = 0; h < hubs.size(); ++h)
+    starts[h + 1] = starts[h] + num_chunks(a.indptr[hubs[h] + 1] - a.indptr[hubs[h]], kHubEntries);
+  parallel_for(static_cast<int64_t>(hubs.size()), 8, [&](int64_t begin, int64_t end) {
+    for (int64_t h = begin; h < end; ++h)
+      combine_chunks(a, hubs[h], starts[h + 1] - starts[h], partial + starts[h] * a.f,
+                     partial_arg ? partial_arg + starts[h] * a.f : nullptr);
+  });
+}
+
+template <class Weight, class X, class Columns>
+void aggregate_weighted(const Aggregate<X, Columns>& a, const Weight& weight, Context& context) {
+  if (a.f == 0 || a.n == 0) return;
+  const std::vector<int64_t> hubs = RowGrid(a.indptr, a.n, a.f).for_rows([&](int64_t begin, int64_t end) {
+    reduce_rows(a, weight, begin, end);
+  });
+  if (!hubs.empty()) reduce_hubs(a, weight, hubs, context);
+}
+
+template <class X, class Columns>
+void aggregate(const Aggregate<X, Columns>& a, Context& context) {
+  with_weight<Sum<X>>(a.values, a.right, [&](const auto& weight) { aggregate_weighted(a, weight, context); });
+}
+
+GUST_OPS_END

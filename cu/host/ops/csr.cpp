@@ -1,0 +1,121 @@
+// CSR matrices: transpose, row sums, scaling, conversion to dense.
+//
+// Shapes: pattern (n, m) with nnz entries; values (nnz), absent: ones.
+// Owner: transpose - runs of entries, see grouping.h; row_sum and to_dense - rows (RowGrid); scale - runs of entries.
+// Memory: each array once, the transpose twice plus its counters and one random write per entry and output.
+// Determinism: the transpose is a stable sort; row sums are taken in fixed lanes, in float64.
+#include "dense.h"
+#include "grouping.h"
+
+GUST_OPS_BEGIN
+
+void csr_transpose(const csr_transpose_args& args, Context& context) {
+  const Slot &indptr_slot = context.slot(args.indptr), &indices_slot = context.slot(args.indices);
+  const Slot &out_indptr = context.slot(args.out_indptr), &out_indices_slot = context.slot(args.out_indices);
+  const int64_t n = indptr_slot.size() - 1, m = out_indptr.size() - 1;
+  const int64_t* indptr = indptr_slot.as<int64_t>();
+  int64_t* order = context.slot(args.order).as<int64_t>();
+  dispatch_index(indices_slot.dtype, [&](auto tag) {
+    using I = decltype(tag);
+    const I* indices = indices_slot.as<I>();
+    dispatch_index(out_indices_slot.dtype, [&](auto out_tag) {
+      using O = decltype(out_tag);
+      O* out_indices = out_indices_slot.as<O>();
+      group_stable(
+          indices_slot.size(), m, out_indptr.as<int64_t>(), context,
+          [=](int64_t begin, int64_t end, int64_t* counts) {
+            for (int64_t e = begin; e < end; ++e) ++counts[indices[e]];
+          },
+          [=](int64_t begin, int64_t end, int64_t* next) {
+            int64_t row = begin < end ? row_of_entry(indptr, n, begin) : 0;
+            for (int64_t e = begin; e < end; ++e) {
+              while (e >= indptr[row + 1]) ++row;
+              const int64_t at = next[indices[e]]++;
+              out_indices[at] = static_cast<O>(row);
+              order[at] = e;
+            }
+          });
+    });
+  });
+}
+
+namespace {
+
+/** out[i] = sum of term(e) over row i */
+template <class T, class Term>
+void sum_terms(const int64_t* indptr, int64_t n, T* out, const Term& term) {
+  auto sum_row = [=](int64_t i) {
+    const int64_t first = indptr[i];
+    out[i] = static_cast<T>(lane_sum<double>(indptr[i + 1] - first, [=](int64_t k) { return term(first + k); }));
+  };
+  const std::vector<int64_t> hubs = RowGrid(indptr, n, 8).for_rows([=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sum_row(i);
+  });
+  // One thread adds some billions of entries per second: no need to cut a hub.
+  parallel_for(static_cast<int64_t>(hubs.size()), 1, [&](int64_t h, int64_t) { sum_row(hubs[h]); });
+}
+
+}  // namespace
+
+void csr_row_sum(const csr_row_sum_args& args, Context& context) {
+  const Slot& out_slot = context.slot(args.out);
+  const int64_t n = out_slot.size();
+  const int64_t* indptr = context.slot(args.indptr).as<int64_t>();
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* values = context.slot(args.values).as<T>();
+    T* out = out_slot.as<T>();
+    const double power = args.power;
+    if (!values || power == 0)
+      parallel_for(n, kGrain, [=](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(indptr[i + 1] - indptr[i]);
+      });
+    else if (power == 1) sum_terms(indptr, n, out, [=](int64_t e) { return std::fabs(values[e]); });
+    else if (power == 2) sum_terms(indptr, n, out, [=](int64_t e) { return static_cast<double>(values[e]) * values[e]; });
+    else sum_terms(indptr, n, out, [=](int64_t e) { return std::pow(std::fabs(static_cast<double>(values[e])), power); });
+  });
+}
+
+void csr_scale(const csr_scale_args& args, Context& context) {
+  const Slot &indices_slot = context.slot(args.indices), &out_slot = context.slot(args.out);
+  const Slot& indptr_slot = context.slot(args.indptr);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T *values = context.slot(args.values).as<T>(), *left = context.slot(args.left).as<T>();
+    const T* right = context.slot(args.right).as<T>();
+    T* out = out_slot.as<T>();
+    dispatch_index(indices_slot.dtype, [&](auto index) {
+      using I = decltype(index);
+      const I* indices = indices_slot.as<I>();
+      for_entries(indptr_slot.as<int64_t>(), indptr_slot.size() - 1, kGrain, [=](int64_t i, int64_t begin, int64_t end) {
+        const T scale = left ? left[i] : T{1};
+        for (int64_t e = begin; e < end; ++e) {
+          const T value = values ? scale * values[e] : scale;
+          out[e] = right ? value * right[indices[e]] : value;
+        }
+      });
+    });
+  });
+}
+
+void csr_to_dense(const csr_to_dense_args& args, Context& context) {
+  const Slot &indices_slot = context.slot(args.indices), &out_slot = context.slot(args.out);
+  const int64_t* indptr = context.slot(args.indptr).as<int64_t>();
+  const int64_t f = out_slot.cols;
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* values = context.slot(args.values).as<T>();
+    T* out = out_slot.as<T>();
+    dispatch_index(indices_slot.dtype, [&](auto index) {
+      using I = decltype(index);
+      const I* indices = indices_slot.as<I>();
+      parallel_for(out_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
+        std::fill(out + begin * f, out + end * f, T{0});
+        for (int64_t i = begin; i < end; ++i)
+          for (int64_t e = indptr[i]; e < indptr[i + 1]; ++e) out[i * f + indices[e]] += values ? values[e] : T{1};
+      });
+    });
+  });
+}
+
+GUST_OPS_END

@@ -1,0 +1,118 @@
+// Rows by index: gather out[i] = x[index[i]], and its adjoint scatter_add out[index[i]] += x[i].
+//
+// Shapes: x (m, f), index (n), out (n, f) for gather; x (n, f), index (n), out (m, f) for scatter_add. A negative index
+//   gives a zero row, or is left out.
+// Owner: tasks own rows of out. scatter_add first sorts the items by index (grouping.h) and then sums the rows of each
+//   output row as a sparse product (aggregate.h), instead of adding to shared memory.
+// Memory: n * f reads at random rows, prefetched; out once. scatter_add besides: 8 * n + 8 * m bytes of positions.
+// Determinism: gather moves; scatter_add adds in order of i.
+#include "aggregate.h"
+#include "grouping.h"
+
+GUST_OPS_BEGIN
+namespace {
+
+/** out[i] = copy(x[index[i]]) for rows of f elements. */
+template <class To, class From, class I, class Copy>
+void gather_rows(const From* x, const I* index, int64_t n, int64_t f, To* out, const Copy& copy) {
+  const int64_t row_bytes = f * static_cast<int64_t>(sizeof(From));
+  const int64_t ahead = std::clamp<int64_t>(4096 / std::max<int64_t>(row_bytes, 64), 1, 64);
+  const int64_t grain = std::clamp<int64_t>(kTaskWork / std::max<int64_t>(f, 1), 1, kTaskWork / 4);
+  parallel_for(n, grain, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t next = static_cast<int64_t>(index[std::min(i + ahead, n - 1)]);
+      if (next >= 0)
+        for (int64_t b = 0; b < row_bytes; b += 64) __builtin_prefetch(reinterpret_cast<const char*>(x + next * f) + b);
+      const int64_t j = static_cast<int64_t>(index[i]);
+      if (j < 0) std::memset(static_cast<void*>(out + i * f), 0, static_cast<size_t>(f) * sizeof(To));
+      else copy(x + j * f, out + i * f);
+    }
+  });
+}
+
+/** Same type on both sides: rows are bytes; single elements skip the call to memcpy. */
+template <class I>
+void gather_bytes(const Slot& x, const Slot& index_slot, const Slot& out) {
+  const int64_t f = x.cols, size = dtype_size(x.dtype);
+  const I* index = index_slot.as<I>();
+  auto elements = [&](auto tag) {
+    using E = decltype(tag);
+    if (f == 1) return gather_rows(x.as<E>(), index, out.rows, 1, out.as<E>(), [](const E* from, E* to) { *to = *from; });
+    const size_t bytes = static_cast<size_t>(f) * sizeof(E);
+    gather_rows(x.as<E>(), index, out.rows, f, out.as<E>(), [=](const E* from, E* to) { std::memcpy(to, from, bytes); });
+  };
+  switch (size) {
+    case 1: return elements(uint8_t{});
+    case 2: return elements(uint16_t{});
+    case 4: return elements(uint32_t{});
+    case 8: return elements(uint64_t{});
+  }
+}
+
+template <class From, class I>
+void gather_converted(const Slot& x, const Slot& index, const Slot& out) {
+  dispatch_real(out.dtype, [&](auto tag) {
+    using To = decltype(tag);
+    const int64_t f = x.cols;
+    gather_rows(x.as<From>(), index.as<I>(), out.rows, f, out.as<To>(), [=](const From* from, To* to) {
+      if constexpr (std::is_same_v<To, float> && !std::is_integral_v<From> && !std::is_same_v<From, double>) {
+        constexpr int lanes = kLanes<float>;
+        int64_t c = 0;
+        for (; c + lanes <= f; c += lanes) store<float>(to + c, load(from + c));
+        if (c < f) store_some<float>(to + c, load_some(from + c, static_cast<int>(f - c)), static_cast<int>(f - c));
+      } else if constexpr (std::is_integral_v<From>) {
+        for (int64_t c = 0; c < f; ++c) to[c] = static_cast<To>(from[c]);
+      } else {
+        for (int64_t c = 0; c < f; ++c) to[c] = static_cast<To>(to_float(from[c]));
+      }
+    });
+  });
+}
+
+}  // namespace
+
+void gather(const gather_args& args, Context& context) {
+  const Slot &x = context.slot(args.x), &index = context.slot(args.index), &out = context.slot(args.out);
+  dispatch_index(index.dtype, [&](auto tag) {
+    using I = decltype(tag);
+    if (x.dtype == out.dtype) return gather_bytes<I>(x, index, out);
+    switch (x.dtype) {
+      case GUST_F64: return gather_converted<double, I>(x, index, out);
+      case GUST_F32: return gather_converted<float, I>(x, index, out);
+      case GUST_F16: return gather_converted<half, I>(x, index, out);
+      case GUST_BF16: return gather_converted<bfloat16, I>(x, index, out);
+      case GUST_U8: return gather_converted<uint8_t, I>(x, index, out);
+      case GUST_I8: return gather_converted<int8_t, I>(x, index, out);
+    }
+    fail(GUST_EINVAL, "x of dtype %d into a result of dtype %d: only F16, BF16, F32, F64, U8 and I8 are converted",
+         x.dtype, out.dtype);
+  });
+}
+
+void scatter_add(const scatter_add_args& args, Context& context) {
+  const Slot &x = context.slot(args.x), &index_slot = context.slot(args.index), &out = context.slot(args.out);
+  const int64_t items = index_slot.size(), groups = out.rows;
+  int64_t* starts = context.scratch<int64_t>(groups + 1);
+  int64_t* order = context.scratch<int64_t>(items);
+  dispatch_index(index_slot.dtype, [&](auto tag) {
+    using I = decltype(tag);
+    const I* index = index_slot.as<I>();
+    group_stable(
+        items, groups, starts, context,
+        [=](int64_t begin, int64_t end, int64_t* counts) {
+          for (int64_t i = begin; i < end; ++i)
+            if (index[i] >= 0) ++counts[index[i]];
+        },
+        [=](int64_t begin, int64_t end, int64_t* next) {
+          for (int64_t i = begin; i < end; ++i)
+            if (index[i] >= 0) order[next[index[i]]++] = i;
+        });
+  });
+  dispatch_real(out.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    Aggregate<T, Listed<int64_t>> sum{starts, groups, starts[groups], out.cols, {order}, x.as<T>(), out.as<T>()};
+    aggregate_weighted(sum, UnitWeight{}, context);
+  });
+}
+
+GUST_OPS_END

@@ -1,0 +1,41 @@
+// Sparse x dense: out = left * (A @ (right * x)) + diagonal * x with A in CSR, or the row-wise mean, maximum, minimum.
+// Formula, owners, memory traffic and determinism: aggregate.h. x may be stored as float16 or bfloat16: half the
+// bytes to gather, sums in float32.
+#include "aggregate.h"
+
+GUST_OPS_BEGIN
+
+void spmm(const spmm_args& args, Context& context) {
+  const Slot &indptr = context.slot(args.indptr), &indices = context.slot(args.indices), &x = context.slot(args.x);
+  const Slot &out = context.slot(args.out), &arg = context.slot(args.arg);
+  if (args.reduce < 0 || args.reduce > static_cast<int64_t>(Reduce::kMin))
+    fail(GUST_EINVAL, "reduction %lld, expected 0 (sum) to 3 (min)", static_cast<long long>(args.reduce));
+  auto run = [&](auto tag) {
+    using X = decltype(tag);
+    using T = Sum<X>;
+    if (out.dtype != (std::is_same_v<T, double> ? GUST_F64 : GUST_F32))
+      fail(GUST_EINVAL, "result of dtype %d for x of dtype %d, expected F64 for F64 and F32 for F32, F16 and BF16",
+           out.dtype, x.dtype);
+    dispatch_index(indices.dtype, [&](auto index) {
+      using I = decltype(index);
+      Aggregate<X, Listed<I>> a{indptr.as<int64_t>(), out.rows, indices.size(), x.cols, {indices.as<I>()},
+                                x.as<X>(), out.as<T>()};
+      a.values = context.slot(args.values).as<T>();
+      a.left = context.slot(args.left).as<T>();
+      a.right = context.slot(args.right).as<T>();
+      a.diagonal = context.slot(args.diagonal).as<T>();
+      a.reduce = static_cast<Reduce>(args.reduce);
+      a.arg = arg.as<int64_t>();
+      aggregate(a, context);
+    });
+  };
+  switch (x.dtype) {
+    case GUST_F32: return run(float{});
+    case GUST_F64: return run(double{});
+    case GUST_F16: return run(half{});
+    case GUST_BF16: return run(bfloat16{});
+  }
+  fail(GUST_EINVAL, "x of dtype %d, expected F32, F64, F16 or BF16", x.dtype);
+}
+
+GUST_OPS_END

@@ -1,0 +1,273 @@
+import { describe, expect, test } from "bun:test";
+import * as reference from "../../core/reference/spmm.ts";
+import { reductions } from "../../ffi/ops.ts";
+import { maxDegree, patternTensors, randomCsr, type Shape, vector } from "./_csr.ts";
+import {
+  engine,
+  expectClose,
+  expectEverywhere,
+  expectSameOnThreads,
+  numbers,
+  onEveryIsa,
+  randoms,
+  type Real,
+  realTypes,
+  roundoff,
+  tensor,
+} from "./_ops.ts";
+
+/**
+ * Terms are below 1, so a partial sum of d of them stays near sqrt(d) and each of d additions is off by u times that
+ * with either sign: u * d in total. The scales add four roundings.
+ */
+const tolerance = (dtype: Real, d: number) => roundoff[dtype] * (d + 8);
+
+/** A(3 x 3) = [[2, 0, 5], [0, 0, 0], [1, 3 + 4, 0]] */
+const small = {
+  numRows: 3,
+  numCols: 3,
+  indptr: [0, 2, 2, 5],
+  indices: [0, 2, 0, 1, 1],
+  values: [2, 5, 1, 3, 4],
+};
+const smallX = [1, 10, 2, 20, 3, 30];
+
+// One width per class of the kernels: below a vector, whole vectors, an overlapping last one, several panels.
+const widths = [1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 64, 100, 128, 129, 200, 300, 1024];
+
+describe.each([...realTypes])("spmm() %s", (dtype) => {
+  test.each(["I32", "I64"] as const)("does sum, mean, max and min by hand with %s indices", (index) => {
+    const x = tensor(dtype, [3, 2], smallX), out = tensor(dtype, [3, 2]), arg = tensor("I64", [3, 2]);
+    const csr = { ...patternTensors(small, index), values: vector(dtype, small.values) };
+    const run = (reduce: keyof typeof reductions) => {
+      engine.run("spmm", { ...csr, x, out, arg, reduce: reductions[reduce] });
+      return numbers(out);
+    };
+    expect(run("sum")).toEqual([17, 170, 0, 0, 15, 150]);
+    expect(run("mean")).toEqual([8.5, 85, 0, 0, 5, 50]);
+    expect(run("max")).toEqual([15, 150, 0, 0, 8, 80]);
+    expect(numbers(arg)).toEqual([1, 1, -1, -1, 4, 4]);
+    expect(run("min")).toEqual([2, 20, 0, 0, 1, 10]);
+    expect(numbers(arg)).toEqual([0, 0, -1, -1, 2, 2]);
+  });
+
+  test("applies left, right and diagonal by hand", () => {
+    const x = tensor(dtype, [3, 2], smallX), out = tensor(dtype, [3, 2]);
+    engine.run("spmm", {
+      ...patternTensors(small, "I32"),
+      left: vector(dtype, [1, 2, 3]),
+      right: vector(dtype, [1, 0.5, 2]),
+      diagonal: vector(dtype, [0, 1, -1]),
+      x,
+      out,
+      reduce: reductions.sum,
+    });
+    expect(numbers(out)).toEqual([7, 70, 2, 20, 6, 60]);
+  });
+
+  test.each(widths)("sums match the reference at width %d, with every choice of factors", (f) => {
+    const csr = randomCsr({ n: 61, m: 50, degree: 8 }), a = randoms(50 * f, "x");
+    const x = tensor(dtype, [50, f], a), out = tensor(dtype, [61, f]);
+    const left = randoms(61, "left"), right = randoms(50, "right");
+    const tensors = {
+      left: vector(dtype, left),
+      right: vector(dtype, right),
+      values: vector(dtype, csr.values),
+    };
+    for (const use of [[], ["values"], ["right"], ["values", "right", "left"]]) {
+      const given = <T>(name: string, value: T) => use.includes(name) ? value : undefined;
+      const want = reference.spmm({ ...csr, values: given("values", csr.values) }, a, f, {
+        left: given("left", left),
+        right: given("right", right),
+      });
+      const args = {
+        ...patternTensors(csr, f % 2 ? "I32" : "I64"),
+        values: given("values", tensors.values)!,
+        left: given("left", tensors.left)!,
+        right: given("right", tensors.right)!,
+      };
+      onEveryIsa(() => {
+        engine.run("spmm", { ...args, x, out, reduce: reductions.sum });
+        expectClose(numbers(out), want.out, tolerance(dtype, maxDegree(csr)));
+      });
+    }
+  });
+
+  const shapes: [string, Shape, number][] = [
+    ["many rows", { n: 20_000, m: 3000, degree: 3 }, 7],
+    ["a hub row", { n: 500, m: 900, degree: 12, hub: 13_000 }, 20],
+    ["a hub row and a wide x", { n: 40, m: 300, degree: 20, hub: 4097 }, 150],
+    ["a row of exactly one chunk", { n: 10, m: 100, degree: 20, hub: 4096 }, 16],
+    ["few wide rows", { n: 60, m: 64, degree: 12 }, 1024],
+  ];
+  test.each(shapes)("every reduction matches the reference with %s, on every thread count", (_, shape, f) => {
+    const csr = randomCsr(shape), a = randoms(shape.m * f, "x"), { n, m } = shape;
+    const square = n <= m; // a diagonal needs x[i] for every row i
+    const left = randoms(n, "left"),
+      right = randoms(m, "right"),
+      diagonal = square ? randoms(n, "diagonal") : undefined;
+    const x = tensor(dtype, [m, f], a), out = tensor(dtype, [n, f]);
+    const args = {
+      ...patternTensors(csr, "I32"),
+      values: vector(dtype, csr.values),
+      left: vector(dtype, left),
+      right: vector(dtype, right),
+      ...(diagonal && { diagonal: vector(dtype, diagonal) }),
+      x,
+      out,
+    };
+    for (const [name, reduce] of Object.entries(reductions) as [keyof typeof reductions, number][]) {
+      const want = reference.spmm(csr, a, f, { left, right, diagonal, reduce: name });
+      expectEverywhere(
+        out,
+        want.out,
+        tolerance(dtype, maxDegree(csr)),
+        () => engine.run("spmm", { ...args, reduce }),
+      );
+    }
+  });
+
+  test.each(shapes)("max and min name the winning edge with %s", (_, shape, f) => {
+    // Small integers: products are exact and ties common, so that the winner is the reference's.
+    const csr = randomCsr(shape), a = randoms(shape.m * f, "x").map((v) => Math.round(v * 5));
+    const values = csr.values.map((v) => Math.round(v * 3)), arg = tensor("I64", [shape.n, f]);
+    const args = {
+      ...patternTensors(csr, "I64"),
+      values: vector(dtype, values),
+      x: tensor(dtype, [shape.m, f], a),
+      out: tensor(dtype, [shape.n, f]),
+      arg,
+    };
+    for (const reduce of ["max", "min"] as const) {
+      const want = reference.spmm({ ...csr, values }, a, f, { reduce });
+      onEveryIsa(() => {
+        expectSameOnThreads(
+          [args.out, arg],
+          () => engine.run("spmm", { ...args, reduce: reductions[reduce] }),
+        );
+        expectClose(numbers(args.out), want.out, 0);
+        expectClose(numbers(arg), want.arg, 0);
+      });
+    }
+  });
+
+  test("a NaN wins max and min, and stays", () => {
+    const pattern = patternTensors({ numRows: 1, numCols: 3, indptr: [0, 3], indices: [0, 1, 2] }, "I32");
+    const x = tensor(dtype, [3, 1], [1, NaN, 2]), out = tensor(dtype, [1, 1]), arg = tensor("I64", [1, 1]);
+    for (const reduce of [reductions.max, reductions.min]) {
+      engine.run("spmm", { ...pattern, x, out, arg, reduce });
+      expect([numbers(out), numbers(arg)]).toEqual([[NaN], [1]]);
+    }
+  });
+
+  test("the bits of a column do not depend on the columns beside it", () => {
+    const csr = randomCsr({ n: 200, m: 100, degree: 30, hub: 5000 }), a = randoms(100 * 77, "x");
+    const args = { ...patternTensors(csr, "I32"), values: vector(dtype, csr.values), reduce: reductions.sum };
+    const wide = tensor(dtype, [200, 77]), narrow = tensor(dtype, [200, 1]);
+    onEveryIsa(() => {
+      engine.run("spmm", { ...args, x: tensor(dtype, [100, 77], a), out: wide });
+      engine.run("spmm", {
+        ...args,
+        x: tensor(dtype, [100, 1], a.filter((_, k) => k % 77 === 70)),
+        out: narrow,
+      });
+      expect(numbers(narrow)).toEqual(numbers(wide).filter((_, k) => k % 77 === 70));
+    });
+  });
+
+  test("no rows, no columns, no entries and no width are fine", () => {
+    const none = patternTensors({ numRows: 0, numCols: 3, indptr: [0], indices: [] }, "I32");
+    engine.run("spmm", { ...none, x: tensor(dtype, [3, 2]), out: tensor(dtype, [0, 2]), reduce: 0 });
+    const empty = patternTensors({ numRows: 2, numCols: 0, indptr: [0, 0, 0], indices: [] }, "I64");
+    const out = tensor(dtype, [2, 3]), arg = tensor("I64", [2, 3]);
+    for (const reduce of Object.values(reductions)) {
+      engine.run("spmm", { ...empty, x: tensor(dtype, [0, 3]), out, arg, reduce });
+      expect(numbers(out)).toEqual([0, 0, 0, 0, 0, 0]);
+    }
+    expect(numbers(arg)).toEqual([-1, -1, -1, -1, -1, -1]);
+    const narrow = patternTensors(small, "I32");
+    engine.run("spmm", { ...narrow, x: tensor(dtype, [3, 0]), out: tensor(dtype, [3, 0]), reduce: 0 });
+  });
+
+  test.each(["max", "min"] as const)("spmm_arg_backward() of %s matches the reference", (reduce) => {
+    for (const f of [1, 8, 21, 130]) {
+      const csr = randomCsr({ n: 700, m: 300, degree: 5 }), g = randoms(700 * f, "g");
+      const { arg } = reference.spmm(csr, randoms(300 * f, "x"), f, { reduce });
+      const args = {
+        arg: tensor("I64", [700, f], arg),
+        ...{ indices: tensor(f % 2 ? "I32" : "I64", [csr.indices.length], csr.indices) },
+        g: tensor(dtype, [700, f], g),
+        out: tensor(dtype, [300, f]),
+      };
+      const most = 40; // winners that meet in one node
+      for (const values of [undefined, csr.values]) {
+        const want = reference.spmmArgBackward({ ...csr, values }, arg, g, f);
+        const given = values && { values: vector(dtype, values) };
+        expectEverywhere(
+          args.out,
+          want,
+          tolerance(dtype, most),
+          () => engine.run("spmm_arg_backward", { ...args, ...given }),
+        );
+      }
+    }
+  });
+
+  test("spmm_arg_backward() leaves out rows without a winner, by hand", () => {
+    const out = tensor(dtype, [2, 1]), indices = tensor("I32", [3], [1, 0, 1]);
+    const arg = tensor("I64", [3, 1], [2, -1, 0]), g = tensor(dtype, [3, 1], [1, 5, 10]);
+    engine.run("spmm_arg_backward", { arg, indices, g, out });
+    expect(numbers(out)).toEqual([0, 11]);
+    engine.run("spmm_arg_backward", { arg, indices, values: vector(dtype, [3, 9, 2]), g, out });
+    expect(numbers(out)).toEqual([0, 32]);
+  });
+});
+
+describe.each(["F16", "BF16"] as const)("spmm() of x stored as %s", (stored) => {
+  test.each(widths)("adds up in float32 at width %d", (f) => {
+    const csr = randomCsr({ n: 61, m: 50, degree: 8 });
+    // Beside random numbers: subnormals of float16, its largest number and a negative zero.
+    const special = [2 ** -24, -(2 ** -20), 65504, -0];
+    const a = randoms(50 * f, "x").map((v, k) => k < 4 ? special[k]! : v);
+    const exact = tensor("F32", [50, f], a), x = tensor(stored, [50, f]), out = tensor("F32", [61, f]);
+    engine.run("cast", { x: exact, out: x });
+    engine.run("cast", { x, out: exact });
+    const want = reference.spmm(csr, numbers(exact), f, { diagonal: undefined });
+    const args = {
+      ...patternTensors(csr, "I32"),
+      values: vector("F32", csr.values),
+      x,
+      out,
+      reduce: reductions.sum,
+    };
+    // One entry is 65504, which scales the roundings of the columns it meets.
+    const scale = f < 3 ? 1 : 65504;
+    expectEverywhere(out, want.out, tolerance("F32", maxDegree(csr)) * scale, () => engine.run("spmm", args));
+  });
+
+  test("infinities and NaN arrive as such on every instruction set", () => {
+    const indices = Array.from({ length: 40 }, (_, i) => i);
+    const pattern = patternTensors({ numRows: 40, numCols: 40, indptr: [...indices, 40], indices }, "I32");
+    const a = Array.from({ length: 40 * 20 }, (_, k) => [Infinity, -Infinity, NaN, 1][k % 4]!);
+    const exact = tensor("F32", [40, 20], a), x = tensor(stored, [40, 20]), out = tensor("F32", [40, 20]);
+    engine.run("cast", { x: exact, out: x });
+    onEveryIsa(() => {
+      engine.run("spmm", { ...pattern, x, out, reduce: reductions.sum });
+      expect(numbers(out)).toEqual(a);
+    });
+  });
+
+  test("a float64 result is refused", () => {
+    const pattern = patternTensors(small, "I32"), x = tensor(stored, [3, 2]), out = tensor("F64", [3, 2]);
+    expect(() => engine.run("spmm", { ...pattern, x, out, reduce: 0 })).toThrow("spmm: result of dtype");
+  });
+});
+
+test("spmm() refuses a diagonal without a row of x for every row", () => {
+  const pattern = patternTensors({ numRows: 2, numCols: 1, indptr: [0, 1, 1], indices: [0] }, "I32");
+  const args = { ...pattern, x: tensor("F32", [1, 1], [1]), out: tensor("F32", [2, 1]), reduce: 0 };
+  expect(() => engine.run("spmm", { ...args, diagonal: vector("F32", [1, 1]) })).toThrow(
+    "diagonal: x has 1 rows",
+  );
+  expect(() => engine.run("spmm", { ...args, reduce: 4 })).toThrow("reduction 4");
+});
