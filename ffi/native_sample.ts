@@ -212,10 +212,16 @@ export function isSoundBlock(numCols: number, indptr: NativeArray<"I64">, indice
  * Rows `index` of a row-major matrix, in that order, same dtype.
  *
  * @param numCols  elements per row; the matrix has array.length / numCols rows.
+ * @param out  where they go, index.length * numCols elements; by default a new array.
  * @throws {NativeError} (data) for a row out of range.
  */
-export function gatherRows<D extends DType>(array: NativeArray<D>, numCols: number, index: Indices): NativeArray<D> {
-  const out = NativeArray.allocate(array.dtype, index.length * numCols, false);
+export function gatherRows<D extends DType>(
+  array: NativeArray<D>,
+  numCols: number,
+  index: Indices,
+  out: NativeArray<D> = NativeArray.allocate(array.dtype, index.length * numCols, false),
+): NativeArray<D> {
+  checkRoom(out, array.dtype, index.length * numCols);
   const rows = numCols === 0 ? 0 : array.length / numCols;
   if (numCols === 0) return out;
   const rowBytes = numCols * dtypes[array.dtype].size;
@@ -261,7 +267,7 @@ export function gatherEntries(
 ): void {
   const first = index.length === 0 ? 0 : toIndptr.at(0);
   const last = index.length === 0 ? 0 : toIndptr.at(index.length);
-  if (to.dtype !== from.dtype || to.length !== last - first) throw new RangeError(`room for ${to.length} ${to.dtype}, expected ${last - first} ${from.dtype}`);
+  checkRoom(to, from.dtype, last - first);
   call(
     "gust_rows_gather_entries",
     index.length,
@@ -294,34 +300,38 @@ export function sliceCsrRows(csr: Csr, start: number, count: number): Csr {
   };
 }
 
-/** Columns first .. first + count of a row-major matrix as a matrix of `count` columns, same dtype. */
-export function sliceColumns<D extends DType>(array: NativeArray<D>, numCols: number, first: number, count: number): NativeArray<D> {
+/** Columns first .. first + count of a row-major matrix into `out`, a matrix of `count` columns of the same dtype. */
+export function sliceColumns<D extends DType>(array: NativeArray<D>, numCols: number, first: number, count: number, out: NativeArray<D>): void {
   const { size } = dtypes[array.dtype];
   const rows = numCols === 0 ? 0 : array.length / numCols;
   checkColumns(numCols, first, count);
-  const out = NativeArray.allocate(array.dtype, rows * count, false);
+  checkRoom(out, array.dtype, rows * count);
   call("gust_rows_copy", rows, count * size, array.address + first * size, numCols * size, out.address, count * size);
-  return out;
 }
 
 /** Put a matrix of `count` columns into columns first .. first + count of `to`; the number of rows is theirs. */
 export function placeColumns<D extends DType>(from: NativeArray<D>, count: number, to: NativeArray<D>, numCols: number, first: number): void {
   const { size } = dtypes[from.dtype];
   checkColumns(numCols, first, count);
-  const rows = count === 0 ? 0 : from.length / count;
-  if (rows * numCols !== to.length && count > 0) throw new RangeError(`${rows} rows of ${numCols} into ${to.length} elements`);
+  if (count === 0) return;
+  const rows = from.length / count;
+  checkRoom(to, from.dtype, rows * numCols);
   call("gust_rows_copy", rows, count * size, from.address, count * size, to.address + first * size, numCols * size);
+}
+
+function checkRoom(out: NativeArray<DType>, dtype: DType, length: number): void {
+  if (out.dtype !== dtype || out.length !== length) throw new RangeError(`room for ${out.length} ${out.dtype}, expected ${length} ${dtype}`);
 }
 
 function checkColumns(numCols: number, first: number, count: number): void {
   if (first < 0 || count < 0 || first + count > numCols) throw new RangeError(`columns ${first} + ${count} of ${numCols}`);
 }
 
-/** Columns first .. first + count of a CSR matrix (values F32 or ones) as dense rows of `count`. */
-export function csrColumns(csr: Csr, first: number, count: number): NativeArray<"F32"> {
+/** Columns first .. first + count of a CSR matrix (values F32 or ones) as dense rows of `count` in `out`. */
+export function csrColumns(csr: Csr, first: number, count: number, out: NativeArray<"F32">): void {
   checkColumns(csr.numCols, first, count);
   if (csr.values && csr.values.dtype !== "F32") throw new TypeError(`values of ${csr.values.dtype}, expected F32`);
-  const out = NativeArray.allocate("F32", csr.numRows * count, false);
+  checkRoom(out, "F32", csr.numRows * count);
   call(
     "gust_rows_columns",
     csr.numRows,
@@ -334,7 +344,6 @@ export function csrColumns(csr: Csr, first: number, count: number): NativeArray<
     count,
     out.address,
   );
-  return out;
 }
 
 /** Counts the distinct rows among all that were added. */

@@ -70,17 +70,22 @@ export function prepareFeatures(
     const used = stats ?? columnStats(engine, arena, x, trainNodes);
     return { input: new Tensor(standardize(engine, arena, x, used)), numFeatures, stats: used };
   }
-  const scale = arena.tensor("F32", [x.rows]), out = arena.tensor("F32", [x.rows, x.cols]);
+  const out = arena.tensor("F32", [x.rows, x.cols]), scale = arena.tensor("F32", [x.rows]);
+  rowScale(engine, x, norm, out, scale);
+  engine.run("row_scale", { x, scale, out });
+  return { input: new Tensor(out), numFeatures, stats: null };
+}
+
+/** What "row" and "l2" multiply each row of x by; `work` has the shape of x. */
+export function rowScale(engine: Engine, x: TensorHandle, norm: "row" | "l2", work: TensorHandle, scale: TensorHandle): void {
   if (norm === "row") {
-    engine.run("unary", { x, out, kind: unaryKinds.abs, alpha: 0 });
-    engine.run("row_sum", { x: out, out: scale });
+    engine.run("unary", { x, out: work, kind: unaryKinds.abs, alpha: 0 });
+    engine.run("row_sum", { x: work, out: scale });
     engine.run("unary", { x: scale, out: scale, kind: unaryKinds.reciprocal, alpha: 0 });
   } else {
     engine.run("row_dot", { x, y: x, out: scale });
     engine.run("unary", { x: scale, out: scale, kind: unaryKinds.power, alpha: -0.5 });
   }
-  engine.run("row_scale", { x, scale, out });
-  return { input: new Tensor(out), numFeatures, stats: null };
 }
 
 function sparseFeatures(engine: Engine, arena: Arena, { csr }: Features & { kind: "csr" }, norm: FeatNorm): SparseOperator {

@@ -86,15 +86,15 @@ export function sampleDocument(request: SampleRequest, counts = noCounts(), chun
   const documents: Document[] = [];
   for (const made of sampleChunks(request, counts, { chunkBytes, reuse: true })) {
     if (made.meta["chunk"] === undefined) return made;
-    documents.push(spill(made));
+    documents.push(throughFile(made));
   }
   return mergeChunks(documents);
 }
 
 let spilled = 0;
 
-/** Write a document to an unnamed temporary file and open it there. */
-function spill(made: NewDocument): Document {
+/** A document written to an unnamed file of the folder TMPDIR, and opened there. */
+export function throughFile(made: NewDocument): Document {
   const path = join(tmpdir(), `gust-${process.pid}-${spilled++}`);
   const fd = openSync(path, "wx+", 0o600);
   try {

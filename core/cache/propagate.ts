@@ -1,0 +1,103 @@
+/** A^K X in chunks of columns: two buffers of a chunk, whatever the width of X. */
+import type { Arena, Engine } from "../../ffi/engine.ts";
+import { NativeArray } from "../../ffi/native.ts";
+import { findDescent, findOutside } from "../../ffi/native_checks.ts";
+import { placeColumns } from "../../ffi/native_sample.ts";
+import { GustError } from "../errors.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { FeatureInput } from "../models/model.ts";
+import { Tape } from "../tensor/autograd.ts";
+import type { Norm } from "../tensor/norm.ts";
+import type { Operator } from "../tensor/operator.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { graphOperator } from "../train/full_batch.ts";
+import { type Columns, columnsOf } from "./columns.ts";
+
+/** Float32 buffers of a chunk that are alive at once: stored, converted and normalised columns, before and after A. */
+const CHUNK_BUFFERS = 6;
+/** Memory for chunks where nobody said how much. */
+const DEFAULT_BYTES = 256 * 2 ** 20;
+
+/** Columns per chunk that keep to `bytes`; at least one. */
+export function chunkColumns(numRows: number, numCols: number, bytes: number): number {
+  const fit = Math.floor(bytes / (4 * CHUNK_BUFFERS * Math.max(1, numRows)));
+  return Math.max(1, Math.min(numCols, fit));
+}
+
+/**
+ * Multiply `columns` by the operator `hops` times, `width` columns at a time; `sink` gets each finished chunk, which
+ * is valid during the call. A column's numbers do not depend on the width.
+ */
+export function propagateColumns(
+  engine: Engine,
+  operator: Operator,
+  columns: Columns,
+  hops: number,
+  width: number,
+  sink: (chunk: NativeArray<"F32">, first: number, count: number) => void,
+): void {
+  let from = engine.arena(), to = engine.arena();
+  try {
+    for (let first = 0; first < columns.numCols; first += width) {
+      const count = Math.min(width, columns.numCols - first);
+      let x = new Tensor(columns.take(from, first, count));
+      for (let hop = 0; hop < hops; hop++) {
+        const y = operator.apply(new Tape(engine, to, false), x);
+        from.reset();
+        [from, to] = [to, from];
+        x = y;
+      }
+      sink(NativeArray.at("F32", x.size, x.handle.address, engine), first, count);
+      from.reset();
+    }
+  } finally {
+    from.destroy();
+    to.destroy();
+  }
+}
+
+/** Refuse a graph whose arcs lead outside: kernels do not look. */
+export function checkArcs(graph: Graph): void {
+  const { indptr, indices } = graph.csr;
+  const { count, place, value } = findOutside(indices, 0, graph.numNodes - 1);
+  if (count > 0) {
+    throw new GustError(
+      "data",
+      `Cannot read ${graph.document.label}: tensor "indices" holds node ${value} at position ${place}, expected numbers below num_nodes = ${graph.numNodes}`,
+      "gust inspect --check lists every problem",
+    );
+  }
+  const last = indptr.at(indptr.length - 1);
+  if (indptr.at(0) !== 0 || last !== indices.length || findDescent(indptr, false).count > 0) {
+    throw new GustError("data", `Cannot read ${graph.document.label}: tensor "indptr" does not rise from 0 to ${indices.length}`);
+  }
+}
+
+/**
+ * Features propagated over a graph, in `arena`: norm(A)^hops X. Sparse features are made dense a chunk at a time; the
+ * result is dense.
+ */
+export function propagate(
+  engine: Engine,
+  arena: Arena,
+  graph: Graph,
+  input: FeatureInput,
+  hops: number,
+  norm: Norm,
+): Tensor {
+  checkArcs(graph);
+  const columns = columnsOf(input);
+  const { numRows, numCols } = columns;
+  const scratch = engine.arena();
+  try {
+    const operator = graphOperator(engine, scratch, graph, norm);
+    const out = arena.tensor("F32", [numRows, numCols]);
+    const all = NativeArray.at("F32", numRows * numCols, out.address, arena);
+    propagateColumns(engine, operator, columns, hops, chunkColumns(numRows, numCols, DEFAULT_BYTES), (chunk, first, count) => {
+      placeColumns(chunk, count, all, numCols, first);
+    });
+    return new Tensor(out);
+  } finally {
+    scratch.destroy();
+  }
+}
