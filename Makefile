@@ -3,7 +3,6 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-.DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
 BUILD := build
@@ -37,7 +36,7 @@ CXXFLAGS ?= -O3
 # No contraction and no fast-math: the same bytes tomorrow. -fno-gnu-unique: local symbols stay local.
 CXXBASE := -std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -ffp-contract=off -fno-math-errno -fno-trapping-math \
   -Wall -Wextra -Werror -MMD -MP -Icu/include -I$(BUILD)/generated
-THREADS ?= -fopenmp
+THREADS ?= -pthread
 ISA_portable := -march=x86-64-v2
 ISA_avx2 := -march=x86-64-v3 -ffp-contract=fast
 ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -ffp-contract=fast
@@ -85,13 +84,12 @@ $(BUILD)/native/test/%.o: test/cu/native/%.cpp $(BUILD)/generated/ops.h | $(SYST
 $(BUILD)/native_tests: $(NATIVE_TEST_OBJECTS) $(HOST_OBJECTS) $(ISA_OBJECTS)
 	$(CXX) $(CXXFLAGS) -o $@ $^ $(THREADS) -lxxhash -lzstd -lz -ldl
 
-# The same sources with another build folder and other flags. ThreadSanitizer reports false races in g++'s libgomp, so
-# its build takes the plain threads of cu/common/parallel.h. OpenBLAS keeps its buffers until the process ends.
+# The same sources with another build folder and other flags. OpenBLAS keeps its buffers until the process ends.
 .PHONY: test-native sanitize-thread sanitize-address
 test-native: $(BUILD)/native_tests
 	$<
 sanitize-thread:
-	$(MAKE) BUILD=$(BUILD)/thread CXXFLAGS="-O1 -g -fsanitize=thread" THREADS="-pthread -DGUST_STD_THREADS" \
+	$(MAKE) BUILD=$(BUILD)/thread CXXFLAGS="-O1 -g -fsanitize=thread" \
 	  $(BUILD)/thread/native_tests
 	TSAN_OPTIONS=halt_on_error=0:exitcode=66 $(BUILD)/thread/native_tests
 sanitize-address:

@@ -1,8 +1,9 @@
 // Threads, in one place. Work is cut into a grid of chunks that depends on the problem alone, never on the thread
 // count, so that per-chunk results combined in chunk order are the same bits on 1 and on 64 threads.
 //
-// OpenMP does the scheduling; builds with GUST_STD_THREADS use plain std::thread instead (ThreadSanitizer reports
-// false races in g++'s libgomp).
+// One small pool serves every call (cu/host/pool.cpp). It is not OpenMP, whose barriers wait for every thread of the
+// team, working or not: on a busy machine, where a thread may wait milliseconds for a core, that made short training
+// steps up to sixty times slower. Here a call ends when its tasks have ended.
 #pragma once
 
 #include <algorithm>
@@ -10,13 +11,8 @@
 #include <cstdint>
 #include <exception>
 #include <mutex>
+#include <type_traits>
 #include <vector>
-
-#ifdef GUST_STD_THREADS
-#include <thread>
-#else
-#include <omp.h>
-#endif
 
 namespace gust {
 
@@ -26,42 +22,33 @@ int num_threads();
 /** Number of chunks of at most `grain` items in n items. */
 inline int64_t num_chunks(int64_t n, int64_t grain) { return n <= 0 ? 0 : (n + grain - 1) / grain; }
 
+/** Run call(body, task) for task = 0 .. tasks-1 on at most num_threads() threads, the caller's among them. `call` must
+ *  not throw. Calls from inside a task, or while another thread uses the pool, run on the calling thread alone. */
+void run_tasks(int64_t tasks, void (*call)(void* body, int64_t task), void* body);
+
 /** Run body(task) for task = 0 .. tasks-1, in any order, on the worker threads. The first exception is rethrown. */
 template <class Body>
 void parallel_tasks(int64_t tasks, Body&& body) {
   if (tasks <= 0) return;
-  if (tasks == 1) return static_cast<void>(body(0));  // without asking the system for its cores
-  int threads = static_cast<int>(std::min<int64_t>(num_threads(), tasks));
-  if (threads <= 1) {
-    for (int64_t t = 0; t < tasks; ++t) body(t);
-    return;
-  }
-  std::exception_ptr error;
-  std::atomic<bool> failed{false};
-  std::mutex lock;
-  auto guarded = [&](int64_t t) {
-    if (failed.load(std::memory_order_relaxed)) return;
+  if (tasks == 1) return static_cast<void>(body(0));
+  struct Shared {
+    std::remove_reference_t<Body>& body;
+    std::atomic<bool> failed{false};
+    std::mutex lock;
+    std::exception_ptr error;
+  } shared{body, {}, {}, {}};
+  auto call = [](void* raw, int64_t task) {
+    Shared& s = *static_cast<Shared*>(raw);
+    if (s.failed.load(std::memory_order_relaxed)) return;
     try {
-      body(t);
+      s.body(task);
     } catch (...) {
-      std::lock_guard<std::mutex> hold(lock);
-      if (!failed.exchange(true)) error = std::current_exception();
+      std::lock_guard<std::mutex> hold(s.lock);
+      if (!s.failed.exchange(true)) s.error = std::current_exception();
     }
   };
-#ifdef GUST_STD_THREADS
-  std::atomic<int64_t> next{0};
-  auto work = [&] {
-    for (int64_t t; (t = next.fetch_add(1)) < tasks;) guarded(t);
-  };
-  std::vector<std::thread> pool;
-  for (int i = 1; i < threads; ++i) pool.emplace_back(work);
-  work();
-  for (auto& thread : pool) thread.join();
-#else
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int64_t t = 0; t < tasks; ++t) guarded(t);
-#endif
-  if (error) std::rethrow_exception(error);
+  run_tasks(tasks, call, &shared);
+  if (shared.error) std::rethrow_exception(shared.error);
 }
 
 /** Run body(begin, end) over [0, n) in chunks of `grain` items; chunk boundaries depend on n and grain alone. */

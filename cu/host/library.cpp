@@ -16,9 +16,11 @@ thread_local std::string t_error;
 std::atomic<int> g_threads{0};
 
 int available_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return 1;
+  static const int cores = [] {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+  }();
+  return cores;
 }
 
 std::string vformat(const char* pattern, va_list args) {
