@@ -11,7 +11,7 @@ import { Tape } from "../tensor/autograd.ts";
 import { logSoftmax } from "../tensor/ops/log_softmax.ts";
 import { unary } from "../tensor/ops/unary.ts";
 import { fullInput } from "./full_batch.ts";
-import { modelFeatures, modelNorm, signatureOf } from "./job.ts";
+import { checkBounds, modelFeatures, modelNorm, signatureOf } from "./job.ts";
 import { checkSignature, type ModelMeta, openModel } from "./model_document.ts";
 import type { Split } from "./split.ts";
 
@@ -48,6 +48,7 @@ function fittingCache(cache: Document | null, graph: Graph, meta: ModelMeta): Do
  * @throws {GustError} (mismatch) if features or classes differ from those it was trained for.
  */
 export function infer(graph: Graph, modelDocument: Document, cache: Document | null): Inference {
+  checkBounds(graph);
   const engine = new Engine();
   try {
     const arena = engine.arena();

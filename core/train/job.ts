@@ -5,11 +5,13 @@
 import { Engine } from "../../ffi/engine.ts";
 import type { Arena } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
+import { findOutside } from "../../ffi/native_checks.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import { prepareFeatures, requireFeatures } from "../graph/features.ts";
-import { type PropagatedMeta, openPropagated, propagate } from "../cache/propagated.ts";
+import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
+import { checkArcs } from "../cache/propagate.ts";
 import { Init, type FeatureInput, type ForwardInput, type ModelEntry, type Signature } from "../models/model.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { Norm } from "../tensor/norm.ts";
@@ -94,7 +96,7 @@ export function modelFeatures(
   trainNodes: BigInt64Array | null,
   stats: Parameters<typeof prepareFeatures>[5] = null,
 ): { input: FeatureInput; stats: ReturnType<typeof prepareFeatures>["stats"] } {
-  if (cache) return { input: openPropagated(arena, cache, graph), stats: null };
+  if (cache) return { input: openPropagated(arena, cache, graph), stats: propagatedStats(engine, cache) };
   const prepared = prepareFeatures(engine, arena, requireFeatures(graph), recipe.feat_norm, trainNodes, stats);
   if (!recipe.propagate) return prepared;
   const { hops, norm } = recipe.propagate;
@@ -118,6 +120,28 @@ function checkTrainable(graph: Graph): void {
   if (graph.numClasses < 1) throw new GustError("data", `${graph.document.label} has ${graph.numClasses} classes, expected at least 1`);
 }
 
+/**
+ * Refuse numbers that lead outside of arrays: kernels do not look. O(arcs + features + nodes).
+ * @throws {GustError} (data) naming tensor and position.
+ */
+export function checkBounds(graph: Graph): void {
+  checkArcs(graph);
+  const features = graph.features();
+  if (features?.kind === "csr") inBounds(graph, "feat.indices", features.csr.indices, 0, features.numFeatures - 1);
+  const labels = graph.labels();
+  if (labels) inBounds(graph, "label", labels, -1, graph.numClasses - 1);
+}
+
+function inBounds(graph: Graph, name: string, array: Parameters<typeof findOutside>[0], low: number, high: number): void {
+  const { count, place, value } = findOutside(array, low, high);
+  if (count === 0) return;
+  throw new GustError(
+    "data",
+    `Cannot read ${graph.document.label}: tensor "${name}" holds ${value} at position ${place}, expected ${low} to ${high}`,
+    "gust inspect --check lists every problem",
+  );
+}
+
 /** One run, from initial weights (or a resumed document) to the best ones. */
 export class Run {
   private constructor(
@@ -137,6 +161,7 @@ export class Run {
     const { graph, model: entry, modelParams, options } = job;
     checkAccepted(job);
     checkTrainable(graph);
+    checkBounds(graph);
     const split = resolveSplit(graph, { ...options, seed });
     if (split.train.length === 0) throw new GustError("data", `The training split of ${graph.document.label} is empty`);
     const engine = new Engine();
