@@ -1,0 +1,21 @@
+/** gust completion: print a shell completion script, made from the options and registries of all subcommands. */
+import { z } from "zod";
+import { subcommands } from "./_commands.ts";
+import { writeAll } from "./_exit.ts";
+import { defineCommand } from "./_options.ts";
+import { shells } from "./_shells/mod.ts";
+import { shellCommand } from "./_shells/tree.ts";
+
+export const command = defineCommand({
+  name: "completion",
+  summary: "print a shell completion script",
+  operands: `<${shells.names.join("|")}>`,
+  details: [...shells].map(({ name, summary }) => `  ${name.padEnd(4)}  ${summary}`).join("\n"),
+  options: z.object({}).strict(),
+  writesDocument: false,
+  async run([shell]) {
+    const { script } = shells.get(shell!);
+    const commands = await Promise.all(Object.values(subcommands).map(({ load }) => load()));
+    writeAll(1, script(commands.map(({ command }) => shellCommand(command))));
+  },
+});
