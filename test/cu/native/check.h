@@ -80,7 +80,7 @@ class Machine {
 
   /** rows x cols elements, element k = value(k). */
   template <class T, class F>
-  Tensor<T> tensor(int64_t rows, int64_t cols, F value) const {
+  __attribute__((noinline)) Tensor<T> tensor(int64_t rows, int64_t cols, F value) const {
     Tensor<T> t{-1, rows * cols, std::make_unique<T[]>(static_cast<size_t>(rows * cols))};
     for (int64_t k = 0; k < t.size; ++k) t.data[k] = static_cast<T>(value(k));
     succeed(gust_tensor_bind(context, 0, kDType<T>, rows, cols, reinterpret_cast<int64_t>(t.data.get()), &t.slot));
