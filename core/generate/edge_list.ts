@@ -2,17 +2,17 @@
 import { NativeArray } from "../../ffi/native.ts";
 import type { GraphGenerator } from "../../ffi/native_generate.ts";
 
-/** Items (edges, or nodes of a grid) that are formatted at once. */
-const PIECE_ITEMS = 2 ** 20;
+/** Bytes that are formatted at once, at most. */
+const PIECE_BYTES = 2 ** 24;
 
 /**
  * Lines "u v", one per drawn edge: undirected ones once, duplicates as often as they were drawn, no self-loops. A piece
- * is valid until the next one is asked for. Memory: about 20 MB, whatever the size of the graph.
+ * is valid until the next one is asked for. Memory: 16 MiB, whatever the size of the graph.
  */
 export function* edgeListText(
   generator: GraphGenerator,
 ): Generator<{ text: NativeArray<"U8">; edges: number }> {
-  const items = generator.numItems, most = Math.min(PIECE_ITEMS, items);
+  const items = generator.numItems, most = Math.min(Math.floor(PIECE_BYTES / generator.textSize(1)), items);
   const buffer = NativeArray.allocate("U8", generator.textSize(most), false);
   try {
     for (let begin = 0; begin < items; begin += most) {

@@ -15,9 +15,9 @@ struct Arc {
   int64_t from, to;
 };
 
-/** Items that draw() is asked for at once, and arcs that one item may give. */
+/** Items that draw() is asked for at once, and edges that one item gives at most. */
 constexpr int64_t kItems = 256;
-constexpr int64_t kArcsPerItem = 4;
+constexpr int64_t kMostPerItem = 4;
 
 /** One graph to generate. All functions are const and safe from many threads. */
 class Generator {
@@ -26,6 +26,7 @@ class Generator {
 
   int64_t num_nodes = 0;
   int64_t items = 0;        // counters that edges are drawn for
+  int64_t per_item = 1;     // edges of one of them at most: up to kMostPerItem
   bool directed = false;    // else each drawn edge stands for both arcs
   int64_t num_classes = 0;  // 0: no labels
   uint64_t seed = 0;

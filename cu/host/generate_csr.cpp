@@ -23,7 +23,7 @@ constexpr ptrdiff_t kInsertionSort = 24;              // rows up to here: measur
 /** Call put(arcs, count) for batches of what items begin .. end-1 give: (row, column) as {to, from}. */
 template <class Put>
 int64_t for_batches(const Generator& g, int64_t begin, int64_t end, Put&& put) {
-  Arc arcs[2 * kItems * kArcsPerItem];
+  Arc arcs[2 * kItems * kMostPerItem];
   int64_t left_out = 0;
   for (int64_t i = begin; i < end; i += kItems) {
     const int64_t items = std::min(kItems, end - i);
@@ -60,7 +60,7 @@ void count_rows(const Generator& g, int64_t* indptr, int64_t* out) {
 template <class Id>
 void fill_rows(const Generator& g, int64_t* indptr, Id* indices) {
   parallel_for(g.items, kGrain, [&](int64_t begin, int64_t end) {
-    int64_t at[2 * kItems * kArcsPerItem];
+    int64_t at[2 * kItems * kMostPerItem];
     for_batches(g, begin, end, [&](const Arc* arcs, int64_t count) {
       for (int64_t k = 0; k < count; ++k) __builtin_prefetch(&indptr[arcs[k].to + 1], 1);
       for (int64_t k = 0; k < count; ++k) {

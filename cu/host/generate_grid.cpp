@@ -12,6 +12,7 @@ class Grid final : public Generator {
       : rows_(rows), cols_(cols), diagonal_(diagonal), torus_(torus) {
     num_nodes = rows * cols;
     items = num_nodes;
+    per_item = diagonal ? 4 : 2;
     seed = seed_;
   }
 

@@ -52,17 +52,17 @@ int64_t longest_line(const Generator& g) {
 using namespace gust;
 
 int32_t gust_generate_text_size(int64_t generator, int64_t count, int64_t* out) {
-  return guard([&] { out[0] = count * kArcsPerItem * longest_line(generator_of(generator)); });
+  return guard([&] { out[0] = count * generator_of(generator).per_item * longest_line(generator_of(generator)); });
 }
 
 int32_t gust_generate_text(int64_t generator, int64_t begin, int64_t end, int64_t address, int64_t* out) {
   return guard([&] {
     const Generator& g = generator_of(generator);
     char* buffer = reinterpret_cast<char*>(address);
-    const int64_t room = kBlock * kArcsPerItem * longest_line(g);
+    const int64_t room = kBlock * g.per_item * longest_line(g);
     std::vector<int64_t> sizes(static_cast<size_t>(num_chunks(end - begin, kBlock))), edges(sizes.size());
     parallel_tasks(static_cast<int64_t>(sizes.size()), [&](int64_t t) {
-      Arc arcs[kItems * kArcsPerItem];
+      Arc arcs[kItems * kMostPerItem];
       char* to = buffer + t * room;
       const int64_t last = std::min(end, begin + (t + 1) * kBlock);
       for (int64_t i = begin + t * kBlock; i < last; i += kItems) {
