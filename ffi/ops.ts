@@ -234,12 +234,22 @@ export const ops = {
       },
     },
   ),
-  spmm_arg_backward: row("out[j, c] = sum over i with arg[i, c] an edge to j of values[e] * g[i, c]", {
+  spmm_arg_backward: row(
+    "out[j, c] = sum over i with arg[i, c] an edge to j of values[e] * g[i, c]; indices absent: edge e leads to row e",
+    {
+      arg: input("I64", "n", "f"),
+      indices: optional("index", "e"),
+      values: optional("real", "e"),
+      g: input("real", "n", "f"),
+      out: output("real", "m", "f"),
+    },
+  ),
+  spmm_arg_gather: row("out[i, c] = values[e] * x[indices[e], c] with e = arg[i, c], 0 where it is -1; the adjoint of spmm_arg_backward", {
     arg: input("I64", "n", "f"),
-    indices: input("index", "e"),
+    indices: optional("index", "e"),
     values: optional("real", "e"),
-    g: input("real", "n", "f"),
-    out: output("real", "m", "f"),
+    x: input("real", "m", "f"),
+    out: output("real", "n", "f"),
   }),
   sddmm: row("out[e] = left[i] * right[j] * <x[i], y[j]> for edge e = (i, j)", {
     indptr: input("I64", "n+1"),
@@ -315,6 +325,13 @@ export const ops = {
     index: optional("index", "r"),
     weight: optional("real", "r"),
     g: input("real", "1"),
+    out: output("real", "n", "c"),
+    sum: int,
+  }),
+  label_weights: row("out[i, label[i]] = weight / total of row i in the loss above, 0 elsewhere", {
+    label: input("I32", "n"),
+    index: optional("index", "r"),
+    weight: optional("real", "r"),
     out: output("real", "n", "c"),
     sum: int,
   }),

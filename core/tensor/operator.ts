@@ -10,6 +10,7 @@ import { reductions, unaryKinds } from "../../ffi/ops.ts";
 import type { DType } from "../../ffi/dtype.ts";
 import type { Csr } from "../graph/csr.ts";
 import type { Op, Tape } from "./autograd.ts";
+import { argScatter } from "./ops/arg.ts";
 import { sddmm } from "./ops/sddmm.ts";
 import { dropoutValues, gatherValues } from "./ops/csr_values.ts";
 import { Tensor } from "./tensor.ts";
@@ -242,18 +243,7 @@ const extremumOp: Op<ExtremumParams, { arg: Tensor }> = {
     return { output, saved: { arg } };
   },
   backward(tape, { inputs: [x], params: { operator }, saved: { arg } }, g) {
-    return [extremumBackward(tape, operator, arg, g, x!.rows)];
+    const { pattern, scales } = operator;
+    return [argScatter(tape, g, { arg, indices: pattern.indices, values: scales.values?.handle ?? null, rows: x!.rows })];
   },
 };
-
-function extremumBackward(tape: Tape, { pattern, scales }: SparseOperator, arg: Tensor, g: Tensor, rows: number): Tensor {
-  const output = tape.tensor(g.dtype, [rows, g.cols]);
-  tape.engine.run("spmm_arg_backward", {
-    arg: arg.handle,
-    indices: pattern.indices,
-    values: scales.values?.handle,
-    g: g.handle,
-    out: output.handle,
-  });
-  return output;
-}

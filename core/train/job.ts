@@ -11,7 +11,7 @@ import type { Document, NewDocument, ProvenanceRecord } from "../format/document
 import type { Graph } from "../graph/graph.ts";
 import { prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
-import { checkArcs } from "../cache/propagate.ts";
+import { checkArcs } from "../graph/arcs.ts";
 import { Init, type FeatureInput, type ForwardInput, type ModelEntry, type Signature } from "../models/model.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { Norm } from "../tensor/norm.ts";

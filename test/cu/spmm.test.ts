@@ -221,6 +221,36 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
     engine.run("spmm_arg_backward", { arg, indices, values: vector(dtype, [3, 9, 2]), g, out });
     expect(numbers(out)).toEqual([0, 32]);
   });
+
+  test("spmm_arg_gather() takes each element from its winner, by hand; edges without indices are rows", () => {
+    const out = tensor(dtype, [3, 1]), indices = tensor("I32", [3], [1, 0, 1]), x = tensor(dtype, [2, 1], [5, 7]);
+    const arg = tensor("I64", [3, 1], [2, -1, 1]);
+    engine.run("spmm_arg_gather", { arg, indices, x, out });
+    expect(numbers(out)).toEqual([7, 0, 5]);
+    engine.run("spmm_arg_gather", { arg, indices, values: vector(dtype, [3, 9, 2]), x, out });
+    expect(numbers(out)).toEqual([14, 0, 45]);
+    const rows = tensor("I64", [3, 1], [1, -1, 0]);
+    engine.run("spmm_arg_gather", { arg: rows, x, out });
+    expect(numbers(out)).toEqual([7, 0, 5]);
+    const back = tensor(dtype, [2, 1]);
+    engine.run("spmm_arg_backward", { arg: rows, g: tensor(dtype, [3, 1], [1, 5, 10]), out: back });
+    expect(numbers(back)).toEqual([10, 1]);
+  });
+
+  test("spmm_arg_gather() is the adjoint of spmm_arg_backward()", () => {
+    const n = 300, m = 90, f = 13;
+    const csr = randomCsr({ n, m, degree: 4 });
+    const { arg } = reference.spmm(csr, randoms(m * f, "x"), f, { reduce: "max" });
+    const g = randoms(n * f, "g"), x = randoms(m * f, "y");
+    const args = { arg: tensor("I64", [n, f], arg), indices: tensor("I32", [csr.indices.length], csr.indices) };
+    const gathered = tensor(dtype, [n, f]), scattered = tensor(dtype, [m, f]);
+    engine.run("spmm_arg_gather", { ...args, x: tensor(dtype, [m, f], x), out: gathered });
+    engine.run("spmm_arg_backward", { ...args, g: tensor(dtype, [n, f], g), out: scattered });
+    const dot = (a: number[], b: number[]) => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
+    // Both sides add n * f products of numbers below 1.
+    const slack = n * f * roundoff[dtype];
+    expect(Math.abs(dot(numbers(gathered), g) - dot(numbers(scattered), x))).toBeLessThan(slack);
+  });
 });
 
 describe.each(["F16", "BF16"] as const)("spmm() of x stored as %s", (stored) => {

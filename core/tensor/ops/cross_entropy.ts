@@ -34,50 +34,13 @@ const op: Op<Params> = {
     });
     return [output];
   },
-  // loss = -sum of w[i, c] * log_softmax(x)[i, c], where w holds each row's weight at its label. The fused backward of
-  // the constant 0 gives exactly w up to the softmax of a constant row, so w is taken from it.
+  // loss = -sum of w[i, c] * log_softmax(x)[i, c], where w holds each row's share of the mean at its label.
   decompose(tape, [x], { label, index, weight, sum }) {
-    const selected = tape.noGrad(() => selection(tape, x!, { label, index, weight, sum }));
-    return scale(tape, totalSum(tape, mul(tape, logSoftmax(tape, x!), selected)), -1);
+    const shares = tape.tensor(x!.dtype, x!.shape);
+    tape.engine.run("label_weights", { label, index, weight, out: shares.handle, sum: Number(sum) });
+    return scale(tape, totalSum(tape, mul(tape, logSoftmax(tape, x!), shares)), -1);
   },
 };
-
-/** (n, c): weight[r] / total at (index[r], label), 0 elsewhere. */
-function selection(tape: Tape, x: Tensor, { label, index, weight, sum }: Params): Tensor {
-  const { engine } = tape;
-  const n = x.rows, c = x.cols;
-  const one = tape.tensor(x.dtype, [1]);
-  engine.run("fill", { out: one.handle, value: 1 });
-  // At logits that are equal the gradient is (1/c - [c = label]) * w; removing w/c leaves the selection.
-  const zero = tape.tensor(x.dtype, [n, c], true);
-  const gradient = tape.tensor(x.dtype, [n, c]);
-  engine.run("softmax_cross_entropy_backward", {
-    x: zero.handle,
-    label,
-    index,
-    weight,
-    g: one.handle,
-    out: gradient.handle,
-    sum: Number(sum),
-  });
-  // Each row of the gradient holds w/c everywhere and w/c - w at its label: max(row) - row.
-  const result = tape.tensor(x.dtype, [n, c]);
-  const total = tape.tensor(x.dtype, [n]);
-  const positive = tape.tensor(x.dtype, [n, c]);
-  engine.run("unary", { x: gradient.handle, out: positive.handle, kind: 9, alpha: 0 });
-  engine.run("row_sum", { x: positive.handle, out: total.handle });
-  // (c - 1) entries of w/c are positive: their sum / (c - 1) is w/c.
-  const level = tape.tensor(x.dtype, [n, c]);
-  engine.run("broadcast_columns", { x: total.handle, out: level.handle });
-  engine.run("axpby", {
-    x: level.handle,
-    y: gradient.handle,
-    out: result.handle,
-    alpha: c > 1 ? 1 / (c - 1) : 0,
-    beta: -1,
-  });
-  return result;
-}
 
 export interface CrossEntropyOptions {
   /** Rows that count (I32 or I64); absent: all. */

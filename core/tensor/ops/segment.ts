@@ -2,10 +2,9 @@
 import { reductions } from "../../../ffi/ops.ts";
 import type { Op, Tape } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
+import { argScatter } from "./arg.ts";
 import { axpby } from "./axpby.ts";
-import { scatterAdd } from "./gather.ts";
 import { mul } from "./mul.ts";
-import { reshape } from "./reshape.ts";
 
 interface Params {
   indptr: Tensor;
@@ -55,20 +54,10 @@ const extremumOp: Op<Params & { largest: boolean }, { arg: Tensor }> = {
     });
     return { output, saved: { arg } };
   },
-  backward(tape, { inputs: [x], output, saved: { arg } }, g) {
-    // Column by column element (s, c) came from row arg[s, c]: as flat positions, a gather of single elements.
-    const flat = flatPositions(arg, x!.cols);
-    const index = tape.tensor("I64", [output.size]);
-    if (flat.length) (index.window() as unknown as BigInt64Array).set(flat);
-    const flatG = reshape(tape, g, [output.size]);
-    return [reshape(tape, scatterAdd(tape, flatG, index, x!.size), x!.shape)];
-  },
+  backward: (tape, { inputs: [x], saved: { arg } }, g) => [
+    argScatter(tape, g, { arg, indices: null, values: null, rows: x!.rows }),
+  ],
 };
-
-function flatPositions(arg: Tensor, cols: number): BigInt64Array {
-  const rows = arg.window() as unknown as BigInt64Array;
-  return BigInt64Array.from(rows, (row, i) => row < 0n ? -1n : row * BigInt(cols) + BigInt(i % cols));
-}
 
 const softmaxOp: Op<Params> = {
   name: "segment_softmax",

@@ -118,6 +118,21 @@ void softmax_cross_entropy_backward(const softmax_cross_entropy_backward_args& a
   });
 }
 
+// What the loss multiplies -log softmax by: zero but at the labels of the rows that count.
+void label_weights(const label_weights_args& args, Context& context) {
+  with_rows(context, args.out, args.label, args.index, args.weight, [&](const auto& rows) {
+    using T = std::decay_t<decltype(*rows.x)>;
+    T* out = context.slot(args.out).as<T>();
+    for_elements(rows.n * rows.c, kGrain, [=](int64_t k) { out[k] = T{0}; });
+    const double total = args.sum ? 1.0 : rows.total();
+    if (total == 0) return;
+    for (int64_t r = 0; r < rows.count; ++r) {
+      const int64_t i = rows.row(r), target = rows.target(i);
+      if (target >= 0) out[i * rows.c + target] += static_cast<T>(rows.weight_at(r) / total);
+    }
+  });
+}
+
 void count_correct(const count_correct_args& args, Context& context) {
   with_rows(context, args.x, args.label, args.index, -1, [&](const auto& rows) {
     struct Count {

@@ -20,7 +20,7 @@ void spmm_arg_backward(const spmm_arg_backward_args& args, Context& context) {
   const int64_t lines = num_chunks(kTaskWork, std::max<int64_t>(n + m, 1) * kLineColumns);
   dispatch_real(out_slot.dtype, [&](auto tag) {
     using T = decltype(tag);
-    dispatch_index(indices_slot.dtype, [&](auto index) {
+    dispatch_index(indices_slot.live ? indices_slot.dtype : GUST_I32, [&](auto index) {
       using I = decltype(index);
       const int64_t* arg = arg_slot.as<int64_t>();
       const I* indices = indices_slot.as<I>();
@@ -32,8 +32,37 @@ void spmm_arg_backward(const spmm_arg_backward_args& args, Context& context) {
           for (int64_t c = begin; c < end; ++c) {
             const int64_t e = arg[i * f + c];
             if (e < 0) continue;
-            T& sum = out[static_cast<int64_t>(indices[e]) * f + c];
+            T& sum = out[(indices ? static_cast<int64_t>(indices[e]) : e) * f + c];
             sum += values ? values[e] * g[i * f + c] : g[i * f + c];
+          }
+      });
+    });
+  });
+}
+
+// The adjoint: every output has one source, so that tasks own rows.
+void spmm_arg_gather(const spmm_arg_gather_args& args, Context& context) {
+  const Slot &arg_slot = context.slot(args.arg), &indices_slot = context.slot(args.indices);
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  const int64_t n = arg_slot.rows, f = arg_slot.cols;
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    dispatch_index(indices_slot.live ? indices_slot.dtype : GUST_I32, [&](auto index) {
+      using I = decltype(index);
+      const int64_t* arg = arg_slot.as<int64_t>();
+      const I* indices = indices_slot.as<I>();
+      const T *values = context.slot(args.values).as<T>(), *x = x_slot.as<T>();
+      T* out = out_slot.as<T>();
+      parallel_for(n, num_chunks(kTaskWork, std::max<int64_t>(f, 1)), [=](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          for (int64_t c = 0; c < f; ++c) {
+            const int64_t e = arg[i * f + c];
+            T value = 0;
+            if (e >= 0) {
+              value = x[(indices ? static_cast<int64_t>(indices[e]) : e) * f + c];
+              if (values) value *= values[e];
+            }
+            out[i * f + c] = value;
           }
       });
     });
