@@ -27,7 +27,7 @@ export const communityShape = {
     "classes; where they are not communities, labels are random, 0 = none",
   ),
   features: features.default(64),
-  featureNoise: z.number().min(0).default(3.3).describe(
+  featureNoise: z.number().min(0).default(3.5).describe(
     "standard deviation of features around their class centre",
   ),
   ...splitShape,
