@@ -3,13 +3,15 @@ import { closeSync, openSync } from "node:fs";
 import process from "node:process";
 import { z } from "zod";
 import { GustError, problemsError } from "../core/errors.ts";
-import type { Document, NewDocument } from "../core/format/document.ts";
+import { buildDocument, type Document, type NewDocument } from "../core/format/document.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
 import { writeFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { models } from "../core/models/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
+import { samplers } from "../core/sampling/mod.ts";
+import { sampleChunks } from "../core/sampling/sample.ts";
 import { trainOptions, type TrainOptions } from "../core/train/config.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import type { ModelMeta } from "../core/train/model_document.ts";
@@ -24,6 +26,7 @@ const options = z.object({
   ...registryOptions(models),
   ...trainOptions.shape,
   ...registryOptions(optimizers),
+  partsPerBatch: z.int().min(1).optional().describe("parts per batch of a partition that comes without a sample [1]"),
   repeat: z.int().min(1).default(1).describe("train N seeds in a row; the best validation run is kept, or all with {seed} in -o"),
   log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE" }),
   resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({ value: "FILE" }),
@@ -55,6 +58,22 @@ function plan(given: ReadonlySet<string>, o: Options, resumed: Document | null) 
     );
   }
   return { ...stored, options: { ...stored.options, ...(given.has("epochs") ? { epochs: own.epochs } : {}) } as TrainOptions };
+}
+
+/** Cluster batches of a partition that came without a sample, drawn as training goes; null without a partition. */
+function clusterFeed(io: Io, graph: Graph, o: Options, epochs: number): SampleFeed | null {
+  io.one("graph");
+  const partition = io.maybe("partition");
+  if (!partition) {
+    if (o.partsPerBatch !== undefined) throw new GustError("missing", "--parts-per-batch: no partition among the inputs, expected one", "gust partition GRAPH -k 32");
+    return null;
+  }
+  const params = { partsPerBatch: o.partsPerBatch ?? 1, epochs };
+  const request = { graph, partition, seed: io.common.seed, sampler: samplers.get("cluster"), params, provenance: [] };
+  const documents = function* () {
+    for (const chunk of sampleChunks(request)) yield buildDocument(chunk);
+  };
+  return SampleFeed.draw(documents, graph, "cluster");
 }
 
 /** The run whose validation score is best (the first of equals). */
@@ -153,8 +172,7 @@ Examples:
       if (!graphDocument) throw new GustError("missing", "No graph among the inputs, expected one", "give the graph document");
       const graph = new Graph(graphDocument);
       if (resumed) checkMadeFrom(resumed, graphDocument);
-      const feed = SampleFeed.open(graph, io.read, () => io.next());
-      if (!feed) io.one("graph");
+      const feed = SampleFeed.open(graph, io.read, () => io.next()) ?? clusterFeed(io, graph, o, settings.options.epochs);
       const cache = io.read.find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
       if (cache) checkMadeFrom(cache, graphDocument);
       const job: TrainJob = { graph, cache, samples: feed, ...settings, model: models.get(settings.model) };

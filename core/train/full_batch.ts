@@ -36,12 +36,37 @@ export function fullInput(engine: Engine, arena: Arena, graph: Graph, features: 
   };
 }
 
+/**
+ * Train a model that reads features only: the rows of the training nodes are all it needs. Dropout masks follow the
+ * node, so that the step is the same as on all rows.
+ */
+export function featureRowsSource(engine: Engine, arena: Arena, graph: Graph, features: Tensor, train: BigInt64Array): BatchSource {
+  const rows = arena.bind(NativeArray.from<"I64">(train));
+  const take = (x: TensorHandle, shape: readonly number[]) => {
+    const out = arena.tensor(x.dtype, shape);
+    engine.run("gather", { x, index: rows, out });
+    return out;
+  };
+  const ids = graph.nodeIds();
+  const batch: Batch = {
+    features: new Tensor(take(features.handle, [train.length, features.cols])),
+    operator: () => {
+      throw new Error("a model of features only asked for an operator");
+    },
+    ids: ids ? take(arena.bind(ids), [train.length]) : rows,
+    numNodes: train.length,
+    labels: take(arena.bind(graph.labels()!), [train.length]),
+    lossRows: arena.bind(NativeArray.from<"I64">(BigInt64Array.from(train, (_, i) => BigInt(i)))),
+    numLossRows: train.length,
+  };
+  return { name: "full", isStatic: true, batches: () => [batch] };
+}
+
 /** Train on all nodes at once. */
 export function fullBatchSource(input: ForwardInput, arena: Arena, graph: Graph, train: BigInt64Array): BatchSource {
   const lossRows = arena.bind(NativeArray.from<"I64">(train));
   const batch: Batch = {
     ...input,
-    operator: input.operator,
     numNodes: graph.numNodes,
     labels: arena.bind(graph.labels()!),
     lossRows,

@@ -15,7 +15,8 @@ import { checkArcs } from "../graph/arcs.ts";
 import { Init, type FeatureInput, type ForwardInput, type ModelEntry, type Signature } from "../models/model.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { Norm } from "../tensor/norm.ts";
-import { fullBatchSource, fullInput } from "./full_batch.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { featureRowsSource, fullBatchSource, fullInput } from "./full_batch.ts";
 import type { TrainOptions } from "./config.ts";
 import { type FeatureRecipe, type ModelMeta, modelDocument, resumeTraining } from "./model_document.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
@@ -184,7 +185,7 @@ export class Run {
   /** Train to the end, or until the hooks stop it. */
   async train(hooks: RunHooks = {}): Promise<RunResult> {
     const { options } = this.job;
-    if (hooks.resume) resumeTraining(this.training, hooks.resume);
+    if (hooks.resume) resumeTraining(this.training, this.source, hooks.resume);
     const start = performance.now();
     const { checkpoint } = hooks;
     const msPerEpoch = await runEpochs(this.training, this.source, this.scorer, {
@@ -238,7 +239,7 @@ export class Run {
       signature: signatureOf(graph),
       graph: graph.digest,
     };
-    return modelDocument(this.training, meta, this.split, this.stats, provenance);
+    return modelDocument(this.training, meta, this.split, this.stats, this.source, provenance);
   }
 
   /** Free everything. The documents made before stay valid only if they were written. */
@@ -256,7 +257,10 @@ function makeSource(
   split: Split,
 ): BatchSource {
   const { graph, samples, model, modelParams } = job;
-  if (!samples) return fullBatchSource(input, arena, graph, split.train);
   const layers = model.accepts.hops(modelParams);
+  if (!samples && layers === 0 && input.features instanceof Tensor) {
+    return featureRowsSource(engine, arena, graph, input.features, split.train);
+  }
+  if (!samples) return fullBatchSource(input, arena, graph, split.train);
   return sampledSource(engine, arena, graph, samples, features, split.train, modelNorm(modelParams), layers);
 }

@@ -11,6 +11,7 @@ import { models } from "../models/mod.ts";
 import { Init, type Model, type ModelEntry, type Signature } from "../models/model.ts";
 import type { TrainOptions } from "./config.ts";
 import type { Progress, Training } from "./run.ts";
+import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
 
 /** How the features reach the model: the same steps are taken again at evaluation. */
@@ -57,6 +58,7 @@ export function modelDocument(
   meta: Omit<ModelMeta, "progress">,
   split: Split,
   stats: FeatStats | null,
+  source: BatchSource,
   provenance: ProvenanceRecord[],
 ): NewDocument {
   const { engine, model, optimizer, best, progress } = training;
@@ -65,6 +67,7 @@ export function modelDocument(
     ...model.parameters.map((p, i) => tensorOf(`best/${p.name}`, best[i]!, engine)),
     ...[...optimizer.state].map(([name, t]) => tensorOf(`optimizer/${name}`, t, engine)),
     ...splitNames.map((name) => ({ name: `split.${name}`, dtype: "I64" as const, shape: [split[name].length], data: split[name] })),
+    ...sourceState(source).map(([name, t]) => tensorOf(name, t, engine)),
     ...(stats ? [tensorOf("state/feat_mean", stats.mean, engine), tensorOf("state/feat_inverse_std", stats.inverseStd, engine)] : []),
   ];
   return { kind: "model", meta: { ...meta, progress: toJson(progress) }, tensors, provenance };
@@ -129,13 +132,17 @@ function loadStats(engine: Engine, document: Document): FeatStats {
   return { mean: load("state/feat_mean"), inverseStd: load("state/feat_inverse_std") };
 }
 
-/** Continue a run where its document left it: last weights, best weights, optimizer state, counters. */
-export function resumeTraining(training: Training, document: Document): void {
+/** What a batch source keeps between epochs (histories, importance scores), by its name in the document. */
+const sourceState = (source: BatchSource) => [...source.state?.() ?? []].map(([name, t]) => [`state/source/${name}`, t] as const);
+
+/** Continue a run where its document left it: last and best weights, optimizer and source state, counters. */
+export function resumeTraining(training: Training, source: BatchSource, document: Document): void {
   const { model, optimizer, best, progress } = training;
   loadTensors(document, [
     ...model.parameters.map((p) => [`param/${p.name}`, p.handle] as const),
     ...model.parameters.map((p, i) => [`best/${p.name}`, best[i]!] as const),
     ...[...optimizer.state].map(([name, t]) => [`optimizer/${name}`, t] as const),
+    ...sourceState(source),
   ]);
   Object.assign(progress, fromJson((document.meta as unknown as ModelMeta).progress));
 }

@@ -28,10 +28,12 @@ interface Chunk {
  * first chunk of a stream.
  */
 export class SampleFeed {
-  private readonly chunks: Chunk[] = [];
+  private chunks: Chunk[] = [];
   private ended = false;
+  private lastEpoch = 0;
 
-  private constructor(private readonly source: Iterator<Chunk>, readonly name: string) {}
+  /** `redraw` begins anew: chunks of past epochs are then dropped instead of kept. */
+  private constructor(private source: Iterator<Chunk>, readonly name: string, private readonly redraw: (() => Iterator<Chunk>) | null = null) {}
 
   /**
    * Take samples from documents that were read already and from those still to come.
@@ -55,9 +57,10 @@ export class SampleFeed {
     return new SampleFeed(all, first.value.batches.meta.method);
   }
 
-  /** A feed of chunks that are drawn as they are needed. */
-  static draw(documents: Iterable<Document>, graph: Graph, name: string): SampleFeed {
-    return new SampleFeed(pairs(documents[Symbol.iterator](), graph), name);
+  /** A feed of chunks that are drawn as they are needed, and again for another run: none is kept. */
+  static draw(documents: () => Iterator<Document>, graph: Graph, name: string): SampleFeed {
+    const redraw = () => pairs(documents(), graph);
+    return new SampleFeed(redraw(), name, redraw);
   }
 
   private chunk(i: number): Chunk | null {
@@ -69,6 +72,12 @@ export class SampleFeed {
     return this.chunks[i] ?? null;
   }
 
+  /** Whether the first chunk holds nothing of `epoch` or later ones. */
+  private isBefore(epoch: number): boolean {
+    const { batches } = this.chunk(0)!;
+    return this.chunk(1) !== null && batches.range(epoch).first === batches.numBatches;
+  }
+
   /** Hops of every chunk. */
   get hops(): number {
     return this.chunk(0)!.batches.hops;
@@ -77,6 +86,15 @@ export class SampleFeed {
   /** The batches of sample epoch `epoch` modulo the epochs that were drawn. */
   *epoch(epoch: number): Generator<{ batch: SampledBatch; chunk: Chunk }> {
     const wanted = epoch % this.chunk(0)!.batches.epochs;
+    if (this.redraw) {
+      if (wanted < this.lastEpoch) {
+        this.chunks = [];
+        this.ended = false;
+        this.source = this.redraw();
+      }
+      while (this.isBefore(wanted)) this.chunks.shift();
+      this.lastEpoch = wanted;
+    }
     for (let i = 0;; i++) {
       const chunk = this.chunk(i);
       if (!chunk) return;
