@@ -273,7 +273,7 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
 
 /** The commander command of a subcommand; `done` gets what its action threw, or nothing. */
 export function commanderCommand(sub: Subcommand): Command {
-  const command = new Command(sub.name).summary(sub.summary).description(sub.summary).exitOverride().configureOutput({
+  const command = new Command(`gust ${sub.name}`).summary(sub.summary).description(sub.summary).exitOverride().configureOutput({
     writeErr: () => {},
   }).helpOption("-h, --help", "show this help").showSuggestionAfterError(true);
   if (sub.operands) command.argument(sub.operands);
