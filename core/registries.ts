@@ -1,4 +1,5 @@
 /** Every registry of gust, for `gust inspect --list`. A new registry adds its line here. */
+import { generators } from "./generate/mod.ts";
 import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
 import { optimizers } from "./optim/mod.ts";
@@ -6,4 +7,4 @@ import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
 
-export const registries: readonly Registry<Entry>[] = [readers, samplers, models, optimizers, metrics];
+export const registries: readonly Registry<Entry>[] = [readers, generators, samplers, models, optimizers, metrics];

@@ -6,4 +6,4 @@ import { grid } from "./grid.ts";
 import { rmat } from "./rmat.ts";
 import { sbm } from "./sbm.ts";
 
-export const generators = registry<GeneratorEntry>("graph model", [sbm, rmat, grid, erdosRenyi]);
+export const generators = registry<GeneratorEntry>("generator", [sbm, rmat, grid, erdosRenyi]);

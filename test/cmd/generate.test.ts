@@ -149,9 +149,9 @@ describe("gust generate", () => {
 
   test.each([
     [[], "missing required argument"],
-    [["sbn"], 'Unknown graph model "sbn", expected one of sbm, rmat, grid, erdos-renyi'],
+    [["sbn"], 'Unknown generator "sbn", expected one of sbm, rmat, grid, erdos-renyi'],
     [["sbm", "extra"], "too many arguments. Expected 1 argument but got 2"],
-    [["grid", "--degree", "3"], '--degree does not apply to graph model "grid", only to sbm'],
+    [["grid", "--degree", "3"], '--degree does not apply to generator "grid", only to sbm'],
     [["sbm", "--homophily", "2"], "--homophily: Too big"],
     [["sbm", "--nodes", "many"], "--nodes: expected number, received string"],
     [["sbm", "--nodes", "100"], "class 0 has 10 labelled nodes, expected at least 20 + 30"],
