@@ -7,4 +7,11 @@ import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
 
-export const registries: readonly Registry<Entry>[] = [readers, generators, samplers, models, optimizers, metrics];
+export const registries: readonly Registry<Entry>[] = [
+  readers,
+  generators,
+  samplers,
+  models,
+  optimizers,
+  metrics,
+];
