@@ -11,15 +11,24 @@ const load = <M extends { command: unknown }>(promise: () => Promise<M>) => prom
 
 /** Subcommands in the order of the main job: summary for the help, and where it lives. */
 export const subcommands: Record<string, { summary: string; load: Loader }> = {
-  import: { summary: "read a graph in a common format and write a graph document", load: load(() => import("./import.ts")) },
+  import: {
+    summary: "read a graph in a common format and write a graph document",
+    load: load(() => import("./import.ts")),
+  },
   generate: { summary: "make a random or regular graph", load: load(() => import("./generate.ts")) },
   inspect: { summary: "show, check or list documents", load: load(() => import("./inspect.ts")) },
-  partition: { summary: "split a graph into balanced parts with a small cut", load: load(() => import("./partition.ts")) },
+  partition: {
+    summary: "split a graph into balanced parts with a small cut",
+    load: load(() => import("./partition.ts")),
+  },
   sample: { summary: "draw mini-batches from a graph", load: load(() => import("./sample.ts")) },
   cache: { summary: "compute or pack features ahead of training", load: load(() => import("./cache.ts")) },
   train: { summary: "train a model", load: load(() => import("./train.ts")) },
   eval: { summary: "score a model on a graph", load: load(() => import("./eval.ts")) },
   predict: { summary: "write a model's predictions", load: load(() => import("./predict.ts")) },
-  bench: { summary: "measure kernels and training against the machine's limits", load: load(() => import("./bench.ts")) },
+  bench: {
+    summary: "measure kernels and training against the machine's limits",
+    load: load(() => import("./bench.ts")),
+  },
   completion: { summary: "print a shell completion script", load: load(() => import("./completion.ts")) },
 };

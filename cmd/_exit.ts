@@ -32,7 +32,8 @@ export function writeAll(fd: number, text: string | Uint8Array): void {
 
 /** The reader of our output has gone away: the quiet end of a pipe. */
 export function isClosedPipe(error: unknown): boolean {
-  return (error instanceof NativeError && error.code === "pipe") || (error as { code?: string })?.code === "EPIPE";
+  return (error instanceof NativeError && error.code === "pipe") ||
+    (error as { code?: string })?.code === "EPIPE";
 }
 
 function statusOf(error: unknown): number {

@@ -19,7 +19,11 @@ const STDIN = 0;
 const STDOUT = 1;
 
 function isTerminal(fd: number): boolean {
-  return fd === STDIN ? process.stdin.isTTY === true : fd === STDOUT ? process.stdout.isTTY === true : process.stderr.isTTY === true;
+  return fd === STDIN
+    ? process.stdin.isTTY === true
+    : fd === STDOUT
+    ? process.stdout.isTTY === true
+    : process.stderr.isTTY === true;
 }
 
 function isRegularFile(fd: number): boolean {
@@ -61,17 +65,32 @@ export class Io {
    *
    * @throws {GustError} (usage) for binary output to a terminal or --json without -o beside a document on stdout.
    */
-  static async open(sub: Pick<Subcommand, "name" | "writesDocument">, inputs: readonly string[], common: CommonOptions): Promise<Io> {
+  static async open(
+    sub: Pick<Subcommand, "name" | "writesDocument">,
+    inputs: readonly string[],
+    common: CommonOptions,
+  ): Promise<Io> {
     if (sub.writesDocument && common.output === undefined) {
       if (common.json) {
-        throw new GustError("usage", "--json and a document cannot both go to standard output", "write the document with -o FILE, or the result with --json=FILE");
+        throw new GustError(
+          "usage",
+          "--json and a document cannot both go to standard output",
+          "write the document with -o FILE, or the result with --json=FILE",
+        );
       }
       if (isTerminal(STDOUT)) {
-        throw new GustError("usage", "Refusing to write a binary document to a terminal", "use -o FILE, or a pipe to the next command");
+        throw new GustError(
+          "usage",
+          "Refusing to write a binary document to a terminal",
+          "use -o FILE, or a pipe to the next command",
+        );
       }
     }
     if (common.device.startsWith("cuda")) {
-      throw new GustError("unsupported", `--device ${common.device}: this build has no CUDA library, expected auto or cpu`);
+      throw new GustError(
+        "unsupported",
+        `--device ${common.device}: this build has no CUDA library, expected auto or cpu`,
+      );
     }
     await openNative();
     setThreads(common.threads);
@@ -86,7 +105,11 @@ export class Io {
   private *documentsIn(): Generator<Document> {
     if (this.inputs.length === 0) {
       if (isTerminal(STDIN)) {
-        throw new GustError("missing", "No input: expected files or documents on standard input", `gust ${this.name} --help`);
+        throw new GustError(
+          "missing",
+          "No input: expected files or documents on standard input",
+          `gust ${this.name} --help`,
+        );
       }
       yield* readStream(STDIN, "standard input");
       return;
@@ -133,7 +156,11 @@ export class Io {
     if (found.length === 1) return found[0]!;
     const from = this.inputs.length ? this.inputs.map((i) => `"${i}"`).join(" ") : "standard input";
     if (found.length === 0) {
-      throw new GustError("missing", `No ${kind} among the inputs: ${from} gave ${count(this.read)}, expected one ${kind}`, hint);
+      throw new GustError(
+        "missing",
+        `No ${kind} among the inputs: ${from} gave ${count(this.read)}, expected one ${kind}`,
+        hint,
+      );
     }
     const list = found.map((d) => `${d.label} (${d.digest.slice(0, 12)})`).join(", ");
     throw new GustError("usage", `${found.length} ${kind} documents, expected one: ${list}`);
@@ -148,7 +175,13 @@ export class Io {
   provenance(params: Record<string, unknown>, from: readonly Document[]): ProvenanceRecord[] {
     const inherited = new Map<string, ProvenanceRecord>();
     for (const d of from) for (const record of d.provenance) inherited.set(JSON.stringify(record), record);
-    const own: ProvenanceRecord = { command: this.name, params, seed: this.common.seed, version: VERSION, inputs: from.map((d) => d.digest) };
+    const own: ProvenanceRecord = {
+      command: this.name,
+      params,
+      seed: this.common.seed,
+      version: VERSION,
+      inputs: from.map((d) => d.digest),
+    };
     return [...inherited.values(), own];
   }
 

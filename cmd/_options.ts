@@ -16,26 +16,44 @@ export const commonOptions = z.object({
     value: "FILE",
   }),
   seed: z.int().min(0).default(0).describe("seed of every random decision"),
-  threads: z.int().min(0).max(4096).default(0).describe("worker threads, 0 = all cores; results do not depend on it")
+  threads: z.int().min(0).max(4096).default(0).describe(
+    "worker threads, 0 = all cores; results do not depend on it",
+  )
     .meta({ short: "@" }),
-  device: z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N").default("auto").describe(
-    "auto, cpu, cuda or cuda:N",
-  ),
+  device: z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N").default("auto")
+    .describe(
+      "auto, cpu, cuda or cuda:N",
+    ),
   config: z.string().optional().describe("read options from a JSON file; flags win").meta({ value: "FILE" }),
   printConfig: z.boolean().default(false).describe("print the resolved options as JSON and stop"),
-  json: z.boolean().default(false).describe("machine-readable result on standard output; --json=FILE writes it to FILE"),
+  json: z.boolean().default(false).describe(
+    "machine-readable result on standard output; --json=FILE writes it to FILE",
+  ),
   jsonFile: z.string().optional().meta({ hidden: true }),
   progress: z.boolean().default(false).describe("show progress even where standard error is no terminal"),
   quiet: z.boolean().default(false).describe("say nothing but errors").meta({ short: "q" }),
   verbose: z.boolean().default(false).describe("say more").meta({ short: "v" }),
   force: z.boolean().default(false).describe("go on where a safety check would stop"),
   inline: z.boolean().default(false).describe("pass documents on as bytes, not as references to files"),
-  deps: z.string().optional().describe("write a Make rule with the inputs that were read").meta({ value: "FILE" }),
+  deps: z.string().optional().describe("write a Make rule with the inputs that were read").meta({
+    value: "FILE",
+  }),
 }).strict();
 export type CommonOptions = z.infer<typeof commonOptions>;
 
 /** What distinguishes a config key: it changes the run, it does not steer this one invocation. */
-const NOT_IN_CONFIG = new Set(["output", "config", "printConfig", "json", "jsonFile", "progress", "quiet", "verbose", "deps", "inline"]);
+const NOT_IN_CONFIG = new Set([
+  "output",
+  "config",
+  "printConfig",
+  "json",
+  "jsonFile",
+  "progress",
+  "quiet",
+  "verbose",
+  "deps",
+  "inline",
+]);
 
 export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   readonly name: string;
@@ -48,7 +66,12 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   /** Whether it writes a document (then --json needs -o or a file). */
   readonly writesDocument: boolean;
   /** `given` names the options that came from flags or the config file, not from defaults. */
-  run(inputs: readonly string[], options: z.infer<O>, common: CommonOptions, given: ReadonlySet<string>): void | Promise<void>;
+  run(
+    inputs: readonly string[],
+    options: z.infer<O>,
+    common: CommonOptions,
+    given: ReadonlySet<string>,
+  ): void | Promise<void>;
 }
 
 /** Type helper: `export const command = defineCommand({...})`. */
@@ -183,7 +206,10 @@ function usersOf<E extends Entry>(registry: Registry<E>, key: string): string {
     const schema = entry.params?.shape[key] as z.ZodType | undefined;
     if (!schema) return [];
     const { type, defaultValue } = flagInfo(key, schema);
-    return [{ name: entry.name, shown: defaultValue === undefined || type === "boolean" ? "" : ` [${defaultValue}]` }];
+    return [{
+      name: entry.name,
+      shown: defaultValue === undefined || type === "boolean" ? "" : ` [${defaultValue}]`,
+    }];
   });
   const same = users.every(({ shown }) => shown === users[0]!.shown);
   const names = users.map(({ name, shown }) => same ? name : name + shown);
@@ -199,7 +225,11 @@ function unwrapDefault(schema: z.ZodType): z.ZodType {
  * The chosen entry's own options with its defaults, out of a command's options.
  * @throws {GustError} (usage) if an option was given that only other entries take.
  */
-export function entryParams<E extends Entry>(registry: Registry<E>, entry: E, options: Record<string, unknown>): Record<string, unknown> {
+export function entryParams<E extends Entry>(
+  registry: Registry<E>,
+  entry: E,
+  options: Record<string, unknown>,
+): Record<string, unknown> {
   const own: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const other of registry) {
@@ -207,7 +237,9 @@ export function entryParams<E extends Entry>(registry: Registry<E>, entry: E, op
       if (options[key] === undefined) continue;
       if (entry.params?.shape[key]) own[key] = options[key];
       else {
-        const problem = `--${kebab(key)} does not apply to ${registry.kind} "${entry.name}", only to ${other.name}`;
+        const problem = `--${
+          kebab(key)
+        } does not apply to ${registry.kind} "${entry.name}", only to ${other.name}`;
         if (!problems.some((p) => p.startsWith(`--${kebab(key)} `))) problems.push(problem);
       }
     }
@@ -223,7 +255,9 @@ function optionProblems(error: z.ZodError, where = "Options"): GustError {
   const problems = error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") return issue.keys.map((key) => `unknown key "${key}"`);
     const [key, ...rest] = issue.path;
-    const name = key === undefined ? "" : `--${kebab(String(key))}${rest.length ? ` item ${Number(rest[0]) + 1}` : ""}: `;
+    const name = key === undefined
+      ? ""
+      : `--${kebab(String(key))}${rest.length ? ` item ${Number(rest[0]) + 1}` : ""}: `;
     return [name + issue.message.replace(/^Invalid (input|option): /, "")];
   });
   return problemsError("usage", `${where} not accepted`, problems, "--help lists every option");
@@ -240,7 +274,9 @@ function readConfig(path: string): Record<string, unknown> {
   }
   try {
     const value = JSON.parse(text);
-    if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error("expected a JSON object");
+    if (value === null || typeof value !== "object" || Array.isArray(value)) {
+      throw new Error("expected a JSON object");
+    }
     return value;
   } catch (error) {
     throw new GustError("usage", `Cannot read config "${path}": ${(error as Error).message}`);
@@ -259,7 +295,9 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
     const config = readConfig(given["config"]);
     const camel = (key: string) => key.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
     const entries = Object.entries(config).map(([key, value]) => [camel(key), value] as const);
-    const unknown = entries.filter(([key]) => !known.has(key) || NOT_IN_CONFIG.has(key)).map(([key]) => `unknown key "${kebab(key)}"`);
+    const unknown = entries.filter(([key]) => !known.has(key) || NOT_IN_CONFIG.has(key)).map(([key]) =>
+      `unknown key "${kebab(key)}"`
+    );
     if (unknown.length) throw problemsError("usage", `Config "${given["config"]}" not accepted`, unknown);
     merged = { ...Object.fromEntries(entries), ...given };
   }
@@ -273,9 +311,10 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
 
 /** The commander command of a subcommand; `done` gets what its action threw, or nothing. */
 export function commanderCommand(sub: Subcommand): Command {
-  const command = new Command(`gust ${sub.name}`).summary(sub.summary).description(sub.summary).exitOverride().configureOutput({
-    writeErr: () => {},
-  }).helpOption("-h, --help", "show this help").showSuggestionAfterError(true);
+  const command = new Command(`gust ${sub.name}`).summary(sub.summary).description(sub.summary).exitOverride()
+    .configureOutput({
+      writeErr: () => {},
+    }).helpOption("-h, --help", "show this help").showSuggestionAfterError(true);
   if (sub.operands) command.argument(sub.operands);
   for (const info of flagsOf(sub.options)) addFlag(command as Command, info);
   for (const info of flagsOf(commonOptions)) addFlag(command as Command, info);
@@ -284,7 +323,11 @@ export function commanderCommand(sub: Subcommand): Command {
 }
 
 /** Parse and run a subcommand. Help goes to stdout; errors are thrown. */
-export async function runCommand(sub: Subcommand, argv: readonly string[], help: (text: string) => void): Promise<void> {
+export async function runCommand(
+  sub: Subcommand,
+  argv: readonly string[],
+  help: (text: string) => void,
+): Promise<void> {
   const command = commanderCommand(sub);
   command.configureOutput({ writeOut: help, writeErr: () => {} });
   // "--json" never takes the next word, "--json=FILE" does name a file.

@@ -17,10 +17,18 @@ export const command = defineCommand({
   summary: "score a model on a graph by exact full-graph inference",
   operands: "[input...]",
   options: z.object({
-    split: z.enum(["test", "val", "train", "all"]).default("test").describe("which nodes: of the split stored in the model"),
-    metric: z.enum(metrics.names as [string, ...string[]]).default("accuracy").describe("the value that is reported first and tested"),
-    minAccuracy: z.number().min(0).max(1).optional().describe("exit 3 if the accuracy is lower, a fraction in 0..1").meta({ value: "X" }),
-    minScore: z.number().min(0).max(1).optional().describe("exit 3 if the chosen metric is lower").meta({ value: "X" }),
+    split: z.enum(["test", "val", "train", "all"]).default("test").describe(
+      "which nodes: of the split stored in the model",
+    ),
+    metric: z.enum(metrics.names as [string, ...string[]]).default("accuracy").describe(
+      "the value that is reported first and tested",
+    ),
+    minAccuracy: z.number().min(0).max(1).optional().describe(
+      "exit 3 if the accuracy is lower, a fraction in 0..1",
+    ).meta({ value: "X" }),
+    minScore: z.number().min(0).max(1).optional().describe("exit 3 if the chosen metric is lower").meta({
+      value: "X",
+    }),
   }).strict(),
   details: `Inputs: a graph and a model, in any order, as files or down a pipe.
 Exit status 3 means that it ran and a threshold was missed.
@@ -35,21 +43,49 @@ Examples:
       const cache = io.all().find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
       const inference = infer(graph, model, cache);
       const nodes = nodesOf(graph, inference, options.split);
-      if (nodes.length === 0) throw new GustError("data", `The ${options.split} split of ${graph.document.label} has no labelled nodes`);
+      if (nodes.length === 0) {
+        throw new GustError(
+          "data",
+          `The ${options.split} split of ${graph.document.label} has no labelled nodes`,
+        );
+      }
       const { count, metrics: values, confusion } = score(graph, inference, nodes);
       const value = values[options.metric] ?? null;
-      io.json({ metric: options.metric, split: options.split, value, count, metrics: values, confusion, model: model.digest, graph: graph.digest });
+      io.json({
+        metric: options.metric,
+        split: options.split,
+        value,
+        count,
+        metrics: values,
+        confusion,
+        model: model.digest,
+        graph: graph.digest,
+      });
       if (!common.json) {
-        const list = Object.entries(values).filter(([name]) => name !== options.metric).map(([name, v]) => `${name} ${percent(v)}`);
-        if (!common.quiet) io.print(`${options.split} ${options.metric} ${percent(value)} on ${count} nodes (${list.join(", ")})\n`);
-        if (common.verbose) io.print("confusion (rows: true class)\n" + confusion.map((row) => row.join("\t")).join("\n") + "\n");
+        const list = Object.entries(values).filter(([name]) => name !== options.metric).map(([name, v]) =>
+          `${name} ${percent(v)}`
+        );
+        if (!common.quiet) {
+          io.print(
+            `${options.split} ${options.metric} ${percent(value)} on ${count} nodes (${list.join(", ")})\n`,
+          );
+        }
+        if (common.verbose) {
+          io.print(
+            "confusion (rows: true class)\n" + confusion.map((row) => row.join("\t")).join("\n") + "\n",
+          );
+        }
       }
       const missed: string[] = [];
       if (options.minAccuracy !== undefined && !(values["accuracy"]! >= options.minAccuracy)) {
-        missed.push(`accuracy is ${values["accuracy"]?.toFixed(4)}, expected at least ${options.minAccuracy}`);
+        missed.push(
+          `accuracy is ${values["accuracy"]?.toFixed(4)}, expected at least ${options.minAccuracy}`,
+        );
       }
       if (options.minScore !== undefined && !(value !== null && value >= options.minScore)) {
-        missed.push(`${options.metric} is ${value?.toFixed(4) ?? "not defined"}, expected at least ${options.minScore}`);
+        missed.push(
+          `${options.metric} is ${value?.toFixed(4) ?? "not defined"}, expected at least ${options.minScore}`,
+        );
       }
       if (missed.length) throw new AnswerIsNo(missed.join("; "));
     }),

@@ -4,7 +4,9 @@ import { subcommands, VERSION } from "./_commands.ts";
 
 function usage(): string {
   const width = Math.max(...Object.keys(subcommands).map((name) => name.length));
-  const list = Object.entries(subcommands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  const list = Object.entries(subcommands).map(([name, { summary }]) =>
+    `  ${name.padEnd(width)}  ${summary}`
+  );
   return `gust ${VERSION}: train graph neural networks from the shell
 
 Usage: gust <subcommand> [options] [input ...] [-o output]
@@ -29,7 +31,10 @@ async function main(argv: readonly string[]): Promise<void> {
     const entry = subcommands[name];
     if (!Object.hasOwn(subcommands, name) || !entry) {
       const { GustError } = await import("../core/errors.ts");
-      throw new GustError("usage", `Unknown subcommand "${name}", expected one of ${Object.keys(subcommands).join(", ")}`);
+      throw new GustError(
+        "usage",
+        `Unknown subcommand "${name}", expected one of ${Object.keys(subcommands).join(", ")}`,
+      );
     }
     const { runCommand } = await import("./_options.ts");
     const { command } = await entry.load();

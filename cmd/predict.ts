@@ -6,7 +6,7 @@ import { infer, type Inference } from "../core/train/evaluate.ts";
 import { type Io, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 import { GustError } from "../core/errors.ts";
-import { openSync, closeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { writeAll } from "./_exit.ts";
 
 const ROWS = 4096; // rows of text per write
@@ -17,18 +17,29 @@ function idText(graph: Graph): (node: number) => string {
   return (node) => ids ? String(ids[node]) : String(node);
 }
 
-function* lines(graph: Graph, { scores, predicted, numNodes, numClasses }: Inference, format: "csv" | "jsonl"): Generator<string> {
+function* lines(
+  graph: Graph,
+  { scores, predicted, numNodes, numClasses }: Inference,
+  format: "csv" | "jsonl",
+): Generator<string> {
   const id = idText(graph);
   const labels = predicted.window();
-  if (format === "csv") yield ["node", "label", ...Array.from({ length: numClasses }, (_, c) => `score_${c}`)].join(",") + "\n";
+  if (format === "csv") {
+    yield ["node", "label", ...Array.from({ length: numClasses }, (_, c) => `score_${c}`)].join(",") + "\n";
+  }
   for (let from = 0; from < numNodes; from += ROWS) {
     const count = Math.min(ROWS, numNodes - from);
     const window = scores.window(from * numClasses, count * numClasses);
     let text = "";
     for (let i = 0; i < count; i++) {
-      const row = Array.from(window.subarray(i * numClasses, (i + 1) * numClasses), (x) => Number(x.toPrecision(7)));
+      const row = Array.from(
+        window.subarray(i * numClasses, (i + 1) * numClasses),
+        (x) => Number(x.toPrecision(7)),
+      );
       const node = id(from + i), label = labels[from + i]!;
-      text += format === "csv" ? [node, label, ...row].join(",") + "\n" : JSON.stringify({ node: Number(node), label, scores: row }) + "\n";
+      text += format === "csv"
+        ? [node, label, ...row].join(",") + "\n"
+        : JSON.stringify({ node: Number(node), label, scores: row }) + "\n";
     }
     yield text;
   }
@@ -63,9 +74,12 @@ export const command = defineCommand({
   operands: "[input...]",
   writesDocument: true,
   options: z.object({
-    format: z.enum(["document", "csv", "jsonl"]).default("document").describe("a prediction document, or text"),
+    format: z.enum(["document", "csv", "jsonl"]).default("document").describe(
+      "a prediction document, or text",
+    ),
   }).strict(),
-  details: `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones.
+  details:
+    `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones.
 
 Examples:
   gust predict cora.graph.safetensors cora.model.safetensors -o cora.prediction.safetensors

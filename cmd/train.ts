@@ -12,7 +12,7 @@ import { models } from "../core/models/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { sampleChunks } from "../core/sampling/sample.ts";
-import { trainOptions, type TrainOptions } from "../core/train/config.ts";
+import { type TrainOptions, trainOptions } from "../core/train/config.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import type { ModelMeta } from "../core/train/model_document.ts";
 import type { EpochRecord } from "../core/train/run.ts";
@@ -26,18 +26,30 @@ const options = z.object({
   ...registryOptions(models),
   ...trainOptions.shape,
   ...registryOptions(optimizers),
-  partsPerBatch: z.int().min(1).optional().describe("parts per batch of a partition that comes without a sample [1]"),
-  repeat: z.int().min(1).default(1).describe("train N seeds in a row; the best validation run is kept, or all with {seed} in -o"),
+  partsPerBatch: z.int().min(1).optional().describe(
+    "parts per batch of a partition that comes without a sample [1]",
+  ),
+  repeat: z.int().min(1).default(1).describe(
+    "train N seeds in a row; the best validation run is kept, or all with {seed} in -o",
+  ),
   log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE" }),
-  resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({ value: "FILE" }),
-  checkpoint: z.string().optional().describe("where an interrupted run is kept [OUTPUT.checkpoint]").meta({ value: "FILE" }),
-  checkpointEvery: z.int().min(0).default(0).describe("write the checkpoint every N epochs too, 0 = on Ctrl-C only"),
+  resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({
+    value: "FILE",
+  }),
+  checkpoint: z.string().optional().describe("where an interrupted run is kept [OUTPUT.checkpoint]").meta({
+    value: "FILE",
+  }),
+  checkpointEvery: z.int().min(0).default(0).describe(
+    "write the checkpoint every N epochs too, 0 = on Ctrl-C only",
+  ),
 }).strict();
 type Options = z.infer<typeof options>;
 
 /** Settings of the run: flags, or what the resumed document says (only --epochs may differ). */
 function plan(given: ReadonlySet<string>, o: Options, resumed: Document | null) {
-  const own = trainOptions.parse(Object.fromEntries(Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]])));
+  const own = trainOptions.parse(
+    Object.fromEntries(Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]])),
+  );
   const flags = {
     model: o.model as string,
     modelParams: entryParams(models, models.get(o.model), o),
@@ -46,18 +58,35 @@ function plan(given: ReadonlySet<string>, o: Options, resumed: Document | null) 
   };
   if (!resumed) return flags;
   const { model, config } = resumed.meta as unknown as ModelMeta;
-  const stored = { model, modelParams: config.params, optimizerParams: config.optimizer_params, options: config.train };
-  const was: Record<string, unknown> = { model, ...config.params, ...config.optimizer_params, ...config.train };
-  const differing = [...given].filter((key) => key !== "epochs" && key in was && JSON.stringify(o[key as keyof Options]) !== JSON.stringify(was[key]));
+  const stored = {
+    model,
+    modelParams: config.params,
+    optimizerParams: config.optimizer_params,
+    options: config.train,
+  };
+  const was: Record<string, unknown> = {
+    model,
+    ...config.params,
+    ...config.optimizer_params,
+    ...config.train,
+  };
+  const differing = [...given].filter((key) =>
+    key !== "epochs" && key in was && JSON.stringify(o[key as keyof Options]) !== JSON.stringify(was[key])
+  );
   if (differing.length) {
     throw problemsError(
       "usage",
       `Cannot resume ${resumed.label} with other settings`,
-      differing.map((key) => `${key} is ${JSON.stringify(o[key as keyof Options])}, expected ${JSON.stringify(was[key])}`),
+      differing.map((key) =>
+        `${key} is ${JSON.stringify(o[key as keyof Options])}, expected ${JSON.stringify(was[key])}`
+      ),
       "only --epochs may change",
     );
   }
-  return { ...stored, options: { ...stored.options, ...(given.has("epochs") ? { epochs: own.epochs } : {}) } as TrainOptions };
+  return {
+    ...stored,
+    options: { ...stored.options, ...(given.has("epochs") ? { epochs: own.epochs } : {}) } as TrainOptions,
+  };
 }
 
 /** Cluster batches of a partition that came without a sample, drawn as training goes; null without a partition. */
@@ -65,11 +94,24 @@ function clusterFeed(io: Io, graph: Graph, o: Options, epochs: number): SampleFe
   io.one("graph");
   const partition = io.maybe("partition");
   if (!partition) {
-    if (o.partsPerBatch !== undefined) throw new GustError("missing", "--parts-per-batch: no partition among the inputs, expected one", "gust partition GRAPH -k 32");
+    if (o.partsPerBatch !== undefined) {
+      throw new GustError(
+        "missing",
+        "--parts-per-batch: no partition among the inputs, expected one",
+        "gust partition GRAPH -k 32",
+      );
+    }
     return null;
   }
   const params = { partsPerBatch: o.partsPerBatch ?? 1, epochs };
-  const request = { graph, partition, seed: io.common.seed, sampler: samplers.get("cluster"), params, provenance: [] };
+  const request = {
+    graph,
+    partition,
+    seed: io.common.seed,
+    sampler: samplers.get("cluster"),
+    params,
+    provenance: [],
+  };
   const documents = function* () {
     for (const chunk of sampleChunks(request)) yield buildDocument(chunk);
   };
@@ -93,7 +135,17 @@ function summary(values: readonly (number | null)[]): { mean: number | null; std
 const round = (x: number | null, digits: number) => x === null ? null : Number(x.toFixed(digits));
 function runJson(r: RunResult) {
   const { seed, epochs, best_epoch, train, val, test } = r;
-  return { seed, epochs, best_epoch, train, val, test, seconds: round(r.seconds, 4), ms_per_epoch: round(r.ms_per_epoch, 4), peak_memory_bytes: r.peak_memory_bytes };
+  return {
+    seed,
+    epochs,
+    best_epoch,
+    train,
+    val,
+    test,
+    seconds: round(r.seconds, 4),
+    ms_per_epoch: round(r.ms_per_epoch, 4),
+    peak_memory_bytes: r.peak_memory_bytes,
+  };
 }
 
 class EpochLog {
@@ -106,7 +158,9 @@ class EpochLog {
     }
   }
   add(seed: number, record: EpochRecord): void {
-    if (this.fd !== null) writeAll(this.fd, JSON.stringify({ seed, ...record, ms: round(record.ms, 3) }) + "\n");
+    if (this.fd !== null) {
+      writeAll(this.fd, JSON.stringify({ seed, ...record, ms: round(record.ms, 3) }) + "\n");
+    }
   }
   close(): void {
     if (this.fd !== null) closeSync(this.fd);
@@ -139,7 +193,9 @@ function progressLine(io: Io, total: number) {
   return (seed: number, r: EpochRecord) => {
     if (!io.showsProgress || (performance.now() - last < 100 && r.epoch < total)) return;
     last = performance.now();
-    const text = `seed ${seed} epoch ${r.epoch}/${total} loss ${r.loss.toFixed(4)} train ${showScore(r.train)} val ${showScore(r.val)} ${r.ms.toFixed(1)} ms`;
+    const text = `seed ${seed} epoch ${r.epoch}/${total} loss ${r.loss.toFixed(4)} train ${
+      showScore(r.train)
+    } val ${showScore(r.val)} ${r.ms.toFixed(1)} ms`;
     writeAll(2, `\r\x1b[K${text}${r.epoch === total ? "\n" : ""}`);
   };
 }
@@ -155,7 +211,8 @@ export const command = defineCommand({
   summary: "train a model and keep the weights of the best validation epoch",
   operands: "[input...]",
   options,
-  details: `Inputs: a graph, and what was made of it: samples (gust sample), packed or propagated features (gust cache).
+  details:
+    `Inputs: a graph, and what was made of it: samples (gust sample), packed or propagated features (gust cache).
 Samples and packed features end here; everything else is passed on down a pipe.
 
 Examples:
@@ -166,13 +223,20 @@ Examples:
     withIo(self, inputs, common, async (io) => {
       io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && d.meta["layout"] === "packed");
       const resumed = o.resume === undefined ? null : openFile(o.resume);
-      if (resumed && o.repeat > 1) throw new GustError("usage", "--resume continues one run, expected --repeat 1");
+      if (resumed && o.repeat > 1) {
+        throw new GustError("usage", "--resume continues one run, expected --repeat 1");
+      }
       const settings = plan(given, o, resumed);
       const graphDocument = io.until("graph");
-      if (!graphDocument) throw new GustError("missing", "No graph among the inputs, expected one", "give the graph document");
+      if (!graphDocument) {
+        throw new GustError("missing", "No graph among the inputs, expected one", "give the graph document");
+      }
       const graph = new Graph(graphDocument);
-      if (resumed) checkMadeFrom(resumed, graphDocument);
-      const feed = SampleFeed.open(graph, io.read, () => io.next()) ?? clusterFeed(io, graph, o, settings.options.epochs);
+      if (resumed) {
+        checkMadeFrom(resumed, graphDocument);
+      }
+      const feed = SampleFeed.open(graph, io.read, () => io.next()) ??
+        clusterFeed(io, graph, o, settings.options.epochs);
       const cache = io.read.find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
       if (cache) checkMadeFrom(cache, graphDocument);
       const job: TrainJob = { graph, cache, samples: feed, ...settings, model: models.get(settings.model) };
@@ -216,7 +280,9 @@ Examples:
             throw new Interrupted(
               checkpoint === null
                 ? `interrupted after epoch ${result.epochs}; nothing was kept, expected -o or --checkpoint`
-                : `interrupted after epoch ${result.epochs}\nhint: continue with --resume ${JSON.stringify(checkpoint)}`,
+                : `interrupted after epoch ${result.epochs}\nhint: continue with --resume ${
+                  JSON.stringify(checkpoint)
+                }`,
             );
           }
           results.push(result);
@@ -235,9 +301,13 @@ Examples:
         const totals = { metric: "accuracy", val: scores("val"), test: scores("test") };
         io.json({ runs: results.map(runJson), summary: totals, model: settings.model, digest });
         const p = (s: { mean: number | null; std: number | null }) =>
-          s.mean === null ? "-" : `${(100 * s.mean).toFixed(2)}${results.length > 1 ? ` +- ${(100 * s.std!).toFixed(2)}` : ""} %`;
+          s.mean === null
+            ? "-"
+            : `${(100 * s.mean).toFixed(2)}${results.length > 1 ? ` +- ${(100 * s.std!).toFixed(2)}` : ""} %`;
         io.say(
-          `${settings.model}: val ${p(totals.val)}, test ${p(totals.test)} over ${results.length} run${results.length > 1 ? "s" : ""}, ` +
+          `${settings.model}: val ${p(totals.val)}, test ${p(totals.test)} over ${results.length} run${
+            results.length > 1 ? "s" : ""
+          }, ` +
             `${results.reduce((sum, r) => sum + r.seconds, 0).toFixed(2)} s`,
         );
       } finally {

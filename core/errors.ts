@@ -21,7 +21,14 @@ export class GustError extends Error {
 }
 
 /** All problems of one header or config in one error. */
-export function problemsError(code: ErrorCode, what: string, problems: readonly string[], hint?: string): GustError {
-  const list = problems.length === 1 ? `: ${problems[0]}` : `:\n${problems.map((p) => `  - ${p}`).join("\n")}`;
+export function problemsError(
+  code: ErrorCode,
+  what: string,
+  problems: readonly string[],
+  hint?: string,
+): GustError {
+  const list = problems.length === 1
+    ? `: ${problems[0]}`
+    : `:\n${problems.map((p) => `  - ${p}`).join("\n")}`;
   return new GustError(code, what + list, hint);
 }

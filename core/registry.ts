@@ -34,7 +34,10 @@ export class Registry<E extends Entry> {
   get(name: string): E {
     const entry = this.#entries.get(name);
     if (!entry) {
-      throw new GustError("usage", `Unknown ${this.kind} "${name}", expected one of ${this.names.join(", ")}`);
+      throw new GustError(
+        "usage",
+        `Unknown ${this.kind} "${name}", expected one of ${this.names.join(", ")}`,
+      );
     }
     return entry;
   }

@@ -53,7 +53,10 @@ interface CompiledOp {
 }
 
 const compiled = Object.fromEntries(opNames.map((name, number) => {
-  const fields = Object.entries<Field>((ops[name] as OpRow).fields).map(([field, spec]) => ({ name: field, spec }));
+  const fields = Object.entries<Field>((ops[name] as OpRow).fields).map(([field, spec]) => ({
+    name: field,
+    spec,
+  }));
   return [name, { name, number, fields, sizeBytes: 8 * (fields.length + 1) }];
 })) as unknown as Record<OpName, CompiledOp>;
 
@@ -82,7 +85,11 @@ function check(op: CompiledOp, args: Record<string, TensorHandle | number | null
     if (spec.kind !== "slot") {
       const ok = spec.kind === "float" ? typeof value === "number" : Number.isSafeInteger(value);
       if (!ok) {
-        throw new TypeError(`${op.name}() ${name}: ${String(value)}, expected a${spec.kind === "float" ? " number" : "n integer"}`);
+        throw new TypeError(
+          `${op.name}() ${name}: ${String(value)}, expected a${
+            spec.kind === "float" ? " number" : "n integer"
+          }`,
+        );
       }
       continue;
     }
@@ -106,7 +113,9 @@ function checkSlot(
   dims: Map<string, number>,
   dtypeOfClass: Map<DTypeClass, DType>,
 ): void {
-  if (!fits[spec.dtype](t.dtype)) throw new TypeError(`${op.name}() ${name}: ${t.dtype}, expected ${spec.dtype}`);
+  if (!fits[spec.dtype](t.dtype)) {
+    throw new TypeError(`${op.name}() ${name}: ${t.dtype}, expected ${spec.dtype}`);
+  }
   if (spec.dtype === "real" || spec.dtype === "index") {
     // Accumulating outputs and labels aside, one real type and one index type per call and role.
     const key = spec.dtype;
@@ -156,8 +165,16 @@ export class Arena {
 
   /** Rows start .. start+count of a tensor, sharing its memory. */
   rows(t: TensorHandle, start: number, count: number): TensorHandle {
-    if (start < 0 || count < 0 || start + count > t.rows) throw new RangeError(`rows ${start} + ${count} of ${shapeText(t)}`);
-    return this.bindAddress(t.dtype, count, t.cols, t.rank, t.address + start * t.cols * dtypes[t.dtype].size);
+    if (start < 0 || count < 0 || start + count > t.rows) {
+      throw new RangeError(`rows ${start} + ${count} of ${shapeText(t)}`);
+    }
+    return this.bindAddress(
+      t.dtype,
+      count,
+      t.cols,
+      t.rank,
+      t.address + start * t.cols * dtypes[t.dtype].size,
+    );
   }
 
   /** The same memory under another shape of the same size. */
@@ -290,7 +307,9 @@ export class Engine {
       const value = args[name];
       if (spec.kind === "float") this.view.setFloat64(at, value as number, true);
       else {
-        const integer = spec.kind === "slot" ? (value as TensorHandle | null | undefined)?.slot ?? -1 : value as number;
+        const integer = spec.kind === "slot"
+          ? (value as TensorHandle | null | undefined)?.slot ?? -1
+          : value as number;
         this.view.setInt32(at, integer | 0, true);
         this.view.setInt32(at + 4, Math.floor(integer / 2 ** 32), true);
       }

@@ -49,8 +49,11 @@ function libraryPath(): string {
   ].filter((path): path is string => !!path);
   const found = candidates.find((path) => existsSync(path));
   if (!found) {
-    throw new NativeError("unsupported", `Cannot find ${name}: looked at ${candidates.map((c) => `"${c}"`).join(", ")}
-hint: run "make build", or set GUST_LIBRARY to its path`);
+    throw new NativeError(
+      "unsupported",
+      `Cannot find ${name}: looked at ${candidates.map((c) => `"${c}"`).join(", ")}
+hint: run "make build", or set GUST_LIBRARY to its path`,
+    );
   }
   return found;
 }
@@ -68,8 +71,11 @@ export async function openNative(): Promise<void> {
   const version = functions.gust_abi_version();
   if (version !== ABI_VERSION) {
     functions = undefined;
-    throw new NativeError("unsupported", `"${path}" has ABI version ${version}, expected ${ABI_VERSION}
-hint: rebuild it with "make build"`);
+    throw new NativeError(
+      "unsupported",
+      `"${path}" has ABI version ${version}, expected ${ABI_VERSION}
+hint: rebuild it with "make build"`,
+    );
   }
 }
 
@@ -127,7 +133,9 @@ export function call<N extends SymbolName>(name: N, ...args: Parameters<Function
   for (let i = 0; i < passed.length; i++) {
     checkArgument(name, i, row.args[i]!, passed[i]);
     // An empty array has no address that both runtimes agree on; nothing is read through it.
-    if (row.args[i] === "buf" && ((passed[i] as ArrayBufferView | null)?.byteLength ?? 0) === 0) passed[i] = EMPTY;
+    if (row.args[i] === "buf" && ((passed[i] as ArrayBufferView | null)?.byteLength ?? 0) === 0) {
+      passed[i] = EMPTY;
+    }
   }
   const result = Number((library()[name] as (...a: unknown[]) => number | bigint)(...passed));
   if (row.result === "status" && result < 0) {
@@ -162,7 +170,13 @@ export function cString(text: string): Uint8Array {
 }
 
 /** The library's build and code path: {device, isa, threads, cores, abi}. */
-export function describeNative(): { device: string; isa: string; threads: number; cores: number; abi: number } {
+export function describeNative(): {
+  device: string;
+  isa: string;
+  threads: number;
+  cores: number;
+  abi: number;
+} {
   const text = new Uint8Array(4096);
   const length = call("gust_describe", text, text.length);
   return JSON.parse(new TextDecoder().decode(text.subarray(0, length)));
@@ -170,7 +184,12 @@ export function describeNative(): { device: string; isa: string; threads: number
 
 /** Bytes held by gust now and at most, and the process's anonymous + shared resident bytes now and at most. */
 export function memoryUse(): { held: number; heldPeak: number; resident: number; residentPeak: number } {
-  const [held, heldPeak, resident, residentPeak] = callOut(4, "gust_memory") as [number, number, number, number];
+  const [held, heldPeak, resident, residentPeak] = callOut(4, "gust_memory") as [
+    number,
+    number,
+    number,
+    number,
+  ];
   return { held, heldPeak, resident, residentPeak };
 }
 
@@ -230,11 +249,20 @@ export class NativeArray<D extends DType = DType> {
     const { size } = dtypes[this.dtype];
     const most = Math.floor(MAX_WINDOW_BYTES / size);
     count ??= Math.min(this.length - start, most);
-    if (!Number.isSafeInteger(start) || start < 0 || count < 0 || start + count > this.length || count > most) {
-      throw new RangeError(`window ${start} + ${count} of an array of ${this.length}, at most ${most} at once`);
+    if (
+      !Number.isSafeInteger(start) || start < 0 || count < 0 || start + count > this.length || count > most
+    ) {
+      throw new RangeError(
+        `window ${start} + ${count} of an array of ${this.length}, at most ${most} at once`,
+      );
     }
     if (count === 0) return typedArray(this.dtype, new ArrayBuffer(0));
-    const window = typedArray(this.dtype, runtime!.window(this.address + start * size, count * size), 0, count);
+    const window = typedArray(
+      this.dtype,
+      runtime!.window(this.address + start * size, count * size),
+      0,
+      count,
+    );
     owners.set(window, this);
     return window;
   }

@@ -3,7 +3,8 @@ import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
 import { call, callOut, NativeArray } from "./native.ts";
 
-const arrays = (a: Csr) => [a.numRows, a.indptr.address, a.indices.address, dtypes[a.indices.dtype].code] as const;
+const arrays = (a: Csr) =>
+  [a.numRows, a.indptr.address, a.indices.address, dtypes[a.indices.dtype].code] as const;
 
 /** Entries on the diagonal. O(nnz). */
 export function countSelfLoops(a: Csr): number {

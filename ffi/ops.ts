@@ -71,7 +71,11 @@ const int = { kind: "int" } as const;
 const float = { kind: "float" } as const;
 const step = { kind: "step" } as const;
 
-function row<F extends Record<string, Field>>(summary: string, fields: F, rest: Partial<Pick<OpRow, "cuda" | "verify">> = {}) {
+function row<F extends Record<string, Field>>(
+  summary: string,
+  fields: F,
+  rest: Partial<Pick<OpRow, "cuda" | "verify">> = {},
+) {
   return { summary, fields, cpu: true, cuda: rest.cuda ?? false, verify: rest.verify } as const;
 }
 
@@ -95,7 +99,10 @@ export const reductions = { sum: 0, mean: 1, max: 2, min: 3 } as const;
 export const ops = {
   // ---- dense, element-wise ----
   fill: row("out = value", { out: output("any", "n", "f"), value: float }),
-  cast: row("out = x, converted (stored to stored)", { x: input("any", "n", "f"), out: output("any", "n", "f") }),
+  cast: row("out = x, converted (stored to stored)", {
+    x: input("any", "n", "f"),
+    out: output("any", "n", "f"),
+  }),
   axpby: row("out = alpha * x + beta * y (y may be absent; out may be x or y)", {
     x: input("real", "n", "f"),
     y: optional("real", "n", "f"),
@@ -180,7 +187,10 @@ export const ops = {
     x: input("real", "n", "f"),
     out: output("real", "n", "f"),
   }),
-  argmax: row("out[i] = first j with the largest x[i, j]", { x: input("real", "n", "f"), out: output("I32", "n") }),
+  argmax: row("out[i] = first j with the largest x[i, j]", {
+    x: input("real", "n", "f"),
+    out: output("I32", "n"),
+  }),
 
   // ---- dense products ----
   gemm: row("out = alpha * op(a) @ op(b) + beta * out; op transposes where trans_* = 1", {
@@ -196,7 +206,9 @@ export const ops = {
       const [m, k] = trans_a ? [a!.cols, a!.rows] : [a!.rows, a!.cols];
       const [k2, n] = trans_b ? [b!.cols, b!.rows] : [b!.rows, b!.cols];
       if (k !== k2) return `inner dimensions are ${k} and ${k2}`;
-      return out!.rows === m && out!.cols === n ? null : `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
+      return out!.rows === m && out!.cols === n
+        ? null
+        : `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
     },
   }),
 
@@ -206,11 +218,14 @@ export const ops = {
     index: input("index", "n"),
     out: output("any", "n", "f"),
   }),
-  scatter_add: row("out[index[i], :] += x[i, :], in order of i (index < 0 is left out); out is zeroed first", {
-    x: input("real", "n", "f"),
-    index: input("index", "n"),
-    out: output("real", "m", "f"),
-  }),
+  scatter_add: row(
+    "out[index[i], :] += x[i, :], in order of i (index < 0 is left out); out is zeroed first",
+    {
+      x: input("real", "n", "f"),
+      index: input("index", "n"),
+      out: output("real", "m", "f"),
+    },
+  ),
 
   // ---- sparse ----
   spmm: row(
@@ -230,7 +245,9 @@ export const ops = {
     },
     {
       verify({ x, out, diagonal }) {
-        return diagonal && out!.rows > x!.rows ? `diagonal: x has ${x!.rows} rows, expected ${out!.rows} or more` : null;
+        return diagonal && out!.rows > x!.rows
+          ? `diagonal: x has ${x!.rows} rows, expected ${out!.rows} or more`
+          : null;
       },
     },
   ),
@@ -244,13 +261,16 @@ export const ops = {
       out: output("real", "m", "f"),
     },
   ),
-  spmm_arg_gather: row("out[i, c] = values[e] * x[indices[e], c] with e = arg[i, c], 0 where it is -1; the adjoint of spmm_arg_backward", {
-    arg: input("I64", "n", "f"),
-    indices: optional("index", "e"),
-    values: optional("real", "e"),
-    x: input("real", "m", "f"),
-    out: output("real", "n", "f"),
-  }),
+  spmm_arg_gather: row(
+    "out[i, c] = values[e] * x[indices[e], c] with e = arg[i, c], 0 where it is -1; the adjoint of spmm_arg_backward",
+    {
+      arg: input("I64", "n", "f"),
+      indices: optional("index", "e"),
+      values: optional("real", "e"),
+      x: input("real", "m", "f"),
+      out: output("real", "n", "f"),
+    },
+  ),
   sddmm: row("out[e] = left[i] * right[j] * <x[i], y[j]> for edge e = (i, j)", {
     indptr: input("I64", "n+1"),
     indices: input("index", "e"),
@@ -343,15 +363,18 @@ export const ops = {
   }),
 
   // ---- optimizers (in place; rates and bias corrections come from the step block) ----
-  sgd: row("v = momentum * v + g; param -= lr * (v, or g + momentum * v for nesterov); g includes weight_decay * param", {
-    param: output("real", "n", "f"),
-    grad: input("real", "n", "f"),
-    velocity: optionalOutput("real", "n", "f"),
-    lr: step,
-    momentum: float,
-    nesterov: int,
-    weight_decay: float,
-  }),
+  sgd: row(
+    "v = momentum * v + g; param -= lr * (v, or g + momentum * v for nesterov); g includes weight_decay * param",
+    {
+      param: output("real", "n", "f"),
+      grad: input("real", "n", "f"),
+      velocity: optionalOutput("real", "n", "f"),
+      lr: step,
+      momentum: float,
+      nesterov: int,
+      weight_decay: float,
+    },
+  ),
   adam: row(
     "Kingma and Ba 2015, bias-corrected by step words 1 - beta^t; weight_decay goes into g, or, decoupled = 1 " +
       "(AdamW), shrinks param by lr * weight_decay first",

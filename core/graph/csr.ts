@@ -31,7 +31,11 @@ export function csrBytes(a: Csr): number {
 }
 
 /** Small matrices from plain arrays: for tests and fixtures. `rows[v]` lists the columns of row v. */
-export function csrFromRows(rows: readonly (readonly number[])[], numCols = rows.length, values?: readonly number[]): Csr {
+export function csrFromRows(
+  rows: readonly (readonly number[])[],
+  numCols = rows.length,
+  values?: readonly number[],
+): Csr {
   const indptr = new BigInt64Array(rows.length + 1);
   rows.forEach((row, v) => indptr[v + 1] = indptr[v]! + BigInt(row.length));
   return {

@@ -77,7 +77,13 @@ export function prepareFeatures(
 }
 
 /** What "row" and "l2" multiply each row of x by; `work` has the shape of x. */
-export function rowScale(engine: Engine, x: TensorHandle, norm: "row" | "l2", work: TensorHandle, scale: TensorHandle): void {
+export function rowScale(
+  engine: Engine,
+  x: TensorHandle,
+  norm: "row" | "l2",
+  work: TensorHandle,
+  scale: TensorHandle,
+): void {
   if (norm === "row") {
     engine.run("unary", { x, out: work, kind: unaryKinds.abs, alpha: 0 });
     engine.run("row_sum", { x: work, out: scale });
@@ -88,15 +94,31 @@ export function rowScale(engine: Engine, x: TensorHandle, norm: "row" | "l2", wo
   }
 }
 
-function sparseFeatures(engine: Engine, arena: Arena, { csr }: Features & { kind: "csr" }, norm: FeatNorm): SparseOperator {
+function sparseFeatures(
+  engine: Engine,
+  arena: Arena,
+  { csr }: Features & { kind: "csr" },
+  norm: FeatNorm,
+): SparseOperator {
   const pattern = Pattern.of(arena, csr);
   const stored = csr.values ? floatValues(engine, arena, csr.values) : null;
   if (norm === "none") return new SparseOperator(pattern, { values: stored ? new Tensor(stored) : null });
   const scale = arena.tensor("F32", [csr.numRows]);
-  engine.run("csr_row_sum", { indptr: pattern.indptr, values: stored, out: scale, power: norm === "row" ? 1 : 2 });
+  engine.run("csr_row_sum", {
+    indptr: pattern.indptr,
+    values: stored,
+    out: scale,
+    power: norm === "row" ? 1 : 2,
+  });
   engine.run("unary", { x: scale, out: scale, kind: unaryKinds.power, alpha: norm === "row" ? -1 : -0.5 });
   const values = arena.tensor("F32", [pattern.numEntries]);
-  engine.run("csr_scale", { indptr: pattern.indptr, indices: pattern.indices, values: stored, left: scale, out: values });
+  engine.run("csr_scale", {
+    indptr: pattern.indptr,
+    indices: pattern.indices,
+    values: stored,
+    left: scale,
+    out: values,
+  });
   return new SparseOperator(pattern, { values: new Tensor(values) });
 }
 
@@ -109,7 +131,11 @@ function floatValues(engine: Engine, arena: Arena, values: NativeArray): TensorH
 }
 
 /** Rows as float32: in place where they are, converted (and multiplied by feat.scale) otherwise. */
-function denseFloat(engine: Engine, arena: Arena, { array, numFeatures }: Features & { kind: "dense" }): TensorHandle {
+function denseFloat(
+  engine: Engine,
+  arena: Arena,
+  { array, numFeatures }: Features & { kind: "dense" },
+): TensorHandle {
   const rows = numFeatures === 0 ? 0 : array.length / numFeatures;
   const bound = arena.bind(array, [rows, numFeatures]);
   if (bound.dtype === "F32") return bound;
@@ -119,14 +145,20 @@ function denseFloat(engine: Engine, arena: Arena, { array, numFeatures }: Featur
 }
 
 /** Mean and 1 / standard deviation (0 for constant columns) over the training nodes. */
-function columnStats(engine: Engine, arena: Arena, x: TensorHandle, trainNodes: BigInt64Array | null): FeatStats {
+function columnStats(
+  engine: Engine,
+  arena: Arena,
+  x: TensorHandle,
+  trainNodes: BigInt64Array | null,
+): FeatStats {
   if (!trainNodes || trainNodes.length === 0) {
     throw new GustError("missing", "--feat-norm standard needs a training split to take its statistics from");
   }
   const count = trainNodes.length;
   const index = arena.bind(NativeArray.from<"I64">(trainNodes));
   const rows = arena.tensor("F32", [count, x.cols]);
-  const mean = engine.persistent.tensor("F32", [x.cols]), inverseStd = engine.persistent.tensor("F32", [x.cols]);
+  const mean = engine.persistent.tensor("F32", [x.cols]),
+    inverseStd = engine.persistent.tensor("F32", [x.cols]);
   engine.run("gather", { x, index, out: rows });
   engine.run("column_sum", { x: rows, out: mean });
   engine.run("axpby", { x: mean, out: mean, alpha: 1 / count, beta: 0 });
@@ -141,7 +173,12 @@ function columnStats(engine: Engine, arena: Arena, x: TensorHandle, trainNodes: 
 }
 
 /** (x - mean) * inverseStd, column by column. */
-function standardize(engine: Engine, arena: Arena, x: TensorHandle, { mean, inverseStd }: FeatStats): TensorHandle {
+function standardize(
+  engine: Engine,
+  arena: Arena,
+  x: TensorHandle,
+  { mean, inverseStd }: FeatStats,
+): TensorHandle {
   const out = arena.tensor("F32", [x.rows, x.cols]), factor = arena.tensor("F32", [x.rows, x.cols]);
   engine.run("broadcast_rows", { x: mean, out: factor });
   engine.run("axpby", { x, y: factor, out, alpha: 1, beta: -1 });

@@ -41,7 +41,9 @@ export class Graph {
       numCols: this.meta.num_nodes,
       indptr: document.tensor("indptr", "I64"),
       indices: document.tensor("indices", "I32", "I64") as Csr["indices"],
-      values: document.has("edge_weight") ? document.tensor("edge_weight", "F32", "F64") as Csr["values"] : null,
+      values: document.has("edge_weight")
+        ? document.tensor("edge_weight", "F32", "F64") as Csr["values"]
+        : null,
     };
   }
 
@@ -62,7 +64,9 @@ export class Graph {
   features(): Features | null {
     const d = this.document;
     const numFeatures = this.meta.num_features;
-    if (d.has("feat")) return { kind: "dense", numFeatures, array: d.tensor("feat", "F32", "F64", "F16", "BF16", "U8", "I8") };
+    if (d.has("feat")) {
+      return { kind: "dense", numFeatures, array: d.tensor("feat", "F32", "F64", "F16", "BF16", "U8", "I8") };
+    }
     if (!d.has("feat.indptr")) return null;
     return {
       kind: "csr",
@@ -99,7 +103,10 @@ export class Graph {
     if (dtype === "I64") return this.document.tensor(key, "I64").window().slice();
     const n = shape[1]!;
     if (index < 0 || index >= shape[0]!) {
-      throw new GustError("usage", `Split ${index} of ${this.document.label}: it stores ${shape[0]} splits, numbered from 0`);
+      throw new GustError(
+        "usage",
+        `Split ${index} of ${this.document.label}: it stores ${shape[0]} splits, numbered from 0`,
+      );
     }
     const mask = this.document.tensor(key, "BOOL").window(index * n, n);
     const nodes: bigint[] = [];

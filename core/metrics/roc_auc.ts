@@ -22,7 +22,8 @@ export function binaryAuc(scores: Float32Array, isPositive: (i: number) => boole
 
 export const rocAuc: Metric = {
   name: "roc-auc",
-  summary: "area under the ROC curve; for more than two classes the mean over classes of one against the rest",
+  summary:
+    "area under the ROC curve; for more than two classes the mean over classes of one against the rest",
   source: "Fawcett 2006, sections 7 and 9.2",
   compute({ labels, numClasses, scores }) {
     if (numClasses === 2) return binaryAuc(scores(1), (i) => labels[i] === 1);

@@ -75,7 +75,13 @@ export class Init {
     const handle = this.engine.persistent.tensor(this.dtype, shape, true);
     // The stream is the init's own; seed comes from the step block, epoch and step are 0 there.
     if (bound > 0) {
-      this.engine.run("uniform", { out: handle, low: -bound, high: bound, stream: streamId("init"), layer: this.count });
+      this.engine.run("uniform", {
+        out: handle,
+        low: -bound,
+        high: bound,
+        stream: streamId("init"),
+        layer: this.count,
+      });
     }
     this.count++;
     const parameter = new Parameter(handle, name, layer);
@@ -97,7 +103,13 @@ export class Init {
 }
 
 /** Dropout on features of either kind; on sparse ones it falls on the stored entries. */
-export function dropoutFeatures(tape: Tape, x: FeatureInput, p: number, layer: number, ids: TensorHandle | null): FeatureInput {
+export function dropoutFeatures(
+  tape: Tape,
+  x: FeatureInput,
+  p: number,
+  layer: number,
+  ids: TensorHandle | null,
+): FeatureInput {
   if (x instanceof SparseOperator) return x.dropout(tape, p, layer, ids);
   return dropout(tape, x, p, layer, idsOf(x, ids));
 }
@@ -120,5 +132,7 @@ export function affine(tape: Tape, x: FeatureInput, weight: Tensor, bias: Tensor
 
 /** Which order of A H W costs less: the sparse product runs at the width that it is given. */
 export function matmulOrder(x: FeatureInput, weight: Tensor): "combine-first" | "aggregate-first" {
-  return weight.cols <= (x instanceof SparseOperator ? x.numCols : x.cols) ? "combine-first" : "aggregate-first";
+  return weight.cols <= (x instanceof SparseOperator ? x.numCols : x.cols)
+    ? "combine-first"
+    : "aggregate-first";
 }

@@ -24,7 +24,8 @@ export const sgc = defineModel({
     const offset = bias ? init.zeros("bias", 0, signature.num_classes) : null;
     return {
       parameters: init.parameters,
-      forward: (tape, { features, ids }) => affine(tape, dropoutFeatures(tape, features, dropout, 0, ids), weight, offset),
+      forward: (tape, { features, ids }) =>
+        affine(tape, dropoutFeatures(tape, features, dropout, 0, ids), weight, offset),
     };
   },
 });

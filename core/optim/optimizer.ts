@@ -21,7 +21,12 @@ export interface Optimizer {
 }
 
 export interface OptimizerEntry extends Entry {
-  create(engine: Engine, parameters: readonly Parameter[], settings: OptimizerSettings, params: Record<string, unknown>): Optimizer;
+  create(
+    engine: Engine,
+    parameters: readonly Parameter[],
+    settings: OptimizerSettings,
+    params: Record<string, unknown>,
+  ): Optimizer;
 }
 
 /** Type the `params` of `create` from the entry's schema. */
@@ -30,7 +35,12 @@ export function defineOptimizer<S extends z.ZodObject>(entry: {
   readonly summary: string;
   readonly source: string;
   readonly params: S;
-  create(engine: Engine, parameters: readonly Parameter[], settings: OptimizerSettings, params: z.infer<S>): Optimizer;
+  create(
+    engine: Engine,
+    parameters: readonly Parameter[],
+    settings: OptimizerSettings,
+    params: z.infer<S>,
+  ): Optimizer;
 }): OptimizerEntry {
   return entry as unknown as OptimizerEntry;
 }

@@ -40,11 +40,15 @@ export interface ParameterUse {
   readonly graphPointer: Tensor | null;
 }
 
+// Entries of all ops share one list.
+// deno-lint-ignore no-explicit-any
+type AnyOp = Op<any, any>;
+// deno-lint-ignore no-explicit-any
+type AnyCall = Call<any, any>;
+
 interface Entry {
-  // deno-lint-ignore no-explicit-any
-  readonly op: Op<any, any>;
-  // deno-lint-ignore no-explicit-any
-  readonly call: Call<any, any>;
+  readonly op: AnyOp;
+  readonly call: AnyCall;
 }
 
 export class Tape {
@@ -94,12 +98,22 @@ export class Tape {
    * @param seed  gradient at `of`; by default `of` must be one number and the seed is 1.
    * @param createGraph  keep entries of the backward pass, so that the results can be differentiated again.
    */
-  grad(of: Tensor, wrt: readonly Tensor[], { seed, createGraph = false }: { seed?: Tensor; createGraph?: boolean } = {}): (Tensor | null)[] {
+  grad(
+    of: Tensor,
+    wrt: readonly Tensor[],
+    { seed, createGraph = false }: { seed?: Tensor; createGraph?: boolean } = {},
+  ): (Tensor | null)[] {
     return this.walk(of, wrt, seed ?? this.ones(of), createGraph, 0);
   }
 
   /** Back-propagate `seed` from `of` to `wrt` through the entries from number `start` on. */
-  private walk(of: Tensor, wrt: readonly Tensor[], seed: Tensor, createGraph: boolean, start: number): (Tensor | null)[] {
+  private walk(
+    of: Tensor,
+    wrt: readonly Tensor[],
+    seed: Tensor,
+    createGraph: boolean,
+    start: number,
+  ): (Tensor | null)[] {
     const gradients = new Map<Tensor, Tensor>();
     gradients.set(of, seed);
     const wanted = this.reaches(wrt, start);
@@ -130,8 +144,12 @@ export class Tape {
     return wrt.map((x) => gradients.get(x) ?? null);
   }
 
-  // deno-lint-ignore no-explicit-any
-  private gradOfDecomposition(op: Op<any, any>, call: Call<any, any>, g: Tensor, needs: readonly boolean[]): (Tensor | null)[] {
+  private gradOfDecomposition(
+    op: AnyOp,
+    call: AnyCall,
+    g: Tensor,
+    needs: readonly boolean[],
+  ): (Tensor | null)[] {
     const start = this.entries.length;
     const output = op.decompose!(this, call.inputs, call.params);
     const wrt = call.inputs.filter((_, k) => needs[k]);
@@ -150,8 +168,7 @@ export class Tape {
     return reached;
   }
 
-  // deno-lint-ignore no-explicit-any
-  private reportUse(op: Op<any, any>, call: Call<any, any>, g: Tensor): void {
+  private reportUse(op: AnyOp, call: AnyCall, g: Tensor): void {
     const use = op.parameterUse;
     if (!this.onParameterUse || !use) return;
     const parameter = call.inputs[use.weight];

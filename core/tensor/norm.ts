@@ -10,11 +10,23 @@ export const norms = ["sym", "row"] as const;
 export type Norm = (typeof norms)[number];
 
 /** out = (in-degree + 1) ^ exponent for every row. */
-export function degreePower(engine: Engine, arena: Arena, pattern: Pattern, values: Tensor | null, dtype: DType, exponent: number): TensorHandle {
+export function degreePower(
+  engine: Engine,
+  arena: Arena,
+  pattern: Pattern,
+  values: Tensor | null,
+  dtype: DType,
+  exponent: number,
+): TensorHandle {
   const n = pattern.numRows;
   const degree = arena.tensor(dtype, [n]), one = arena.tensor(dtype, [n]), out = arena.tensor(dtype, [n]);
   // power 0 counts entries, power 1 adds |values| up.
-  engine.run("csr_row_sum", { indptr: pattern.indptr, values: values?.handle, out: degree, power: values ? 1 : 0 });
+  engine.run("csr_row_sum", {
+    indptr: pattern.indptr,
+    values: values?.handle,
+    out: degree,
+    power: values ? 1 : 0,
+  });
   engine.run("fill", { out: one, value: 1 });
   engine.run("axpby", { x: degree, y: one, out: degree, alpha: 1, beta: 1 });
   engine.run("unary", { x: degree, out, kind: unaryKinds.power, alpha: exponent });
@@ -35,7 +47,9 @@ export function normalized(
   norm: Norm,
   dtype: DType = "F32",
 ): SparseOperator {
-  if (pattern.numRows !== pattern.numCols) throw new RangeError(`norm of a ${pattern.numRows} x ${pattern.numCols} pattern`);
+  if (pattern.numRows !== pattern.numCols) {
+    throw new RangeError(`norm of a ${pattern.numRows} x ${pattern.numCols} pattern`);
+  }
   const diagonal = degreePower(engine, arena, pattern, values, dtype, -1);
   if (norm === "row") return new SparseOperator(pattern, { values, left: diagonal, diagonal });
   const scale = degreePower(engine, arena, pattern, values, dtype, -0.5);

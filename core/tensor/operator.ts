@@ -40,7 +40,14 @@ export class Pattern {
   ) {}
 
   static of(arena: Arena, csr: Csr, isSymmetric = false): Pattern {
-    return new Pattern(arena, csr.numRows, csr.numCols, arena.bind(csr.indptr), arena.bind(csr.indices), isSymmetric);
+    return new Pattern(
+      arena,
+      csr.numRows,
+      csr.numCols,
+      arena.bind(csr.indptr),
+      arena.bind(csr.indices),
+      isSymmetric,
+    );
   }
 
   get numEntries(): number {
@@ -206,7 +213,11 @@ const headRowsOp: Op<{ rows: number; diagonal: TensorHandle }> = {
   name: "head_rows",
   forward(tape, [x], { rows, diagonal }) {
     const output = tape.tensor(x!.dtype, [rows, x!.cols]);
-    tape.engine.run("row_scale", { x: tape.arena.rows(x!.handle, 0, rows), scale: diagonal, out: output.handle });
+    tape.engine.run("row_scale", {
+      x: tape.arena.rows(x!.handle, 0, rows),
+      scale: diagonal,
+      out: output.handle,
+    });
     return { output, saved: undefined };
   },
   backward(tape, { inputs: [x], params: { diagonal } }, g) {
@@ -244,6 +255,13 @@ const extremumOp: Op<ExtremumParams, { arg: Tensor }> = {
   },
   backward(tape, { inputs: [x], params: { operator }, saved: { arg } }, g) {
     const { pattern, scales } = operator;
-    return [argScatter(tape, g, { arg, indices: pattern.indices, values: scales.values?.handle ?? null, rows: x!.rows })];
+    return [
+      argScatter(tape, g, {
+        arg,
+        indices: pattern.indices,
+        values: scales.values?.handle ?? null,
+        rows: x!.rows,
+      }),
+    ];
   },
 };

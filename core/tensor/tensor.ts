@@ -25,7 +25,9 @@ export class Tensor {
 
   /** The elements as a live window on native memory (at most 1 GiB). */
   window(): Float32Array | Float64Array {
-    return NativeArray.at(this.dtype, this.size, this.handle.address, this).window() as Float32Array | Float64Array;
+    return NativeArray.at(this.dtype, this.size, this.handle.address, this).window() as
+      | Float32Array
+      | Float64Array;
   }
   toNumbers(): number[] {
     return Array.from(this.window(), Number);
@@ -45,7 +47,12 @@ export class Parameter extends Tensor {
 }
 
 /** A constant tensor from numbers, for tests and small inputs. `shape` of two numbers, or one. */
-export function constant(arena: Arena, dtype: "F32" | "F64", shape: readonly number[], values: readonly number[]): Tensor {
+export function constant(
+  arena: Arena,
+  dtype: "F32" | "F64",
+  shape: readonly number[],
+  values: readonly number[],
+): Tensor {
   const handle = arena.tensor(dtype, shape);
   const tensor = new Tensor(handle);
   if (values.length !== tensor.size) throw new RangeError(`${values.length} values for shape [${shape}]`);

@@ -8,12 +8,16 @@ export const trainOptions = z.object({
   lr: z.number().min(0).default(0.01).describe("learning rate"),
   weightDecay: z.number().min(0).default(5e-4).describe("weight decay"),
   weightDecayOn: z.enum(["first", "all"]).default("first").describe("which layers decay"),
-  featNorm: z.enum(featNorms).optional().describe("feature normalisation, kept in the model [none, or the cache's]"),
+  featNorm: z.enum(featNorms).optional().describe(
+    "feature normalisation, kept in the model [none, or the cache's]",
+  ),
   split: z.enum(["file", "random"]).default("file").describe("use the stored split, or draw one per class"),
   splitIndex: z.int().min(0).default(0).describe("which of several stored splits"),
   trainPerClass: z.int().min(1).default(20).describe("training nodes per class of a random split"),
   valPerClass: z.int().min(0).default(30).describe("validation nodes per class of a random split"),
-  patience: z.int().min(0).default(0).describe("stop after N epochs without a better validation score, 0 = never"),
+  patience: z.int().min(0).default(0).describe(
+    "stop after N epochs without a better validation score, 0 = never",
+  ),
   evalEvery: z.int().min(1).default(1).describe("score on the full graph every N epochs"),
 }).strict();
 export type TrainOptions = z.infer<typeof trainOptions>;

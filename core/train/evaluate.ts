@@ -34,11 +34,15 @@ function fittingCache(cache: Document | null, graph: Graph, meta: ModelMeta): Do
   checkMadeFrom(cache, graph.document);
   const made = cache.meta as unknown as PropagatedMeta;
   const { propagate, feat_norm } = meta.config.features;
-  if (propagate && made.hops === propagate.hops && made.norm === propagate.norm && made.feat_norm === feat_norm) return cache;
+  if (
+    propagate && made.hops === propagate.hops && made.norm === propagate.norm && made.feat_norm === feat_norm
+  ) return cache;
   throw new GustError(
     "mismatch",
     `The features of ${cache.label} (${made.hops} hops, norm ${made.norm}, feat-norm ${made.feat_norm}) are not what the model was trained on ` +
-      `(${propagate ? `${propagate.hops} hops, norm ${propagate.norm}` : "no propagation"}, feat-norm ${feat_norm})`,
+      `(${
+        propagate ? `${propagate.hops} hops, norm ${propagate.norm}` : "no propagation"
+      }, feat-norm ${feat_norm})`,
     "leave the cache out: the features are propagated again",
   );
 }
@@ -55,9 +59,20 @@ export function infer(graph: Graph, modelDocument: Document, cache: Document | n
     const { model, meta, stats, split } = openModel(engine, modelDocument, "best");
     checkSignature(modelDocument.label, meta.signature, signatureOf(graph), graph.document.label);
     const recipe = meta.config.features;
-    const { input: features } = modelFeatures(engine, arena, graph, recipe, fittingCache(cache, graph, meta), null, stats);
+    const { input: features } = modelFeatures(
+      engine,
+      arena,
+      graph,
+      recipe,
+      fittingCache(cache, graph, meta),
+      null,
+      stats,
+    );
     const tape = new Tape(engine, arena, false);
-    const logits = model.forward(tape, fullInput(engine, arena, graph, features, modelNorm(meta.config.params)));
+    const logits = model.forward(
+      tape,
+      fullInput(engine, arena, graph, features, modelNorm(meta.config.params)),
+    );
     const probabilities = unary(tape, logSoftmax(tape, logits), "exp");
     const best = arena.tensor("I32", [logits.rows]);
     engine.run("argmax", { x: logits.handle, out: best });

@@ -26,7 +26,13 @@ function floatWeights(engine: Engine, arena: Arena, values: NativeArray): Tensor
 }
 
 /** The forward pass's view of a whole graph. The operator is built when a layer first asks for it. */
-export function fullInput(engine: Engine, arena: Arena, graph: Graph, features: FeatureInput, norm: Norm): ForwardInput {
+export function fullInput(
+  engine: Engine,
+  arena: Arena,
+  graph: Graph,
+  features: FeatureInput,
+  norm: Norm,
+): ForwardInput {
   let operator: Operator | null = null;
   const ids = graph.nodeIds();
   return {
@@ -40,7 +46,13 @@ export function fullInput(engine: Engine, arena: Arena, graph: Graph, features: 
  * Train a model that reads features only: the rows of the training nodes are all it needs. Dropout masks follow the
  * node, so that the step is the same as on all rows.
  */
-export function featureRowsSource(engine: Engine, arena: Arena, graph: Graph, features: Tensor, train: BigInt64Array): BatchSource {
+export function featureRowsSource(
+  engine: Engine,
+  arena: Arena,
+  graph: Graph,
+  features: Tensor,
+  train: BigInt64Array,
+): BatchSource {
   const rows = arena.bind(NativeArray.from<"I64">(train));
   const take = (x: TensorHandle, shape: readonly number[]) => {
     const out = arena.tensor(x.dtype, shape);
@@ -63,7 +75,12 @@ export function featureRowsSource(engine: Engine, arena: Arena, graph: Graph, fe
 }
 
 /** Train on all nodes at once. */
-export function fullBatchSource(input: ForwardInput, arena: Arena, graph: Graph, train: BigInt64Array): BatchSource {
+export function fullBatchSource(
+  input: ForwardInput,
+  arena: Arena,
+  graph: Graph,
+  train: BigInt64Array,
+): BatchSource {
   const lossRows = arena.bind(NativeArray.from<"I64">(train));
   const batch: Batch = {
     ...input,

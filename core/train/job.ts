@@ -12,13 +12,19 @@ import type { Graph } from "../graph/graph.ts";
 import { prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
 import { checkArcs } from "../graph/arcs.ts";
-import { Init, type FeatureInput, type ForwardInput, type ModelEntry, type Signature } from "../models/model.ts";
+import {
+  type FeatureInput,
+  type ForwardInput,
+  Init,
+  type ModelEntry,
+  type Signature,
+} from "../models/model.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { featureRowsSource, fullBatchSource, fullInput } from "./full_batch.ts";
 import type { TrainOptions } from "./config.ts";
-import { type FeatureRecipe, type ModelMeta, modelDocument, resumeTraining } from "./model_document.ts";
+import { type FeatureRecipe, modelDocument, type ModelMeta, resumeTraining } from "./model_document.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
 import { type BatchFeatures, sampledSource, type SampleFeed } from "./sampled.ts";
 import type { BatchSource } from "./source.ts";
@@ -60,13 +66,23 @@ export interface RunResult {
 }
 
 /** Refuse what the model cannot use, with the reason from its entry. */
-export function checkAccepted({ model, cache, samples }: Pick<TrainJob, "model" | "cache" | "samples">): void {
+export function checkAccepted(
+  { model, cache, samples }: Pick<TrainJob, "model" | "cache" | "samples">,
+): void {
   const { propagated, batches } = model.accepts;
   if (cache && propagated !== null) {
-    throw new GustError("usage", `Model "${model.name}" does not accept propagated features: ${propagated}`, "leave the cache out, or train sgc or mlp on it");
+    throw new GustError(
+      "usage",
+      `Model "${model.name}" does not accept propagated features: ${propagated}`,
+      "leave the cache out, or train sgc or mlp on it",
+    );
   }
   if (samples && batches !== null) {
-    throw new GustError("usage", `Model "${model.name}" does not accept sampled batches: ${batches}`, "leave the samples out, or train gcn on them");
+    throw new GustError(
+      "usage",
+      `Model "${model.name}" does not accept sampled batches: ${batches}`,
+      "leave the samples out, or train gcn on them",
+    );
   }
 }
 
@@ -76,7 +92,11 @@ function featureRecipe({ cache, model, modelParams, options }: TrainJob): Featur
     const meta = cache.meta as unknown as PropagatedMeta;
     const flag = options.featNorm;
     if (flag !== undefined && flag !== meta.feat_norm) {
-      throw new GustError("usage", `--feat-norm ${flag}: the features of ${cache.label} were propagated after --feat-norm ${meta.feat_norm}`, "give --feat-norm to gust cache");
+      throw new GustError(
+        "usage",
+        `--feat-norm ${flag}: the features of ${cache.label} were propagated after --feat-norm ${meta.feat_norm}`,
+        "give --feat-norm to gust cache",
+      );
     }
     return { feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
   }
@@ -98,7 +118,14 @@ export function modelFeatures(
   stats: Parameters<typeof prepareFeatures>[5] = null,
 ): { input: FeatureInput; stats: ReturnType<typeof prepareFeatures>["stats"] } {
   if (cache) return { input: openPropagated(arena, cache, graph), stats: propagatedStats(engine, cache) };
-  const prepared = prepareFeatures(engine, arena, requireFeatures(graph), recipe.feat_norm, trainNodes, stats);
+  const prepared = prepareFeatures(
+    engine,
+    arena,
+    requireFeatures(graph),
+    recipe.feat_norm,
+    trainNodes,
+    stats,
+  );
   if (!recipe.propagate) return prepared;
   const { hops, norm } = recipe.propagate;
   return { input: propagate(engine, arena, graph, prepared.input, hops, norm), stats: prepared.stats };
@@ -116,9 +143,17 @@ export function modelNorm(params: Record<string, unknown>): Norm {
 /** Labels, classes and a training split: what every run needs, or an error that names what is missing. */
 function checkTrainable(graph: Graph): void {
   if (!graph.labels()) {
-    throw new GustError("missing", `${graph.document.label} has no labels of one class per node, which training needs`);
+    throw new GustError(
+      "missing",
+      `${graph.document.label} has no labels of one class per node, which training needs`,
+    );
   }
-  if (graph.numClasses < 1) throw new GustError("data", `${graph.document.label} has ${graph.numClasses} classes, expected at least 1`);
+  if (graph.numClasses < 1) {
+    throw new GustError(
+      "data",
+      `${graph.document.label} has ${graph.numClasses} classes, expected at least 1`,
+    );
+  }
 }
 
 /**
@@ -128,12 +163,20 @@ function checkTrainable(graph: Graph): void {
 export function checkBounds(graph: Graph): void {
   checkArcs(graph);
   const features = graph.features();
-  if (features?.kind === "csr") inBounds(graph, "feat.indices", features.csr.indices, 0, features.numFeatures - 1);
+  if (features?.kind === "csr") {
+    inBounds(graph, "feat.indices", features.csr.indices, 0, features.numFeatures - 1);
+  }
   const labels = graph.labels();
   if (labels) inBounds(graph, "label", labels, -1, graph.numClasses - 1);
 }
 
-function inBounds(graph: Graph, name: string, array: Parameters<typeof findOutside>[0], low: number, high: number): void {
+function inBounds(
+  graph: Graph,
+  name: string,
+  array: Parameters<typeof findOutside>[0],
+  low: number,
+  high: number,
+): void {
   const { count, place, value } = findOutside(array, low, high);
   if (count === 0) return;
   throw new GustError(
@@ -164,7 +207,9 @@ export class Run {
     checkTrainable(graph);
     checkBounds(graph);
     const split = resolveSplit(graph, { ...options, seed });
-    if (split.train.length === 0) throw new GustError("data", `The training split of ${graph.document.label} is empty`);
+    if (split.train.length === 0) {
+      throw new GustError("data", `The training split of ${graph.document.label} is empty`);
+    }
     const engine = new Engine();
     const arena = engine.arena();
     const recipe = featureRecipe(job);
@@ -197,7 +242,10 @@ export class Run {
       shouldStop: hooks.shouldStop,
       onEpoch: (record) => {
         hooks.onEpoch?.(this.seed, record);
-        if (checkpoint && checkpoint.every > 0 && record.epoch % checkpoint.every === 0 && record.epoch < options.epochs) {
+        if (
+          checkpoint && checkpoint.every > 0 && record.epoch % checkpoint.every === 0 &&
+          record.epoch < options.epochs
+        ) {
           checkpoint.write(this.document([]));
         }
       },

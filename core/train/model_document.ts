@@ -66,9 +66,19 @@ export function modelDocument(
     ...model.parameters.map((p) => tensorOf(`param/${p.name}`, p.handle, engine)),
     ...model.parameters.map((p, i) => tensorOf(`best/${p.name}`, best[i]!, engine)),
     ...[...optimizer.state].map(([name, t]) => tensorOf(`optimizer/${name}`, t, engine)),
-    ...splitNames.map((name) => ({ name: `split.${name}`, dtype: "I64" as const, shape: [split[name].length], data: split[name] })),
+    ...splitNames.map((name) => ({
+      name: `split.${name}`,
+      dtype: "I64" as const,
+      shape: [split[name].length],
+      data: split[name],
+    })),
     ...sourceState(source).map(([name, t]) => tensorOf(name, t, engine)),
-    ...(stats ? [tensorOf("state/feat_mean", stats.mean, engine), tensorOf("state/feat_inverse_std", stats.inverseStd, engine)] : []),
+    ...(stats
+      ? [
+        tensorOf("state/feat_mean", stats.mean, engine),
+        tensorOf("state/feat_inverse_std", stats.inverseStd, engine),
+      ]
+      : []),
   ];
   return { kind: "model", meta: { ...meta, progress: toJson(progress) }, tensors, provenance };
 }
@@ -89,7 +99,9 @@ export interface OpenedModel {
  * @throws {GustError} (data) naming every parameter that is missing or of another shape.
  */
 export function openModel(engine: Engine, document: Document, weights: "best" | "param"): OpenedModel {
-  if (document.kind !== "model") throw new GustError("mismatch", `${document.label} is a ${document.kind} document, expected a model`);
+  if (document.kind !== "model") {
+    throw new GustError("mismatch", `${document.label} is a ${document.kind} document, expected a model`);
+  }
   const raw = document.meta as unknown as ModelMeta;
   const meta: ModelMeta = { ...raw, progress: fromJson(raw.progress) };
   const entry = models.get(meta.model);
@@ -107,7 +119,10 @@ export function openModel(engine: Engine, document: Document, weights: "best" | 
 }
 
 /** Copy stored tensors into existing ones of the same shape. */
-export function loadTensors(document: Document, wanted: readonly (readonly [name: string, to: TensorHandle])[]): void {
+export function loadTensors(
+  document: Document,
+  wanted: readonly (readonly [name: string, to: TensorHandle])[],
+): void {
   const problems: string[] = [];
   for (const [name, to] of wanted) {
     const shape = to.rank === 1 ? [to.rows] : [to.rows, to.cols];
@@ -133,7 +148,8 @@ function loadStats(engine: Engine, document: Document): FeatStats {
 }
 
 /** What a batch source keeps between epochs (histories, importance scores), by its name in the document. */
-const sourceState = (source: BatchSource) => [...source.state?.() ?? []].map(([name, t]) => [`state/source/${name}`, t] as const);
+const sourceState = (source: BatchSource) =>
+  [...source.state?.() ?? []].map(([name, t]) => [`state/source/${name}`, t] as const);
 
 /** Continue a run where its document left it: last and best weights, optimizer and source state, counters. */
 export function resumeTraining(training: Training, source: BatchSource, document: Document): void {
@@ -152,11 +168,15 @@ export function resumeTraining(training: Training, source: BatchSource, document
  * @throws {GustError} (mismatch) with every difference.
  */
 export function checkSignature(label: string, wanted: Signature, got: Signature, graphLabel: string): void {
-  const problems = (Object.keys(wanted) as (keyof Signature)[]).filter((key) => wanted[key] !== got[key]).map((key) =>
-    `${key} is ${got[key]}, expected ${wanted[key]}`
+  const problems = (Object.keys(wanted) as (keyof Signature)[]).filter((key) => wanted[key] !== got[key]).map(
+    (key) => `${key} is ${got[key]}, expected ${wanted[key]}`,
   );
   if (problems.length) {
-    throw problemsError("mismatch", `The model of ${label} does not fit ${graphLabel}`, problems, "train on a graph with the same features and classes");
+    throw problemsError(
+      "mismatch",
+      `The model of ${label} does not fit ${graphLabel}`,
+      problems,
+      "train on a graph with the same features and classes",
+    );
   }
 }
-

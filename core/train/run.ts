@@ -56,7 +56,13 @@ export interface Training {
 
 export function startTraining(engine: Engine, model: Model, optimizer: Optimizer): Training {
   const best = model.parameters.map((p) => engine.persistent.tensor(p.dtype, p.shape));
-  const progress: Progress = { epoch: 0, step: 0, bestEpoch: 0, best: { train: NaN, val: NaN, test: NaN }, finished: false };
+  const progress: Progress = {
+    epoch: 0,
+    step: 0,
+    bestEpoch: 0,
+    best: { train: NaN, val: NaN, test: NaN },
+    finished: false,
+  };
   const training = { engine, model, optimizer, best, progress };
   keepBest(training);
   return training;
@@ -85,7 +91,12 @@ const BREATH_MS = 50;
  * @returns the median milliseconds per epoch, scoring included.
  * @throws {GustError} (data) if the loss is not finite, naming the epoch.
  */
-export async function runEpochs(training: Training, source: BatchSource, scorer: Scorer | null, options: RunOptions): Promise<number> {
+export async function runEpochs(
+  training: Training,
+  source: BatchSource,
+  scorer: Scorer | null,
+  options: RunOptions,
+): Promise<number> {
   const { engine, progress } = training;
   const arena = engine.arena();
   const recorded = source.isStatic ? new RecordedStep(engine, arena) : null;
@@ -122,7 +133,13 @@ export async function runEpochs(training: Training, source: BatchSource, scorer:
   return median(times);
 }
 
-function runEpoch({ engine, model, optimizer, progress }: Training, source: BatchSource, recorded: RecordedStep | null, arena: Arena, { seed, lr }: RunOptions) {
+function runEpoch(
+  { engine, model, optimizer, progress }: Training,
+  source: BatchSource,
+  recorded: RecordedStep | null,
+  arena: Arena,
+  { seed, lr }: RunOptions,
+) {
   let total = 0, weight = 0, batches = 0;
   for (const batch of source.batches(progress.epoch, arena)) {
     // A batch without a labelled node has no loss: it is left out, and counted as such by the caller's log.
@@ -150,7 +167,13 @@ function runEpoch({ engine, model, optimizer, progress }: Training, source: Batc
   return { loss: weight ? total / weight : NaN, batches };
 }
 
-function stepOnce(engine: Engine, arena: Arena, model: Model, optimizer: Optimizer, batch: Parameters<RecordedStep["run"]>[2]) {
+function stepOnce(
+  engine: Engine,
+  arena: Arena,
+  model: Model,
+  optimizer: Optimizer,
+  batch: Parameters<RecordedStep["run"]>[2],
+) {
   const { loss, logits, gradients } = trainingStep(engine, arena, model, optimizer, batch);
   return { loss: loss.item(), logits, gradients };
 }

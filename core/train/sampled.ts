@@ -33,7 +33,11 @@ export class SampleFeed {
   private lastEpoch = 0;
 
   /** `redraw` begins anew: chunks of past epochs are then dropped instead of kept. */
-  private constructor(private source: Iterator<Chunk>, readonly name: string, private readonly redraw: (() => Iterator<Chunk>) | null = null) {}
+  private constructor(
+    private source: Iterator<Chunk>,
+    readonly name: string,
+    private readonly redraw: (() => Iterator<Chunk>) | null = null,
+  ) {}
 
   /**
    * Take samples from documents that were read already and from those still to come.
@@ -116,7 +120,12 @@ function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
       sample = document;
     } else if (document.kind === "cache" && document.meta["layout"] === "packed") {
       checkMadeFrom(document, graph.document);
-      if (!sample) throw new GustError("mismatch", `${document.label} holds packed features, expected its sample before it`);
+      if (!sample) {
+        throw new GustError(
+          "mismatch",
+          `${document.label} holds packed features, expected its sample before it`,
+        );
+      }
       checkMadeFrom(document, sample, "sample");
       yield { batches: new SampleBatches(sample), pack: document };
       sample = null;
@@ -202,7 +211,11 @@ function batchFeatures(graph: Graph, batch: SampledBatch, pack: Document | null)
   }
   const start = pack.tensor("node_ptr", "I64").at(batch.index), count = batch.nodes.length;
   if (pack.has("feat")) {
-    return { kind: "dense", numFeatures, array: pack.tensor("feat").slice(start * numFeatures, count * numFeatures) };
+    return {
+      kind: "dense",
+      numFeatures,
+      array: pack.tensor("feat").slice(start * numFeatures, count * numFeatures),
+    };
   }
   const indptr = pack.tensor("feat.indptr", "I64");
   const csr: Csr = {
@@ -238,7 +251,13 @@ function blockCsr({ numRows, numCols, indptr, indices, edgeWeight }: SampledBloc
   return withoutSelfLoops({ numRows, numCols, indptr, indices, values: edgeWeight });
 }
 
-function squareOperator(engine: Engine, arena: Arena, block: SampledBlock, norm: Norm, isSymmetric: boolean): Operator {
+function squareOperator(
+  engine: Engine,
+  arena: Arena,
+  block: SampledBlock,
+  norm: Norm,
+  isSymmetric: boolean,
+): Operator {
   const csr = blockCsr(block);
   const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
   return normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm);
@@ -259,7 +278,12 @@ class GraphDegrees {
     const pattern = Pattern.of(arena, csr);
     const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
     this.degree = arena.tensor("F32", [csr.numRows]);
-    engine.run("csr_row_sum", { indptr: pattern.indptr, values: values?.handle, out: this.degree, power: values ? 1 : 0 });
+    engine.run("csr_row_sum", {
+      indptr: pattern.indptr,
+      values: values?.handle,
+      out: this.degree,
+      power: values ? 1 : 0,
+    });
     this.inverse = degreePower(engine, arena, pattern, values, "F32", -1);
     this.scale = norm === "sym" ? degreePower(engine, arena, pattern, values, "F32", -0.5) : null;
   }

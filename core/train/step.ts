@@ -48,7 +48,14 @@ export class Scorer {
   private readonly counts: Record<SplitName, BigInt64Array>;
   readonly logits: Tensor;
 
-  constructor(engine: Engine, arena: Arena, model: Model, input: ForwardInput, labels: Batch["labels"], split: Split) {
+  constructor(
+    engine: Engine,
+    arena: Arena,
+    model: Model,
+    input: ForwardInput,
+    labels: Batch["labels"],
+    split: Split,
+  ) {
     const counts: Partial<Record<SplitName, BigInt64Array>> = {};
     let logits: Tensor | undefined;
     this.program = engine.record(() => {

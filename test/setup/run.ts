@@ -13,9 +13,18 @@ const SLOW = ".slow.test.ts";
 const quick = process.argv[2] === "quick";
 const junit = "build/junit.xml";
 rmSync(junit, { force: true });
-const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(".")].filter((f) => !quick || !f.endsWith(SLOW)).sort();
+const files = [...new Bun.Glob("test/**/*.test.ts").scanSync(".")].filter((f) => !quick || !f.endsWith(SLOW))
+  .sort();
 const run = Bun.spawnSync(
-  [process.execPath, "test", "--timeout", "600000", "--reporter=junit", `--reporter-outfile=${junit}`, ...files.map((f) => `./${f}`)],
+  [
+    process.execPath,
+    "test",
+    "--timeout",
+    "600000",
+    "--reporter=junit",
+    `--reporter-outfile=${junit}`,
+    ...files.map((f) => `./${f}`),
+  ],
   {
     stdio: ["ignore", "inherit", "inherit"],
     // The program that users run, which also starts much faster than its sources.
@@ -35,7 +44,9 @@ if (existsSync(junit)) {
   skipped = total(xml, "skipped");
   failed = total(xml, "failures");
   passed = total(xml, "tests") - failed - skipped;
-  for (const [, name] of xml.matchAll(/<testcase name="([^"]*)"[^>]*>\s*<skipped/g)) console.log(`skipped: ${name}`);
+  for (const [, name] of xml.matchAll(/<testcase name="([^"]*)"[^>]*>\s*<skipped/g)) {
+    console.log(`skipped: ${name}`);
+  }
 }
 // A file that does not load, or a run that dies, is a failure that JUnit does not count.
 if (run.exitCode !== 0 && failed === 0) failed++;

@@ -17,7 +17,13 @@ const scatterOp: Op<Params> = {
   name: "spmm_arg_backward",
   forward(tape, [g], { arg, indices, values, rows }) {
     const output = tape.tensor(g!.dtype, [rows, g!.cols]);
-    tape.engine.run("spmm_arg_backward", { arg: arg.handle, indices, values, g: g!.handle, out: output.handle });
+    tape.engine.run("spmm_arg_backward", {
+      arg: arg.handle,
+      indices,
+      values,
+      g: g!.handle,
+      out: output.handle,
+    });
     return { output, saved: undefined };
   },
   backward: (tape, { params }, g) => [tape.apply(gatherOp, [g], params)],
@@ -27,7 +33,13 @@ const gatherOp: Op<Params> = {
   name: "spmm_arg_gather",
   forward(tape, [x], { arg, indices, values }) {
     const output = tape.tensor(x!.dtype, arg.shape);
-    tape.engine.run("spmm_arg_gather", { arg: arg.handle, indices, values, x: x!.handle, out: output.handle });
+    tape.engine.run("spmm_arg_gather", {
+      arg: arg.handle,
+      indices,
+      values,
+      x: x!.handle,
+      out: output.handle,
+    });
     return { output, saved: undefined };
   },
   backward: (tape, { params }, g) => [tape.apply(scatterOp, [g], params)],

@@ -18,7 +18,14 @@ const op: Op<Params> = {
   name: "softmax_cross_entropy",
   forward(tape, [x], { label, index, weight, sum }) {
     const output = tape.tensor(x!.dtype, [1]);
-    tape.engine.run("softmax_cross_entropy", { x: x!.handle, label, index, weight, out: output.handle, sum: Number(sum) });
+    tape.engine.run("softmax_cross_entropy", {
+      x: x!.handle,
+      label,
+      index,
+      weight,
+      out: output.handle,
+      sum: Number(sum),
+    });
     return { output, saved: undefined };
   },
   backward(tape, { inputs: [x], params: { label, index, weight, sum } }, g) {
@@ -52,8 +59,12 @@ export interface CrossEntropyOptions {
 }
 
 /** Mean over labelled rows of -log softmax(x)[label]: (n, c), I32[n] -> [1]. Negative labels are left out. */
-export function crossEntropy(tape: Tape, x: Tensor, label: TensorHandle, options: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(
+  tape: Tape,
+  x: Tensor,
+  label: TensorHandle,
+  options: CrossEntropyOptions = {},
+): Tensor {
   const { index = null, weight = null, sum = false } = options;
   return tape.apply(op, [x], { label, index, weight, sum });
 }
-

@@ -14,7 +14,14 @@ const op: Op<Params> = {
   name: "dropout",
   forward(tape, [x], { p, layer, ids }) {
     const output = tape.tensor(x!.dtype, x!.shape);
-    tape.engine.run("dropout", { x: x!.handle, ids: ids?.handle, out: output.handle, p, stream: STREAM, layer });
+    tape.engine.run("dropout", {
+      x: x!.handle,
+      ids: ids?.handle,
+      out: output.handle,
+      p,
+      stream: STREAM,
+      layer,
+    });
     return { output, saved: undefined };
   },
   // Multiplication by a constant mask is its own adjoint; the same key gives the same mask.

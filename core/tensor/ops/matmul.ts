@@ -25,7 +25,8 @@ const op: Op<Params> = {
     return { output, saved: undefined };
   },
   backward(tape, { inputs: [a, b], params: { transA, transB } }, g, needs) {
-    const product = (x: Tensor, y: Tensor, tx: boolean, ty: boolean) => matmul(tape, x, y, { transA: tx, transB: ty });
+    const product = (x: Tensor, y: Tensor, tx: boolean, ty: boolean) =>
+      matmul(tape, x, y, { transA: tx, transB: ty });
     return [
       // C = op(A) op(B): dA = g op(B)^T, transposed where A was.
       needs[0] ? transA ? product(b!, g, transB, true) : product(g, b!, false, !transB) : null,

@@ -21,7 +21,11 @@ const reduceOp: Op<ReduceParams> = {
     tape.engine.run("segment_reduce", { indptr: indptr.handle, x: x!.handle, out: output.handle, reduce });
     return { output, saved: undefined };
   },
-  backward: (tape, { inputs: [x], params }, g) => [tape.apply(broadcastOp, [g], { ...params, rows: x!.rows })],
+  backward: (
+    tape,
+    { inputs: [x], params },
+    g,
+  ) => [tape.apply(broadcastOp, [g], { ...params, rows: x!.rows })],
 };
 
 const broadcastOp: Op<ReduceParams & { rows: number }> = {
@@ -75,7 +79,12 @@ const softmaxOp: Op<Params> = {
 };
 
 /** (n, f) -> (segments, f); `indptr` I64[segments + 1] gives the row ranges. An empty segment gives 0. */
-export function segmentReduce(tape: Tape, x: Tensor, indptr: Tensor, reduce: "sum" | "mean" | "max" | "min"): Tensor {
+export function segmentReduce(
+  tape: Tape,
+  x: Tensor,
+  indptr: Tensor,
+  reduce: "sum" | "mean" | "max" | "min",
+): Tensor {
   return reduce === "sum" || reduce === "mean"
     ? tape.apply(reduceOp, [x], { indptr, mean: reduce === "mean" })
     : tape.apply(extremumOp, [x], { indptr, largest: reduce === "max" });

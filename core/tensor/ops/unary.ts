@@ -12,7 +12,10 @@ interface Params {
 }
 
 /** d(kind)/dx times g, by kind; `y` is the function's value. */
-const derivative: Record<UnaryKind, (tape: Tape, x: Tensor, y: Tensor, g: Tensor, alpha: number) => Tensor | null> = {
+const derivative: Record<
+  UnaryKind,
+  (tape: Tape, x: Tensor, y: Tensor, g: Tensor, alpha: number) => Tensor | null
+> = {
   exp: (tape, _x, y, g) => mul(tape, g, y),
   log: (tape, x, _y, g) => mul(tape, g, unary(tape, x, "reciprocal")),
   tanh: (tape, _x, y, g) => axpby(tape, g, mul(tape, g, mul(tape, y, y)), 1, -1),
@@ -41,7 +44,11 @@ const op: Op<Params> = {
     tape.engine.run("unary", { x: x!.handle, out: output.handle, kind: unaryKinds[kind], alpha });
     return { output, saved: undefined };
   },
-  backward: (tape, { inputs: [x], output, params }, g) => [derivative[params.kind](tape, x!, output, g, params.alpha)],
+  backward: (
+    tape,
+    { inputs: [x], output, params },
+    g,
+  ) => [derivative[params.kind](tape, x!, output, g, params.alpha)],
 };
 
 /** kind(x), element by element; `alpha` is the exponent of "power" and the bound of "max_scalar". */
