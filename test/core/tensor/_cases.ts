@@ -1,0 +1,211 @@
+/** A function for every op of core/tensor/ops, by the name of its file. */
+import { unaryKinds } from "../../../ffi/ops.ts";
+import { Pattern } from "../../../core/tensor/operator.ts";
+import { addBias, broadcastRows, columnSum } from "../../../core/tensor/ops/add_bias.ts";
+import { argScatter } from "../../../core/tensor/ops/arg.ts";
+import { axpby, scale } from "../../../core/tensor/ops/axpby.ts";
+import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
+import { dropoutValues, gatherValues } from "../../../core/tensor/ops/csr_values.ts";
+import { dropout } from "../../../core/tensor/ops/dropout.ts";
+import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
+import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
+import { matmul } from "../../../core/tensor/ops/matmul.ts";
+import { mul } from "../../../core/tensor/ops/mul.ts";
+import { relu } from "../../../core/tensor/ops/relu.ts";
+import { reshape } from "../../../core/tensor/ops/reshape.ts";
+import {
+  broadcastColumns,
+  broadcastScalar,
+  rowDot,
+  rowScale,
+  rowSum,
+  totalSum,
+} from "../../../core/tensor/ops/row_sum.ts";
+import { sddmm } from "../../../core/tensor/ops/sddmm.ts";
+import { segmentBroadcast, segmentReduce, segmentSoftmax } from "../../../core/tensor/ops/segment.ts";
+import { unary, type UnaryKind } from "../../../core/tensor/ops/unary.ts";
+import { Tensor } from "../../../core/tensor/tensor.ts";
+import { type Case, fixed, index, integers, randoms, variable, vector } from "./_autograd.ts";
+
+type Named = Record<string, Case>;
+
+const of = (f: Case["f"], ...inputs: Tensor[]): Case => ({ inputs, f });
+const x34 = () => variable([3, 4]);
+const y34 = () => variable([3, 4], randoms(12, "y"));
+/** Numbers that keep 0.2 away from 0, where relu, abs and sign have a corner. */
+const cornerless = (shape: readonly number[]) =>
+  variable(shape, randoms(shape.reduce((a, b) => a * b, 1), `x${shape}`).map((v) => v + Math.sign(v) * 0.2));
+/** Numbers in 0.5 .. 1.5. */
+const positive = (shape: readonly number[]) =>
+  variable(shape, randoms(shape.reduce((a, b) => a * b, 1), `p${shape}`).map((v) => 1 + v / 2));
+
+/** (4, 5) with an empty row, a double entry and an empty column. */
+export function pattern45(dtype: "I32" | "I64" = "I32"): Pattern {
+  return new Pattern(
+    fixed,
+    4,
+    5,
+    integers("I64", [0, 3, 3, 5, 8]),
+    integers(dtype, [0, 2, 2, 4, 1, 0, 1, 4]),
+  );
+}
+
+const segments = () => index([0, 2, 2, 5, 6]);
+const labels = () => integers("I32", [2, -1, 0, 1, 1]);
+
+const unaryCases: Named = Object.fromEntries(
+  (Object.keys(unaryKinds) as UnaryKind[]).map((kind) => {
+    const needsPositive = kind === "log" || kind === "sqrt" || kind === "power";
+    const alpha = kind === "power" ? -1.5 : kind === "max_scalar" ? 0.1 : 0;
+    const at = needsPositive ? positive([3, 4]) : cornerless([3, 4]);
+    return [kind, of((tape, [x]) => unary(tape, x!, kind, alpha), at)];
+  }),
+);
+
+export const cases: Record<string, Named> = {
+  add_bias: {
+    "x + bias": of((tape, [x, b]) => addBias(tape, x!, b!), x34(), variable([4])),
+    "sum over rows": of((tape, [x]) => columnSum(tape, x!), x34()),
+    "bias to rows": of((tape, [b]) => broadcastRows(tape, b!, 3), variable([4])),
+  },
+  arg: {
+    "edges to columns, with values": of(
+      (tape, [g]) =>
+        argScatter(tape, g!, {
+          arg: indexMatrix([4, 2], [0, 2, -1, -1, 4, 3, 5, 7]),
+          indices: pattern45().indices,
+          values: vector(randoms(8, "values")),
+          rows: 5,
+        }),
+      variable([4, 2]),
+    ),
+    "rows to rows": of(
+      (tape, [g]) =>
+        argScatter(tape, g!, {
+          arg: indexMatrix([2, 2], [1, 1, -1, 0]),
+          indices: null,
+          values: null,
+          rows: 3,
+        }),
+      variable([2, 2]),
+    ),
+  },
+  axpby: {
+    "a x + b y": of((tape, [x, y]) => axpby(tape, x!, y!, 2, -3), x34(), y34()),
+    "x - x / 2": of((tape, [x]) => axpby(tape, x!, x!, 1, -0.5), x34()),
+    "a x": of((tape, [x]) => scale(tape, x!, 0.25), x34()),
+  },
+  cross_entropy: {
+    "every row": of((tape, [x]) => crossEntropy(tape, x!, labels()), variable([5, 3])),
+    "weighted rows, one of them twice": of(
+      (tape, [x]) =>
+        crossEntropy(tape, x!, labels(), {
+          index: integers("I64", [4, 0, 4, 1, 3]),
+          weight: vector([0.5, 2, 1, 3, 0.25]),
+        }),
+      variable([5, 3]),
+    ),
+    "a sum over an index": of(
+      (tape, [x]) => crossEntropy(tape, x!, labels(), { index: integers("I32", [0, 2]), sum: true }),
+      variable([5, 3]),
+    ),
+    "of a function of x": of(
+      (tape, [x, w]) => crossEntropy(tape, matmul(tape, x!, w!), labels()),
+      variable([5, 2]),
+      variable([2, 3]),
+    ),
+  },
+  csr_values: {
+    "values in another order": of(
+      (tape, [v]) => gatherValues(tape, v!, integers("I64", [3, 0, 2, 2])),
+      variable([4]),
+    ),
+    "dropout on values": of((tape, [v]) => dropoutValues(tape, pattern45(), v!, 0.4, 2, null), variable([8])),
+    "dropout by id": of(
+      (tape, [v]) => dropoutValues(tape, pattern45(), v!, 0.4, 2, integers("I64", [9, 8, 7, 6])),
+      variable([8]),
+    ),
+  },
+  dropout: {
+    "by row": of((tape, [x]) => dropout(tape, x!, 0.4, 1), x34()),
+    "by id": of((tape, [x]) => dropout(tape, x!, 0.4, 1, index([7, 2, 2])), x34()),
+  },
+  gather: {
+    "rows, some twice, one of nothing": of((tape, [x]) => gather(tape, x!, index([2, 0, -1, 2])), x34()),
+    "elements": of((tape, [x]) => gather(tape, x!, index([3, 1, 1], "I32")), variable([4])),
+    "rows added up": of((tape, [x]) => scatterAdd(tape, x!, index([4, -1, 4]), 5), x34()),
+    "elements added up": of((tape, [x]) => scatterAdd(tape, x!, index([1, 1, 0, -1]), 2), variable([4])),
+  },
+  log_softmax: {
+    "rows": of((tape, [x]) => logSoftmax(tape, x!), x34()),
+    "one column": of((tape, [x]) => logSoftmax(tape, x!), variable([3, 1])),
+  },
+  matmul: {
+    "a b": of((tape, [a, b]) => matmul(tape, a!, b!), variable([3, 2]), variable([2, 4])),
+    "a' b": of((tape, [a, b]) => matmul(tape, a!, b!, { transA: true }), variable([2, 3]), variable([2, 4])),
+    "a b'": of((tape, [a, b]) => matmul(tape, a!, b!, { transB: true }), variable([3, 2]), variable([4, 2])),
+    "a' b'": of(
+      (tape, [a, b]) => matmul(tape, a!, b!, { transA: true, transB: true }),
+      variable([2, 3]),
+      variable([4, 2]),
+    ),
+    "a' a": of((tape, [a]) => matmul(tape, a!, a!, { transA: true }), x34()),
+  },
+  mul: {
+    "x y": of((tape, [x, y]) => mul(tape, x!, y!), x34(), y34()),
+    "x x": of((tape, [x]) => mul(tape, x!, x!), x34()),
+  },
+  relu: {
+    "relu": of((tape, [x]) => relu(tape, x!), cornerless([3, 4])),
+    "leaky relu": of((tape, [x]) => relu(tape, x!, 0.2), cornerless([3, 4])),
+    "of a square": of(
+      (tape, [x, y]) => relu(tape, mul(tape, x!, y!)),
+      cornerless([3, 4]),
+      variable([3, 4], randoms(12, "y").map((v) => v + Math.sign(v) * 0.2)),
+    ),
+  },
+  reshape: {
+    "to one dimension": of((tape, [x]) => reshape(tape, x!, [12]), x34()),
+    "of a product": of((tape, [x, y]) => reshape(tape, mul(tape, x!, y!), [2, 6]), x34(), y34()),
+  },
+  row_sum: {
+    "row sums": of((tape, [x]) => rowSum(tape, x!), x34()),
+    "a column to columns": of((tape, [x]) => broadcastColumns(tape, x!, 3), variable([4])),
+    "total": of((tape, [x]) => totalSum(tape, x!), x34()),
+    "one number to all": of((tape, [x]) => broadcastScalar(tape, x!, [2, 3]), variable([1])),
+    "dots of rows": of((tape, [x, y]) => rowDot(tape, x!, y!), x34(), y34()),
+    "dots of rows with themselves": of((tape, [x]) => rowDot(tape, x!, x!), x34()),
+    "rows scaled": of((tape, [x, s]) => rowScale(tape, x!, s!), x34(), variable([3])),
+  },
+  sddmm: {
+    "plain": of(
+      (tape, [x, y]) => sddmm(tape, pattern45(), null, null, x!, y!),
+      variable([4, 2]),
+      variable([5, 2]),
+    ),
+    "with scales and wide indices": of(
+      (tape, [x, y]) =>
+        sddmm(tape, pattern45("I64"), vector(randoms(4, "left")), vector(randoms(5, "right")), x!, y!),
+      variable([4, 2]),
+      variable([5, 2]),
+    ),
+  },
+  segment: {
+    "sum": of((tape, [x]) => segmentReduce(tape, x!, segments(), "sum"), variable([6, 2])),
+    "mean": of((tape, [x]) => segmentReduce(tape, x!, segments(), "mean"), variable([6, 2])),
+    "max": of((tape, [x]) => segmentReduce(tape, x!, segments(), "max"), variable([6, 2])),
+    "min": of((tape, [x]) => segmentReduce(tape, x!, segments(), "min"), variable([6, 2])),
+    "broadcast": of((tape, [x]) => segmentBroadcast(tape, x!, segments(), 6), variable([4, 2])),
+    "softmax": of((tape, [x]) => segmentSoftmax(tape, x!, segments()), variable([6, 2])),
+    "max of a product": of(
+      (tape, [x, y]) => segmentReduce(tape, mul(tape, x!, y!), segments(), "max"),
+      variable([6, 2]),
+      variable([6, 2], randoms(12, "z")),
+    ),
+  },
+  unary: unaryCases,
+};
+
+function indexMatrix(shape: readonly number[], values: readonly number[]): Tensor {
+  return new Tensor(fixed.reshape(index(values).handle, shape));
+}
