@@ -86,6 +86,9 @@ export class Io {
         );
       }
     }
+    if (common.deps !== undefined && common.output === undefined) {
+      throw new GustError("usage", "--deps writes a rule for the output, expected -o FILE beside it");
+    }
     if (common.device.startsWith("cuda")) {
       throw new GustError(
         "unsupported",

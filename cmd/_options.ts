@@ -345,5 +345,8 @@ export async function runCommand(
     help(JSON.stringify({ ...options, seed, threads, device }, null, 2) + "\n");
     return;
   }
+  if (common.output !== undefined && !sub.writesDocument) {
+    throw new GustError("usage", `gust ${sub.name} writes no document, expected no -o`, "--json=FILE keeps its result");
+  }
   await sub.run(command.args, options, common, given);
 }

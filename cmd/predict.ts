@@ -1,12 +1,11 @@
 /** gust predict: class probabilities of every node, as a document, CSV or JSON Lines. */
 import { z } from "zod";
 import { NativeArray } from "../ffi/native.ts";
+import { replaceFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { infer, type Inference } from "../core/train/evaluate.ts";
 import { type Io, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
-import { GustError } from "../core/errors.ts";
-import { closeSync, openSync } from "node:fs";
 import { writeAll } from "./_exit.ts";
 
 const ROWS = 4096; // rows of text per write
@@ -55,17 +54,9 @@ function writeText(io: Io, text: Iterable<string>): void {
     for (const piece of text) io.print(piece);
     return;
   }
-  let fd: number;
-  try {
-    fd = openSync(output, "w");
-  } catch (error) {
-    throw new GustError("io", `Cannot write "${output}": ${(error as Error).message}`);
-  }
-  try {
+  replaceFile(output, (fd) => {
     for (const piece of text) writeAll(fd, piece);
-  } finally {
-    closeSync(fd);
-  }
+  });
 }
 
 export const command = defineCommand({
