@@ -152,11 +152,12 @@ export class Tape {
   ): (Tensor | null)[] {
     const start = this.entries.length;
     const output = op.decompose!(this, call.inputs, call.params);
-    const wrt = call.inputs.filter((_, k) => needs[k]);
-    // Only the decomposition's own entries are walked: its inputs may depend on one another further up.
-    const results = this.walk(output, wrt, g, true, start);
+    // Only the decomposition's own entries are walked: its inputs may depend on one another further up. An input that
+    // is given twice gets the gradient of both uses at its first place.
+    const isFirst = (x: Tensor, k: number) => needs[k] === true && call.inputs.indexOf(x) === k;
+    const results = this.walk(output, call.inputs.filter(isFirst), g, true, start);
     let next = 0;
-    return call.inputs.map((_, k) => needs[k] ? results[next++]! : null);
+    return call.inputs.map((x, k) => isFirst(x, k) ? results[next++]! : null);
   }
 
   /** Tensors whose value depends on one of `wrt` (and `wrt` themselves). */
