@@ -47,6 +47,14 @@ export function softmaxCrossEntropyBackward(input: LossInput, g: number): number
   return out;
 }
 
+/** (n, c): what the loss multiplies -log softmax by. */
+export function labelWeights(input: LossInput): number[] {
+  const total = totalOf(input), out = new Array<number>(input.n * input.c).fill(0);
+  if (total === 0) return out;
+  for (const [i, target, weight] of entries(input)) out[i * input.c + target]! += weight / total;
+  return out;
+}
+
 /** [rows whose argmax is their label, rows with a label]. */
 export function countCorrect(input: LossInput): [number, number] {
   const best = argmax(input.x, input.n, input.c), rows = entries(input);

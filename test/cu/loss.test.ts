@@ -90,6 +90,15 @@ describe.each([...realTypes])("%s", (dtype) => {
       0,
       () => engine.run("count_correct", { x, label, index, out: count }),
     );
+    const shares = tensor(dtype, [input.n, input.c]),
+      weights = { label, index, weight: t.weight, sum: t.sum };
+    // A division and, for repeated rows, a few additions of shares of 1.
+    expectEverywhere(
+      shares,
+      reference.labelWeights(input),
+      8 * roundoff[dtype],
+      () => engine.run("label_weights", { ...weights, out: shares }),
+    );
     // Relative to the largest entry: entries are small by the total weight.
     const want = reference.softmaxCrossEntropyBackward(input, 0.75);
     const top = Math.max(...want.map(Math.abs)) || 1;
@@ -111,6 +120,9 @@ describe.each([...realTypes])("%s", (dtype) => {
         engine.run("softmax_cross_entropy", { ...args, out, sum });
         engine.run("softmax_cross_entropy_backward", { ...args, g, out: gradient, sum });
         engine.run("count_correct", { ...args, out: count });
+        const { label, index } = { index: null, ...args }, shares = tensor(dtype, [2, 3]);
+        engine.run("label_weights", { label, index, out: shares, sum });
+        expect(numbers(shares)).toEqual([0, 0, 0, 0, 0, 0]);
         expect([...numbers(out), ...numbers(gradient), ...numbers(count)]).toEqual(new Array(9).fill(0));
       }
     }

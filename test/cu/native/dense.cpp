@@ -70,6 +70,8 @@ std::vector<T> run_dense(const Machine& machine, int64_t n, int64_t f) {
   keep(one);
   GUST_RUN(machine, softmax_cross_entropy_backward, x.slot, label.slot, -1, column.slot, one.slot, out.slot, 1);
   keep(out);
+  GUST_RUN(machine, label_weights, label.slot, index.slot, -1, out.slot, 0);
+  keep(out);
 
   auto weights = machine.values<T>(f, 5), hidden = machine.zeros<T>(n, 5), gradient = machine.zeros<T>(f, 5);
   GUST_RUN(machine, gemm, x.slot, weights.slot, hidden.slot, 0, 0, 1.0, 0.0);
