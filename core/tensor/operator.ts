@@ -113,13 +113,23 @@ export class SparseOperator implements Operator {
     return tape.apply(spmmOp, values ? [x, values] : [x], { operator: this });
   }
 
-  /** The row-wise mean, maximum or minimum of values[e] * x[j] in place of the sum (no gradient to values). */
+  /**
+   * The row-wise mean, maximum or minimum of values[e] * x[j] in place of the sum; 0 for empty rows.
+   *
+   * @throws {RangeError} with scales or a diagonal, which would be lost, and for a maximum or minimum whose values want
+   * a gradient: only x gets one.
+   */
   reduce(tape: Tape, x: Tensor, kind: "mean" | "max" | "min"): Tensor {
+    const { values, left, right, diagonal } = this.scales;
+    if (left || right || diagonal) {
+      throw new RangeError(`the ${kind} of an operator with scales or a diagonal`);
+    }
     if (kind === "mean") return meanOperator(tape, this, x.dtype === "F64" ? "F64" : "F32").apply(tape, x);
+    if (values?.requiresGrad) throw new RangeError(`the ${kind} has no gradient to the values`);
     return tape.apply(extremumOp, [x], { operator: this, kind });
   }
 
-  /** The transpose. Values that are constants are put in order once. */
+  /** The transpose. The pattern's own is computed once, values are put in its order at every call. */
   transpose(tape: Tape): SparseOperator {
     const { values, left, right, diagonal } = this.scales;
     if (this.cachedTranspose) return this.cachedTranspose;
@@ -230,7 +240,7 @@ function meanOperator(tape: Tape, { pattern, scales }: SparseOperator, dtype: DT
   const inverse = tape.arena.tensor(dtype, [pattern.numRows]);
   tape.engine.run("csr_row_sum", { indptr: pattern.indptr, out: inverse, power: 0 });
   tape.engine.run("unary", { x: inverse, out: inverse, kind: unaryKinds.reciprocal, alpha: 0 });
-  return new SparseOperator(pattern, { ...scales, left: inverse, diagonal: null });
+  return new SparseOperator(pattern, { values: scales.values, left: inverse });
 }
 
 interface ExtremumParams extends SpmmParams {
