@@ -1,0 +1,168 @@
+import { describe, expect, test } from "bun:test";
+import { buildDocument, type NewTensor } from "../../../core/format/document.ts";
+import { openFile } from "../../../core/format/read.ts";
+import { adjacency } from "../../../core/graph/adjacency.ts";
+import { Graph } from "../../../core/graph/graph.ts";
+import { degreePower, type Norm, normalized, norms } from "../../../core/tensor/norm.ts";
+import { Pattern } from "../../../core/tensor/operator.ts";
+import { Tensor } from "../../../core/tensor/tensor.ts";
+import { graphOperator } from "../../../core/train/full_batch.ts";
+import { graphPath } from "../../../fixtures/graphs.ts";
+import { engine, expectNear, fixed, native, withTape } from "./_autograd.ts";
+
+type Matrix = readonly (readonly number[])[];
+
+/** A graph from a dense matrix of weights: row = destination, 0 = no arc. */
+function graphOf(
+  a: Matrix,
+  { weights, directed = true }: { weights?: "F32" | "F64"; directed?: boolean } = {},
+): Graph {
+  const indptr = [0], indices: number[] = [], values: number[] = [];
+  for (const row of a) {
+    row.forEach((w, j) => {
+      if (w === 0) return;
+      indices.push(j);
+      values.push(w);
+    });
+    indptr.push(indices.length);
+  }
+  const n = a.length, e = indices.length;
+  const tensors: NewTensor[] = [
+    { name: "indptr", dtype: "I64", shape: [n + 1], data: native("I64", indptr) },
+    { name: "indices", dtype: "I32", shape: [e], data: native("I32", indices) },
+    ...(weights ? [{ name: "edge_weight", dtype: weights, shape: [e], data: native(weights, values) }] : []),
+  ];
+  const meta = { num_nodes: n, num_edges: e, directed, num_features: 0, num_classes: 0, row_order: "index" };
+  return new Graph(buildDocument({ kind: "graph", meta, tensors, provenance: [] }));
+}
+
+/** The definition: the diagonal becomes 1, D = row sums, then D^-1/2 A D^-1/2 or D^-1 A. */
+function reference(a: Matrix, norm: Norm): number[] {
+  const looped = a.map((row, i) => row.map((w, j) => i === j ? 1 : w));
+  const degree = looped.map((row) => row.reduce((sum, w) => sum + w, 0));
+  return looped.flatMap((row, i) =>
+    row.map((w, j) => norm === "sym" ? w / Math.sqrt(degree[i]! * degree[j]!) : w / degree[i]!)
+  );
+}
+
+/** The normalised operator of a graph as dense float64 numbers: its product with the identity. */
+function operatorOf(graph: Graph, norm: Norm): number[] {
+  const { csr, isSymmetric } = adjacency(graph);
+  const values = csr.values ? new Tensor(fixed.bind(native("F64", csr.values.toNumbers()))) : null;
+  const operator = normalized(engine, fixed, Pattern.of(fixed, csr, isSymmetric), values, norm, "F64");
+  return withTape((tape) => operator.apply(tape, identity(graph.numNodes)).toNumbers());
+}
+const identity = (n: number) =>
+  new Tensor(
+    fixed.bind(native("F64", Array.from({ length: n * n }, (_, k) => k % n === Math.floor(k / n) ? 1 : 0)), [
+      n,
+      n,
+    ]),
+  );
+
+// Square roots, products and reciprocals of small numbers: a few roundings of 2^-53.
+const TOLERANCE = 1e-12;
+
+const g6: Matrix = [
+  [0, 1, 1, 0, 0, 0],
+  [1, 0, 1, 0, 0, 0],
+  [1, 1, 0, 1, 0, 0],
+  [0, 0, 1, 0, 1, 1],
+  [0, 0, 0, 1, 0, 1],
+  [0, 0, 0, 1, 1, 0],
+];
+const directed: Matrix = [[0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 1], [0, 1, 0, 0]];
+const loops: Matrix = [[1, 1, 0], [1, 0, 1], [0, 1, 1]];
+const weighted: Matrix = [[0, 0.5, 2], [0.5, 0, 0], [2, 0, 0]];
+const weightedLoops: Matrix = [[7, 0.25, 0], [3, 0, 1.5], [0, 0, 0.5]];
+
+describe.each([...norms])("norm %s", (norm) => {
+  test("of G6 equals the dense numbers, from its file too", () => {
+    expectNear(operatorOf(graphOf(g6, { directed: false }), norm), reference(g6, norm), TOLERANCE);
+    expectNear(operatorOf(new Graph(openFile(graphPath("g6"))), norm), reference(g6, norm), TOLERANCE);
+  });
+
+  test("of a directed graph scales by in-degrees on both sides", () => {
+    expectNear(operatorOf(graphOf(directed), norm), reference(directed, norm), TOLERANCE);
+  });
+
+  test("replaces self-loops by ones of weight 1", () => {
+    expectNear(operatorOf(graphOf(loops, { directed: false }), norm), reference(loops, norm), TOLERANCE);
+    expectNear(
+      operatorOf(graphOf(weightedLoops, { weights: "F64" }), norm),
+      reference(weightedLoops, norm),
+      TOLERANCE,
+    );
+  });
+
+  test.each(["F32", "F64"] as const)("of a weighted graph takes weighted degrees (%s)", (weights) => {
+    expectNear(
+      operatorOf(graphOf(weighted, { weights, directed: false }), norm),
+      reference(weighted, norm),
+      TOLERANCE,
+    );
+  });
+
+  test.each(
+    [
+      ["plain", g6, undefined],
+      ["directed", directed, undefined],
+      ["weighted, float32", weightedLoops, "F32"],
+      ["weighted, float64", weightedLoops, "F64"],
+    ] as const,
+  )("graphOperator() gives the same in float32: %s", (_, a, weights) => {
+    const graph = graphOf(a, weights ? { weights } : {}), n = a.length;
+    const x = fixed.tensor("F32", [n, n]);
+    engine.run("cast", { x: identity(n).handle, out: x });
+    const got = withTape((tape) =>
+      graphOperator(engine, fixed, graph, norm).apply(tape, new Tensor(x)).toNumbers()
+    );
+    // Four roundings of 2^-24.
+    expectNear(got, reference(a, norm), 4e-7);
+  });
+
+  test("an isolated node keeps its own row, a graph without arcs is the identity", () => {
+    const none: Matrix = [[0, 0], [0, 0]];
+    expect(operatorOf(graphOf(none), norm)).toEqual([1, 0, 0, 1]);
+  });
+});
+
+test("by hand: the edge 2-3 of G6 is 1/4 in both norms, the edge 0-1 is 1/3, 0-2 is 1 / sqrt(12) or 1/3", () => {
+  const sym = operatorOf(graphOf(g6), "sym"), row = operatorOf(graphOf(g6), "row");
+  expectNear([sym[2 * 6 + 3]!, row[2 * 6 + 3]!, sym[1]!, row[1]!, sym[2]!, row[2]!], [
+    1 / 4,
+    1 / 4,
+    1 / 3,
+    1 / 3,
+    1 / Math.sqrt(12),
+    1 / 3,
+  ], TOLERANCE);
+});
+
+test("rows of the row norm add up to 1", () => {
+  const flat = operatorOf(graphOf(weightedLoops, { weights: "F64" }), "row");
+  expectNear(
+    [0, 1, 2].map((i) => flat.slice(3 * i, 3 * i + 3).reduce((a, b) => a + b)),
+    [1, 1, 1],
+    TOLERANCE,
+  );
+});
+
+test("degreePower() gives powers of in-degree + 1", () => {
+  const pattern = Pattern.of(fixed, graphOf(g6).csr);
+  expect(new Tensor(degreePower(engine, fixed, pattern, null, "F64", 1)).toNumbers()).toEqual([
+    3,
+    3,
+    4,
+    4,
+    3,
+    3,
+  ]);
+});
+
+test("a norm of a rectangular pattern is refused", () => {
+  const pattern = new Pattern(fixed, 1, 2, fixed.bind(native("I64", [0, 0])), fixed.bind(native("I32", [])));
+  expect(() => normalized(engine, fixed, pattern, null, "sym")).toThrow(
+    new RangeError("norm of a 1 x 2 pattern"),
+  );
+});
