@@ -63,8 +63,12 @@ function summary({ meta, tensors, report }: Imported): string {
     `${n(meta.num_nodes)} nodes`,
     `${n(meta.num_edges)} arcs (${meta.directed ? "directed" : "undirected"})`,
   ];
-  if (report.selfLoops) parts.push(`${n(report.selfLoops)} ${report.selfLoops === 1 ? "self-loop" : "self-loops"}`);
-  if (report.isolated) parts.push(`${n(report.isolated)} isolated ${report.isolated === 1 ? "node" : "nodes"}`);
+  if (report.selfLoops) {
+    parts.push(`${n(report.selfLoops)} ${report.selfLoops === 1 ? "self-loop" : "self-loops"}`);
+  }
+  if (report.isolated) {
+    parts.push(`${n(report.isolated)} isolated ${report.isolated === 1 ? "node" : "nodes"}`);
+  }
   const sparse = tensors.find(({ name }) => name === "feat.indices");
   if (meta.num_features) {
     parts.push(
@@ -93,9 +97,6 @@ Examples:
   gust import edges.txt.gz --index-base 1 --symmetrize --remove-self-loops -o roads.graph.safetensors
   zcat edges.csv.gz | gust import - --ids string | gust inspect`,
   run(inputs, o, common) {
-    if (inputs.length > 1) {
-      throw new GustError("usage", `${inputs.length} inputs, expected one file or - for standard input`);
-    }
     const path = inputs[0] === undefined || inputs[0] === "-" ? null : inputs[0];
     if (path === null && process.stdin.isTTY) {
       throw new GustError(
@@ -107,7 +108,12 @@ Examples:
     return withIo(self, inputs, common, (io) => {
       const source = openSource(path);
       const reader = o.format === "auto" ? detectReader(source) : readers.get(o.format);
-      const imported = importGraph(source, reader, o as Options & { indexBase?: 0 | 1 }, entryParams(readers, reader, o));
+      const imported = importGraph(
+        source,
+        reader,
+        o as Options & { indexBase?: 0 | 1 },
+        entryParams(readers, reader, o),
+      );
       const { meta, tensors, report, notes, changes, found } = imported;
       const digestOfSource = Buffer.from(hashOf(source.bytes())).toString("hex");
       const provenance = io.provenance(provenanceParams(o, reader.name, found, digestOfSource), []);

@@ -72,16 +72,23 @@ function hasRaggedLines(source: Source, header: Line): boolean {
 function sniff(source: Source): boolean {
   if (!isText(source)) return false;
   const header = readHeader(source);
-  if ("problem" in header || header.numNodes === 0) return false;
-  if (hasRaggedLines(source, header.line)) return true;
-  const { lines, words: count, blankAtEnd } = textShape(source, header.numNodes + 2);
+  const given = header.line ? words(header.line.text) : [];
+  if (given.length < 2 || given.length > 4 || given.some((word) => Number.isNaN(integer(word)))) return false;
+  const numNodes = integer(given[0]);
+  if (numNodes < 1) return false;
+  const { lines, words: count, blankAtEnd } = textShape(source, numNodes + 2);
   const vertices = lines - 1;
-  if (vertices < header.numNodes || vertices - blankAtEnd > header.numNodes) return false;
+  // Lists of neighbours are ragged; a few lines less or one more than the header says is a mistake in such a file.
+  if (vertices - blankAtEnd <= numNodes + 1 && hasRaggedLines(source, header.line!)) return true;
+  if ("problem" in header || vertices < numNodes || vertices - blankAtEnd > numNodes) return false;
   const perEntry = header.hasEdgeWeights ? 2 : 1;
   const perNode = header.numConstraints + (header.hasSizes ? 1 : 0);
-  return count - words(header.line.text).length ===
-    2 * header.numEdges * perEntry + header.numNodes * perNode;
+  return count - given.length === 2 * header.numEdges * perEntry + numNodes * perNode;
 }
+
+const EDGE_LIST = "--format edgelist reads a list of edges";
+const COUNTS_FROM_1 = "vertices count from 1 in this format; --index-base 0 reads a file that counts from 0";
+const HINTS = [[/the header says/, EDGE_LIST], [/neighbour "0" is out of range/, COUNTS_FROM_1]] as const;
 
 function read(source: Source, options: ReadOptions): RawGraph {
   const header = readHeader(source);
@@ -90,48 +97,28 @@ function read(source: Source, options: ReadOptions): RawGraph {
   const indexBase = options.indexBase ?? 1;
   // A line has at least its newline: a count past the file's size is refused before memory is asked for.
   if (numNodes > source.sizeBytes) {
-    throw textError(
-      source,
-      line.number,
-      1,
-      `the header says ${numNodes} vertices, more than the file has bytes`,
-    );
+    const problem = `the header says ${numNodes} vertices, more than the file has bytes`;
+    throw textError(source, line.number, 1, problem, EDGE_LIST);
   }
   const weights = header.numConstraints > 0
     ? NativeArray.allocate("I64", numNodes * header.numConstraints)
     : null;
   const sizes = header.hasSizes ? NativeArray.allocate("I64", numNodes) : null;
-  const edges = parsing(
-    source,
-    [[
-      /neighbour "0" is out of range/,
-      "vertices count from 1 in this format; --index-base 0 reads a file that counts from 0",
-    ]],
-    () =>
-      EdgeList.parseMetis(
-        source,
-        {
-          begin: line.end,
-          header: line.begin,
-          numNodes,
-          nodeWeights: header.numConstraints,
-          hasSizes: header.hasSizes,
-          hasEdgeWeights: header.hasEdgeWeights,
-          indexBase,
-        },
-        weights,
-        sizes,
-      ),
-  );
-  if (edges.count !== 2 * numEdges && !(options.directed && edges.count === numEdges)) {
-    throw textError(
-      source,
-      line.number,
-      1,
-      `the header says ${numEdges} edges, which take ${
-        2 * numEdges
-      } list entries, but the lists hold ${edges.count}`,
-    );
+  const format = {
+    begin: line.end,
+    header: line.begin,
+    numNodes,
+    nodeWeights: header.numConstraints,
+    hasSizes: header.hasSizes,
+    hasEdgeWeights: header.hasEdgeWeights,
+    indexBase,
+  };
+  const edges = parsing(source, HINTS, () => EdgeList.parseMetis(source, format, weights, sizes));
+  const wanted = 2 * numEdges;
+  if (edges.count !== wanted && !(options.directed && edges.count === numEdges)) {
+    const problem =
+      `the header says ${numEdges} edges, which take ${wanted} list entries, but the lists hold ${edges.count}`;
+    throw textError(source, line.number, 1, problem, EDGE_LIST);
   }
   return {
     edges,

@@ -41,11 +41,11 @@ interface Header {
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
 function readHeader(source: Source, name: string, bytes: NativeArray<"U8">): Header {
-  const bad = (what: string, hint?: string) => dataError(source, `array "${name}": ${what}`, hint);
+  const bad = (what: string, hint?: string) => dataError(source, `array "${name}" ${what}`, hint);
   const start = bytes.window(0, Math.min(bytes.length, 12));
   if (bytes.length < 12 || MAGIC.some((byte, i) => start[i] !== byte)) throw bad("is no .npy array");
   const major = start[6]!;
-  if (major < 1 || major > 3) throw bad(`.npy version ${major}, expected 1 to 3`);
+  if (major < 1 || major > 3) throw bad(`has .npy version ${major}, expected 1 to 3`);
   const view = new DataView(start.buffer as ArrayBuffer, start.byteOffset, 12);
   const [from, length] = major === 1 ? [10, view.getUint16(8, true)] : [12, view.getUint32(8, true)];
   if (from + length > bytes.length) throw bad("is truncated inside its header");
@@ -57,17 +57,19 @@ function readHeader(source: Source, name: string, bytes: NativeArray<"U8">): Hea
     throw bad("holds records, expected plain numbers");
   }
   if (descr === undefined || order === undefined || shape === undefined) {
-    throw bad(`header ${JSON.stringify(text.trim())} is not understood`);
+    throw bad(`has a header that is not understood: ${JSON.stringify(text.trim())}`);
   }
   const dims = shape.split(",").map((d) => d.trim().replace(/L$/, "")).filter((d) => d !== "").map(Number);
-  if (dims.some((d) => !Number.isSafeInteger(d) || d < 0)) throw bad(`shape (${shape}) is not understood`);
+  if (dims.some((d) => !Number.isSafeInteger(d) || d < 0)) {
+    throw bad(`has shape (${shape}), expected integers`);
+  }
   return { descr, isFortran: order === "True", shape: dims, begin: from + length };
 }
 
 /** Decode the bytes of a .npy file. @throws {GustError} (data) naming the array. */
 export function readNpy(source: Source, name: string, bytes: NativeArray<"U8">): NpyArray {
   const { descr, isFortran, shape, begin } = readHeader(source, name, bytes);
-  const bad = (what: string, hint?: string) => dataError(source, `array "${name}": ${what}`, hint);
+  const bad = (what: string, hint?: string) => dataError(source, `array "${name}" ${what}`, hint);
   const count = shape.reduce((a, b) => a * b, 1);
   const [, order, kind, width] = /^([<>|=]?)([a-zA-Z])(\d*)$/.exec(descr) ?? [];
   if (kind === "O") {
@@ -82,7 +84,7 @@ export function readNpy(source: Source, name: string, bytes: NativeArray<"U8">):
     );
   }
   if (kind === "U" || kind === "S") {
-    if (isFortran && shape.length > 1) throw bad("text in Fortran order, expected C order");
+    if (isFortran && shape.length > 1) throw bad("holds text in Fortran order, expected C order");
     return {
       name,
       shape,

@@ -72,7 +72,9 @@ constexpr int64_t kSegmentEdges = int64_t{1} << 19;
 
 inline EdgeList& edge_list(int64_t handle) {
   if (handle == 0) fail(GUST_EINVAL, "edge list handle is null");
-  return *reinterpret_cast<EdgeList*>(handle);
+  EdgeList& edges = *reinterpret_cast<EdgeList*>(handle);
+  if (!edges.ids && !edges.segments.empty()) fail(GUST_EINVAL, "edge list was built already, and is used up");
+  return edges;
 }
 
 }  // namespace gust
