@@ -367,9 +367,28 @@ GUST_API int32_t gust_rows_copy(int64_t rows, int64_t row_bytes, int64_t from, i
 /** Columns first .. first + count - 1 of a CSR matrix (values F32, NULL: ones) as dense F32 [rows, count]. */
 GUST_API int32_t gust_rows_columns(int64_t rows, int64_t indptr, int64_t entries, int64_t indices, int32_t dtype,
                                    int64_t values, int64_t first, int64_t count, int64_t out);
+/** mean[j] and inverse_std[j] = 1 / standard deviation (F32; 0 for a constant column) of column j over the rows
+ *  index[0 .. count) (I64) of a rows x cols matrix of F32, F64, F16, BF16, U8 or I8. */
+GUST_API int32_t gust_rows_moments(int64_t count, int64_t index, int64_t rows, int64_t cols, int32_t dtype,
+                                   int64_t from, int64_t mean, int64_t inverse_std);
 /** Set seen[row] (U8 [rows]) for every row of index; out[0] = how many were not set. */
 GUST_API int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t seen,
                                 int64_t* out);
+
+/* ---- roofline -------------------------------------------------------------------------------------------- */
+
+/** One pass of a = b + 3 c over float32 arrays of `count`, stores past the caches: 12 bytes move per element. a is
+ *  aligned to 64 bytes. */
+GUST_API int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t count);
+/** Every worker w reads bytes w * size .. (w + 1) * size - 1 of data `passes` times; size is a multiple of 512.
+ *  out[0] = their sum as 64-bit words. */
+GUST_API int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* out);
+/** Read rows indices[0 .. count-1] of a table whole, in order, prefetching `ahead` rows (0 = none), `passes` times.
+ *  out[0] is a function of what was read. */
+GUST_API int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table,
+                                      int64_t row_bytes, int64_t ahead, int64_t passes, int64_t* out);
+/** float32 multiply-adds in registers, on every worker: out[0] = floating-point operations done. */
+GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
 
 #ifdef __cplusplus
 }

@@ -3,12 +3,13 @@
 //   out[i, :] = left[i] * reduce over e in row i of weight(e) * x[column(e), :] + diagonal[i] * x[i, :]
 //
 // Shapes: pattern (n, m) with nnz entries, x (m, f), out (n, f).
-// Owner: a task owns whole rows (RowGrid), hubs excepted: these are cut into chunks of kHubEntries whose results are
-//   combined in order. A row is taken in panels of up to kPanel vectors that stay in registers over its entries.
+// Owner: a task owns whole rows (RowGrid), hubs excepted: these are cut into chunks of kHubEntries whose
+//   results are combined in order. A row is taken in panels of up to kPanel vectors that stay in registers
+//   over its entries.
 // Memory: nnz * f reads of x, whose rows lie anywhere: that is what the product costs, and rows to come are
 //   prefetched. Besides, n * f writes; indices, values and right once per panel.
-// Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in float32, so
-//   its bits depend on neither threads nor f.
+// Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in
+//   float32, so its bits depend on neither threads nor f.
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
 #pragma once
 
@@ -67,7 +68,9 @@ struct ProductWeight {
 template <class T>
 struct AnyWeight {
   const T *values, *right;
-  T operator()(int64_t e, int64_t column) const { return (values ? values[e] : T{1}) * (right ? right[column] : T{1}); }
+  T operator()(int64_t e, int64_t column) const {
+    return (values ? values[e] : T{1}) * (right ? right[column] : T{1});
+  }
 };
 
 template <class T, class F>
@@ -78,7 +81,7 @@ void with_weight(const T* values, const T* right, F&& f) {
   else f(UnitWeight{});
 }
 
-/** Cache lines of x on their way: as many as hide memory latency without pushing each other out of the L1 cache. */
+/** Cache lines of x on their way: they hide memory latency and leave most of the L1 cache alone. */
 constexpr int kLinesAhead = 64;
 
 /** The panels of x in entries begin .. end-1, weighted, one call of f(e, vectors) each. */
@@ -103,7 +106,8 @@ inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, cons
 
 /** out[i] = left[i] * (result / degree, if mean) + diagonal[i] * x[i] */
 template <int V, bool Some, class X, class Columns>
-inline void finish_row(const Aggregate<X, Columns>& a, const Panel& panel, int64_t i, Vec<Sum<X>> (&result)[V]) {
+inline void finish_row(const Aggregate<X, Columns>& a, const Panel& panel, int64_t i,
+                       Vec<Sum<X>> (&result)[V]) {
   using T = Sum<X>;
   if (a.reduce == Reduce::kMean) {
     const T degree = static_cast<T>(std::max<int64_t>(1, a.indptr[i + 1] - a.indptr[i]));
@@ -124,7 +128,8 @@ inline void finish_row(const Aggregate<X, Columns>& a, const Panel& panel, int64
 
 /** Sums and means of rows begin .. end-1, one panel. */
 template <int V, bool Some, class Weight, class X, class Columns>
-void sum_rows(const Aggregate<X, Columns>& of, const Weight weight, const Panel panel, int64_t begin, int64_t end) {
+void sum_rows(const Aggregate<X, Columns>& of, const Weight weight, const Panel panel, int64_t begin,
+              int64_t end) {
   const Aggregate<X, Columns> a = of;  // a copy of its own: stores to out cannot change it
   for (int64_t i = begin; i < end; ++i) {
     Vec<Sum<X>> sum[V] = {};
@@ -135,14 +140,14 @@ void sum_rows(const Aggregate<X, Columns>& of, const Weight weight, const Panel 
   }
 }
 
-/** Whether a term takes the place of the best so far: the first of equals stays, and so does the first NaN. */
+/** Whether a term takes the place of the best so far: the first of equals stays, as does the first NaN. */
 template <bool Largest, class T>
 inline auto beats(const T& term, const T& best) {
   if constexpr (Largest) return ((term <= best) == 0) & (best == best);
   else return ((term >= best) == 0) & (best == best);
 }
 
-/** Maxima or minima of rows begin .. end-1, one panel. No row has more than 2^31 entries: hubs come in chunks. */
+/** Maxima or minima of rows begin .. end-1, one panel. Positions fit 31 bits: hubs come in chunks. */
 template <int V, bool Some, bool Largest, class X, class Columns>
 void extremum_rows(const Aggregate<X, Columns>& of, const Panel panel, int64_t begin, int64_t end) {
   using T = Sum<X>;

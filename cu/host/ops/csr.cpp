@@ -1,7 +1,8 @@
 // CSR matrices: transpose, row sums, scaling, conversion to dense.
 //
 // Shapes: pattern (n, m) with nnz entries; values (nnz), absent: ones.
-// Owner: transpose - runs of entries, see grouping.h; row_sum and to_dense - rows (RowGrid); scale - runs of entries.
+// Owner: transpose - runs of entries, see grouping.h; row_sum and to_dense - rows (RowGrid); scale - runs of
+//   entries.
 // Memory: each array once, the transpose twice plus its counters and one random write per entry and output.
 // Determinism: the transpose is a stable sort; row sums are taken in fixed lanes, in float64.
 #include "dense.h"
@@ -46,7 +47,8 @@ template <class T, class Term>
 void sum_terms(const int64_t* indptr, int64_t n, T* out, const Term& term) {
   auto sum_row = [=](int64_t i) {
     const int64_t first = indptr[i];
-    out[i] = static_cast<T>(lane_sum<double>(indptr[i + 1] - first, [=](int64_t k) { return term(first + k); }));
+    const double sum = lane_sum<double>(indptr[i + 1] - first, [=](int64_t k) { return term(first + k); });
+    out[i] = static_cast<T>(sum);
   };
   const std::vector<int64_t> hubs = RowGrid(indptr, n, 8).for_rows([=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) sum_row(i);
@@ -66,13 +68,14 @@ void csr_row_sum(const csr_row_sum_args& args, Context& context) {
     const T* values = context.slot(args.values).as<T>();
     T* out = out_slot.as<T>();
     const double power = args.power;
+    auto magnitude = [=](int64_t e) { return std::fabs(static_cast<double>(values[e])); };
     if (!values || power == 0)
       parallel_for(n, kGrain, [=](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(indptr[i + 1] - indptr[i]);
       });
-    else if (power == 1) sum_terms(indptr, n, out, [=](int64_t e) { return std::fabs(values[e]); });
-    else if (power == 2) sum_terms(indptr, n, out, [=](int64_t e) { return static_cast<double>(values[e]) * values[e]; });
-    else sum_terms(indptr, n, out, [=](int64_t e) { return std::pow(std::fabs(static_cast<double>(values[e])), power); });
+    else if (power == 1) sum_terms(indptr, n, out, magnitude);
+    else if (power == 2) sum_terms(indptr, n, out, [=](int64_t e) { return magnitude(e) * magnitude(e); });
+    else sum_terms(indptr, n, out, [=](int64_t e) { return std::pow(magnitude(e), power); });
   });
 }
 
@@ -87,7 +90,8 @@ void csr_scale(const csr_scale_args& args, Context& context) {
     dispatch_index(indices_slot.dtype, [&](auto index) {
       using I = decltype(index);
       const I* indices = indices_slot.as<I>();
-      for_entries(indptr_slot.as<int64_t>(), indptr_slot.size() - 1, kGrain, [=](int64_t i, int64_t begin, int64_t end) {
+      const int64_t n = indptr_slot.size() - 1;
+      for_entries(indptr_slot.as<int64_t>(), n, kGrain, [=](int64_t i, int64_t begin, int64_t end) {
         const T scale = left ? left[i] : T{1};
         for (int64_t e = begin; e < end; ++e) {
           const T value = values ? scale * values[e] : scale;
@@ -112,7 +116,8 @@ void csr_to_dense(const csr_to_dense_args& args, Context& context) {
       parallel_for(out_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
         std::fill(out + begin * f, out + end * f, T{0});
         for (int64_t i = begin; i < end; ++i)
-          for (int64_t e = indptr[i]; e < indptr[i + 1]; ++e) out[i * f + indices[e]] += values ? values[e] : T{1};
+          for (int64_t e = indptr[i]; e < indptr[i + 1]; ++e)
+            out[i * f + indices[e]] += values ? values[e] : T{1};
       });
     });
   });

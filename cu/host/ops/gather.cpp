@@ -1,10 +1,11 @@
 // Rows by index: gather out[i] = x[index[i]], and its adjoint scatter_add out[index[i]] += x[i].
 //
-// Shapes: x (m, f), index (n), out (n, f) for gather; x (n, f), index (n), out (m, f) for scatter_add. A negative index
-//   gives a zero row, or is left out.
-// Owner: tasks own rows of out. scatter_add first sorts the items by index (grouping.h) and then sums the rows of each
-//   output row as a sparse product (aggregate.h), instead of adding to shared memory.
-// Memory: n * f reads at random rows, prefetched; out once. scatter_add besides: 8 * n + 8 * m bytes of positions.
+// Shapes: x (m, f), index (n), out (n, f) for gather; x (n, f), index (n), out (m, f) for scatter_add. A
+//   negative index gives a zero row, or is left out.
+// Owner: tasks own rows of out. scatter_add first sorts the items by index (grouping.h) and then sums the
+//   rows of each output row as a sparse product (aggregate.h), instead of adding to shared memory.
+// Memory: n * f reads at random rows, prefetched; out once. scatter_add besides: 8 * n + 8 * m bytes of
+//   positions.
 // Determinism: gather moves; scatter_add adds in order of i.
 #include "aggregate.h"
 #include "grouping.h"
@@ -21,8 +22,8 @@ void gather_rows(const From* x, const I* index, int64_t n, int64_t f, To* out, c
   parallel_for(n, grain, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t next = static_cast<int64_t>(index[std::min(i + ahead, n - 1)]);
-      if (next >= 0)
-        for (int64_t b = 0; b < row_bytes; b += 64) __builtin_prefetch(reinterpret_cast<const char*>(x + next * f) + b);
+      const char* coming = reinterpret_cast<const char*>(x + next * f);
+      for (int64_t b = 0; next >= 0 && b < row_bytes; b += 64) __builtin_prefetch(coming + b);
       const int64_t j = static_cast<int64_t>(index[i]);
       if (j < 0) std::memset(static_cast<void*>(out + i * f), 0, static_cast<size_t>(f) * sizeof(To));
       else copy(x + j * f, out + i * f);
@@ -37,9 +38,10 @@ void gather_bytes(const Slot& x, const Slot& index_slot, const Slot& out) {
   const I* index = index_slot.as<I>();
   auto elements = [&](auto tag) {
     using E = decltype(tag);
-    if (f == 1) return gather_rows(x.as<E>(), index, out.rows, 1, out.as<E>(), [](const E* from, E* to) { *to = *from; });
+    auto rows = [&](auto&& copy) { gather_rows(x.as<E>(), index, out.rows, f, out.as<E>(), copy); };
     const size_t bytes = static_cast<size_t>(f) * sizeof(E);
-    gather_rows(x.as<E>(), index, out.rows, f, out.as<E>(), [=](const E* from, E* to) { std::memcpy(to, from, bytes); });
+    if (f == 1) rows([](const E* from, E* to) { *to = *from; });
+    else rows([=](const E* from, E* to) { std::memcpy(to, from, bytes); });
   };
   switch (size) {
     case 1: return elements(uint8_t{});
@@ -59,7 +61,8 @@ void gather_converted(const Slot& x, const Slot& index, const Slot& out) {
         constexpr int lanes = kLanes<float>;
         int64_t c = 0;
         for (; c + lanes <= f; c += lanes) store<float>(to + c, load(from + c));
-        if (c < f) store_some<float>(to + c, load_some(from + c, static_cast<int>(f - c)), static_cast<int>(f - c));
+        const int rest = static_cast<int>(f - c);
+        if (rest > 0) store_some(to + c, load_some(from + c, rest), rest);
       } else if constexpr (std::is_integral_v<From>) {
         for (int64_t c = 0; c < f; ++c) to[c] = static_cast<To>(from[c]);
       } else {
@@ -84,7 +87,7 @@ void gather(const gather_args& args, Context& context) {
       case GUST_U8: return gather_converted<uint8_t, I>(x, index, out);
       case GUST_I8: return gather_converted<int8_t, I>(x, index, out);
     }
-    fail(GUST_EINVAL, "x of dtype %d into a result of dtype %d: only F16, BF16, F32, F64, U8 and I8 are converted",
+    fail(GUST_EINVAL, "x of dtype %d into a result of dtype %d: F16, BF16, F32, F64, U8 and I8 are converted",
          x.dtype, out.dtype);
   });
 }
@@ -110,7 +113,8 @@ void scatter_add(const scatter_add_args& args, Context& context) {
   });
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    Aggregate<T, Listed<int64_t>> sum{starts, groups, starts[groups], out.cols, {order}, x.as<T>(), out.as<T>()};
+    Aggregate<T, Listed<int64_t>> sum{starts,  groups,    starts[groups], out.cols,
+                                      {order}, x.as<T>(), out.as<T>()};
     aggregate_weighted(sum, UnitWeight{}, context);
   });
 }

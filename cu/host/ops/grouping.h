@@ -7,18 +7,22 @@ GUST_OPS_BEGIN
 
 /**
  * The caller walks runs of items itself: count(begin, end, counts) adds one to counts[key] per item, and
- * place(begin, end, next) puts each item at position next[key]++. starts[g] becomes the first position of group g,
- * starts[groups] the number of items that have a group.
+ * place(begin, end, next) puts each item at position next[key]++. starts[g] becomes the first position of
+ * group g, starts[groups] the number of items that have a group.
  *
- * Runs depend on items and groups alone, and so do the positions. Memory: 8 * groups bytes per run, at most 16 runs.
+ * Runs depend on items and groups alone, and so do the positions. Memory: 8 * groups bytes per run, at most
+ * 16 runs.
  */
 template <class Count, class Place>
-void group_stable(int64_t items, int64_t groups, int64_t* starts, Context& context, Count&& count, Place&& place) {
+void group_stable(int64_t items, int64_t groups, int64_t* starts, Context& context, Count&& count,
+                  Place&& place) {
   constexpr int64_t kRunItems = 16384, kMostRuns = 16, kBlock = 8192;
   const int64_t runs = std::clamp<int64_t>(items / std::max(kRunItems, groups), 1, kMostRuns);
   int64_t* next = context.scratch<int64_t>(runs * groups);
   auto for_runs = [&](auto&& body) {
-    parallel_tasks(runs, [&](int64_t k) { body(k * items / runs, (k + 1) * items / runs, next + k * groups); });
+    parallel_tasks(runs, [&](int64_t k) {
+      body(k * items / runs, (k + 1) * items / runs, next + k * groups);
+    });
   };
   for_runs([&](int64_t begin, int64_t end, int64_t* counts) {
     std::fill_n(counts, groups, int64_t{0});

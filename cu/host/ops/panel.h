@@ -9,16 +9,18 @@ GUST_OPS_BEGIN
 constexpr int kPanel = 8;
 
 /**
- * The vectors of a panel start at first, first + lanes, ..., but the last one at `last`: where the row ends it moves
- * back and overlaps the one before (both compute the same bits). Rows shorter than a vector are a panel of their own
- * kind (Some), a vector with `count` lanes in use.
+ * The vectors of a panel start at first, first + lanes, ..., but the last one at `last`: where the row ends
+ * it moves back and overlaps the one before (both compute the same bits). Rows shorter than a vector are a
+ * panel of their own kind (Some), a vector with `count` lanes in use.
  */
 struct Panel {
   int64_t first, last;
   int count;
 };
 
-/** Call f(integral_constant vectors, bool_constant Some, panel) for each panel of a row of f >= 1 numbers T. */
+/**
+ * Call f(integral_constant vectors, bool_constant Some, panel) for each panel of a row of f >= 1 numbers T.
+ */
 template <class T, int kMost = kPanel, class F>
 void for_panels(int64_t f, F&& call) {
   constexpr int lanes = kLanes<T>;
@@ -49,7 +51,7 @@ inline void load_panel(const X* row, const Panel& panel, Vec<Sum<X>> (&to)[V]) {
 template <int V, bool Some, class T>
 inline void store_panel(T* row, const Panel& panel, const Vec<T> (&from)[V]) {
   if constexpr (Some) {
-    store_some<T>(row, from[0], panel.count);
+    store_some(row, from[0], panel.count);
   } else {
     for (int v = 0; v + 1 < V; ++v) store<T>(row + panel.first + v * kLanes<T>, from[v]);
     store<T>(row + panel.last, from[V - 1]);

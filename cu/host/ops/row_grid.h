@@ -1,6 +1,6 @@
-// How sparse kernels share work out: tasks of about equal numbers of rows plus entries, whatever the degrees, and rows
-// too long for one task cut into chunks. Both depend on indptr and the width alone, so the order of additions is the
-// same for any thread count.
+// How sparse kernels share work out: tasks of about equal numbers of rows plus entries, whatever the degrees,
+// and rows too long for one task cut into chunks. Both depend on indptr and the width alone, so the order of
+// additions is the same for any thread count.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +42,9 @@ class RowGrid {
   int64_t tasks() const { return num_chunks(indptr_[n_] - indptr_[0] + n_, grain_); }
 
   struct Range { int64_t begin, end; };
-  /** Rows of a task. Only the last one can have more than kHubEntries entries, as kHubEntries >= the grain. */
+  /**
+   * Rows of a task. Only the last one can have more than kHubEntries entries, as kHubEntries >= the grain.
+   */
   Range rows(int64_t task) const {
     const int64_t first = indptr_[0] + task * grain_;
     return {row_at(indptr_, n_, first), task + 1 == tasks() ? n_ : row_at(indptr_, n_, first + grain_)};

@@ -2,11 +2,12 @@
 //
 // Shapes: pattern (n, m) with nnz entries, x (n, f), y (m, f), out (nnz).
 // Owner: a task owns a run of entries, of any rows.
-// Memory: nnz * f reads of y at random rows, prefetched; a row of x stays in the L1 cache over its entries; indices and
-//   out once.
-// Determinism: entries are independent; a dot product is added up in lanes whose number the instruction set fixes.
-// Source: the gradient of A @ y to the values of A; Nisa et al. 2018, "Sampled Dense Matrix Multiplication for
-//   High-Performance Machine Learning".
+// Memory: nnz * f reads of y at random rows, prefetched; a row of x stays in the L1 cache over its entries;
+//   indices and out once.
+// Determinism: entries are independent; a dot product is added up in lanes whose number the instruction set
+//   fixes.
+// Source: the gradient of A @ y to the values of A; Nisa et al. 2018, "Sampled Dense Matrix Multiplication
+//   for High-Performance Machine Learning".
 #include "row_grid.h"
 #include "simd.h"
 
@@ -31,7 +32,8 @@ inline T dot(const T* x, const T* y, int64_t f) {
 
 void sddmm(const sddmm_args& args, Context& context) {
   const Slot &indptr_slot = context.slot(args.indptr), &indices_slot = context.slot(args.indices);
-  const Slot &x_slot = context.slot(args.x), &y_slot = context.slot(args.y), &out_slot = context.slot(args.out);
+  const Slot &x_slot = context.slot(args.x), &y_slot = context.slot(args.y);
+  const Slot& out_slot = context.slot(args.out);
   const int64_t n = x_slot.rows, f = x_slot.cols, nnz = indices_slot.size();
   const int64_t* indptr = indptr_slot.as<int64_t>();
   dispatch_real(out_slot.dtype, [&](auto tag) {
@@ -48,8 +50,9 @@ void sddmm(const sddmm_args& args, Context& context) {
       for_entries(indptr, n, grain, [=](int64_t i, int64_t begin, int64_t end) {
         const T scale = left ? left[i] : T{1};
         for (int64_t e = begin; e < end; ++e) {
-          const char* next = reinterpret_cast<const char*>(y + static_cast<int64_t>(indices[std::min(e + ahead, nnz - 1)]) * f);
-          for (int64_t b = 0; b < row_bytes; b += 64) __builtin_prefetch(next + b);
+          const int64_t next = static_cast<int64_t>(indices[std::min(e + ahead, nnz - 1)]);
+          const char* coming = reinterpret_cast<const char*>(y + next * f);
+          for (int64_t b = 0; b < row_bytes; b += 64) __builtin_prefetch(coming + b);
           const int64_t j = static_cast<int64_t>(indices[e]);
           const T product = scale * dot(x + i * f, y + j * f, f);
           out[e] = right ? right[j] * product : product;

@@ -1,10 +1,10 @@
 // Ranges of rows: reductions, broadcasts back, softmax inside a range.
 //
 // Shapes: indptr (s + 1) gives the row ranges of x (n, f); a reduction is (s, f). An empty segment gives 0.
-// Owner: whole segments per task (RowGrid); segments of more than kHubEntries rows are cut into chunks whose results
-//   are combined in order. segment_broadcast: runs of rows.
-// Memory: x is read once (softmax: twice) in order and the result written once (softmax: twice, from the cache for all
-//   but long segments).
+// Owner: whole segments per task (RowGrid); segments of more than kHubEntries rows are cut into chunks whose
+//   results are combined in order. segment_broadcast: runs of rows.
+// Memory: x is read once (softmax: twice) in order and the result written once (softmax: twice, from the
+//   cache for all but long segments).
 // Determinism: fixed chunks, rows in order; sums of the softmax in float64.
 // Source: softmax over the in-edges of a node, Velickovic et al. 2018, arXiv:1710.10903, eq. 2-3.
 #include "aggregate.h"
@@ -22,8 +22,8 @@ void zero_outside(const int64_t* indptr, int64_t segments, int64_t n, int64_t f,
 }
 
 /**
- * Per-column numbers repeated to a tile of several rows, so that narrow matrices fill vectors: element k of a run of
- * rows meets tile[k % width].
+ * Per-column numbers repeated to a tile of several rows, so that narrow matrices fill vectors: element k of a
+ * run of rows meets tile[k % width].
  */
 class Tile {
  public:
@@ -88,7 +88,8 @@ class ColumnSoftmax {
     const double* inverse = sum_.data();
     tile_.for_pieces(rows * f_, [=](int64_t at, int64_t count) {
 #pragma GCC ivdep
-      for (int64_t j = 0; j < count; ++j) out[at + j] = static_cast<T>(static_cast<double>(out[at + j]) * inverse[j]);
+      for (int64_t j = 0; j < count; ++j)
+        out[at + j] = static_cast<T>(static_cast<double>(out[at + j]) * inverse[j]);
     });
   }
 
@@ -170,7 +171,8 @@ void segment_broadcast(const segment_broadcast_args& args, Context& context) {
 }
 
 void segment_softmax(const segment_softmax_args& args, Context& context) {
-  const Slot &indptr_slot = context.slot(args.indptr), &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  const Slot &indptr_slot = context.slot(args.indptr), &x_slot = context.slot(args.x);
+  const Slot& out_slot = context.slot(args.out);
   const int64_t* indptr = indptr_slot.as<int64_t>();
   const int64_t segments = indptr_slot.size() - 1, f = x_slot.cols;
   if (f == 0) return;
@@ -179,8 +181,8 @@ void segment_softmax(const segment_softmax_args& args, Context& context) {
     const T* x = x_slot.as<T>();
     T* out = out_slot.as<T>();
     zero_outside(indptr, segments, x_slot.rows, f, out);
-    // exp costs about eight multiply-adds.
-    const std::vector<int64_t> hubs = RowGrid(indptr, segments, 8 * f).for_rows([=](int64_t begin, int64_t end) {
+    const RowGrid grid(indptr, segments, 8 * f);  // exp costs about eight multiply-adds
+    const std::vector<int64_t> hubs = grid.for_rows([=](int64_t begin, int64_t end) {
       ColumnSoftmax<T> part(f);
       for (int64_t s = begin; s < end; ++s) {
         const int64_t at = indptr[s] * f, rows = indptr[s + 1] - indptr[s];

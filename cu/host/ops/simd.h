@@ -1,5 +1,5 @@
-// Vectors of the build's own width: 64 bytes for AVX-512, 32 for AVX2, 16 otherwise. Loads widen what is stored (half,
-// bfloat16) to float; "some" versions touch only the first `count` elements.
+// Vectors of the build's own width: 64 bytes for AVX-512, 32 for AVX2, 16 otherwise. Loads widen what is
+// stored (half, bfloat16) to float; "some" versions touch only the first `count` elements.
 #pragma once
 
 #include <immintrin.h>
@@ -46,8 +46,8 @@ inline Vec<float> widen(Narrow bits, half) {
 #elif defined(__F16C__)
   return std::bit_cast<Vec<float>>(_mm256_cvtph_ps(std::bit_cast<__m128i>(bits)));
 #else
-  // Exponent and mantissa move into place with a bias that is 112 too small, put right by an exact multiplication that
-  // serves subnormals too; infinity and NaN get the exponent of all ones.
+  // Exponent and mantissa move into place with a bias that is 112 too small, put right by an exact
+  // multiplication that serves subnormals too; infinity and NaN get the exponent of all ones.
   const Vec<uint32_t> wide = __builtin_convertvector(bits, Vec<uint32_t>);
   const Vec<uint32_t> magnitude = (wide & 0x7fffu) << 13, sign = (wide & 0x8000u) << 16;
   const Vec<float> scaled = std::bit_cast<Vec<float>>(magnitude) * 0x1p112f;
@@ -84,7 +84,14 @@ inline Vec<double> load_some(const double* from, int count) {
 }
 template <class X>
 inline Vec<float> load_some(const X* from, int count) {
-  return widen(std::bit_cast<Narrow>(_mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << count) - 1), from)), X{});
+  const auto mask = static_cast<__mmask16>((1u << count) - 1);
+  return widen(std::bit_cast<Narrow>(_mm256_maskz_loadu_epi16(mask, from)), X{});
+}
+inline void store_some(float* to, const Vec<float>& v, int count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
+}
+inline void store_some(double* to, const Vec<double>& v, int count) {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), v);
 }
 
 #else
@@ -95,21 +102,20 @@ inline Vec<Sum<X>> load_some(const X* from, int count) {
   for (int l = 0; l < kLanes<Sum<X>> && l < count; ++l) whole[l] = from[l];
   return load(whole);
 }
-
-#endif
-
 template <class T>
 inline void store_some(T* to, const Vec<T>& v, int count) {
   T whole[kLanes<T>];
-  store(whole, v);
+  store<T>(whole, v);
   for (int l = 0; l < kLanes<T> && l < count; ++l) to[l] = whole[l];
 }
+
+#endif
 
 /** The lanes added pairwise, in an order that depends on their number alone. */
 template <class T>
 inline T add_lanes(const Vec<T>& v) {
   T lane[kLanes<T>];
-  store(lane, v);
+  store<T>(lane, v);
   for (int width = kLanes<T> / 2; width > 0; width /= 2)
     for (int l = 0; l < width; ++l) lane[l] += lane[l + width];
   return lane[0];

@@ -1,21 +1,21 @@
-// Sparse x dense: out = left * (A @ (right * x)) + diagonal * x with A in CSR, or the row-wise mean, maximum, minimum.
-// Formula, owners, memory traffic and determinism: aggregate.h. x may be stored as float16 or bfloat16: half the
-// bytes to gather, sums in float32.
+// Sparse x dense: out = left * (A @ (right * x)) + diagonal * x with A in CSR, or the row-wise mean, maximum,
+// minimum. Formula, owners, memory traffic and determinism: aggregate.h. x may be stored as float16 or
+// bfloat16: half the bytes to gather, sums in float32.
 #include "aggregate.h"
 
 GUST_OPS_BEGIN
 
 void spmm(const spmm_args& args, Context& context) {
-  const Slot &indptr = context.slot(args.indptr), &indices = context.slot(args.indices), &x = context.slot(args.x);
-  const Slot &out = context.slot(args.out), &arg = context.slot(args.arg);
+  const Slot &indptr = context.slot(args.indptr), &indices = context.slot(args.indices);
+  const Slot &x = context.slot(args.x), &out = context.slot(args.out), &arg = context.slot(args.arg);
   if (args.reduce < 0 || args.reduce > static_cast<int64_t>(Reduce::kMin))
     fail(GUST_EINVAL, "reduction %lld, expected 0 (sum) to 3 (min)", static_cast<long long>(args.reduce));
   auto run = [&](auto tag) {
     using X = decltype(tag);
     using T = Sum<X>;
     if (out.dtype != (std::is_same_v<T, double> ? GUST_F64 : GUST_F32))
-      fail(GUST_EINVAL, "result of dtype %d for x of dtype %d, expected F64 for F64 and F32 for F32, F16 and BF16",
-           out.dtype, x.dtype);
+      fail(GUST_EINVAL, "result of dtype %d for x of dtype %d, expected F64 for F64, else F32", out.dtype,
+           x.dtype);
     dispatch_index(indices.dtype, [&](auto index) {
       using I = decltype(index);
       Aggregate<X, Listed<I>> a{indptr.as<int64_t>(), out.rows, indices.size(), x.cols, {indices.as<I>()},

@@ -1,9 +1,10 @@
 // Gradient of the row-wise maximum or minimum: out[indices[arg[i, c]], c] += values[arg[i, c]] * g[i, c].
 //
 // Shapes: arg, g (n, f); out (m, f); negative arg is left out.
-// Owner: a task owns a block of columns and walks all rows, because winners of different rows may meet in one output
-//   row; so at most f / 8 tasks.
-// Memory: n * f reads of arg and g (a cache line of arg per row and task), n * f read-modify-writes at random rows.
+// Owner: a task owns a block of columns and walks all rows, because winners of different rows may meet in one
+//   output row; so at most f / 8 tasks.
+// Memory: n * f reads of arg and g (a cache line of arg per row and task), n * f read-modify-writes at random
+//   rows.
 // Determinism: each number is added up in order of i.
 #include "row_grid.h"
 

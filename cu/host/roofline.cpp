@@ -1,0 +1,142 @@
+// What this machine can do at most, for `gust bench`: streaming and cached reads, reads of whole rows
+// anywhere in a table, multiply-adds in registers. Plain loops of their own in the widest vectors of the
+// machine, so that a kernel's fraction of a limit cannot be flattered by sharing its faults. Callers take the
+// time.
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "../common/isa.h"
+#include "../common/parallel.h"
+#include "../common/status.h"
+
+namespace gust {
+namespace {
+
+constexpr int64_t kLine = 64;
+constexpr int64_t kTaskBytes = int64_t{1} << 17;  // some 5 us from the cache
+
+template <class I>
+using Gather = uint64_t (*)(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
+                            int64_t row_bytes, int64_t ahead);
+
+struct Loops {
+  Gather<int32_t> gather32;
+  Gather<int64_t> gather64;
+  uint64_t (*read)(const char* data, int64_t size);
+  void (*triad)(float* a, const float* b, const float* c, int64_t begin, int64_t end);
+  float (*multiply_add)(int64_t rounds);
+  int64_t round_flops;
+};
+
+#define GUST_LOOP_BYTES 16
+namespace portable {
+#include "roofline_loops.h"
+}
+#undef GUST_LOOP_BYTES
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#define GUST_LOOP_BYTES 32
+namespace avx2 {
+#include "roofline_loops.h"
+}
+#undef GUST_LOOP_BYTES
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
+#define GUST_LOOP_BYTES 64
+namespace avx512 {
+#include "roofline_loops.h"
+}
+#undef GUST_LOOP_BYTES
+#pragma GCC pop_options
+
+const Loops& loops() {
+  switch (current_isa()) {
+    case Isa::kAvx512: return avx512::loops;
+    case Isa::kAvx2: return avx2::loops;
+    case Isa::kPortable: break;
+  }
+  return portable::loops;
+}
+
+template <class I>
+uint64_t gather_all(Gather<I> gather, const I* indices, int64_t count, const char* table, int64_t row_bytes,
+                    int64_t ahead) {
+  std::atomic<uint64_t> total{0};
+  parallel_for(count, std::max<int64_t>(64, kTaskBytes / row_bytes), [&](int64_t begin, int64_t end) {
+    total += gather(indices, begin, end, count - 1, table, row_bytes, ahead);
+  });
+  return total;
+}
+
+void check_positive(const char* what, int64_t value) {
+  if (value < 1) fail(GUST_EINVAL, "%s: %lld, expected at least 1", what, static_cast<long long>(value));
+}
+
+}  // namespace
+}  // namespace gust
+
+using namespace gust;
+
+int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t count) {
+  return guard([&] {
+    auto* to = reinterpret_cast<float*>(a);
+    if (a % kLine) fail(GUST_EINVAL, "the result of the triad is not aligned to a cache line");
+    const auto *x = reinterpret_cast<const float*>(b), *y = reinterpret_cast<const float*>(c);
+    const Loops& run = loops();
+    parallel_for(count, kTaskBytes / 4, [&](int64_t begin, int64_t end) { run.triad(to, x, y, begin, end); });
+  });
+}
+
+int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* out) {
+  return guard([&] {
+    const int64_t workers = num_threads();
+    if (size < 512 || size % 512)
+      fail(GUST_EINVAL, "%lld bytes per worker, expected a multiple of 512", static_cast<long long>(size));
+    check_positive("passes", passes);
+    std::atomic<uint64_t> total{0};
+    parallel_tasks(workers, [&](int64_t w) {
+      uint64_t sum = 0;
+      for (int64_t p = 0; p < passes; ++p) {
+        sum += loops().read(reinterpret_cast<const char*>(data) + w * size, size);
+        asm volatile("" ::: "memory");  // every pass reads
+      }
+      total += sum;
+    });
+    out[0] = static_cast<int64_t>(total.load());
+  });
+}
+
+int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table, int64_t row_bytes,
+                             int64_t ahead, int64_t passes, int64_t* out) {
+  return guard([&] {
+    check_positive("bytes of a row", row_bytes);
+    check_positive("passes", passes);
+    if (ahead < 0) fail(GUST_EINVAL, "%lld rows ahead, expected 0 or more", static_cast<long long>(ahead));
+    if (dtype != GUST_I32 && dtype != GUST_I64) fail(GUST_EINVAL, "dtype %d is not I32 or I64", dtype);
+    const char* rows = reinterpret_cast<const char*>(table);
+    uint64_t total = 0;
+    auto run = [&](auto loop, auto* list) {
+      for (int64_t p = 0; p < passes; ++p) total += gather_all(loop, list, count, rows, row_bytes, ahead);
+    };
+    if (dtype == GUST_I32) run(loops().gather32, reinterpret_cast<const int32_t*>(indices));
+    else run(loops().gather64, reinterpret_cast<const int64_t*>(indices));
+    out[0] = static_cast<int64_t>(total);
+  });
+}
+
+int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out) {
+  return guard([&] {
+    check_positive("rounds", rounds);
+    const int64_t workers = num_threads();
+    std::vector<float> results(static_cast<size_t>(workers));
+    parallel_tasks(workers, [&](int64_t w) { results[w] = loops().multiply_add(rounds); });
+    // All workers converge to the same finite number; a NaN would mean that the arithmetic was not done.
+    for (float r : results)
+      if (!(r > 0)) fail(GUST_EFAIL, "the multiply-add loop gave %f", static_cast<double>(r));
+    out[0] = workers * rounds * loops().round_flops;
+  });
+}
