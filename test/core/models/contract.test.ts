@@ -1,0 +1,189 @@
+/** What every registered model owes. */
+import { describe, expect, test } from "bun:test";
+import { Engine, setThreads } from "../../../ffi/engine.ts";
+import { buildDocument } from "../../../core/format/document.ts";
+import type { Graph } from "../../../core/graph/graph.ts";
+import { models } from "../../../core/models/mod.ts";
+import { Init, type ModelEntry } from "../../../core/models/model.ts";
+import { Tape } from "../../../core/tensor/autograd.ts";
+import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
+import { checkAccepted, modelNorm, signatureOf } from "../../../core/train/job.ts";
+import { SampleFeed } from "../../../core/train/sampled.ts";
+import { makeGraph, renumbered, sbmGraph } from "../_graphs.ts";
+import { draw } from "../sampling/_graphs.ts";
+import { expectNear } from "../tensor/_autograd.ts";
+import { bytesOf, g6Features, g6Labels, g6Rows, graphInput } from "./_models.ts";
+
+const parts = { rows: g6Rows, features: g6Features, labels: g6Labels };
+const defaults = (entry: ModelEntry) => entry.params!.parse({}) as Record<string, unknown>;
+const withDropout = (entry: ModelEntry) => entry.params!.parse({ dropout: 0.5 }) as Record<string, unknown>;
+
+interface Built {
+  readonly engine: Engine;
+  readonly logits: (training: boolean) => number[];
+  readonly step: () => string[];
+  readonly parameters: string[];
+  readonly shape: number[];
+  readonly layersAsked: [number, number][];
+}
+
+/** A model on a whole graph, on an engine of its own. */
+function build(
+  entry: ModelEntry,
+  graph: Graph,
+  params = defaults(entry),
+  { seed = 3, dtype = "F32" as "F32" | "F64" } = {},
+): Built {
+  const engine = new Engine(), arena = engine.arena();
+  engine.setStep(seed, 0, 0);
+  const model = entry.build(new Init(engine, dtype), signatureOf(graph), params);
+  const input = graphInput(engine, arena, graph, dtype, modelNorm(params));
+  const layersAsked: [number, number][] = [];
+  const watched = {
+    ...input,
+    operator(layer: number, count: number) {
+      layersAsked.push([layer, count]);
+      return input.operator(layer, count);
+    },
+  };
+  const forward = (training: boolean) => model.forward(new Tape(engine, arena, training), watched);
+  const shape = forward(false).shape;
+  const asked = layersAsked.slice();
+  return {
+    engine,
+    shape,
+    layersAsked: asked,
+    parameters: model.parameters.map(bytesOf),
+    logits: (training) => forward(training).toNumbers(),
+    step() {
+      const tape = new Tape(engine, arena, true);
+      const logits = model.forward(tape, input);
+      const loss = crossEntropy(tape, logits, arena.bind(graph.labels()!));
+      return [logits, loss, ...tape.grad(loss, model.parameters).map((g) => g!)].map(bytesOf);
+    },
+  };
+}
+
+const large = sbmGraph({
+  nodes: 3000,
+  degree: 6,
+  classes: 4,
+  features: 20,
+  trainPerClass: 0,
+  valPerClass: 0,
+});
+
+describe.each([...models])("$name", (entry) => {
+  test("its options have defaults and descriptions, and unknown ones are refused", () => {
+    const params = defaults(entry);
+    expect(Object.keys(params).sort()).toEqual(Object.keys(entry.params!.shape).sort());
+    for (const [name, schema] of Object.entries(entry.params!.shape)) {
+      expect([name, (schema as { description?: string }).description ?? ""]).not.toEqual([name, ""]);
+    }
+    expect(() => entry.params!.parse({ unheard: 1 })).toThrow();
+    expect(() => entry.params!.parse({ dropout: 1 })).toThrow();
+    expect(entry.summary).not.toBe("");
+    expect(entry.source).not.toBe("");
+  });
+
+  test.each([false, true])(
+    "gives one finite row of scores per node of G6 (sparse features: %s)",
+    (sparse) => {
+      const { shape, logits, engine } = build(entry, makeGraph({ ...parts, sparse }));
+      expect(shape).toEqual([6, 2]);
+      expect(logits(false).every(Number.isFinite)).toBe(true);
+      // Dense and sparse features are the same numbers.
+      const other = build(entry, makeGraph({ ...parts, sparse: !sparse }));
+      expectNear(logits(false), other.logits(false), 1e-6);
+      engine.destroy();
+      other.engine.destroy();
+    },
+  );
+
+  test("is a function of the seed", () => {
+    const [a, b, c] = [3, 3, 4].map((seed) =>
+      build(entry, makeGraph(parts), withDropout(entry), { seed })
+    ) as [Built, Built, Built];
+    expect(b.parameters).toEqual(a.parameters);
+    expect(b.logits(true)).toEqual(a.logits(true));
+    expect(c.parameters).not.toEqual(a.parameters);
+    // Every matrix is its own draw.
+    expect(new Set(a.parameters).size).toBeGreaterThan(a.parameters.length / 2);
+    [a, b, c].forEach(({ engine }) => engine.destroy());
+  });
+
+  test("gives the same bytes on 1 and 2 threads, gradients included", () => {
+    const { step, engine } = build(entry, large, withDropout(entry));
+    try {
+      setThreads(1);
+      const one = step();
+      setThreads(2);
+      expect(step()).toEqual(one);
+    } finally {
+      setThreads(0);
+      engine.destroy();
+    }
+  });
+
+  test("asks for one operator per hop, from the input on", () => {
+    const { layersAsked, engine } = build(entry, makeGraph(parts));
+    const hops = entry.accepts.hops(defaults(entry));
+    expect(layersAsked).toEqual(Array.from({ length: hops }, (_, layer) => [layer, hops]));
+    engine.destroy();
+  });
+
+  test("does not depend on the order of the nodes, dropout included", () => {
+    const order = [4, 2, 0, 5, 1, 3];
+    const params = withDropout(entry);
+    for (const sparse of [false, true]) {
+      // Entries of a sparse row are dropped by their place in the row, which renumbering nodes does not touch.
+      const a = build(entry, makeGraph({ ...parts, sparse }), params, { dtype: "F64" });
+      const b = build(entry, makeGraph(renumbered({ ...parts, sparse }, order)), params, { dtype: "F64" });
+      const rows = a.logits(true), moved = b.logits(true);
+      // The same sums in another order: roundings of 2^-53 of numbers of size 1.
+      expectNear(moved, order.flatMap((old) => rows.slice(2 * old, 2 * old + 2)), 1e-13);
+      expect(rows).not.toEqual(a.logits(false));
+      a.engine.destroy();
+      b.engine.destroy();
+    }
+  });
+
+  test("accepts caches and samples as it says, and refuses the others with its reason", () => {
+    const graph = makeGraph({ ...parts, split: { train: [0, 5] } });
+    const cache = buildDocument({
+      kind: "cache",
+      meta: {
+        layout: "propagated",
+        graph: graph.digest,
+        hops: 1,
+        norm: "sym",
+        feat_norm: "none",
+        num_nodes: 6,
+        num_features: 3,
+        model_use: "",
+      },
+      tensors: [{ name: "feat", dtype: "F32", shape: [6, 3], data: Float32Array.from(g6Features.flat()) }],
+      provenance: [],
+    });
+    const samples = SampleFeed.open(graph, draw(graph, "full", {}), () => null)!;
+    const attempt = (given: { cache?: typeof cache; samples?: typeof samples }) => () =>
+      checkAccepted({ model: entry, cache: given.cache ?? null, samples: given.samples ?? null });
+    const { propagated, batches } = entry.accepts;
+    attempt({})();
+    for (const [given, reason] of [[{ cache }, propagated], [{ samples }, batches]] as const) {
+      if (reason === null) attempt(given)();
+      else expect(attempt(given)).toThrow(reason);
+    }
+  });
+});
+
+test("models that read features only accept propagated ones, the others batches", () => {
+  for (const entry of models) {
+    const featuresOnly = entry.accepts.hops(defaults(entry)) === 0;
+    expect([entry.name, entry.accepts.propagated === null, entry.accepts.batches === null]).toEqual([
+      entry.name,
+      featuresOnly,
+      !featuresOnly,
+    ]);
+  }
+});

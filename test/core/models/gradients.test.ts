@@ -1,0 +1,69 @@
+/** The loss of a whole model in float64: its gradient to every parameter against finite differences. */
+import { describe, expect, test } from "bun:test";
+import { NativeArray } from "../../../ffi/native.ts";
+import { models } from "../../../core/models/mod.ts";
+import { Init } from "../../../core/models/model.ts";
+import type { Norm } from "../../../core/tensor/norm.ts";
+import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
+import { engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
+import { makeGraph } from "../_graphs.ts";
+import { g6Features, g6Labels, g6Rows, graphInput } from "./_models.ts";
+
+const weights = g6Rows.map((row, i) => row.map((j) => 0.5 + 0.25 * ((i + j) % 4)));
+const variants: [string, Record<string, unknown>][] = [
+  ["gcn", {}],
+  ["gcn", { norm: "row", layers: 3, hidden: 4 }],
+  ["gcn", { bias: false, hidden: 2 }],
+  ["gcn", { layers: 1 }],
+  ["sgc", {}],
+  ["sgc", { bias: false }],
+  ["mlp", { hidden: 5, layers: 3 }],
+  ["mlp", { bias: false }],
+];
+
+test("every model has a variant here", () => {
+  expect([...new Set(variants.map(([name]) => name))].sort()).toEqual(models.names.toSorted());
+});
+
+describe.each(variants)("%s %j", (name, options) => {
+  test.each([["dense", false], ["sparse", true]] as const)(
+    "the gradient matches central differences on %s features, with dropout",
+    (_, sparse) => {
+      const entry = models.get(name);
+      const params = entry.params!.parse({ ...options, dropout: 0.25 }) as Record<string, unknown>;
+      const graph = makeGraph({ rows: g6Rows, weights, features: g6Features, labels: g6Labels, sparse });
+      engine.setStep(11, 0, 0);
+      const model = entry.build(new Init(engine, "F64"), { num_features: 3, num_classes: 2 }, params);
+      // Biases start at 0, the corner of relu where dropout left nothing else.
+      for (const p of model.parameters) {
+        if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
+      }
+      const input = graphInput(engine, fixed, graph, "F64", (params["norm"] as Norm | undefined) ?? "sym");
+      const label = fixed.bind(graph.labels()!),
+        index = fixed.bind(NativeArray.from<"I64">(BigInt64Array.of(0n, 2n, 3n, 5n)));
+      const loss = () =>
+        withTape((tape) => crossEntropy(tape, model.forward(tape, input), label, { index }).item());
+      const gradients = withTape((tape) =>
+        tape.grad(crossEntropy(tape, model.forward(tape, input), label, { index }), model.parameters).map((
+          g,
+        ) => g!.toNumbers())
+      );
+      // As in ../tensor/_autograd.ts: 1e-11 of rounding and 1e-11 of curvature; the loss and its third derivatives are
+      // below 10.
+      const h = 2 ** -17;
+      model.parameters.forEach((p, k) => {
+        const window = p.window();
+        const want = Array.from(window, (centre, i) => {
+          window[i] = centre + h;
+          const above = loss();
+          window[i] = centre - h;
+          const below = loss();
+          window[i] = centre;
+          return (above - below) / (2 * h);
+        });
+        expectNear(gradients[k]!, want, 1e-9, p.name);
+      });
+      expect(gradients.flat().some((g) => Math.abs(g) > 1e-3)).toBe(true);
+    },
+  );
+});
