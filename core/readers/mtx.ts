@@ -1,7 +1,8 @@
 /**
  * Matrix Market coordinate files: entry (i, j) of a square matrix is the arc i -> j.
  *
- * Real, integer and pattern matrices, general and symmetric (where an entry stands for both directions). Dense arrays,
+ * Real, integer and pattern matrices, general and symmetric (where an entry stands for both
+ * directions, unless --directed takes it as one arc). Dense arrays,
  * complex values and the antisymmetric kinds hold no graph that gust could train on, and are refused with the reason.
  * Source: Boisvert, Pozo, Remington 1996, "The Matrix Market Exchange Formats", NISTIR 5935.
  */
@@ -97,12 +98,13 @@ function read(source: Source, options: ReadOptions): RawGraph {
       `the size line says ${entries} entries, but ${edges.count} lines follow`,
     );
   }
+  const mirrors = banner.isSymmetric && !options.directed;
   return {
     edges,
     numNodes: rows!,
-    isUndirected: banner.isSymmetric,
+    isUndirected: mirrors,
     isWeighted: !edges.hasUnitWeights,
-    notes: banner.isSymmetric ? ["symmetric matrix: every entry stands for both directions"] : [],
+    notes: mirrors ? ["symmetric matrix: every entry stands for both directions"] : [],
   };
 }
 

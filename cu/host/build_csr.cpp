@@ -12,7 +12,9 @@
 //
 // Memory: the list and one copy of it (3), then that copy and the result (5); the list is freed after step 3.
 // Deterministic for any number of threads: duplicates add up in the order of the file, in double.
-#include <atomic>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
 
 #include "../common/parallel.h"
@@ -313,6 +315,10 @@ void build_csr(EdgeList& edges, const BuildOptions& options, Built& built) {
   };
   check(edges.max_source, options.row_is_source ? options.num_rows : options.num_columns, "source");
   check(edges.max_target, options.row_is_source ? options.num_columns : options.num_rows, "target");
+  auto memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (static_cast<double>(options.num_rows) * 8 > memory)
+    fail(GUST_ENOMEM, "the index of %lld nodes takes %.0f GB, more than the %.0f GB of this machine",
+         static_cast<long long>(options.num_rows), static_cast<double>(options.num_rows) * 8e-9, memory * 1e-9);
   bool square = options.num_rows == options.num_columns && !options.row_is_source;
   if (!square && (options.symmetrize || options.self_loops || options.remove_self_loops))
     fail(GUST_EINVAL, "symmetrising and self-loops need a square matrix with row = destination");

@@ -80,6 +80,16 @@ test("gust import reads standard input in every format, with and without -", () 
   }
 });
 
+test("gust import spools a long stream to a file without a name", () => {
+  const cwd = freshDir();
+  // Past 64 MiB; what is left of the spool would show in TMPDIR.
+  const line = `{ yes "# ${"comment ".repeat(12)}" | head -n 700000; echo 0 1; } | gust import - -o g`;
+  mkdirSync(join(cwd, "tmp"));
+  pipeline(line, { cwd, env: { TMPDIR: join(cwd, "tmp") } });
+  expect(openFile(join(cwd, "g")).meta).toMatchObject({ num_nodes: 2, num_edges: 1 });
+  expect(readdirSync(join(cwd, "tmp"))).toEqual([]);
+});
+
 test("gust import reads on where the shell stands in a file", () => {
   const cwd = freshDir();
   writeFileSync(join(cwd, "e.txt"), "title of the file\n0 1\n1 2\n");

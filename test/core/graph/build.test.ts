@@ -322,6 +322,12 @@ test("buildGraph() refuses changes that contradict each other", () => {
   );
 });
 
+test("buildGraph() refuses an index that the machine cannot hold", () => {
+  expect(messageOf(() => importContent("0 1\n", { numNodes: 2 ** 45 }))).toMatch(
+    /the index of 35184372088832 nodes takes .* GB, more than/,
+  );
+});
+
 test("buildGraph() makes isolated nodes of --num-nodes", () => {
   const imported = importContent("0 1\n", { numNodes: 4 });
   expect(rowsOf(imported)).toEqual([[], [0], [], []]);

@@ -22,6 +22,12 @@ test("mtx takes entries of a symmetric matrix in both directions", () => {
   expect(imported.report.arcsAdded).toBe(1);
 });
 
+test("mtx takes entries of a symmetric matrix as arcs with --directed", () => {
+  const imported = importContent(banner("pattern symmetric") + "2 2 1\n2 1\n", { directed: true });
+  expect(rowsOf(imported)).toEqual([[1], []]);
+  expect(imported.meta.directed).toBe(true);
+});
+
 test("mtx reads banners in any case, and keeps nodes without entries", () => {
   const imported = importContent("%%matrixmarket MATRIX Coordinate Pattern GENERAL\n4 4 1\n1 2\n");
   expect(imported.meta).toMatchObject({ num_nodes: 4, num_edges: 1 });
