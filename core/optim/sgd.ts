@@ -1,5 +1,6 @@
 /** Stochastic gradient descent, with momentum on request. */
 import { z } from "zod";
+import { GustError } from "../errors.ts";
 import { defineOptimizer, zerosLike } from "./optimizer.ts";
 
 export const sgd = defineOptimizer({
@@ -11,6 +12,12 @@ export const sgd = defineOptimizer({
     nesterov: z.boolean().default(false).describe("look ahead along the momentum"),
   }).strict(),
   create(engine, parameters, settings, { momentum, nesterov }) {
+    if (nesterov && momentum === 0) {
+      throw new GustError(
+        "usage",
+        "--nesterov: the momentum is 0, expected --momentum above 0 to look ahead along",
+      );
+    }
     const velocity = momentum > 0 ? zerosLike(engine, parameters) : null;
     const lr = engine.stepWord();
     return {
