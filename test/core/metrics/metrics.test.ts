@@ -1,0 +1,133 @@
+import { describe, expect, test } from "bun:test";
+import { confusionMatrix, metrics, type Predictions } from "../../../core/metrics/mod.ts";
+import { binaryAuc } from "../../../core/metrics/roc_auc.ts";
+
+/** Predictions from labels, predicted classes and rows of scores. */
+function predictions(
+  labels: readonly number[],
+  predicted: readonly number[],
+  numClasses: number,
+  scores: readonly (readonly number[])[] = [],
+): Predictions {
+  return {
+    labels: Int32Array.from(labels),
+    predicted: Int32Array.from(predicted),
+    numClasses,
+    scores: (c) => Float32Array.from(labels, (_, i) => scores[i]![c]!),
+  };
+}
+const compute = (name: string, p: Predictions) => metrics.get(name).compute(p);
+
+// Classes 0 1 2: found 2 of 3, 1 of 2, 0 of 1; predicted 3, 2, 1 times.
+const three = predictions([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 0], 3);
+
+describe("by hand", () => {
+  test("accuracy is the share of nodes whose class is predicted", () => {
+    expect(compute("accuracy", three)).toBe(3 / 6);
+    expect(compute("accuracy", predictions([1, 1], [1, 1], 2))).toBe(1);
+  });
+
+  test("macro F1 is the mean of the classes' F1, micro F1 is the accuracy", () => {
+    expect(compute("macro-f1", three)).toBeCloseTo((4 / 6 + 2 / 4 + 0) / 3, 15);
+    expect(compute("micro-f1", three)).toBe(0.5);
+  });
+
+  test("ROC AUC of two classes is the share of pairs in order", () => {
+    // Positives 0.9, 0.4; negatives 0.5, 0.1, 0.35: of 6 pairs only (0.4, 0.5) is out of order.
+    const scores = [0.9, 0.4, 0.5, 0.1, 0.35].map((s) => [1 - s, s]);
+    expect(compute("roc-auc", predictions([1, 1, 0, 0, 0], [1, 0, 0, 0, 0], 2, scores))).toBe(5 / 6);
+  });
+
+  test("ROC AUC of more classes is the mean of one against the rest", () => {
+    const scores = [[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.3, 0.4, 0.3], [0.5, 0.1, 0.4]];
+    // Class 0 (nodes 0, 3): 4 of 4 pairs; class 1 (node 1): 3 of 3; class 2 (node 2): above 0.1, level with 0.3, below 0.4.
+    expect(compute("roc-auc", predictions([0, 1, 2, 0], [0, 1, 1, 0], 3, scores))).toBeCloseTo(
+      (1 + 1 + 1.5 / 3) / 3,
+      15,
+    );
+  });
+
+  test("the confusion matrix counts true class by predicted class", () => {
+    expect(confusionMatrix(three)).toEqual([[2, 1, 0], [0, 1, 1], [1, 0, 0]]);
+  });
+});
+
+describe("binaryAuc()", () => {
+  const auc = (scores: readonly number[], positives: readonly number[]) =>
+    binaryAuc(Float32Array.from(scores), (i) => positives.includes(i));
+
+  test("counts ties half", () => {
+    expect(auc([1, 1, 1, 1], [0, 2])).toBe(0.5);
+    // (2, 2) is a tie, (2, 1) is in order.
+    expect(auc([2, 2, 1], [0])).toBe(0.75);
+    expect(auc([1, 2, 2, 3], [1, 3])).toBe(3.5 / 4);
+  });
+
+  test("is 0 for the wrong way round, and does not depend on the order of the nodes", () => {
+    expect(auc([0.1, 0.2, 0.8, 0.9], [0, 1])).toBe(0);
+    expect(auc([0.9, 0.1, 0.8, 0.2], [1, 3])).toBe(0);
+  });
+
+  test("is not defined without a positive or without a negative", () => {
+    expect(auc([0.1, 0.2], [])).toBeNaN();
+    expect(auc([0.1, 0.2], [0, 1])).toBeNaN();
+    expect(auc([], [])).toBeNaN();
+  });
+
+  test("equals the count over all pairs on random scores with many ties", () => {
+    const scores = Array.from({ length: 200 }, (_, i) => (i * 37 % 23) / 23),
+      isPositive = (i: number) => i * 61 % 7 < 3;
+    let pairs = 0, good = 0;
+    scores.forEach((a, i) =>
+      scores.forEach((b, j) => {
+        if (!isPositive(i) || isPositive(j)) return;
+        pairs++;
+        good += a > b ? 1 : a === b ? 0.5 : 0;
+      })
+    );
+    expect(binaryAuc(Float32Array.from(scores), isPositive)).toBeCloseTo(good / pairs, 14);
+  });
+});
+
+describe("degenerate cases", () => {
+  test("no nodes: every metric is undefined", () => {
+    for (const metric of metrics) {
+      expect([metric.name, metric.compute(predictions([], [], 3))]).toEqual([metric.name, NaN]);
+    }
+    expect(confusionMatrix(predictions([], [], 2))).toEqual([[0, 0], [0, 0]]);
+  });
+
+  test("one class in the labels: accuracy and F1 are defined, the area is not", () => {
+    const p = predictions([1, 1, 1], [1, 1, 1], 2, [[0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]);
+    expect(["accuracy", "macro-f1", "micro-f1"].map((name) => compute(name, p))).toEqual([1, 1, 1]);
+    expect(compute("roc-auc", p)).toBeNaN();
+    const single = predictions([0, 0], [0, 0], 1, [[1], [1]]);
+    expect(["accuracy", "macro-f1", "micro-f1"].map((name) => compute(name, single))).toEqual([1, 1, 1]);
+    expect(compute("roc-auc", single)).toBeNaN();
+  });
+
+  test("classes that occur nowhere are left out of macro F1 and of the area", () => {
+    const p = predictions([0, 1], [0, 1], 5, [[0.9, 0.1, 0, 0, 0], [0.2, 0.8, 0, 0, 0]]);
+    expect(compute("macro-f1", p)).toBe(1);
+    expect(compute("roc-auc", p)).toBe(1);
+    // A class that is predicted but never right counts as 0.
+    expect(compute("macro-f1", predictions([0, 0], [0, 3], 5))).toBeCloseTo((2 / 3 + 0) / 2, 15);
+  });
+
+  test("every node wrong: all scores are 0", () => {
+    const p = predictions([0, 1], [1, 0], 2, [[0, 1], [1, 0]]);
+    for (const metric of metrics) expect([metric.name, metric.compute(p)]).toEqual([metric.name, 0]);
+  });
+});
+
+test("every metric is a fraction in 0..1 with a summary and a source", () => {
+  const labels = Array.from({ length: 60 }, (_, i) => i * 7 % 4),
+    predicted = labels.map((l, i) => i % 3 === 0 ? (l + 1) % 4 : l);
+  const scores = predicted.map((c, i) => [0, 1, 2, 3].map((k) => k === c ? 0.5 : 0.1 + (i % 5) / 50));
+  for (const metric of metrics) {
+    const value = metric.compute(predictions(labels, predicted, 4, scores));
+    expect(value).toBeGreaterThan(0.5);
+    expect(value).toBeLessThan(1);
+    expect([metric.summary, metric.source]).not.toContain("");
+  }
+});
