@@ -7,6 +7,7 @@ import { GustError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
 import { mergeChunks } from "../core/format/chunks.ts";
 import { Graph } from "../core/graph/graph.ts";
+import { memoryUse } from "../ffi/native.ts";
 import { throughFile } from "../core/sampling/sample.ts";
 import { type Io, withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
@@ -24,16 +25,38 @@ function propagate(io: Io, params: PropagatedParams): void {
   const start = performance.now();
   const graphDocument = io.one("graph", makeGraph);
   const { hops, norm, featNorm, splitIndex } = params;
-  const made = { layout: "propagated", hops, norm, featNorm, ...(featNorm === "standard" ? { splitIndex } : {}) };
+  const made = {
+    layout: "propagated",
+    hops,
+    norm,
+    featNorm,
+    ...(featNorm === "standard" ? { splitIndex } : {}),
+  };
   const document = propagatedDocument(new Graph(graphDocument), params, io.provenance(made, [graphDocument]));
   const computed = (performance.now() - start) / 1000;
   const digest = io.write(document);
   const seconds = (performance.now() - start) / 1000;
-  const { num_nodes: nodes, num_features: features } = document.meta as { num_nodes: number; num_features: number };
+  const { num_nodes: nodes, num_features: features } = document.meta as {
+    num_nodes: number;
+    num_features: number;
+  };
   const bytes = 4 * nodes * features;
-  io.json({ layout: "propagated", hops, norm, feat_norm: featNorm, nodes, features, bytes, seconds: Number(seconds.toFixed(4)), digest });
+  io.json({
+    layout: "propagated",
+    hops,
+    norm,
+    feat_norm: featNorm,
+    nodes,
+    features,
+    bytes,
+    seconds: Number(seconds.toFixed(4)),
+    peak_memory_bytes: memoryUse().residentPeak,
+    digest,
+  });
   io.say(
-    `propagated: ${hops} hops over ${nodes} nodes x ${features} features, ${(bytes / 2 ** 20).toFixed(1)} MiB ` +
+    `propagated: ${hops} hops over ${nodes} nodes x ${features} features, ${
+      (bytes / 2 ** 20).toFixed(1)
+    } MiB ` +
       `in ${seconds.toFixed(2)} s (${computed.toFixed(2)} s to compute)`,
   );
 }
@@ -60,7 +83,7 @@ function pack(io: Io): void {
       graph = d;
       packer = new Packer(new Graph(d));
     } else if (d.kind === "sample") waiting.push(d);
-    if (packer && io.toPipe) while (waiting.length > 0) write(waiting.shift()!);
+    if (packer && io.toPipe) { while (waiting.length > 0) write(waiting.shift()!); }
   }
   io.one("graph", makeGraph);
   if (documents === 0 && waiting.length === 0) io.one("sample", "gust sample GRAPH | gust cache --pack");
@@ -81,7 +104,9 @@ function pack(io: Io): void {
   });
   io.say(
     `packed: ${batches} batches, ${rows} rows of ${distinct} nodes (${rows - distinct} repeated), ` +
-      `${(sizeBytes / 2 ** 20).toFixed(1)} MiB in ${seconds.toFixed(2)} s (${(sizeBytes / seconds / 2 ** 30).toFixed(2)} GiB/s)`,
+      `${(sizeBytes / 2 ** 20).toFixed(1)} MiB in ${seconds.toFixed(2)} s (${
+        (sizeBytes / seconds / 2 ** 30).toFixed(2)
+      } GiB/s)`,
   );
 }
 
@@ -90,7 +115,8 @@ export const command = defineCommand({
   summary: "compute or pack features ahead of training",
   operands: "[input...]",
   options,
-  details: `With --hops K: norm(A)^K X for models that read features only (sgc, mlp). The norm gives every node a self-loop of
+  details:
+    `With --hops K: norm(A)^K X for models that read features only (sgc, mlp). The norm gives every node a self-loop of
 weight 1, replacing one that is there: sym is D^-1/2 (A+I) D^-1/2, row is D^-1 (A+I). Degrees are in-degrees (of weights
 where there are some). --feat-norm comes first.
 
@@ -103,9 +129,12 @@ Examples:
   run: (inputs, o, common) =>
     withIo(self, inputs, common, (io) => {
       const layout = layouts.get(o.pack ? "packed" : "propagated");
-      if (!o.pack && (o as Record<string, unknown>)["hops"] === undefined) throw new GustError("usage", "What to cache: nothing given, expected --hops K or --pack");
+      if (!o.pack && (o as Record<string, unknown>)["hops"] === undefined) {
+        throw new GustError("usage", "What to cache: nothing given, expected --hops K or --pack");
+      }
       const params = entryParams(layouts, layout, o);
-      if (o.pack) pack(io);
-      else propagate(io, params as PropagatedParams);
+      if (o.pack) {
+        pack(io);
+      } else propagate(io, params as PropagatedParams);
     }),
 });

@@ -8,7 +8,9 @@ import { withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 
 const options = z.object({
-  method: z.enum(samplers.names as [string, ...string[]]).default("neighbor").describe("how batches are drawn"),
+  method: z.enum(samplers.names as [string, ...string[]]).default("neighbor").describe(
+    "how batches are drawn",
+  ),
   ...registryOptions(samplers),
 }).strict();
 
@@ -19,7 +21,8 @@ export const command = defineCommand({
   summary: "draw mini-batches from a graph",
   operands: "[input...]",
   options,
-  details: `Inputs: a graph, and for --method cluster a partition of it (gust partition). On a pipe they are passed on, and
+  details:
+    `Inputs: a graph, and for --method cluster a partition of it (gust partition). On a pipe they are passed on, and
 batches follow as chunk documents while they are being drawn; -o FILE holds all of them. Random decisions depend on
 --seed and on original node ids, not on threads or the order of nodes.
 
@@ -74,7 +77,9 @@ Examples:
         digest,
       });
       io.say(
-        `${sampler.name}: ${batches} batches, ${nodes} nodes, ${arcs} edges, ${(sizeBytes / 2 ** 20).toFixed(1)} MiB ` +
+        `${sampler.name}: ${batches} batches, ${nodes} nodes, ${arcs} edges, ${
+          (sizeBytes / 2 ** 20).toFixed(1)
+        } MiB ` +
           `in ${seconds.toFixed(2)} s (${(arcs / seconds / 1e6).toFixed(1)} million edges/s)`,
       );
     }),

@@ -1,14 +1,15 @@
-/** Neighbour samples, induced subgraphs, shuffles, and rows of feature matrices in batch order. */
+/** Neighbour samples, induced subgraphs and shuffles. */
 import type { Csr } from "../core/graph/csr.ts";
 import { type DType, dtypes } from "./dtype.ts";
-import { call, callOut, NativeArray } from "./native.ts";
-
-export type Indices = NativeArray<"I32"> | NativeArray<"I64">;
+import { call, callOut, type NativeArray } from "./native.ts";
+import type { Indices } from "./native_rows.ts";
 
 const code = (array: NativeArray<DType>) => dtypes[array.dtype].code;
 
 function needInteger(what: string, value: number, low = 0): void {
-  if (!Number.isSafeInteger(value) || value < low) throw new RangeError(`${what} ${value}, expected an integer of at least ${low}`);
+  if (!Number.isSafeInteger(value) || value < low) {
+    throw new RangeError(`${what} ${value}, expected an integer of at least ${low}`);
+  }
 }
 
 /**
@@ -83,8 +84,15 @@ export class NativeBatches {
     const sizes = this.sizes.slice(first, first + count);
     const arcs = sizes.reduce((sum, { edges }) => sum + edges[hop]!, 0);
     const rows = sizes.reduce((sum, { levels }) => sum + levels[this.hops === 0 ? 0 : hop]! + 1, 0);
-    for (const [array, wanted] of [[to.indptr, rows], [to.indices, arcs], [to.edges, arcs], [to.edgeWeight, arcs]] as const) {
-      if (array && array.length !== wanted) throw new RangeError(`room for ${array.length} elements of block ${hop}, expected ${wanted}`);
+    for (
+      const [array, wanted] of [[to.indptr, rows], [to.indices, arcs], [to.edges, arcs], [
+        to.edgeWeight,
+        arcs,
+      ]] as const
+    ) {
+      if (array && array.length !== wanted) {
+        throw new RangeError(`room for ${array.length} elements of block ${hop}, expected ${wanted}`);
+      }
     }
     call(
       "gust_batches_copy_block",
@@ -131,9 +139,15 @@ export class NativeSampler {
     readonly ids: NativeArray<"I64"> | null,
     { byPosition, keepEdges }: { readonly byPosition: boolean; readonly keepEdges: boolean },
   ) {
-    if (csr.numRows !== csr.numCols) throw new RangeError(`sampling from a ${csr.numRows} x ${csr.numCols} matrix, expected a square one`);
-    if (csr.indptr.length !== csr.numRows + 1) throw new RangeError(`indptr has ${csr.indptr.length} elements, expected ${csr.numRows + 1}`);
-    if (csr.values && csr.values.length !== csr.indices.length) throw new RangeError(`${csr.values.length} weights of ${csr.indices.length} arcs`);
+    if (csr.numRows !== csr.numCols) {
+      throw new RangeError(`sampling from a ${csr.numRows} x ${csr.numCols} matrix, expected a square one`);
+    }
+    if (csr.indptr.length !== csr.numRows + 1) {
+      throw new RangeError(`indptr has ${csr.indptr.length} elements, expected ${csr.numRows + 1}`);
+    }
+    if (csr.values && csr.values.length !== csr.indices.length) {
+      throw new RangeError(`${csr.values.length} weights of ${csr.indices.length} arcs`);
+    }
     if (ids && ids.length !== csr.numRows) throw new RangeError(`${ids.length} ids, expected ${csr.numRows}`);
     [this.handle] = callOut(
       1,
@@ -155,10 +169,17 @@ export class NativeSampler {
    *
    * @throws {NativeError} (data) for a node out of range or twice in a batch.
    */
-  neighbors(seeds: NativeArray<"I64">, ptr: readonly number[], fanout: readonly number[], key: SampleKey): NativeBatches {
+  neighbors(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    fanout: readonly number[],
+    key: SampleKey,
+  ): NativeBatches {
     this.checkGroup(seeds, ptr);
     for (const f of fanout) needInteger("fanout", f, -1);
-    if (fanout.length === 0 || fanout.length > 64) throw new RangeError(`${fanout.length} hops, expected 1 to 64`);
+    if (fanout.length === 0 || fanout.length > 64) {
+      throw new RangeError(`${fanout.length} hops, expected 1 to 64`);
+    }
     const words = BigInt64Array.from(fanout, BigInt);
     const [handle] = callOut(
       1,
@@ -192,7 +213,9 @@ export class NativeSampler {
 
   private checkGroup(items: NativeArray<"I64">, ptr: readonly number[]): void {
     ptr.forEach((at, b) => needInteger("batch pointer", at, b === 0 ? 0 : ptr[b - 1]!));
-    if (ptr.length === 0 || ptr.at(-1)! > items.length) throw new RangeError(`batches end at ${ptr.at(-1)} of ${items.length} nodes`);
+    if (ptr.length === 0 || ptr.at(-1)! > items.length) {
+      throw new RangeError(`batches end at ${ptr.at(-1)} of ${items.length} nodes`);
+    }
   }
 
   close(): void {
@@ -202,164 +225,18 @@ export class NativeSampler {
 }
 
 /** Whether a block's arrays are sound: indptr rises from 0 to the arcs, indices are below `numCols`. O(arcs). */
-export function isSoundBlock(numCols: number, indptr: NativeArray<"I64">, indices: NativeArray<"I32">): boolean {
-  return callOut(1, "gust_batch_check", indptr.length - 1, numCols, indices.length, indptr.address, indices.address)[0] === 1;
-}
-
-// ---- rows -----------------------------------------------------------------------------------------------------
-
-/**
- * Rows `index` of a row-major matrix, in that order, same dtype.
- *
- * @param numCols  elements per row; the matrix has array.length / numCols rows.
- * @param out  where they go, index.length * numCols elements; by default a new array.
- * @throws {NativeError} (data) for a row out of range.
- */
-export function gatherRows<D extends DType>(
-  array: NativeArray<D>,
+export function isSoundBlock(
   numCols: number,
-  index: Indices,
-  out: NativeArray<D> = NativeArray.allocate(array.dtype, index.length * numCols, false),
-): NativeArray<D> {
-  checkRoom(out, array.dtype, index.length * numCols);
-  const rows = numCols === 0 ? 0 : array.length / numCols;
-  if (numCols === 0) return out;
-  const rowBytes = numCols * dtypes[array.dtype].size;
-  call("gust_rows_gather", index.length, index.address, code(index), rows, rowBytes, array.address, out.address);
-  return out;
-}
-
-/** Rows `index` of a CSR matrix as a CSR matrix, in that order. @throws {NativeError} (data) for a row out of range. */
-export function gatherCsrRows(csr: Csr, index: Indices): Csr {
-  const { indptr, numEntries } = gatherIndptr(csr, index);
-  const indices = NativeArray.allocate(csr.indices.dtype, numEntries, false) as Csr["indices"];
-  const values = csr.values ? NativeArray.allocate(csr.values.dtype, numEntries, false) as Csr["values"] : null;
-  gatherEntries(csr.indptr, csr.indices, index, indptr, indices);
-  if (csr.values) gatherEntries(csr.indptr, csr.values, index, indptr, values!);
-  return { numRows: index.length, numCols: csr.numCols, indptr, indices, values };
-}
-
-/** Row pointer of the gathered rows, beginning at `base`. */
-export function gatherIndptr(csr: Csr, index: Indices, base = 0): { indptr: NativeArray<"I64">; numEntries: number } {
-  const indptr = NativeArray.allocate("I64", index.length + 1, false);
-  const [numEntries] = callOut(
+  indptr: NativeArray<"I64">,
+  indices: NativeArray<"I32">,
+): boolean {
+  return callOut(
     1,
-    "gust_rows_gather_indptr",
-    index.length,
-    index.address,
-    code(index),
-    csr.numRows,
-    csr.indptr.address,
-    csr.indices.length,
-    base,
+    "gust_batch_check",
+    indptr.length - 1,
+    numCols,
+    indices.length,
     indptr.address,
-  ) as [number];
-  return { indptr, numEntries };
-}
-
-/** One array of a CSR matrix (indices or values) for rows whose pointer gatherIndptr() made, into `to`. */
-export function gatherEntries(
-  fromIndptr: NativeArray<"I64">,
-  from: NativeArray<DType>,
-  index: Indices,
-  toIndptr: NativeArray<"I64">,
-  to: NativeArray<DType>,
-): void {
-  const first = index.length === 0 ? 0 : toIndptr.at(0);
-  const last = index.length === 0 ? 0 : toIndptr.at(index.length);
-  checkRoom(to, from.dtype, last - first);
-  call(
-    "gust_rows_gather_entries",
-    index.length,
-    index.address,
-    code(index),
-    fromIndptr.address,
-    dtypes[from.dtype].size,
-    from.address,
-    toIndptr.address,
-    to.address,
-  );
-}
-
-/**
- * Rows start .. start + count of a CSR matrix: the row pointer is copied and begins at 0, the entries are not copied.
- * @throws {NativeError} (data) if the row pointer does not rise inside the entries.
- */
-export function sliceCsrRows(csr: Csr, start: number, count: number): Csr {
-  const window = csr.indptr.slice(start, count + 1);
-  const indptr = NativeArray.allocate("I64", count + 1, false);
-  call("gust_rows_rebase", count, window.address, csr.indices.length, indptr.address);
-  const first = window.at(0), entries = indptr.at(count);
-  const slice = <A extends { slice(start: number, count: number): A }>(array: A) => array.slice(first, entries);
-  return {
-    numRows: count,
-    numCols: csr.numCols,
-    indptr,
-    indices: slice(csr.indices as NativeArray<"I32">),
-    values: csr.values && slice(csr.values as NativeArray<"F32">),
-  };
-}
-
-/** Columns first .. first + count of a row-major matrix into `out`, a matrix of `count` columns of the same dtype. */
-export function sliceColumns<D extends DType>(array: NativeArray<D>, numCols: number, first: number, count: number, out: NativeArray<D>): void {
-  const { size } = dtypes[array.dtype];
-  const rows = numCols === 0 ? 0 : array.length / numCols;
-  checkColumns(numCols, first, count);
-  checkRoom(out, array.dtype, rows * count);
-  call("gust_rows_copy", rows, count * size, array.address + first * size, numCols * size, out.address, count * size);
-}
-
-/** Put a matrix of `count` columns into columns first .. first + count of `to`; the number of rows is theirs. */
-export function placeColumns<D extends DType>(from: NativeArray<D>, count: number, to: NativeArray<D>, numCols: number, first: number): void {
-  const { size } = dtypes[from.dtype];
-  checkColumns(numCols, first, count);
-  if (count === 0) return;
-  const rows = from.length / count;
-  checkRoom(to, from.dtype, rows * numCols);
-  call("gust_rows_copy", rows, count * size, from.address, count * size, to.address + first * size, numCols * size);
-}
-
-function checkRoom(out: NativeArray<DType>, dtype: DType, length: number): void {
-  if (out.dtype !== dtype || out.length !== length) throw new RangeError(`room for ${out.length} ${out.dtype}, expected ${length} ${dtype}`);
-}
-
-function checkColumns(numCols: number, first: number, count: number): void {
-  if (first < 0 || count < 0 || first + count > numCols) throw new RangeError(`columns ${first} + ${count} of ${numCols}`);
-}
-
-/** Columns first .. first + count of a CSR matrix (values F32 or ones) as dense rows of `count` in `out`. */
-export function csrColumns(csr: Csr, first: number, count: number, out: NativeArray<"F32">): void {
-  checkColumns(csr.numCols, first, count);
-  if (csr.values && csr.values.dtype !== "F32") throw new TypeError(`values of ${csr.values.dtype}, expected F32`);
-  checkRoom(out, "F32", csr.numRows * count);
-  call(
-    "gust_rows_columns",
-    csr.numRows,
-    csr.indptr.address,
-    csr.indices.length,
-    csr.indices.address,
-    code(csr.indices),
-    csr.values?.address ?? 0,
-    first,
-    count,
-    out.address,
-  );
-}
-
-/** Counts the distinct rows among all that were added. */
-export class DistinctRows {
-  private readonly seen: NativeArray<"U8">;
-  /** Rows added, distinct ones among them. */
-  total = 0;
-  distinct = 0;
-
-  constructor(readonly numRows: number) {
-    this.seen = NativeArray.allocate("U8", numRows);
-  }
-
-  add(index: Indices): void {
-    const [fresh] = callOut(1, "gust_rows_mark", index.length, index.address, code(index), this.numRows, this.seen.address) as [number];
-    this.total += index.length;
-    this.distinct += fresh;
-  }
+    indices.address,
+  )[0] === 1;
 }

@@ -89,7 +89,19 @@ export const symbols = {
   gust_rows_of_label: status("addr", "i64", "i64", "addr", "addr"),
   gust_csr_isolated: status("i64", "addr", "addr", "i32", "buf"),
   gust_csr_select_sizes: status("addr", "addr", "i64", "addr"),
-  gust_csr_select: status("addr", "addr", "i32", "addr", "i32", "addr", "i64", "addr", "addr", "addr", "addr"),
+  gust_csr_select: status(
+    "addr",
+    "addr",
+    "i32",
+    "addr",
+    "i32",
+    "addr",
+    "i64",
+    "addr",
+    "addr",
+    "addr",
+    "addr",
+  ),
   gust_rows_select: status("addr", "i64", "addr", "i64", "addr"),
   gust_unzip: status("addr", "i64", "i32", "i64", "addr", "i64"),
   gust_swap_bytes: status("addr", "i64", "i32"),
@@ -128,7 +140,13 @@ export const symbols = {
   gust_rows_rebase: status("i64", "addr", "i64", "addr"),
   gust_rows_copy: status("i64", "i64", "addr", "i64", "addr", "i64"),
   gust_rows_columns: status("i64", "addr", "i64", "addr", "i32", "addr", "i64", "i64", "addr"),
+  gust_rows_moments: status("i64", "addr", "i64", "i64", "i32", "addr", "addr", "addr"),
   gust_rows_mark: status("i64", "addr", "i32", "i64", "addr", "buf"),
+
+  gust_roofline_triad: status("addr", "addr", "addr", "i64"),
+  gust_roofline_read: status("addr", "i64", "i64", "buf"),
+  gust_roofline_gather: status("addr", "i32", "i64", "addr", "i64", "i64", "i64", "buf"),
+  gust_roofline_multiply_add: status("i64", "buf"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

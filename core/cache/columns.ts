@@ -1,9 +1,9 @@
 /** Node features as dense float32, a few columns at a time: sparse ones are never made dense at once. */
 import { type Arena, Engine, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { csrColumns, sliceColumns } from "../../ffi/native_sample.ts";
+import { csrColumns, sliceColumns } from "../../ffi/native_rows.ts";
 import type { Csr } from "../graph/csr.ts";
-import { type FeatNorm, prepareFeatures, rowScale } from "../graph/features.ts";
+import { columnStats, type FeatNorm, type FeatStats, prepareFeatures, rowScale } from "../graph/features.ts";
 import type { Features } from "../graph/graph.ts";
 import { SparseOperator } from "../tensor/operator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -15,7 +15,8 @@ export interface Columns {
   take(arena: Arena, first: number, count: number): TensorHandle;
 }
 
-const arrayOf = (t: TensorHandle, owner: object) => NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner);
+const arrayOf = (t: TensorHandle, owner: object) =>
+  NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner);
 
 /** Columns of features that were prepared before. */
 export function columnsOf(input: Tensor | SparseOperator): Columns {
@@ -56,9 +57,9 @@ function sparseColumns({ pattern, scales, numRows, numCols }: SparseOperator): C
 /** Rows whose norm is taken at once. */
 const ROW_BYTES = 16 * 2 ** 20;
 
-/** Columns of stored features, normalised as asked; and for "standard" its statistics, filled as columns are taken. */
+/** Columns of stored features, normalised as asked; and the statistics of "standard". */
 export interface PreparedColumns extends Columns {
-  readonly stats: { readonly mean: NativeArray<"F32">; readonly inverseStd: NativeArray<"F32"> } | null;
+  readonly stats: FeatStats | null;
 }
 
 /**
@@ -82,10 +83,10 @@ export function preparedColumns(
   }
   const { array } = features;
   const numRows = numFeatures === 0 ? 0 : array.length / numFeatures;
-  const scale = norm === "row" || norm === "l2" ? scales(engine, arena, array, numRows, numFeatures, norm) : null;
-  const stats = norm === "standard"
-    ? { mean: NativeArray.allocate("F32", numFeatures), inverseStd: NativeArray.allocate("F32", numFeatures) }
+  const scale = norm === "row" || norm === "l2"
+    ? scales(engine, arena, array, numRows, numFeatures, norm)
     : null;
+  const stats = norm === "standard" ? columnStats(engine, features, trainNodes) : null;
   return {
     numRows,
     numCols: numFeatures,
@@ -98,15 +99,9 @@ export function preparedColumns(
         stored = chunk;
       }
       const part = { kind: "dense", numFeatures: count, array: stored } as const;
-      const prepared = prepareFeatures(engine, to, part, scale ? "none" : norm, trainNodes);
-      if (stats && prepared.stats) {
-        for (const key of ["mean", "inverseStd"] as const) {
-          const handle = prepared.stats[key];
-          stats[key].window(first, count).set(arrayOf(handle, engine).window() as Float32Array);
-          engine.free(handle);
-        }
-      }
-      const x = (prepared.input as Tensor).handle;
+      const own = stats &&
+        { mean: to.rows(stats.mean, first, count), inverseStd: to.rows(stats.inverseStd, first, count) };
+      const x = (prepareFeatures(engine, to, part, scale ? "none" : norm, null, own).input as Tensor).handle;
       if (!scale) return x;
       const out = to.tensor("F32", [numRows, count]);
       engine.run("row_scale", { x, scale, out });
@@ -116,13 +111,24 @@ export function preparedColumns(
 }
 
 /** What each row is multiplied by, taken over all columns in blocks of rows. */
-function scales(engine: Engine, arena: Arena, array: NativeArray, numRows: number, numCols: number, norm: "row" | "l2"): TensorHandle {
+function scales(
+  engine: Engine,
+  arena: Arena,
+  array: NativeArray,
+  numRows: number,
+  numCols: number,
+  norm: "row" | "l2",
+): TensorHandle {
   const scale = arena.tensor("F32", [numRows]);
   const block = engine.arena();
   const step = Math.max(1, Math.floor(ROW_BYTES / (4 * Math.max(1, numCols))));
   for (let row = 0; row < numRows; row += step) {
     const count = Math.min(step, numRows - row);
-    const part = { kind: "dense", numFeatures: numCols, array: array.slice(row * numCols, count * numCols) } as const;
+    const part = {
+      kind: "dense",
+      numFeatures: numCols,
+      array: array.slice(row * numCols, count * numCols),
+    } as const;
     const x = (prepareFeatures(engine, block, part, "none", null).input as Tensor).handle;
     rowScale(engine, x, norm, block.tensor("F32", [count, numCols]), block.rows(scale, row, count));
     block.reset();

@@ -11,6 +11,8 @@ const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20,
 export function parseSize(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)i?B?$/i.exec(text) ?? [];
   const bytes = number === undefined ? NaN : Math.floor(Number(number) * UNITS[unit!.toUpperCase()]!);
-  if (!(bytes >= 1)) throw new GustError("usage", `Size "${text}", expected a number of bytes like 512M or 4G`);
+  if (!(bytes >= 1)) {
+    throw new GustError("usage", `Size "${text}", expected a number of bytes like 512M or 4G`);
+  }
   return bytes;
 }

@@ -2,7 +2,13 @@
 import { z } from "zod";
 import { dtypes } from "../../ffi/dtype.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { DistinctRows, gatherEntries, gatherIndptr, gatherRows, type Indices } from "../../ffi/native_sample.ts";
+import {
+  DistinctRows,
+  gatherEntries,
+  gatherIndptr,
+  gatherRows,
+  type Indices,
+} from "../../ffi/native_rows.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import type { Csr } from "../graph/csr.ts";
@@ -86,10 +92,17 @@ function denseRows(graph: Graph, array: NativeArray, numCols: number, nodes: Ind
   const step = Math.max(1, Math.floor(PIECE_BYTES / Math.max(1, rowBytes)));
   const data = function* () {
     const buffer = NativeArray.allocate(array.dtype, Math.min(step, nodes.length) * numCols, false);
-    for (const index of slices(nodes, step)) yield gatherRows(array, numCols, index, buffer.slice(0, index.length * numCols));
+    for (const index of slices(nodes, step)) {
+      yield gatherRows(array, numCols, index, buffer.slice(0, index.length * numCols));
+    }
   };
   const scale: NewTensor[] = graph.document.has("feat.scale")
-    ? [{ name: "feat.scale", dtype: "F32", shape: [numCols], data: graph.document.tensor("feat.scale", "F32") }]
+    ? [{
+      name: "feat.scale",
+      dtype: "F32",
+      shape: [numCols],
+      data: graph.document.tensor("feat.scale", "F32"),
+    }]
     : [];
   return {
     tensors: [{ name: "feat", dtype: array.dtype, shape: [nodes.length, numCols], data }, ...scale],
@@ -114,8 +127,20 @@ function sparseRows(csr: Csr, nodes: Indices): Rows {
   const { indices, values } = csr;
   const tensors: NewTensor[] = [
     { name: "feat.indptr", dtype: "I64", shape: [nodes.length + 1], data: indptr },
-    { name: "feat.indices", dtype: indices.dtype, shape: [numEntries], data: entries(indices as NativeArray<"I32">) },
-    ...(values ? [{ name: "feat.values", dtype: values.dtype, shape: [numEntries], data: entries(values as NativeArray<"F32">) }] : []),
+    {
+      name: "feat.indices",
+      dtype: indices.dtype,
+      shape: [numEntries],
+      data: entries(indices as NativeArray<"I32">),
+    },
+    ...(values
+      ? [{
+        name: "feat.values",
+        dtype: values.dtype,
+        shape: [numEntries],
+        data: entries(values as NativeArray<"F32">),
+      }]
+      : []),
   ];
   return { tensors, sizeBytes: 8 * (nodes.length + 1) + numEntries * (values ? 8 : 4) };
 }

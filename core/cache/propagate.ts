@@ -1,9 +1,8 @@
 /** A^K X in chunks of columns: two buffers of a chunk, whatever the width of X. */
 import type { Arena, Engine } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { findDescent, findOutside } from "../../ffi/native_checks.ts";
-import { placeColumns } from "../../ffi/native_sample.ts";
-import { GustError } from "../errors.ts";
+import { placeColumns } from "../../ffi/native_rows.ts";
+import { checkArcs } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatureInput } from "../models/model.ts";
 import { Tape } from "../tensor/autograd.ts";
@@ -56,23 +55,6 @@ export function propagateColumns(
   }
 }
 
-/** Refuse a graph whose arcs lead outside: kernels do not look. */
-export function checkArcs(graph: Graph): void {
-  const { indptr, indices } = graph.csr;
-  const { count, place, value } = findOutside(indices, 0, graph.numNodes - 1);
-  if (count > 0) {
-    throw new GustError(
-      "data",
-      `Cannot read ${graph.document.label}: tensor "indices" holds node ${value} at position ${place}, expected numbers below num_nodes = ${graph.numNodes}`,
-      "gust inspect --check lists every problem",
-    );
-  }
-  const last = indptr.at(indptr.length - 1);
-  if (indptr.at(0) !== 0 || last !== indices.length || findDescent(indptr, false).count > 0) {
-    throw new GustError("data", `Cannot read ${graph.document.label}: tensor "indptr" does not rise from 0 to ${indices.length}`);
-  }
-}
-
 /**
  * Features propagated over a graph, in `arena`: norm(A)^hops X. Sparse features are made dense a chunk at a time; the
  * result is dense.
@@ -93,9 +75,16 @@ export function propagate(
     const operator = graphOperator(engine, scratch, graph, norm);
     const out = arena.tensor("F32", [numRows, numCols]);
     const all = NativeArray.at("F32", numRows * numCols, out.address, arena);
-    propagateColumns(engine, operator, columns, hops, chunkColumns(numRows, numCols, DEFAULT_BYTES), (chunk, first, count) => {
-      placeColumns(chunk, count, all, numCols, first);
-    });
+    propagateColumns(
+      engine,
+      operator,
+      columns,
+      hops,
+      chunkColumns(numRows, numCols, DEFAULT_BYTES),
+      (chunk, first, count) => {
+        placeColumns(chunk, count, all, numCols, first);
+      },
+    );
     return new Tensor(out);
   } finally {
     scratch.destroy();

@@ -1,11 +1,12 @@
 /** Propagated features: A^K X, computed once and read by models that need no more of the graph. */
 import { z } from "zod";
-import { type Arena, Engine } from "../../ffi/engine.ts";
+import { type Arena, Engine, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { placeColumns } from "../../ffi/native_sample.ts";
+import { placeColumns } from "../../ffi/native_rows.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
+import { checkArcs } from "../graph/arcs.ts";
 import { type FeatNorm, featNorms, type FeatStats, requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type Norm, norms } from "../tensor/norm.ts";
@@ -13,7 +14,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { graphOperator } from "../train/full_batch.ts";
 import { preparedColumns } from "./columns.ts";
 import { type LayoutEntry, parseSize } from "./layout.ts";
-import { checkArcs, chunkColumns, propagateColumns } from "./propagate.ts";
+import { chunkColumns, propagateColumns } from "./propagate.ts";
 import { toScratch } from "./scratch.ts";
 
 export { propagate } from "./propagate.ts";
@@ -33,11 +34,18 @@ export interface PropagatedMeta {
 }
 
 export const propagatedParams = z.object({
-  hops: z.int().min(1).max(255).describe("multiply features by the normalised adjacency K times").meta({ value: "K" }),
-  norm: z.enum(norms).default("sym").describe("adjacency normalisation; every node has a self-loop of weight 1"),
+  hops: z.int().min(1).max(255).describe("multiply features by the normalised adjacency K times").meta({
+    value: "K",
+  }),
+  norm: z.enum(norms).default("sym").describe(
+    "adjacency normalisation; every node has a self-loop of weight 1",
+  ),
   featNorm: z.enum(featNorms).default("none").describe("feature normalisation, ahead of propagation"),
-  splitIndex: z.int().min(0).default(0).describe("which of several stored splits --feat-norm standard is taken from"),
-  memory: z.string().default("1G").describe("memory for features; more waits in files of the folder TMPDIR").meta({ value: "SIZE" }),
+  splitIndex: z.int().min(0).default(0).describe(
+    "which of several stored splits --feat-norm standard is taken from",
+  ),
+  memory: z.string().default("1G").describe("memory for features; more waits in files of the folder TMPDIR")
+    .meta({ value: "SIZE" }),
 }).strict();
 export type PropagatedParams = z.infer<typeof propagatedParams>;
 
@@ -52,7 +60,11 @@ const ROW_BYTES = 16 * 2 ** 20;
  * waits in unnamed files. Cost: O(hops * arcs * features). The same bytes for any memory and thread count.
  * Source: Wu et al. 2019, arXiv:1902.07153, eq. 8.
  */
-export function propagatedDocument(graph: Graph, params: PropagatedParams, provenance: readonly ProvenanceRecord[]): NewDocument {
+export function propagatedDocument(
+  graph: Graph,
+  params: PropagatedParams,
+  provenance: readonly ProvenanceRecord[],
+): NewDocument {
   const features = requireFeatures(graph);
   checkArcs(graph);
   const { hops, norm, featNorm, splitIndex } = params;
@@ -67,10 +79,17 @@ export function propagatedDocument(graph: Graph, params: PropagatedParams, prove
     const operator = graphOperator(engine, arena, graph, norm);
     const held = isHeld ? NativeArray.allocate("F32", n * width, false) : null;
     const chunks: { array: NativeArray<"F32">; first: number; count: number }[] = [];
-    propagateColumns(engine, operator, columns, hops, chunkColumns(n, width, memory / 2), (chunk, first, count) => {
-      if (held) placeColumns(chunk, count, held, width, first);
-      else chunks.push({ array: toScratch(chunk), first, count });
-    });
+    propagateColumns(
+      engine,
+      operator,
+      columns,
+      hops,
+      chunkColumns(n, width, memory / 2),
+      (chunk, first, count) => {
+        if (held) placeColumns(chunk, count, held, width, first);
+        else chunks.push({ array: toScratch(chunk), first, count });
+      },
+    );
     const meta: PropagatedMeta & Record<string, unknown> = {
       layout: "propagated",
       graph: graph.digest,
@@ -82,14 +101,25 @@ export function propagatedDocument(graph: Graph, params: PropagatedParams, prove
       num_features: width,
       model_use: "models that read features only: sgc, mlp",
     };
+    const copyOf = (t: TensorHandle) => NativeArray.at("F32", t.rows, t.address, engine).window().slice();
     const stats: NewTensor[] = columns.stats
       ? [
-        { name: "extra/feat_mean", dtype: "F32", shape: [width], data: columns.stats.mean },
-        { name: "extra/feat_inverse_std", dtype: "F32", shape: [width], data: columns.stats.inverseStd },
+        { name: "extra/feat_mean", dtype: "F32", shape: [width], data: copyOf(columns.stats.mean) },
+        {
+          name: "extra/feat_inverse_std",
+          dtype: "F32",
+          shape: [width],
+          data: copyOf(columns.stats.inverseStd),
+        },
       ]
       : [];
     const data = held ?? (() => joined(chunks, n, width));
-    return { kind: "cache", meta, tensors: [{ name: "feat", dtype: "F32", shape: [n, width], data }, ...stats], provenance };
+    return {
+      kind: "cache",
+      meta,
+      tensors: [{ name: "feat", dtype: "F32", shape: [n, width], data }, ...stats],
+      provenance,
+    };
   } finally {
     engine.destroy();
   }
@@ -106,7 +136,9 @@ function* joined(
   for (let row = 0; row < numRows; row += step) {
     const rows = Math.min(step, numRows - row);
     const piece = buffer.slice(0, rows * numCols);
-    for (const { array, first, count } of chunks) placeColumns(array.slice(row * count, rows * count), count, piece, numCols, first);
+    for (const { array, first, count } of chunks) {
+      placeColumns(array.slice(row * count, rows * count), count, piece, numCols, first);
+    }
     yield piece;
   }
 }
@@ -118,7 +150,11 @@ function* joined(
 export function openPropagated(arena: Arena, cache: Document, graph: Graph): Tensor {
   checkMadeFrom(cache, graph.document);
   if (cache.kind !== "cache" || cache.meta["layout"] !== "propagated") {
-    throw new GustError("mismatch", `${cache.label} is no cache of propagated features`, "gust cache --hops K");
+    throw new GustError(
+      "mismatch",
+      `${cache.label} is no cache of propagated features`,
+      "gust cache --hops K",
+    );
   }
   const { num_features: width } = cache.meta as unknown as PropagatedMeta;
   return new Tensor(arena.bind(cache.tensor("feat", "F32"), [graph.numNodes, width]));

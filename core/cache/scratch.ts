@@ -31,6 +31,10 @@ export function toScratch<D extends DType>(array: NativeArray<D>): NativeArray<D
     }
   } catch (error) {
     if (!(error instanceof NativeError) && !(error as { code?: string }).code) throw error;
-    throw new GustError("io", `Cannot put ${array.sizeBytes} bytes into "${folder}": ${(error as Error).message}`, "set TMPDIR to a folder with room, or raise --memory");
+    throw new GustError(
+      "io",
+      `Cannot put ${array.sizeBytes} bytes into "${folder}": ${(error as Error).message}`,
+      "set TMPDIR to a folder with room, or raise --memory",
+    );
   }
 }

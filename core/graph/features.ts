@@ -1,6 +1,7 @@
 /** Node features ready for a model: float32, normalised as asked, sparse ones left sparse. */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
+import { columnMoments } from "../../ffi/native_rows.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { GustError } from "../errors.ts";
 import { Pattern, SparseOperator } from "../tensor/operator.ts";
@@ -67,7 +68,7 @@ export function prepareFeatures(
   const x = denseFloat(engine, arena, features);
   if (norm === "none") return { input: new Tensor(x), numFeatures, stats: null };
   if (norm === "standard") {
-    const used = stats ?? columnStats(engine, arena, x, trainNodes);
+    const used = stats ?? columnStats(engine, features, trainNodes);
     return { input: new Tensor(standardize(engine, arena, x, used)), numFeatures, stats: used };
   }
   const out = arena.tensor("F32", [x.rows, x.cols]), scale = arena.tensor("F32", [x.rows]);
@@ -144,31 +145,24 @@ function denseFloat(
   return out;
 }
 
+/** A copy that outlives arenas. */
+function keep(engine: Engine, array: NativeArray<"F32">): TensorHandle {
+  const handle = engine.persistent.tensor("F32", [array.length]);
+  NativeArray.at("F32", array.length, handle.address, engine).window().set(array.window());
+  return handle;
+}
+
 /** Mean and 1 / standard deviation (0 for constant columns) over the training nodes. */
-function columnStats(
+export function columnStats(
   engine: Engine,
-  arena: Arena,
-  x: TensorHandle,
+  { array, numFeatures }: Features & { kind: "dense" },
   trainNodes: BigInt64Array | null,
 ): FeatStats {
   if (!trainNodes || trainNodes.length === 0) {
     throw new GustError("missing", "--feat-norm standard needs a training split to take its statistics from");
   }
-  const count = trainNodes.length;
-  const index = arena.bind(NativeArray.from<"I64">(trainNodes));
-  const rows = arena.tensor("F32", [count, x.cols]);
-  const mean = engine.persistent.tensor("F32", [x.cols]),
-    inverseStd = engine.persistent.tensor("F32", [x.cols]);
-  engine.run("gather", { x, index, out: rows });
-  engine.run("column_sum", { x: rows, out: mean });
-  engine.run("axpby", { x: mean, out: mean, alpha: 1 / count, beta: 0 });
-  const centre = arena.tensor("F32", [count, x.cols]);
-  engine.run("broadcast_rows", { x: mean, out: centre });
-  engine.run("axpby", { x: rows, y: centre, out: rows, alpha: 1, beta: -1 });
-  engine.run("mul", { x: rows, y: rows, out: rows });
-  engine.run("column_sum", { x: rows, out: inverseStd });
-  engine.run("axpby", { x: inverseStd, out: inverseStd, alpha: 1 / count, beta: 0 });
-  engine.run("unary", { x: inverseStd, out: inverseStd, kind: unaryKinds.power, alpha: -0.5 });
+  const moments = columnMoments(array, numFeatures, NativeArray.from<"I64">(trainNodes));
+  const mean = keep(engine, moments.mean), inverseStd = keep(engine, moments.inverseStd);
   return { mean, inverseStd };
 }
 

@@ -151,7 +151,10 @@ function assemble(
     at += size;
   }
   const levelSizes = BigInt64Array.from(sizes.flatMap(({ levels }) => levels), BigInt);
-  const blocks = Array.from({ length: Math.max(plan.hops, 1) }, (_, h) => assembleBlock(runs, sizes, h, buffers, weights));
+  const blocks = Array.from(
+    { length: Math.max(plan.hops, 1) },
+    (_, h) => assembleBlock(runs, sizes, h, buffers, weights),
+  );
   const tensor = (name: string, data: NativeArray | BigInt64Array, shape = [data.length]): NewTensor => ({
     name,
     dtype: data instanceof NativeArray ? data.dtype : "I64",
@@ -164,7 +167,9 @@ function assemble(
       tensor("node_ptr", pointer(nodeCounts)),
       tensor("nodes", nodes),
       tensor("level_size", levelSizes, [sizes.length, plan.hops + 1]),
-      ...blocks.flatMap((block, h) => Object.entries(block).map(([name, data]) => tensor(`block${h}.${name}`, data))),
+      ...blocks.flatMap((block, h) =>
+        Object.entries(block).map(([name, data]) => tensor(`block${h}.${name}`, data))
+      ),
     ],
     numBatches: sizes.length,
     firstStep,
@@ -191,7 +196,8 @@ function assembleBlock(
   const edgeWeight = weights ? buffers.take(`${h}.edge_weight`, "F32", total(arcs)) : null;
   let batch = 0, row = 0, arc = 0;
   for (const { batches, first, count } of runs) {
-    const numRows = total(rows.slice(batch, batch + count)) + count, numArcs = total(arcs.slice(batch, batch + count));
+    const numRows = total(rows.slice(batch, batch + count)) + count,
+      numArcs = total(arcs.slice(batch, batch + count));
     batches.copyBlock(first, count, h, {
       indptr: indptr.slice(row, numRows),
       indices: indices.slice(arc, numArcs),

@@ -1,7 +1,8 @@
 /** The batches of a sample document as native arrays, nothing copied: what training iterates over. */
 import { NativeArray } from "../../ffi/native.ts";
 import { findOutside } from "../../ffi/native_checks.ts";
-import { type Indices, isSoundBlock } from "../../ffi/native_sample.ts";
+import type { Indices } from "../../ffi/native_rows.ts";
+import { isSoundBlock } from "../../ffi/native_sample.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 
@@ -91,7 +92,11 @@ export class SampleBatches {
   }
 
   private damaged(what: string): GustError {
-    return new GustError("data", `Cannot read ${this.document.label}: ${what}`, "gust inspect --check lists every problem");
+    return new GustError(
+      "data",
+      `Cannot read ${this.document.label}: ${what}`,
+      "gust inspect --check lists every problem",
+    );
   }
 
   private pointer(name: string, end: number): number[] {
@@ -118,7 +123,9 @@ export class SampleBatches {
 
   /** First batch of an epoch, and the first after it. */
   range(epoch: number): { first: number; end: number } {
-    if (!Number.isInteger(epoch) || epoch < 0 || epoch >= this.epochs) throw new RangeError(`epoch ${epoch} of ${this.epochs}`);
+    if (!Number.isInteger(epoch) || epoch < 0 || epoch >= this.epochs) {
+      throw new RangeError(`epoch ${epoch} of ${this.epochs}`);
+    }
     return { first: this.epochPtr[epoch]!, end: this.epochPtr[epoch + 1]! };
   }
 
@@ -172,14 +179,19 @@ export class SampleBatches {
 
   private check({ index, nodes, levelSizes, blocks }: SampledBatch): void {
     const bad = (what: string) => this.damaged(`batch ${index}: ${what}`);
-    if (levelSizes[0]! < 0 || levelSizes.at(-1) !== nodes.length || levelSizes.some((size, h) => h > 0 && size < levelSizes[h - 1]!)) {
+    if (
+      levelSizes[0]! < 0 || levelSizes.at(-1) !== nodes.length ||
+      levelSizes.some((size, h) => h > 0 && size < levelSizes[h - 1]!)
+    ) {
       throw bad(`level sizes ${levelSizes.join(", ")} do not rise to its ${nodes.length} nodes`);
     }
     const { count, value } = findOutside(nodes, 0, this.meta.num_nodes - 1);
     if (count > 0) throw bad(`node ${value}, expected numbers below ${this.meta.num_nodes}`);
     blocks.forEach(({ numRows, numCols, indptr, indices }, h) => {
       if (numRows !== levelSizes[h]!) throw bad(`block ${h} has ${numRows} rows, expected ${levelSizes[h]}`);
-      if (!isSoundBlock(numCols, indptr, indices)) throw bad(`block ${h} is no CSR of ${numRows} x ${numCols}`);
+      if (!isSoundBlock(numCols, indptr, indices)) {
+        throw bad(`block ${h} is no CSR of ${numRows} x ${numCols}`);
+      }
     });
     this.checked.add(index);
   }

@@ -16,7 +16,10 @@ interface Parts {
 function partsOf(partition: Document, numNodes: number): Parts {
   const ptr = partition.tensor("part_ptr", "I64").toNumbers();
   if (ptr[0] !== 0 || ptr.at(-1) !== numNodes || ptr.some((at, p) => p > 0 && at < ptr[p - 1]!)) {
-    throw new GustError("data", `Cannot read ${partition.label}: tensor "part_ptr" does not rise from 0 to ${numNodes}`);
+    throw new GustError(
+      "data",
+      `Cannot read ${partition.label}: tensor "part_ptr" does not rise from 0 to ${numNodes}`,
+    );
   }
   return { ptr, order: partition.tensor("order", "I64") };
 }
@@ -49,12 +52,21 @@ export const cluster = defineSampler({
   needsPartition: true,
   shape: ({ epochs }) => ({ hops: 0, epochs }),
   plan({ graph, partition, seed }, { partsPerBatch, epochs }) {
-    if (!partition) throw new GustError("missing", "Sampler \"cluster\" has no partition, expected one", "gust partition GRAPH -k 32");
+    if (!partition) {
+      throw new GustError(
+        "missing",
+        'Sampler "cluster" has no partition, expected one',
+        "gust partition GRAPH -k 32",
+      );
+    }
     const sampler = nativeSampler(graph);
     const parts = partsOf(partition, graph.numNodes);
     const k = parts.ptr.length - 1;
     if (partsPerBatch > k) {
-      throw new GustError("usage", `--parts-per-batch ${partsPerBatch}: ${partition.label} has ${k} parts, expected at most ${k}`);
+      throw new GustError(
+        "usage",
+        `--parts-per-batch ${partsPerBatch}: ${partition.label} has ${k} parts, expected at most ${k}`,
+      );
     }
     const degree = graph.numEdges / Math.max(1, graph.numNodes);
     return {

@@ -2,16 +2,20 @@
 import { z } from "zod";
 import type { TypedArray } from "../../ffi/dtype.ts";
 import type { NewTensor } from "../format/document.ts";
+import { GustError } from "../errors.ts";
+import { checkArcs } from "../graph/arcs.ts";
 import { indexDType } from "../graph/csr.ts";
 import type { Graph } from "../graph/graph.ts";
-import { GustError } from "../errors.ts";
 import type { Part } from "./assemble.ts";
 import type { SamplerEntry } from "./sampler.ts";
 
 const PIECE = 2 ** 20;
 
 /** `count` elements made piece by piece while they are written. */
-function* pieces<A extends TypedArray>(count: number, make: (start: number, size: number) => A): Generator<A> {
+function* pieces<A extends TypedArray>(
+  count: number,
+  make: (start: number, size: number) => A,
+): Generator<A> {
   for (let at = 0; at < count; at += PIECE) yield make(at, Math.min(PIECE, count - at));
 }
 
@@ -26,7 +30,11 @@ function tensors(graph: Graph): NewTensor[] {
   const { numNodes: n, csr: { indptr, indices, values } } = graph;
   const arcs = indices.length;
   if (n > 2 ** 31 - 1) {
-    throw new GustError("unsupported", `A batch of ${n} nodes, expected at most ${2 ** 31 - 1}`, "sample in smaller batches, e.g. --method cluster");
+    throw new GustError(
+      "unsupported",
+      `A batch of ${n} nodes, expected at most ${2 ** 31 - 1}`,
+      "sample in smaller batches, e.g. --method cluster",
+    );
   }
   const all: NewTensor[] = [
     one("epoch_ptr", 0, 1),
@@ -45,7 +53,10 @@ function tensors(graph: Graph): NewTensor[] {
       name: "block0.indices",
       dtype: "I32",
       shape: [arcs],
-      data: indices.dtype === "I32" ? indices : () => pieces(arcs, (at, size) => Int32Array.from(indices.window(at, size) as BigInt64Array, Number)),
+      data: indices.dtype === "I32"
+        ? indices
+        : () =>
+          pieces(arcs, (at, size) => Int32Array.from(indices.window(at, size) as BigInt64Array, Number)),
     },
   ];
   if (values) {
@@ -58,7 +69,9 @@ function tensors(graph: Graph): NewTensor[] {
       name: "block0.edge_weight",
       dtype: "F32",
       shape: [arcs],
-      data: values.dtype === "F32" ? values : () => pieces(arcs, (at, size) => Float32Array.from(values.window(at, size))),
+      data: values.dtype === "F32"
+        ? values
+        : () => pieces(arcs, (at, size) => Float32Array.from(values.window(at, size))),
     });
   }
   return all;
@@ -72,6 +85,7 @@ export const full: SamplerEntry = {
   needsPartition: false,
   shape: () => ({ hops: 0, epochs: 1 }),
   *parts({ graph }): Generator<Part> {
+    checkArcs(graph);
     const arcs = graph.csr.indices.length;
     yield {
       tensors: tensors(graph),

@@ -7,7 +7,8 @@ import { batchPointer, defineSampler, iota } from "./sampler.ts";
 export const node = defineSampler({
   name: "node",
   summary: "the subgraph of uniformly drawn nodes; each node once per epoch",
-  source: "Zeng et al. 2020, arXiv:1907.04931, section 3.4, with uniform probabilities and without replacement",
+  source:
+    "Zeng et al. 2020, arXiv:1907.04931, section 3.4, with uniform probabilities and without replacement",
   params: z.object({
     batchSize: z.int().min(1).default(1024).describe("nodes per batch; the last batch may be short"),
     epochs: z.int().min(1).default(1).describe("passes over the nodes, each in its own order"),

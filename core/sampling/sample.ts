@@ -43,7 +43,11 @@ function count(counts: SampleCounts, part: Part): void {
   counts.chunks++;
 }
 
-function document({ graph, partition, sampler, params, seed, provenance }: SampleRequest, part: Part, index: number): NewDocument {
+function document(
+  { graph, partition, sampler, params, seed, provenance }: SampleRequest,
+  part: Part,
+  index: number,
+): NewDocument {
   const { hops, epochs } = sampler.shape(params);
   const meta: SampleMeta & Record<string, unknown> = {
     method: sampler.name,
@@ -82,7 +86,11 @@ export function* sampleChunks(
 }
 
 /** The whole sample as one document: its chunks merged. Past 256 MiB they wait in unnamed files of the folder TMPDIR. */
-export function sampleDocument(request: SampleRequest, counts = noCounts(), chunkBytes = MEMORY_BYTES): NewDocument {
+export function sampleDocument(
+  request: SampleRequest,
+  counts = noCounts(),
+  chunkBytes = MEMORY_BYTES,
+): NewDocument {
   const documents: Document[] = [];
   for (const made of sampleChunks(request, counts, { chunkBytes, reuse: true })) {
     if (made.meta["chunk"] === undefined) return made;

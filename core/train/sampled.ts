@@ -1,7 +1,7 @@
 /** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { withoutSelfLoops } from "../../ffi/native_csr.ts";
-import { gatherCsrRows, gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_sample.ts";
+import { gatherCsrRows, gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { GustError } from "../errors.ts";
