@@ -100,14 +100,17 @@ export class Graph {
     const key = `split.${name}`;
     if (!this.document.has(key)) return null;
     const { dtype, shape } = this.document.spec(key);
-    if (dtype === "I64") return this.document.tensor(key, "I64").window().slice();
-    const n = shape[1]!;
-    if (index < 0 || index >= shape[0]!) {
+    const count = dtype === "I64" ? 1 : shape[0]!;
+    if (index < 0 || index >= count) {
       throw new GustError(
         "usage",
-        `Split ${index} of ${this.document.label}: it stores ${shape[0]} splits, numbered from 0`,
+        `Split ${index} of ${this.document.label}: it stores ${count} split${
+          count === 1 ? "" : "s"
+        }, numbered from 0`,
       );
     }
+    if (dtype === "I64") return this.document.tensor(key, "I64").window().slice();
+    const n = shape[1]!;
     const mask = this.document.tensor(key, "BOOL").window(index * n, n);
     const nodes: bigint[] = [];
     mask.forEach((on, v) => on && nodes.push(BigInt(v)));
