@@ -17,7 +17,8 @@ export function graphOperator(engine: Engine, arena: Arena, graph: Graph, norm: 
   return normalized(engine, arena, pattern, values, norm);
 }
 
-function floatWeights(engine: Engine, arena: Arena, values: NativeArray): TensorHandle {
+/** Edge weights as float32: in place where they are. */
+export function floatWeights(engine: Engine, arena: Arena, values: NativeArray): TensorHandle {
   const bound = arena.bind(values);
   if (bound.dtype === "F32") return bound;
   const out = arena.tensor("F32", [values.length]);

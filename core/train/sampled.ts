@@ -15,6 +15,7 @@ import { SampleBatches, type SampledBatch, type SampledBlock } from "../sampling
 import { degreePower, type Norm, normalized } from "../tensor/norm.ts";
 import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import { floatWeights } from "./full_batch.ts";
 import type { Batch, BatchSource } from "./source.ts";
 
 /** A chunk of batches, and their features in batch order where gust cache --pack made them. */
@@ -264,26 +265,21 @@ function squareOperator(
 }
 
 /**
- * Operators of sampled blocks that are unbiased for the graph's own: the k neighbours that were drawn of d stand for
- * all, so their terms count d / k times; normalisation uses the graph's degrees.
+ * Operators of sampled blocks that are unbiased for the graph's own: the k arcs that were drawn of a node's d stand
+ * for all, so their terms count d / k times; normalisation uses the graph's degrees.
  */
 class GraphDegrees {
-  /** Per node: in-degree d, and the factors of the norm. */
-  private readonly degree: TensorHandle;
+  /** Per node: stored in-arcs, self-loops included, as the sampler draws from them; and the factors of the norm. */
+  private readonly arcs: TensorHandle;
   private readonly inverse: TensorHandle;
   private readonly scale: TensorHandle | null;
 
   constructor(private readonly engine: Engine, arena: Arena, graph: Graph, private readonly norm: Norm) {
     const { csr } = adjacency(graph);
     const pattern = Pattern.of(arena, csr);
-    const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
-    this.degree = arena.tensor("F32", [csr.numRows]);
-    engine.run("csr_row_sum", {
-      indptr: pattern.indptr,
-      values: values?.handle,
-      out: this.degree,
-      power: values ? 1 : 0,
-    });
+    const values = csr.values ? new Tensor(floatWeights(engine, arena, csr.values)) : null;
+    this.arcs = arena.tensor("F32", [csr.numRows]);
+    engine.run("csr_row_sum", { indptr: arena.bind(graph.csr.indptr), out: this.arcs, power: 0 });
     this.inverse = degreePower(engine, arena, pattern, values, "F32", -1);
     this.scale = norm === "sym" ? degreePower(engine, arena, pattern, values, "F32", -0.5) : null;
   }
@@ -301,11 +297,11 @@ class GraphDegrees {
       engine.run("gather", { x, index, out });
       return out;
     };
-    // left = norm factor * d / k, where k is what the sampled row adds up to.
+    // left = norm factor * d / k, where k counts the arcs that were drawn: dropped self-loops too.
     const left = arena.tensor("F32", [n]);
-    engine.run("csr_row_sum", { indptr: pattern.indptr, values, out: left, power: values ? 1 : 0 });
+    engine.run("csr_row_sum", { indptr: arena.bind(block.indptr), out: left, power: 0 });
     engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
-    engine.run("mul", { x: left, y: take(this.degree, rows), out: left });
+    engine.run("mul", { x: left, y: take(this.arcs, rows), out: left });
     const diagonal = take(this.inverse, rows);
     engine.run("mul", { x: left, y: this.norm === "sym" ? take(this.scale!, rows) : diagonal, out: left });
     const right = this.norm === "sym" ? take(this.scale!, columns) : null;

@@ -1,0 +1,91 @@
+/** Sampled blocks stand for all neighbours: over many draws, their products average to the exact ones. */
+import { describe, expect, test } from "bun:test";
+import type { Graph } from "../../../core/graph/graph.ts";
+import type { Norm } from "../../../core/tensor/norm.ts";
+import { Tape } from "../../../core/tensor/autograd.ts";
+import { gather } from "../../../core/tensor/ops/gather.ts";
+import { Tensor } from "../../../core/tensor/tensor.ts";
+import { graphOperator } from "../../../core/train/full_batch.ts";
+import { type GraphParts, makeGraph } from "../_graphs.ts";
+import { draw } from "../sampling/_graphs.ts";
+import { batchSource, setting } from "./_train.ts";
+
+const n = 12;
+/** In-degrees 0 to 9, no self-loops. */
+const rows = Array.from(
+  { length: n },
+  (_, v) => Array.from({ length: n }, (_, u) => u).filter((u) => u !== v && (u * 5 + v) % n < v % 10),
+);
+const features = Array.from({ length: n }, (_, v) => [Math.sin(v), v % 3 - 1]);
+const parts: GraphParts = { rows, features, labels: rows.map((_, v) => v % 2), directed: true };
+const looped = rows.map((row, v) => v % 3 === 1 ? [...row, v].sort((a, b) => a - b) : row);
+const weightsOf = (of: readonly (readonly number[])[]) =>
+  of.map((row, v) => row.map((u) => (u + v) % 4 === 0 ? 5 : 0.5));
+
+const EPOCHS = 3000;
+
+/** Mean and standard error of a sampled product with x, per node and column. */
+function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; error: number[] } {
+  const s = setting(graph, "gcn", { layers: 1, norm });
+  const x = new Tensor(s.engine.persistent.tensor("F32", [n, 2]));
+  x.window().set(features.flat());
+  const source = batchSource(
+    s,
+    graph,
+    draw(graph, "neighbor", { fanout: [fanout], batchSize: 5, epochs: EPOCHS, split: "all" }),
+    [0],
+  );
+  const sum = new Float64Array(2 * n), squares = new Float64Array(2 * n);
+  const arena = s.engine.arena();
+  for (let epoch = 0; epoch < EPOCHS; epoch++) {
+    for (const batch of source.batches(epoch, arena)) {
+      const tape = new Tape(s.engine, arena, false), operator = batch.operator(0, 1);
+      const nodes = new Tensor(batch.ids!);
+      const y = operator.apply(tape, gather(tape, x, nodes)).toNumbers(), seeds = nodes.toNumbers();
+      for (let i = 0; i < operator.numRows; i++) {
+        for (const c of [0, 1]) {
+          sum[2 * seeds[i]! + c]! += y[2 * i + c]!;
+          squares[2 * seeds[i]! + c]! += y[2 * i + c]! ** 2;
+        }
+      }
+      arena.reset();
+    }
+  }
+  s.engine.destroy();
+  const mean = Array.from(sum, (v) => v / EPOCHS);
+  const error = Array.from(squares, (v, i) => Math.sqrt(Math.max(0, v / EPOCHS - mean[i]! ** 2) / EPOCHS));
+  return { mean, error };
+}
+
+function exact(graph: Graph, norm: Norm): number[] {
+  const s = setting(graph, "gcn", {}), arena = s.engine.arena();
+  const x = new Tensor(arena.tensor("F32", [n, 2]));
+  x.window().set(features.flat());
+  const y = graphOperator(s.engine, arena, graph, norm).apply(new Tape(s.engine, arena, false), x)
+    .toNumbers();
+  s.engine.destroy();
+  return y;
+}
+
+const variants: [string, GraphParts, number, Norm][] = [
+  ["a plain graph, 2 neighbours", parts, 2, "sym"],
+  ["a plain graph, 1 neighbour", parts, 1, "row"],
+  ["a weighted graph, 2 neighbours", { ...parts, weights: weightsOf(rows) }, 2, "sym"],
+  ["a weighted graph, 1 neighbour", { ...parts, weights: weightsOf(rows) }, 1, "row"],
+  ["self-loops, 1 neighbour", { ...parts, rows: looped }, 1, "sym"],
+  ["weights and self-loops, 3 neighbours", { ...parts, rows: looped, weights: weightsOf(looped) }, 3, "row"],
+];
+
+describe("the sampled operator of a neighbour block", () => {
+  test.each(variants)("averages to the exact product: %s", (_, given, fanout, norm) => {
+    const graph = makeGraph(given);
+    const { mean, error } = average(graph, fanout, norm), want = exact(graph, norm);
+    // Five standard errors: one false alarm in 1.7 million numbers, and the draws are the same every time. Float32
+    // rounding adds some 1e-7.
+    const off = mean.map((m, i) => Math.abs(m - want[i]!) - 5 * error[i]! - 1e-6);
+    expect(off.findIndex((v) => v > 0)).toBe(-1);
+    // The draws do vary, and the test would see a bias of a quarter.
+    expect(Math.max(...error)).toBeGreaterThan(1e-4);
+    expect(Math.max(...error)).toBeLessThan(0.05);
+  });
+});
