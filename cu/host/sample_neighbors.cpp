@@ -16,7 +16,7 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kTileRows = 64;
+constexpr int64_t kTileRows = 32;
 constexpr uint32_t kMaxDraws = 1u << 18;  // what the key packing has room for
 constexpr int64_t kScan = 48;             // picks that are searched one by one; more go through a bit set
 
