@@ -8,7 +8,7 @@ import { memoryUse } from "../../ffi/native.ts";
 import { findOutside } from "../../ffi/native_checks.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
-import type { Graph } from "../graph/graph.ts";
+import { type Graph, splitNames } from "../graph/graph.ts";
 import { prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
 import { checkArcs } from "../graph/arcs.ts";
@@ -168,6 +168,11 @@ export function checkBounds(graph: Graph): void {
   }
   const labels = graph.labels();
   if (labels) inBounds(graph, "label", labels, -1, graph.numClasses - 1);
+  for (const name of splitNames) {
+    const key = `split.${name}`, { document } = graph;
+    if (!document.has(key) || document.spec(key).dtype !== "I64") continue;
+    inBounds(graph, key, document.tensor(key, "I64"), 0, graph.numNodes - 1);
+  }
 }
 
 function inBounds(

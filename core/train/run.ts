@@ -102,7 +102,11 @@ export async function runEpochs(
   const recorded = source.isStatic ? new RecordedStep(engine, arena) : null;
   const times: number[] = [];
   let lastBreath = performance.now();
-  while (progress.epoch < options.epochs && !progress.finished) {
+  /** Whether the best score is as old as patience allows; asked after epochs that were scored. */
+  const isStale = () => options.patience > 0 && progress.epoch - progress.bestEpoch >= options.patience;
+  // A run that ended goes on if it is given more epochs, unless patience ended it.
+  progress.finished = progress.epoch >= options.epochs || (progress.finished && isStale());
+  while (!progress.finished) {
     const start = performance.now();
     if (start - lastBreath > BREATH_MS) {
       await breathe();
@@ -126,8 +130,7 @@ export async function runEpochs(
       test: scores?.test ?? NaN,
       ms,
     });
-    const stale = options.patience > 0 && progress.epoch - progress.bestEpoch >= options.patience;
-    progress.finished = isLast || stale;
+    progress.finished = isLast || (scores !== null && isStale());
   }
   arena.destroy();
   return median(times);
