@@ -65,6 +65,8 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   readonly options: O;
   /** Whether it writes a document (then --json needs -o or a file). */
   readonly writesDocument: boolean;
+  /** Whether it writes other data instead, which may be shown on a terminal. */
+  readonly writesText?: boolean;
   /** `given` names the options that came from flags or the config file, not from defaults. */
   run(
     inputs: readonly string[],
@@ -85,6 +87,8 @@ export interface FlagMeta {
   short?: string;
   value?: string;
   hidden?: boolean;
+  /** On unless it is turned off: the flag is --no-KEY. */
+  negated?: boolean;
 }
 type FlagType = "boolean" | "number" | "string" | "list" | "enum";
 export interface FlagInfo {
@@ -129,7 +133,8 @@ export function flagInfo(key: string, schema: z.ZodType): FlagInfo {
   const base = { key, flag: `--${kebab(key)}`, defaultValue, description, meta };
   switch (def.type) {
     case "boolean":
-      return { ...base, type: "boolean" };
+      if (defaultValue === true) meta.negated = true;
+      return { ...base, flag: meta.negated ? `--no-${kebab(key)}` : base.flag, type: "boolean" };
     case "number":
       return { ...base, type: "number" };
     case "enum":
@@ -168,10 +173,7 @@ function placeholder(info: FlagInfo): string {
 
 function addFlag(command: Command, info: FlagInfo): void {
   const short = info.meta.short ? `-${info.meta.short}, ` : "";
-  const negatable = info.type === "boolean" && info.defaultValue === true;
-  const text = info.type === "boolean"
-    ? `${short}--${negatable ? "no-" : ""}${info.flag.slice(2)}`
-    : `${short}${info.flag} <${placeholder(info)}>`;
+  const text = short + info.flag + (info.type === "boolean" ? "" : ` <${placeholder(info)}>`);
   let description = info.description;
   if (info.choices) description += ` (${info.choices.join(", ")})`;
   if (info.defaultValue !== undefined && info.type !== "boolean") description += ` [${info.defaultValue}]`;
@@ -230,25 +232,39 @@ export function entryParams<E extends Entry>(
   entry: E,
   options: Record<string, unknown>,
 ): Record<string, unknown> {
-  const own: Record<string, unknown> = {};
-  const problems: string[] = [];
-  for (const other of registry) {
-    for (const key of Object.keys(other.params?.shape ?? {})) {
-      if (options[key] === undefined) continue;
-      if (entry.params?.shape[key]) own[key] = options[key];
-      else {
-        const problem = `--${
-          kebab(key)
-        } does not apply to ${registry.kind} "${entry.name}", only to ${other.name}`;
-        if (!problems.some((p) => p.startsWith(`--${kebab(key)} `))) problems.push(problem);
-      }
-    }
-  }
-  if (problems.length) throw problemsError("usage", "Options that do not fit", problems);
-  if (!entry.params) return {};
-  const parsed = entry.params.safeParse(own);
-  if (!parsed.success) throw optionProblems(parsed.error);
-  return parsed.data;
+  return allParams([[registry, entry]], options)[0]!;
+}
+
+/** A registry and the entry that was chosen of it. */
+export type Choice = readonly [registry: Registry<Entry>, entry: Entry];
+
+/**
+ * The same for several choices, with every problem in one error.
+ * @param problems  what else does not fit.
+ */
+export function allParams(
+  choices: readonly Choice[],
+  options: Record<string, unknown>,
+  problems: readonly string[] = [],
+): Record<string, unknown>[] {
+  const unfit = choices.flatMap(([registry, entry]) => {
+    const keys = new Set([...registry].flatMap(({ params }) => Object.keys(params?.shape ?? {})));
+    return [...keys].filter((key) => options[key] !== undefined && !entry.params?.shape[key]).map((key) => {
+      const users = [...registry].filter(({ params }) => params?.shape[key]).map(({ name }) => name);
+      return `--${kebab(key)} does not apply to ${registry.kind} "${entry.name}", only to ${
+        users.join(", ")
+      }`;
+    });
+  });
+  const all = [...unfit, ...problems];
+  if (all.length) throw problemsError("usage", "Options that do not fit", all);
+  const parsed = choices.map(([, { params }]) => {
+    const keys = Object.keys(params?.shape ?? {}).filter((key) => options[key] !== undefined);
+    return params?.safeParse(Object.fromEntries(keys.map((key) => [key, options[key]])));
+  });
+  const issues = parsed.flatMap((result) => result?.error?.issues ?? []);
+  if (issues.length) throw optionProblems(new z.ZodError(issues));
+  return parsed.map((result) => (result?.data ?? {}) as Record<string, unknown>);
 }
 
 function optionProblems(error: z.ZodError, where = "Options"): GustError {
@@ -339,14 +355,13 @@ export async function runCommand(
     if (error.exitCode === 0) return;
     throw new GustError("usage", error.message.replace(/^error: /, ""), `gust ${sub.name} --help`);
   }
-  const { options, common, given } = resolve(sub, command.opts() as Record<string, unknown>);
+  // commander turns on what --no-X would turn off: that was not given.
+  const flags = Object.entries(command.opts()).filter(([key]) => command.getOptionValueSource(key) === "cli");
+  const { options, common, given } = resolve(sub, Object.fromEntries(flags));
   if (common.printConfig) {
     const { seed, threads, device } = common;
     help(JSON.stringify({ ...options, seed, threads, device }, null, 2) + "\n");
     return;
-  }
-  if (common.output !== undefined && !sub.writesDocument) {
-    throw new GustError("usage", `gust ${sub.name} writes no document, expected no -o`, "--json=FILE keeps its result");
   }
   await sub.run(command.args, options, common, given);
 }

@@ -19,7 +19,7 @@ import type { EpochRecord } from "../core/train/run.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { Interrupted, writeAll } from "./_exit.ts";
 import { type Io, withIo } from "./_io.ts";
-import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+import { allParams, defineCommand, registryOptions } from "./_options.ts";
 
 const options = z.object({
   model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
@@ -44,19 +44,18 @@ const options = z.object({
   ),
 }).strict();
 type Options = z.infer<typeof options>;
+type Params = Record<string, unknown>;
 
 /** Settings of the run: flags, or what the resumed document says (only --epochs may differ). */
 function plan(given: ReadonlySet<string>, o: Options, resumed: Document | null) {
   const own = trainOptions.parse(
     Object.fromEntries(Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]])),
   );
-  const flags = {
-    model: o.model as string,
-    modelParams: entryParams(models, models.get(o.model), o),
-    optimizerParams: entryParams(optimizers, optimizers.get(own.optimizer), o),
-    options: own,
-  };
-  if (!resumed) return flags;
+  if (!resumed) {
+    const chosen = [[models, models.get(o.model)], [optimizers, optimizers.get(own.optimizer)]] as const;
+    const [modelParams, optimizerParams] = allParams(chosen, o) as [Params, Params];
+    return { model: o.model as string, modelParams, optimizerParams, options: own };
+  }
   const { model, config } = resumed.meta as unknown as ModelMeta;
   const stored = {
     model,

@@ -31,10 +31,9 @@ const help: ShellFlag = { names: ["-h", "--help"], description: "show this help"
 
 function shellFlag(info: FlagInfo): ShellFlag {
   const { type, flag, choices = [], description, meta } = info;
-  const long = type === "boolean" && info.defaultValue === true ? `--no-${flag.slice(2)}` : flag;
   const kind = choices.length > 0 ? "choice" : meta.value === "FILE" ? "file" : "other";
   return {
-    names: meta.short ? [`-${meta.short}`, long] : [long],
+    names: meta.short ? [`-${meta.short}`, flag] : [flag],
     description,
     value: type === "boolean" ? null : { kind, name: meta.value ?? flag.slice(2), choices },
   };

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openNative } from "../../ffi/native.ts";
+import { gust, gustOk } from "../helpers.ts";
+import { bytesOf, documentOf, graphFolder, json } from "./_folder.ts";
+
+await openNative();
+
+const here = graphFolder();
+
+/** Config files of this folder, by name. */
+function config(name: string, value: unknown): string {
+  writeFileSync(join(here.cwd, name), typeof value === "string" ? value : JSON.stringify(value));
+  return name;
+}
+
+describe("options of gust train", () => {
+  test("that cannot be are refused all at once, with exit status 2", () => {
+    const { status, stderr } = gust(
+      ["train", "g", "--epochs", "0", "--lr", "-3", "--model", "gct", "--hidden", "wide", "-o", "never"],
+      here,
+    );
+    expect(status).toBe(2);
+    expect(stderr).toStartWith("gust train: Options not accepted:\n");
+    for (
+      const flag of ["--epochs: ", "--lr: ", '--model: expected one of "gcn"', "--hidden: expected number"]
+    ) {
+      expect(stderr).toContain(`  - ${flag}`);
+    }
+    expect(stderr).toEndWith("hint: --help lists every option\n");
+  });
+
+  test("that other models and optimizers take are refused in one message that names those", () => {
+    const flags = ["--model", "sgc", "--hidden", "8", "--layers", "2", "--momentum", "0.9"];
+    const { status, stderr } = gust(["train", "g", ...flags, "-o", "never"], here);
+    expect(status).toBe(2);
+    expect(stderr).toBe(
+      "gust train: Options that do not fit:\n" +
+        '  - --hidden does not apply to model "sgc", only to gcn, mlp\n' +
+        '  - --layers does not apply to model "sgc", only to gcn, mlp\n' +
+        '  - --momentum does not apply to optimizer "adam", only to sgd\n',
+    );
+  });
+
+  test("that are unknown or lack a value are refused with what was meant", () => {
+    const unknown = gust(["train", "g", "--hiden", "3", "-o", "never"], here);
+    expect(unknown).toMatchObject({ status: 2, text: "" });
+    expect(unknown.stderr).toMatch(/^gust train: unknown option '--hiden'\n\(Did you mean --hidden\?\)/);
+    const last = gust(["train", "g", "--epochs"], here);
+    expect(last).toMatchObject({ status: 2, text: "" });
+    expect(last.stderr).toContain("--epochs");
+  });
+
+  test("--no-bias leaves the bias terms out, and the config file says the same", () => {
+    gustOk(["train", "g", "--epochs", "2", "--no-bias", "-o", "flag.m"], here);
+    expect(documentOf(here, "flag.m").names.filter((name) => name.includes("bias"))).toEqual([]);
+    gustOk(["train", "g", "--config", config("bias.json", { epochs: 2, bias: false }), "-o", "file.m"], here);
+    expect(bytesOf(here, "file.m").equals(bytesOf(here, "flag.m"))).toBe(true);
+    gustOk(["train", "g", "--epochs", "2", "-o", "with.m"], here);
+    expect(documentOf(here, "with.m").names).toContain("param/layer1.bias");
+  });
+});
+
+describe("--config", () => {
+  test("gives options in either spelling, and flags win", () => {
+    config("c.json", { epochs: 4, "weight-decay": 0.01, weightDecayOn: "all", seed: 3 });
+    gustOk(["train", "g", "--config", "c.json", "--epochs", "3", "-o", "config.m"], here);
+    const flags = ["--epochs", "3", "--weight-decay", "0.01", "--weight-decay-on", "all", "--seed", "3"];
+    gustOk(["train", "g", ...flags, "-o", "flags.m"], here);
+    expect(bytesOf(here, "config.m").equals(bytesOf(here, "flags.m"))).toBe(true);
+  });
+
+  test("with unknown keys is refused, naming all of them", () => {
+    config("unknown.json", { epochs: 4, hiden: 3, output: "x", "parts-per-bach": 1 });
+    const { status, stderr } = gust(["train", "g", "--config", "unknown.json", "-o", "never"], here);
+    expect(status).toBe(2);
+    expect(stderr).toBe(
+      'gust train: Config "unknown.json" not accepted:\n' +
+        '  - unknown key "hiden"\n  - unknown key "output"\n  - unknown key "parts-per-bach"\n',
+    );
+  });
+
+  test("with values that cannot be is refused, naming all of them", () => {
+    config("values.json", { epochs: 2.5, hidden: "3", lr: -1 });
+    const { status, stderr } = gust(["train", "g", "--config", "values.json", "-o", "never"], here);
+    expect(status).toBe(2);
+    for (const flag of ["--epochs: ", "--hidden: ", "--lr: "]) expect(stderr).toContain(`  - ${flag}`);
+  });
+
+  test("that is no JSON object, or not there, is refused by name", () => {
+    for (const text of ["{", "[1]", "3", "null"]) {
+      config("bad.json", text);
+      const { status, stderr } = gust(["train", "g", "--config", "bad.json", "-o", "never"], here);
+      expect([text, status]).toEqual([text, 2]);
+      expect(stderr).toStartWith('gust train: Cannot read config "bad.json": ');
+    }
+    const { status, stderr } = gust(["eval", "--config", "none.json"], here);
+    expect(status).toBe(2);
+    expect(stderr).toStartWith('gust eval: Cannot read config "none.json": ');
+  });
+});
+
+describe("--print-config", () => {
+  test("prints what was resolved, reads no input, and can be given back", () => {
+    const flags = ["--epochs", "3", "--model", "sgc", "--hops", "1", "--lr", "0.2"];
+    const printed = gustOk(["train", "--print-config", ...flags], here).text;
+    expect(json(printed)).toMatchObject({
+      epochs: 3,
+      model: "sgc",
+      hops: 1,
+      lr: 0.2,
+      weightDecay: 0.0005,
+      seed: 0,
+      threads: 0,
+      device: "auto",
+    });
+    config("printed.json", printed);
+    gustOk(["train", "g", "--config", "printed.json", "-o", "printed.m"], here);
+    gustOk(["train", "g", ...flags, "-o", "typed.m"], here);
+    expect(bytesOf(here, "printed.m").equals(bytesOf(here, "typed.m"))).toBe(true);
+    expect(json(gustOk(["eval", "--print-config"], here).text)).toMatchObject({
+      split: "test",
+      metric: "accuracy",
+    });
+    expect(json(gustOk(["predict", "--print-config"], here).text)).toMatchObject({ format: "document" });
+  });
+});
+
+describe("--device", () => {
+  test("cuda is an error that says what there is, and other words are a usage error", () => {
+    for (const device of ["cuda", "cuda:1"]) {
+      const { status, stderr } = gust(["train", "g", "--device", device, "-o", "never"], here);
+      expect(status).toBe(1);
+      expect(stderr).toBe(
+        `gust train: --device ${device}: this build has no CUDA library, expected auto or cpu\n`,
+      );
+    }
+    const { status, stderr } = gust(["eval", "g", "--device", "tpu"], here);
+    expect(status).toBe(2);
+    expect(stderr).toContain("--device: expected auto, cpu, cuda or cuda:N");
+  });
+});
+
+test("--help shows every option and exits with 0", () => {
+  for (const command of ["train", "eval", "predict"]) {
+    const { text, stderr } = gustOk([command, "--help"], here);
+    expect(text).toStartWith(`Usage: gust ${command} [options]`);
+    for (const flag of ["--config", "--print-config", "--json", "--deps", "--threads", "--seed"]) {
+      expect(text).toContain(flag);
+    }
+    expect(stderr).toBe("");
+  }
+  expect(gustOk(["train", "--help"], here).text).toContain("--no-bias");
+});
+
+test("refused options leave no file behind", () => {
+  expect(readdirSync(here.cwd).filter((name) => name.includes("never"))).toEqual([]);
+});
