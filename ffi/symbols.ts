@@ -147,6 +147,10 @@ export const symbols = {
   gust_roofline_read: status("addr", "i64", "i64", "buf"),
   gust_roofline_gather: status("addr", "i32", "i64", "addr", "i64", "i64", "i64", "buf"),
   gust_roofline_multiply_add: status("i64", "buf"),
+
+  gust_partition_multilevel: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "i64", "f64", "i32", "i64", "addr"),
+  gust_partition_random: status("i64", "addr", "i64", "i64", "addr"),
+  gust_partition_statistics: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "addr", "i64", "buf"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

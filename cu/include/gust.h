@@ -390,6 +390,22 @@ GUST_API int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t co
 /** float32 multiply-adds in registers, on every worker: out[0] = floating-point operations done. */
 GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
 
+/* ---- partition ------------------------------------------------------------------------------------------- */
+
+/** Multilevel k-way partition of the undirected simple version of a CSR matrix (`values` may be NULL; `directed`
+ *  matrices are symmetrised): part (int32, n) gets 0 .. k-1, no part heavier than imbalance * ceil(n / k). `cycles`
+ *  V-cycles follow the first pass. The same for any thread count. */
+GUST_API int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                           int32_t value_dtype, int32_t directed, int64_t k, double imbalance,
+                                           int32_t cycles, int64_t seed, int64_t part);
+/** Random parts whose sizes differ by at most one; `ids` are original node ids (NULL: node numbers). */
+GUST_API int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_t seed, int64_t part);
+/** out[0] = edges between parts, each undirected edge once; out[1] = sum over parts of distinct neighbours outside;
+ *  out[2] = weight of the edges between parts (out[0] without values). */
+GUST_API int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                           int32_t value_dtype, int32_t directed, int64_t part, int64_t k,
+                                           double* out);
+
 #ifdef __cplusplus
 }
 #endif

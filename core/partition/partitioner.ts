@@ -1,0 +1,29 @@
+/** What a partitioner is. */
+import type { z } from "zod";
+import type { NativeArray } from "../../ffi/native.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Entry } from "../registry.ts";
+
+export interface PartitionRequest {
+  /** Parts, 1 .. number of nodes. */
+  readonly k: number;
+  /** No part is heavier than this times ceil(n / k). */
+  readonly imbalance: number;
+  readonly seed: number;
+}
+
+export interface PartitionerEntry extends Entry {
+  /** [n] part of each node. */
+  partition(graph: Graph, request: PartitionRequest, params: Record<string, unknown>): NativeArray<"I32">;
+}
+
+/** Type the params from the entry's schema. */
+export function definePartitioner<S extends z.ZodObject>(entry: {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  readonly params?: S;
+  partition(graph: Graph, request: PartitionRequest, params: z.infer<S>): NativeArray<"I32">;
+}): PartitionerEntry {
+  return entry as unknown as PartitionerEntry;
+}

@@ -1,0 +1,229 @@
+// The native multilevel k-way partitioner: its data and its phases, one file each.
+//
+//   partition_graph.cpp       undirected simple graph out of any CSR
+//   partition_match.cpp       which nodes to merge: heavy-edge matching, then pairs two hops apart
+//   partition_coarsen.cpp     contraction, and the hierarchy of ever smaller graphs
+//   partition_initial.cpp     first partition of the smallest graph: recursive bisection by greedy growing
+//   partition_parts.cpp       parts, their weights, and for every node its connection to the parts next to it
+//   partition_balance.cpp     moves out of parts that are too heavy
+//   partition_refine.cpp      k-way Fiduccia-Mattheyses local searches with hill climbing
+//   partition_multilevel.cpp  the whole: coarsen, partition, refine on the way back; repeated as V-cycles
+//   partition_abi.cpp         the C functions: this method, random parts, statistics of any partition
+//
+// Everything is decided with integers (or single IEEE operations) and hashes of node numbers, in an order that does
+// not depend on the thread count: the same seed gives the same parts on any machine and any number of threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../common/context.h"
+#include "../common/parallel.h"
+#include "../common/rng.h"
+#include "../common/status.h"
+
+namespace gust::partition {
+
+/** `size` uninitialised items in the library's accounted memory. Move only. */
+template <class T>
+class Array {
+ public:
+  Array() = default;
+  explicit Array(int64_t size)
+      : data_(reinterpret_cast<T*>(allocate(size * static_cast<int64_t>(sizeof(T)), false))), size_(size), room_(size) {}
+  Array(int64_t size, T value) : Array(size) { fill(value); }
+  Array(Array&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), room_(std::exchange(other.room_, 0)) {}
+  Array& operator=(Array&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(room_, other.room_);
+    return *this;
+  }
+  ~Array() {
+    if (data_) deallocate(reinterpret_cast<char*>(data_), room_ * static_cast<int64_t>(sizeof(T)));
+  }
+  T& operator[](int64_t i) { return data_[i]; }
+  const T& operator[](int64_t i) const { return data_[i]; }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
+  int64_t size() const { return size_; }
+  T* begin() { return data_; }
+  T* end() { return data_ + size_; }
+  const T* begin() const { return data_; }
+  const T* end() const { return data_ + size_; }
+  /** Forget the items behind the first `size`; the memory stays. */
+  void shrink(int64_t size) { size_ = size; }
+  void fill(T value) { std::fill(begin(), end(), value); }
+
+ private:
+  T* data_ = nullptr;
+  int64_t size_ = 0, room_ = 0;
+};
+
+/** One direction of an undirected edge. Weights are integers; those of the whole graph sum to less than 2^31. */
+struct Arc {
+  int32_t node, weight;
+};
+
+/** An undirected graph without self-loops and duplicates; arcs[indptr[v] .. indptr[v+1]) are the neighbours of v. */
+struct Graph {
+  int32_t n = 0;
+  Array<int64_t> indptr;
+  Array<Arc> arcs;
+  Array<int32_t> node_weight;
+  int64_t total_weight = 0;  // of the nodes
+  int32_t heaviest = 0;      // node
+
+  int64_t degree(int32_t v) const { return indptr[v + 1] - indptr[v]; }
+  const Arc* begin(int32_t v) const { return arcs.data() + indptr[v]; }
+  const Arc* end(int32_t v) const { return arcs.data() + indptr[v + 1]; }
+  /** Set total_weight and heaviest from node_weight. */
+  void weigh();
+};
+
+/** Items per chunk of the node loops: a fixed grid, whatever the thread count. */
+constexpr int64_t kGrain = 32768;
+
+// ---- building --------------------------------------------------------------------------------------------------
+
+/** A CSR matrix as it comes: maybe directed, with self-loops, duplicates and unsorted rows. */
+struct Source {
+  int64_t n;
+  const int64_t* indptr;
+  const void* indices;
+  int32_t index_dtype;
+  const void* values;  // or null: every edge weighs the same
+  int32_t value_dtype;
+  bool directed;
+};
+
+/**
+ * The undirected simple version. Weights of duplicates and (of a directed graph) of both directions add up; they
+ * become integers: as they are where they are whole and small, else scaled by a power of two, and at least 1.
+ *
+ * Throws GUST_EDATA for ids out of range and for weights that are negative or not finite. O(n + arcs) time and memory.
+ */
+Graph build_graph(const Source& source);
+
+// ---- phases ----------------------------------------------------------------------------------------------------
+
+/**
+ * A matching: mate[v] is the node that v merges with, v itself if none.
+ * `part`, unless null, allows pairs inside a part alone; a pair weighs at most `max_weight`.
+ */
+void match(const Graph& graph, const int32_t* part, int64_t max_weight, uint64_t key, Array<int32_t>& mate);
+
+/** The graph with every pair of `mate` made one node; coarse[v] = the node that v became part of. */
+Graph contract(const Graph& graph, const Array<int32_t>& mate, Array<int32_t>& coarse);
+
+/** Ever smaller graphs. coarse[i] maps the nodes of level i (level 0: the graph itself) to those of level i + 1. */
+struct Hierarchy {
+  const Graph* finest;
+  std::vector<Graph> graphs;  // levels 1, 2, ...
+  std::vector<Array<int32_t>> coarse;
+
+  const Graph& level(size_t i) const { return i == 0 ? *finest : graphs[i - 1]; }
+  size_t last() const { return graphs.size(); }
+};
+
+/** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, if given. */
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key);
+
+/** Split into k parts of at most `max_part` (as near as node weights allow) by recursive bisection. */
+void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, int tries, const struct Effort& effort, uint64_t key, int32_t* part);
+
+/** How connected a node is to one part: the weight of its edges into it. */
+struct Link {
+  int32_t part, weight;
+};
+
+/** A node that moved, and where it came from. */
+struct Step {
+  int32_t node, from;
+};
+
+/** A partition of a graph that is being improved. */
+class Parts {
+ public:
+  /** limits[p] = most that part p should weigh. `part` is updated by every move. O(n + arcs + k). */
+  Parts(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part);
+
+  const Graph& graph;
+  const int32_t k;
+  const int64_t* limits;
+  std::vector<int64_t> weight;  // of each part
+
+  int32_t part_of(int32_t v) const { return nodes_[v].part; }
+  /** Whether some neighbour of v lies in another part. */
+  bool is_boundary(int32_t v) const { return nodes_[v].count > 0; }
+  /** Weight of v's edges inside its part. */
+  int32_t internal(int32_t v) const { return nodes_[v].internal; }
+  /** Other parts next to v, in no particular order. */
+  const Link* links_begin(int32_t v) const { return links_.data() + nodes_[v].begin; }
+  const Link* links_end(int32_t v) const { return links_begin(v) + nodes_[v].count; }
+  /** The part next to v that gains most and has room, and the gain; part -1 if none has room. */
+  Link best_move(int32_t v) const;
+  void move(int32_t v, int32_t to);
+  /** Nodes with neighbours in other parts, in no particular order. */
+  const std::vector<int32_t>& boundary() const { return boundary_; }
+  /** Sum of the weights of the edges between parts. */
+  int64_t cut() const { return cut_; }
+  /** Take back steps, last first, in `part` alone: the object is of no use afterwards. */
+  void restore(const std::vector<Step>& steps);
+  /** Sum over the parts of what they weigh beyond their limits. */
+  int64_t overload() const;
+
+ private:
+  struct Node {
+    int64_t begin;  // of its links
+    int32_t part, internal, count;
+    int32_t at;  // in boundary_, where count > 0
+  };
+  void enter(int32_t v) {
+    nodes_[v].at = static_cast<int32_t>(boundary_.size());
+    boundary_.push_back(v);
+  }
+  void leave(int32_t v) {
+    int32_t last = boundary_.back();
+    boundary_[nodes_[v].at] = last;
+    nodes_[last].at = nodes_[v].at;
+    boundary_.pop_back();
+  }
+  std::vector<int32_t> boundary_;
+  int64_t cut_ = 0;
+  Array<Node> nodes_;
+  Array<Link> links_;
+  int32_t* part_;
+};
+
+/** Move nodes out of parts that are too heavy, cheapest first, until all fit or no move helps; log their steps. */
+void rebalance(Parts& parts, std::vector<Step>* log);
+
+/** Arrays of the refinement, reused between levels: room for graphs of up to n nodes. */
+struct SearchSpace {
+  explicit SearchSpace(int32_t n);
+  Array<int32_t> position;  // all -1 between uses
+  Array<uint32_t> moved;    // round in which the node was last moved
+  uint32_t round = 0;
+};
+
+/** How long the local search goes on: each temperature until `patience` rounds gained less than `least_gain` of the cut. */
+struct Effort {
+  std::vector<double> temperatures;
+  int patience;
+  double least_gain;
+};
+
+/** Lower the cut within the limits; `parts` is of no use afterwards, its `part` array is. Returns by how much it fell. */
+int64_t refine(Parts& parts, SearchSpace& space, const Effort& effort);
+
+/** k parts of at most max_part(...) each. `cycles` V-cycles follow the first pass. */
+void multilevel(const Graph& graph, int32_t k, int64_t max_part, int cycles, uint64_t seed, int32_t* part);
+
+/** Most that a part may weigh: ceil(total / k) * imbalance, rounded down, at least ceil(total / k). */
+int64_t part_limit(int64_t total, int32_t k, double imbalance);
+
+}  // namespace gust::partition

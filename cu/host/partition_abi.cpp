@@ -1,0 +1,107 @@
+// The C functions of the partitioner: the multilevel method, random parts, and the statistics of any partition.
+#include <algorithm>
+#include <numeric>
+
+#include "partition.h"
+
+using namespace gust;
+using namespace gust::partition;
+
+namespace {
+
+Source source_of(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values, int32_t value_dtype,
+                 int32_t directed) {
+  return {n, reinterpret_cast<const int64_t*>(indptr), reinterpret_cast<const void*>(indices), dtype,
+          reinterpret_cast<const void*>(values), value_dtype, directed != 0};
+}
+
+void check_parts(int64_t n, int64_t k) {
+  if (k < 1 || k > n) fail(GUST_EINVAL, "%lld parts of %lld nodes", static_cast<long long>(k), static_cast<long long>(n));
+}
+
+}  // namespace
+
+int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                  int32_t value_dtype, int32_t directed, int64_t k, double imbalance, int32_t cycles,
+                                  int64_t seed, int64_t part) {
+  return guard([&] {
+    check_parts(n, k);
+    Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    multilevel(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
+               cycles, static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
+  });
+}
+
+int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_t seed, int64_t part) {
+  return guard([&] {
+    check_parts(n, k);
+    const auto* id = reinterpret_cast<const int64_t*>(ids);
+    auto* out = reinterpret_cast<int32_t*>(part);
+    Random random(static_cast<uint64_t>(seed), stream_id("partition"), 0, 0, 0);
+    std::vector<std::pair<uint64_t, int64_t>> order(static_cast<size_t>(n));  // key, node
+    parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t v = begin; v < end; ++v) order[v] = {random.u64(id ? id[v] : v, 0), v};
+    });
+    // Two equal keys of 64 bits: the original id decides, so that the node order does not.
+    std::sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+      if (a.first != b.first) return a.first < b.first;
+      return id ? id[a.second] < id[b.second] : a.second < b.second;
+    });
+    for (int64_t i = 0; i < n; ++i)
+      out[order[i].second] = static_cast<int32_t>(static_cast<unsigned __int128>(i) * k / n);
+  });
+}
+
+int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                  int32_t value_dtype, int32_t directed, int64_t part, int64_t k, double* out) {
+  return guard([&] {
+    const auto* p = reinterpret_cast<const int32_t*>(part);
+    for (int64_t v = 0; v < n; ++v)
+      if (p[v] < 0 || p[v] >= k)
+        fail(GUST_EDATA, "tensor \"part\" holds %d at position %lld, expected parts below %lld", p[v],
+             static_cast<long long>(v), static_cast<long long>(k));
+    Graph g = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    struct Sums {
+      double weight = 0;
+      int64_t arcs = 0, halo = 0;
+      Sums& operator+=(const Sums& o) {
+        weight += o.weight;
+        arcs += o.arcs;
+        halo += o.halo;
+        return *this;
+      }
+    };
+    Sums sums = parallel_sum<Sums>(n, kGrain, [&](int64_t begin, int64_t end) {
+      Sums part_sums;
+      std::vector<int64_t> seen(static_cast<size_t>(k), -1);  // last node that is next to the part
+      for (int64_t v = begin; v < end; ++v)
+        for (const Arc* a = g.begin(static_cast<int32_t>(v)); a != g.end(static_cast<int32_t>(v)); ++a) {
+          int32_t q = p[a->node];
+          if (q == p[v]) continue;
+          ++part_sums.arcs;
+          part_sums.weight += a->weight;
+          if (seen[q] != v) ++part_sums.halo;
+          seen[q] = v;
+        }
+      return part_sums;
+    });
+    out[0] = static_cast<double>(sums.arcs / 2);
+    out[1] = static_cast<double>(sums.halo);
+    // The weights as they were given: every stored arc once, an undirected edge is stored twice.
+    double weight = 0;
+    if (values) {
+      const auto* start = reinterpret_cast<const int64_t*>(indptr);
+      dispatch_index(dtype, [&](auto index) {
+        dispatch_real(value_dtype, [&](auto real) {
+          const auto* node = reinterpret_cast<const decltype(index)*>(indices);
+          const auto* value = reinterpret_cast<const decltype(real)*>(values);
+          for (int64_t v = 0; v < n; ++v)
+            for (int64_t e = start[v]; e < start[v + 1]; ++e)
+              if (p[node[e]] != p[v]) weight += static_cast<double>(value[e]);
+        });
+      });
+      if (!directed) weight /= 2;
+    }
+    out[2] = values ? weight : out[0];
+  });
+}
