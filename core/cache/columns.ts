@@ -81,11 +81,9 @@ export function preparedColumns(
     const { input } = prepareFeatures(engine, arena, features, norm, trainNodes);
     return { ...sparseColumns(input as SparseOperator), stats: null };
   }
-  const { array } = features;
+  const { array, scale: columnScale } = features;
   const numRows = numFeatures === 0 ? 0 : array.length / numFeatures;
-  const scale = norm === "row" || norm === "l2"
-    ? scales(engine, arena, array, numRows, numFeatures, norm)
-    : null;
+  const scale = norm === "row" || norm === "l2" ? scales(engine, arena, features, numRows, norm) : null;
   const stats = norm === "standard" ? columnStats(engine, features, trainNodes) : null;
   return {
     numRows,
@@ -98,7 +96,12 @@ export function preparedColumns(
         sliceColumns(array, numFeatures, first, count, chunk);
         stored = chunk;
       }
-      const part = { kind: "dense", numFeatures: count, array: stored } as const;
+      const part = {
+        kind: "dense",
+        numFeatures: count,
+        array: stored,
+        scale: columnScale && columnScale.slice(first, count),
+      } as const;
       const own = stats &&
         { mean: to.rows(stats.mean, first, count), inverseStd: to.rows(stats.inverseStd, first, count) };
       const x = (prepareFeatures(engine, to, part, scale ? "none" : norm, null, own).input as Tensor).handle;
@@ -114,9 +117,8 @@ export function preparedColumns(
 function scales(
   engine: Engine,
   arena: Arena,
-  array: NativeArray,
+  { array, numFeatures: numCols, scale: columnScale }: Features & { kind: "dense" },
   numRows: number,
-  numCols: number,
   norm: "row" | "l2",
 ): TensorHandle {
   const scale = arena.tensor("F32", [numRows]);
@@ -128,6 +130,7 @@ function scales(
       kind: "dense",
       numFeatures: numCols,
       array: array.slice(row * numCols, count * numCols),
+      scale: columnScale,
     } as const;
     const x = (prepareFeatures(engine, block, part, "none", null).input as Tensor).handle;
     rowScale(engine, x, norm, block.tensor("F32", [count, numCols]), block.rows(scale, row, count));

@@ -135,13 +135,17 @@ function floatValues(engine: Engine, arena: Arena, values: NativeArray): TensorH
 function denseFloat(
   engine: Engine,
   arena: Arena,
-  { array, numFeatures }: Features & { kind: "dense" },
+  { array, numFeatures, scale }: Features & { kind: "dense" },
 ): TensorHandle {
   const rows = numFeatures === 0 ? 0 : array.length / numFeatures;
   const bound = arena.bind(array, [rows, numFeatures]);
   if (bound.dtype === "F32") return bound;
   const out = arena.tensor("F32", [rows, numFeatures]);
   engine.run("cast", { x: bound, out });
+  if (!scale) return out;
+  const factor = arena.tensor("F32", [rows, numFeatures]);
+  engine.run("broadcast_rows", { x: arena.bind(scale), out: factor });
+  engine.run("mul", { x: out, y: factor, out });
   return out;
 }
 
@@ -152,18 +156,30 @@ function keep(engine: Engine, array: NativeArray<"F32">): TensorHandle {
   return handle;
 }
 
+/** The moments of quantised numbers become those of the numbers that they stand for. */
+function scaleMoments(
+  { mean, inverseStd }: { mean: NativeArray<"F32">; inverseStd: NativeArray<"F32"> },
+  scale: NativeArray<"F32">,
+): void {
+  const m = mean.window(), inverse = inverseStd.window();
+  scale.window().forEach((s, j) => {
+    m[j]! *= s;
+    inverse[j] = s === 0 ? 0 : inverse[j]! / Math.abs(s);
+  });
+}
+
 /** Mean and 1 / standard deviation (0 for constant columns) over the training nodes. */
 export function columnStats(
   engine: Engine,
-  { array, numFeatures }: Features & { kind: "dense" },
+  { array, numFeatures, scale }: Features & { kind: "dense" },
   trainNodes: BigInt64Array | null,
 ): FeatStats {
   if (!trainNodes || trainNodes.length === 0) {
     throw new GustError("missing", "--feat-norm standard needs a training split to take its statistics from");
   }
   const moments = columnMoments(array, numFeatures, NativeArray.from<"I64">(trainNodes));
-  const mean = keep(engine, moments.mean), inverseStd = keep(engine, moments.inverseStd);
-  return { mean, inverseStd };
+  if (scale) scaleMoments(moments, scale);
+  return { mean: keep(engine, moments.mean), inverseStd: keep(engine, moments.inverseStd) };
 }
 
 /** (x - mean) * inverseStd, column by column. */

@@ -8,9 +8,14 @@ import type { Csr } from "./csr.ts";
 export const splitNames = ["train", "val", "test"] as const;
 export type SplitName = (typeof splitNames)[number];
 
-/** Node features: dense rows (any stored dtype) or CSR. */
+/** Node features: dense rows (any stored dtype; quantised ones times a `scale` per column) or CSR. */
 export type Features =
-  | { readonly kind: "dense"; readonly numFeatures: number; readonly array: NativeArray<DType> }
+  | {
+    readonly kind: "dense";
+    readonly numFeatures: number;
+    readonly array: NativeArray<DType>;
+    readonly scale: NativeArray<"F32"> | null;
+  }
   | { readonly kind: "csr"; readonly numFeatures: number; readonly csr: Csr };
 
 export interface GraphMeta {
@@ -23,6 +28,11 @@ export interface GraphMeta {
   readonly name?: string;
   readonly multi_label?: boolean;
   readonly class_names?: readonly string[];
+}
+
+/** What each column of quantised features is multiplied by, or null. */
+export function featureScale(document: Document): NativeArray<"F32"> | null {
+  return document.has("feat.scale") ? document.tensor("feat.scale", "F32") : null;
 }
 
 /** A view of one homogeneous graph document; opening it reads nothing. */
@@ -65,7 +75,8 @@ export class Graph {
     const d = this.document;
     const numFeatures = this.meta.num_features;
     if (d.has("feat")) {
-      return { kind: "dense", numFeatures, array: d.tensor("feat", "F32", "F64", "F16", "BF16", "U8", "I8") };
+      const array = d.tensor("feat", "F32", "F64", "F16", "BF16", "U8", "I8");
+      return { kind: "dense", numFeatures, array, scale: featureScale(d) };
     }
     if (!d.has("feat.indptr")) return null;
     return {

@@ -10,7 +10,7 @@ import { checkMadeFrom } from "../format/provenance.ts";
 import { adjacency } from "../graph/adjacency.ts";
 import type { Csr } from "../graph/csr.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
-import type { Features, Graph } from "../graph/graph.ts";
+import { type Features, featureScale, type Graph } from "../graph/graph.ts";
 import { SampleBatches, type SampledBatch, type SampledBlock } from "../sampling/batches.ts";
 import { degreePower, type Norm, normalized } from "../tensor/norm.ts";
 import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
@@ -208,13 +208,14 @@ function batchFeatures(graph: Graph, batch: SampledBatch, pack: Document | null)
     const features = requireFeatures(graph);
     return features.kind === "csr"
       ? { kind: "csr", numFeatures, csr: gatherCsrRows(features.csr, batch.nodes) }
-      : { kind: "dense", numFeatures, array: gatherRows(features.array, numFeatures, batch.nodes) };
+      : { ...features, array: gatherRows(features.array, numFeatures, batch.nodes) };
   }
   const start = pack.tensor("node_ptr", "I64").at(batch.index), count = batch.nodes.length;
   if (pack.has("feat")) {
     return {
       kind: "dense",
       numFeatures,
+      scale: featureScale(pack),
       array: pack.tensor("feat").slice(start * numFeatures, count * numFeatures),
     };
   }

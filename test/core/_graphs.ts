@@ -15,7 +15,7 @@ export interface GraphParts {
   readonly weights?: Rows;
   readonly weightType?: "F32" | "F64";
   /** One row per node; `sparse` stores what is not 0. */
-  readonly features?: Rows;
+  readonly features?: Rows | undefined;
   readonly sparse?: boolean;
   readonly labels?: readonly number[];
   readonly numClasses?: number;

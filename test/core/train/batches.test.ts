@@ -1,5 +1,7 @@
 /** Batches against the whole graph: where they hold everything, training is the same. */
 import { describe, expect, test } from "bun:test";
+import { Packer } from "../../../core/cache/packed.ts";
+import { buildDocument, type NewTensor } from "../../../core/format/document.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { type GraphParts, makeGraph } from "../_graphs.ts";
 import { draw, partitionOf, randomRows } from "../sampling/_graphs.ts";
@@ -29,11 +31,25 @@ const weights = rows.map((row, v) => row.map((u) => 0.25 + ((u + v) % 5) / 4));
 const parts: GraphParts = { rows, features, labels, numClasses: 3, split: { train } };
 const ids = Array.from({ length: n }, (_, v) => 1000 + 7 * v);
 
+const quantised = (): NewTensor[] => [
+  {
+    name: "feat",
+    dtype: "I8",
+    shape: [n, 6],
+    data: Int8Array.from(features.flat(), (v) => Math.round(100 * v)),
+  },
+  { name: "feat.scale", dtype: "F32", shape: [6], data: Float32Array.of(0.01, 0.02, 0.005, 0.01, 0.1, 0.01) },
+];
+
 const graphs: [string, Graph][] = [
   ["dense features", makeGraph(parts)],
   ["sparse features", makeGraph({ ...parts, sparse: true })],
   ["weighted, with original ids", makeGraph({ ...parts, weights, ids })],
   ["float64 weights", makeGraph({ ...parts, weights, weightType: "F64" })],
+  [
+    "quantised features",
+    makeGraph({ ...parts, features: undefined, tensors: quantised(), meta: { num_features: 6 } }),
+  ],
   ["directed", makeGraph({ ...parts, rows: randomRows(n, 3), directed: true })],
 ];
 
@@ -72,6 +88,18 @@ describe.each(graphs)("%s", (_, graph) => {
   test("the full sample gives the bytes of the whole graph", () => {
     const s = setting(graph, "gcn", options);
     expect(steps(s, batchSource(s, graph, draw(graph, "full", {}), train))).toEqual([whole()]);
+    s.engine.destroy();
+  });
+
+  test("features packed in batch order give the same bytes", () => {
+    const s = setting(graph, "gcn", options);
+    const partition = partitionOf(graph, Array.from({ length: n }, (_, v) => v % 3), 3);
+    const documents = draw(graph, "cluster", {}, { partition });
+    const packer = new Packer(graph);
+    const packed = documents.flatMap((d) => [d, buildDocument(packer.pack(d, []))]);
+    const results = steps(s, batchSource(s, graph, packed, train));
+    expect(results.length).toBe(3);
+    expect(results).toEqual(steps(s, batchSource(s, graph, documents, train)));
     s.engine.destroy();
   });
 
