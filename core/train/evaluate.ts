@@ -28,15 +28,36 @@ export interface Inference {
   readonly storedSplit: Split | null;
 }
 
+/** Whether both hold the same statistics of standardised features, or none. */
+function sameStats(cache: Document, model: Document): boolean {
+  const numbers = (d: Document, name: string) => d.has(name) ? d.tensor(name, "F32").toNumbers() : [];
+  return ["feat_mean", "feat_inverse_std"].every((name) => {
+    const a = numbers(cache, `extra/${name}`), b = numbers(model, `state/${name}`);
+    return a.length === b.length && a.every((x, i) => x === b[i]);
+  });
+}
+
 /** A cache that was made for another recipe or graph is no help: say so rather than use it. */
-function fittingCache(cache: Document | null, graph: Graph, meta: ModelMeta): Document | null {
+function fittingCache(
+  cache: Document | null,
+  graph: Graph,
+  model: Document,
+  meta: ModelMeta,
+): Document | null {
   if (!cache || cache.meta["layout"] !== "propagated") return null;
   checkMadeFrom(cache, graph.document);
   const made = cache.meta as unknown as PropagatedMeta;
   const { propagate, feat_norm } = meta.config.features;
   if (
     propagate && made.hops === propagate.hops && made.norm === propagate.norm && made.feat_norm === feat_norm
-  ) return cache;
+  ) {
+    if (sameStats(cache, model)) return cache;
+    throw new GustError(
+      "mismatch",
+      `The features of ${cache.label} are standardised with other numbers than ${model.label} was trained on`,
+      "leave the cache out: the features are propagated again",
+    );
+  }
   throw new GustError(
     "mismatch",
     `The features of ${cache.label} (${made.hops} hops, norm ${made.norm}, feat-norm ${made.feat_norm}) are not what the model was trained on ` +
@@ -64,7 +85,7 @@ export function infer(graph: Graph, modelDocument: Document, cache: Document | n
       arena,
       graph,
       recipe,
-      fittingCache(cache, graph, meta),
+      fittingCache(cache, graph, modelDocument, meta),
       null,
       stats,
     );
