@@ -331,7 +331,7 @@ export function commanderCommand(sub: Subcommand): Command {
     .configureOutput({
       writeErr: () => {},
     }).helpOption("-h, --help", "show this help").showSuggestionAfterError(true);
-  if (sub.operands) command.argument(sub.operands);
+  if (sub.operands) command.arguments(sub.operands);
   for (const info of flagsOf(sub.options)) addFlag(command as Command, info);
   for (const info of flagsOf(commonOptions)) addFlag(command as Command, info);
   if (sub.details) command.addHelpText("after", "\n" + sub.details.trim());

@@ -1,4 +1,5 @@
 /** Every registry of gust, for `gust inspect --list`. A new registry adds its line here. */
+import { benchmarks } from "./bench/mod.ts";
 import { generators } from "./generate/mod.ts";
 import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
@@ -14,4 +15,5 @@ export const registries: readonly Registry<Entry>[] = [
   models,
   optimizers,
   metrics,
+  benchmarks,
 ];

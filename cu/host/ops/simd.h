@@ -33,12 +33,21 @@ constexpr int kLanes = VectorOf<T>::kLanes;
 template <class X>
 using Sum = std::conditional_t<std::is_same_v<X, double>, double, float>;
 
-/** kLanes<float> numbers of 16 bits, and the same as 32-bit integers. */
+/** kLanes<float> numbers of 16 bits. */
 typedef uint16_t Narrow __attribute__((vector_size(kVectorBytes / 2)));
 
-inline Vec<float> widen(Narrow bits, bfloat16) {
-  return std::bit_cast<Vec<float>>(__builtin_convertvector(bits, Vec<uint32_t>) << 16);
+/** The same as 32-bit integers; g++ 12 makes two halves of a __builtin_convertvector. */
+inline Vec<uint32_t> widen_bits(Narrow bits) {
+#if defined(__AVX512F__)
+  return std::bit_cast<Vec<uint32_t>>(_mm512_maskz_cvtepu16_epi32(0xffff, std::bit_cast<__m256i>(bits)));
+#elif defined(__AVX2__)
+  return std::bit_cast<Vec<uint32_t>>(_mm256_cvtepu16_epi32(std::bit_cast<__m128i>(bits)));
+#else
+  return __builtin_convertvector(bits, Vec<uint32_t>);
+#endif
 }
+
+inline Vec<float> widen(Narrow bits, bfloat16) { return std::bit_cast<Vec<float>>(widen_bits(bits) << 16); }
 
 inline Vec<float> widen(Narrow bits, half) {
 #if defined(__AVX512F__)
@@ -48,7 +57,7 @@ inline Vec<float> widen(Narrow bits, half) {
 #else
   // Exponent and mantissa move into place with a bias that is 112 too small, put right by an exact
   // multiplication that serves subnormals too; infinity and NaN get the exponent of all ones.
-  const Vec<uint32_t> wide = __builtin_convertvector(bits, Vec<uint32_t>);
+  const Vec<uint32_t> wide = widen_bits(bits);
   const Vec<uint32_t> magnitude = (wide & 0x7fffu) << 13, sign = (wide & 0x8000u) << 16;
   const Vec<float> scaled = std::bit_cast<Vec<float>>(magnitude) * 0x1p112f;
   const auto special = std::bit_cast<Vec<uint32_t>>(magnitude >= 0x7c00u << 13) & 0x7f800000u;

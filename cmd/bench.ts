@@ -1,0 +1,65 @@
+/** gust bench: measure kernels and training against what the machine can do. */
+import { basename } from "node:path";
+import { z } from "zod";
+import { benchmarks } from "../core/bench/mod.ts";
+import { aboveLimit, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
+import { GustError, problemsError } from "../core/errors.ts";
+import { Graph } from "../core/graph/graph.ts";
+import { type Io, withIo } from "./_io.ts";
+import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+
+const self = { name: "bench", writesDocument: false } as const;
+const GENERATED = ["nodes", "nnz"];
+
+function graphOf(io: Io) {
+  const document = io.one("graph");
+  const graph = new Graph(document);
+  return { graph, label: graph.meta.name ?? (document.path ? basename(document.path) : document.label) };
+}
+
+export const command = defineCommand({
+  ...self,
+  summary: "measure kernels and training against the machine's limits",
+  operands: `<${benchmarks.names.join("|")}> [graph]`,
+  options: z.object(registryOptions(benchmarks)).strict(),
+  details: `Benchmarks:
+${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+
+Without a graph (a file, or - for standard input) one is generated in memory. Times are medians of runs after a
+warm-up; a limit is measured in the same moments, by code that shares nothing with what is held against it, and "of
+limit" compares the shortest times of both. "bench roofline" fails if a result lies above its limit.
+
+Examples:
+  gust bench spmm cora.graph.safetensors --width 32,64,128 --dtype f32,bf16
+  gust bench roofline --nodes 200000 --nnz 10000000 --json
+  gust bench train cora.graph.safetensors --model gcn --hidden 16`,
+  async run(inputs, options, common, given) {
+    const [name, ...files] = inputs;
+    const benchmark = benchmarks.get(name!);
+    const params = entryParams(benchmarks, benchmark, options);
+    const unused = files.length ? GENERATED.filter((key) => given.has(key)) : [];
+    if (unused.length) {
+      const problems = unused.map((key) => `--${key} describes a generated graph, and one is given`);
+      throw problemsError("usage", "Options that do not fit", problems);
+    }
+    await withIo(self, files, common, async (io) => {
+      const report = await runBenchmark(
+        benchmark,
+        params,
+        common.seed,
+        files.length ? () => graphOf(io) : null,
+      );
+      for (const problem of unsteady(report.results)) io.warn(problem);
+      if (!common.json) io.print(reportText(report));
+      io.json(report);
+      const wrong = name === "roofline" ? aboveLimit(report.results) : [];
+      if (wrong.length) {
+        throw new GustError(
+          "data",
+          `A limit was measured wrongly: ${wrong.join("; ")}`,
+          "measure again while nothing else runs, or with more --runs",
+        );
+      }
+    });
+  },
+});

@@ -1,0 +1,104 @@
+/** What a benchmark is, and what it reports. */
+import { z } from "zod";
+import type { Graph } from "../graph/graph.ts";
+import type { Entry } from "../registry.ts";
+import type { Stats } from "./measure.ts";
+
+export const benchDTypes = ["f32", "bf16", "f16"] as const;
+export type BenchDType = (typeof benchDTypes)[number];
+
+/** One line of a report; null where a number does not apply. Rates are of the median. */
+export interface BenchResult {
+  readonly name: string;
+  readonly graph: string | null;
+  readonly width: number | null;
+  readonly dtype: BenchDType;
+  readonly median_ms: number;
+  readonly min_ms: number;
+  readonly gflops: number | null;
+  readonly gb_s: number | null;
+  /** Fraction of the limit: its shortest time over the shortest one here. 1 for a limit itself. */
+  readonly of_roofline: number | null;
+  readonly runs: number;
+  /** Distance between the quartiles of the times over their median. */
+  readonly spread: number;
+}
+
+export interface BenchContext {
+  /** The graph to measure on, and what to call it; opened or generated when first asked for. */
+  graph(): { graph: Graph; label: string };
+  readonly seed: number;
+}
+
+export interface Benchmark extends Entry {
+  readonly params: z.ZodObject;
+  /** Options of `gust generate` for the graph that is made where none is given; absent: no graph is used. */
+  generated(params: Record<string, unknown>): { model: string; params: Record<string, unknown> };
+  run(context: BenchContext, params: Record<string, unknown>): Promise<BenchResult[]> | BenchResult[];
+}
+
+/** Type helper: `export const spmm = defineBenchmark({...})`. */
+export function defineBenchmark<P extends z.ZodObject>(
+  entry: Omit<Benchmark, "params" | "generated" | "run"> & {
+    params: P;
+    generated: (params: z.infer<P>) => { model: string; params: Record<string, unknown> };
+    run: (context: BenchContext, params: z.infer<P>) => Promise<BenchResult[]> | BenchResult[];
+  },
+): Benchmark {
+  return entry as unknown as Benchmark;
+}
+
+// ---- options that several benchmarks share ----------------------------------------------------------------------
+
+export const widths = z.array(z.int().min(1).max(65536)).min(1).default([32, 64, 128]).describe(
+  "columns of the dense matrix",
+);
+export const dtypeList = z.array(z.enum(benchDTypes)).min(1).default(["f32"]).describe(
+  "how the dense matrix is stored: f32, bf16, f16; sums are float32",
+);
+export const runs = z.int().min(3).max(10000).default(10).describe("timed runs");
+const nodes = z.int().min(1).max(2 ** 31 - 1).default(100000).describe("nodes of the generated graph");
+const nnz = z.int().min(0).default(2000000).describe("arcs of the generated graph");
+export const uniformShape = { nodes, nnz };
+
+/** A uniform random graph of about nnz arcs: what has no locality. */
+export function uniformGraph(params: { nodes: number; nnz: number }) {
+  return { model: "erdos-renyi", params: { nodes: params.nodes, edges: Math.round(params.nnz / 2) } };
+}
+
+// ---- results ----------------------------------------------------------------------------------------------------
+
+/** Where a result stands: what was measured, its times, its work and its limit. */
+export interface Measured {
+  readonly name: string;
+  readonly graph?: string;
+  readonly width?: number;
+  readonly dtype: BenchDType;
+  readonly stats: Stats;
+  readonly flops?: number;
+  readonly bytes?: number;
+  /** The limit's times for the same work; "itself" for a limit; absent: none was measured. */
+  readonly limit?: Stats | "itself";
+}
+
+export function resultOf({ name, graph, width, dtype, stats, flops, bytes, limit }: Measured): BenchResult {
+  const { medianMs, minMs, spread, runs } = stats;
+  return {
+    name,
+    graph: graph ?? null,
+    width: width ?? null,
+    dtype,
+    median_ms: medianMs,
+    min_ms: minMs,
+    gflops: flops === undefined ? null : flops / medianMs / 1e6,
+    gb_s: bytes === undefined ? null : bytes / medianMs / 1e6,
+    of_roofline: limit === undefined ? null : limit === "itself" ? 1 : limit.minMs / minMs,
+    runs,
+    spread,
+  };
+}
+
+/** "spmm width 32 bf16", for messages. */
+export function nameOf({ name, width, dtype }: BenchResult): string {
+  return [name, width === null ? "" : `width ${width}`, dtype].filter((part) => part).join(" ");
+}

@@ -1,0 +1,72 @@
+/**
+ * The machine's limits, in native loops that share nothing with the kernels that are held against them
+ * (cu/host/roofline.cpp).
+ */
+import { NativeArray } from "../../ffi/native.ts";
+import { gatherRows, multiplyAdd, readPasses, triad } from "../../ffi/native_roofline.ts";
+import type { Csr } from "../graph/csr.ts";
+import { measure, type Subject } from "./measure.ts";
+
+/** A limit: something to time, and the work of one repetition. */
+export interface Limit extends Subject {
+  readonly flops?: number;
+  readonly bytes?: number;
+}
+
+/** Streaming through memory: arrays of 64 MiB, far beyond what a core has of caches. */
+export function streamLimit(): Limit {
+  const count = 2 ** 24;
+  const [a, b, c] = [0, 1, 2].map(() => NativeArray.allocate("F32", count)) as [Floats, Floats, Floats];
+  return {
+    bytes: 12 * count,
+    run(repeat) {
+      for (let r = 0; r < repeat; r++) triad(a, b, c);
+    },
+  };
+}
+type Floats = NativeArray<"F32">;
+
+/** Reading what the second-level cache holds: 256 KiB per worker. */
+export function cacheLimit(workers: number): Limit {
+  const perWorker = 2 ** 18, passes = 64;
+  const data = NativeArray.allocate("U8", workers * perWorker);
+  return {
+    bytes: workers * perWorker * passes,
+    run: (repeat) => readPasses(data, perWorker, passes * repeat),
+  };
+}
+
+/** float32 multiply-adds without memory. */
+export function arithmeticLimit(): Limit {
+  const rounds = 20_000;
+  return { flops: multiplyAdd(rounds), run: (repeat) => void multiplyAdd(rounds * repeat) };
+}
+
+/** Cache lines of rows that are on their way; the best of these is the limit. */
+const LINES_AHEAD = [0, 16, 32, 64, 128];
+
+/**
+ * Reading the rows that a sparse product with `csr` reads, whole and in the same order, and nothing else: no product
+ * on this machine is faster.
+ */
+export function rowGatherLimit({ indices, numCols }: Csr, rowBytes: number): Limit {
+  const table = NativeArray.allocate("U8", numCols * rowBytes + 64);
+  touch(table);
+  const gather = (ahead: number): Subject => ({
+    run: (repeat) => gatherRows(indices, table, rowBytes, ahead, repeat),
+  });
+  const candidates = [...new Set(LINES_AHEAD.map((lines) => Math.round(lines * 64 / rowBytes)))];
+  const stats = measure(candidates.map(gather), 3);
+  const times = candidates.map((ahead, i) => ({ ahead, ms: stats[i]!.minMs }));
+  const fastest = times.toSorted((a, b) => a.ms - b.ms)[0]!;
+  return { ...gather(fastest.ahead), bytes: indices.length * rowBytes };
+}
+
+/** Fresh pages are all one page of zeros until they are written. */
+function touch(table: NativeArray<"U8">): void {
+  for (let at = 0; at < table.length;) {
+    const window = table.window(at);
+    window.fill(1);
+    at += window.length;
+  }
+}

@@ -1,0 +1,9 @@
+/** Benchmarks by name. */
+import { registry } from "../registry.ts";
+import type { Benchmark } from "./benchmark.ts";
+import { gemm } from "./gemm.ts";
+import { roofline } from "./roofline.ts";
+import { spmm } from "./spmm.ts";
+import { train } from "./train.ts";
+
+export const benchmarks = registry<Benchmark>("benchmark", [spmm, gemm, roofline, train]);

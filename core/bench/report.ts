@@ -1,0 +1,89 @@
+/** A benchmark's report: the machine, the results, what is wrong with them. */
+import { cpus, totalmem } from "node:os";
+import { describeNative } from "../../ffi/native.ts";
+import { buildDocument } from "../format/document.ts";
+import { generateGraph } from "../generate/graph.ts";
+import { generators } from "../generate/mod.ts";
+import { Graph } from "../graph/graph.ts";
+import { type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
+import { WIDE_SPREAD } from "./measure.ts";
+
+export interface BenchReport {
+  readonly machine: {
+    cpu: string;
+    cores: number;
+    threads: number;
+    isa: string;
+    device: string;
+    memory_bytes: number;
+  };
+  readonly results: readonly BenchResult[];
+}
+
+/** The graph of a benchmark where none is given, generated in memory. */
+export function generatedGraph(
+  benchmark: Benchmark,
+  params: Record<string, unknown>,
+  seed: number,
+): { graph: Graph; label: string } {
+  const { model, params: own } = benchmark.generated(params);
+  const entry = generators.get(model);
+  const graph = new Graph(buildDocument(generateGraph(entry, entry.params.parse(own), seed, []).document));
+  return { graph, label: `${model} ${graph.numNodes} nodes ${graph.numEdges} arcs` };
+}
+
+/**
+ * Run a benchmark.
+ * @param given  the graph to measure on, or null for a generated one.
+ */
+export async function runBenchmark(
+  benchmark: Benchmark,
+  params: Record<string, unknown>,
+  seed: number,
+  given: (() => { graph: Graph; label: string }) | null,
+): Promise<BenchReport> {
+  const context = { seed, graph: given ?? (() => generatedGraph(benchmark, params, seed)) };
+  const results = await benchmark.run(context, params);
+  const { cores, threads, isa, device } = describeNative();
+  const cpu = cpus()[0]?.model.trim() ?? "unknown";
+  return { machine: { cpu, cores, threads, isa, device, memory_bytes: totalmem() }, results };
+}
+
+/** Results above their limit: then the limit was measured wrongly. */
+export function aboveLimit(results: readonly BenchResult[]): string[] {
+  return results.filter((r) => r.of_roofline !== null && r.of_roofline > 1).map((r) =>
+    `${nameOf(r)} is at ${r.of_roofline!.toFixed(3)} of its limit, expected at most 1`
+  );
+}
+
+/** Results whose times vary so much that they say little. */
+export function unsteady(results: readonly BenchResult[]): string[] {
+  return results.filter((r) => r.spread > WIDE_SPREAD).map((r) =>
+    `${nameOf(r)} varies by ${Math.round(100 * r.spread)} % of its median: is the machine busy?`
+  );
+}
+
+const show = (x: number | null, digits: number) => x === null ? "-" : x.toFixed(digits);
+
+/** The report as a table for a person. */
+export function reportText({ machine, results }: BenchReport): string {
+  const head = ["name", "width", "dtype", "median ms", "min ms", "GFLOP/s", "GB/s", "of limit", "runs"];
+  const rows = results.map((r) => [
+    r.name,
+    show(r.width, 0),
+    r.dtype,
+    show(r.median_ms, 3),
+    show(r.min_ms, 3),
+    show(r.gflops, 1),
+    show(r.gb_s, 1),
+    show(r.of_roofline, 2),
+    String(r.runs),
+  ]);
+  const columns = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, c) => c === 0 ? cell.padEnd(columns[c]!) : cell.padStart(columns[c]!)).join("  ")
+      .trimEnd();
+  const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
+  const about = `${machine.cpu}, ${machine.threads} of ${machine.cores} threads, ${machine.isa}`;
+  return [about, ...graphs, line(head), ...rows.map(line)].join("\n") + "\n";
+}

@@ -1,0 +1,59 @@
+/** The machine's limits: loops that do nothing but what they measure. Callers take the time. */
+import { dtypes } from "./dtype.ts";
+import { call, type NativeArray } from "./native.ts";
+
+/** The sums that keep the loops from being optimised away may be any 64-bit number. */
+const unused = new BigInt64Array(1);
+
+/** a = b + 3 c: 12 bytes per element move between memory and the cores. */
+export function triad(a: NativeArray<"F32">, b: NativeArray<"F32">, c: NativeArray<"F32">): void {
+  if (a.length !== b.length || a.length !== c.length) {
+    throw new RangeError(`triad() of arrays of ${a.length}, ${b.length} and ${c.length} elements`);
+  }
+  call("gust_roofline_triad", a.address, b.address, c.address, a.length);
+}
+
+/** Every worker reads its own `bytesPerWorker` (a multiple of 512) of `data` `passes` times. */
+export function readPasses(data: NativeArray<"U8">, bytesPerWorker: number, passes: number): void {
+  const workers = call("gust_num_threads");
+  if (workers * bytesPerWorker > data.length) {
+    throw new RangeError(
+      `${workers} workers read ${bytesPerWorker} bytes each of an array of ${data.length}`,
+    );
+  }
+  call("gust_roofline_read", data.address, bytesPerWorker, passes, unused);
+}
+
+/**
+ * Read whole rows of a table in the order of `indices`, `passes` times.
+ *
+ * @param indices  row numbers; the caller knows that they are rows of the table.
+ * @param ahead  rows to prefetch, 0 = none.
+ */
+export function gatherRows(
+  indices: NativeArray<"I32"> | NativeArray<"I64">,
+  table: NativeArray<"U8">,
+  rowBytes: number,
+  ahead: number,
+  passes: number,
+): void {
+  const { code } = dtypes[indices.dtype];
+  call(
+    "gust_roofline_gather",
+    indices.address,
+    code,
+    indices.length,
+    table.address,
+    rowBytes,
+    ahead,
+    passes,
+    unused,
+  );
+}
+
+/** Multiply-adds of float32 in registers on every worker; returns the floating-point operations done. */
+export function multiplyAdd(rounds: number): number {
+  const out = new BigInt64Array(1);
+  call("gust_roofline_multiply_add", rounds, out);
+  return Number(out[0]);
+}

@@ -1,0 +1,80 @@
+import { describe, expect, test } from "bun:test";
+import { freshDir, gust, gustOk } from "../helpers.ts";
+
+const small = ["--nodes", "300", "--nnz", "2000", "--runs", "3"];
+
+describe("gust bench", () => {
+  test("spmm prints a table for a person", () => {
+    const { text } = gustOk(["bench", "spmm", ...small, "--width", "8,16", "-q"]);
+    const lines = text.trimEnd().split("\n");
+    expect(lines[1]).toBe("erdos-renyi 300 nodes 2000 arcs");
+    expect(lines[2]).toMatch(/^name +width +dtype +median ms +min ms +GFLOP\/s +GB\/s +of limit +runs$/);
+    expect(lines.slice(3).map((line) => line.split(/ +/).slice(0, 3))).toEqual([
+      ["spmm", "8", "f32"],
+      ["spmm", "16", "f32"],
+    ]);
+  });
+
+  test("--json gives machine and results", () => {
+    const { text } = gustOk(["bench", "spmm", ...small, "--width", "8", "--dtype", "f32,bf16,f16", "--json"]);
+    const { machine, results } = JSON.parse(text);
+    expect(machine).toMatchObject({ device: "cpu", isa: expect.any(String), threads: expect.any(Number) });
+    expect(results.map((r: { dtype: string }) => r.dtype)).toEqual(["f32", "bf16", "f16"]);
+    for (const r of results) {
+      expect(r).toMatchObject({ name: "spmm", width: 8, runs: 3 });
+      for (const key of ["median_ms", "min_ms", "gflops", "gb_s", "of_roofline"]) {
+        expect(r[key]).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  test("measures on a graph from a file or a pipe, under its name", () => {
+    const cwd = freshDir();
+    gustOk(["generate", "grid", "--rows", "9", "--cols", "7", "-o", "mesh.graph"], { cwd });
+    const args = ["bench", "gemm", "mesh.graph", "--width", "4", "--runs", "3", "--json", "-q"];
+    const { results } = JSON.parse(gustOk(args, { cwd }).text);
+    expect(results[0]).toMatchObject({ name: "gemm", graph: "mesh.graph", width: 4 });
+  });
+
+  test("train times epochs of the training loop", () => {
+    const cwd = freshDir();
+    const sbm = ["--nodes", "200", "--classes", "3", "--train-per-class", "5", "--val-per-class", "5"];
+    gustOk(["generate", "sbm", ...sbm, "-o", "a.graph"], { cwd });
+    const args = ["bench", "train", "a.graph", "--hidden", "8", "--epochs", "4", "--json"];
+    const { results } = JSON.parse(gustOk(args, { cwd }).text);
+    expect(results).toMatchObject([{
+      name: "train_gcn",
+      width: 8,
+      runs: 4,
+      gflops: null,
+      of_roofline: null,
+    }]);
+  });
+
+  test("--threads reaches the measurement and the report", () => {
+    const { text } = gustOk(["bench", "spmm", ...small, "--width", "4", "--json", "-@", "1"]);
+    expect(JSON.parse(text).machine.threads).toBe(1);
+  });
+
+  const refused: [string, string[], string][] = [
+    ["no benchmark", ["bench"], "missing required argument"],
+    ["an unknown benchmark", ["bench", "disk"], 'Unknown benchmark "disk"'],
+    ["a width of 0", ["bench", "spmm", "--width", "0"], "--width"],
+    ["an unknown type", ["bench", "spmm", "--dtype", "f8"], "--dtype"],
+    ["another benchmark's option", ["bench", "gemm", "--dtype", "bf16"], "--dtype does not apply"],
+    [
+      "a size beside a graph",
+      ["bench", "spmm", "some.graph", "--nodes", "10"],
+      "--nodes describes a generated graph",
+    ],
+  ];
+  test.each(refused)("refuses %s with status 2", (_, args, message) => {
+    const { status, stderr } = gust(args);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  test("a missing file fails with status 1", () => {
+    expect(gust(["bench", "spmm", "none.graph"]).status).toBe(1);
+  });
+});

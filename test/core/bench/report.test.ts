@@ -1,0 +1,155 @@
+import { describe, expect, test } from "bun:test";
+import { resultOf } from "../../../core/bench/benchmark.ts";
+import { benchGemm } from "../../../core/bench/gemm.ts";
+import { rowGatherLimit } from "../../../core/bench/limits.ts";
+import { benchmarks } from "../../../core/bench/mod.ts";
+import { aboveLimit, generatedGraph, reportText, unsteady } from "../../../core/bench/report.ts";
+import { benchLimits } from "../../../core/bench/roofline.ts";
+import { benchSpmm } from "../../../core/bench/spmm.ts";
+import { NativeArray, openNative } from "../../../ffi/native.ts";
+import { gatherRows, multiplyAdd, readPasses, triad } from "../../../ffi/native_roofline.ts";
+
+await openNative();
+
+const stats = { medianMs: 4, minMs: 2, spread: 0.1, runs: 5 };
+const limit = { ...stats, minMs: 1.5 };
+const sound = resultOf({
+  name: "spmm",
+  graph: "g",
+  width: 32,
+  dtype: "bf16",
+  stats,
+  flops: 8e6,
+  bytes: 4e6,
+  limit,
+});
+
+describe("results", () => {
+  test("rates are of the median, the fraction of the limit is of the shortest times", () => {
+    expect(sound).toEqual({
+      name: "spmm",
+      graph: "g",
+      width: 32,
+      dtype: "bf16",
+      median_ms: 4,
+      min_ms: 2,
+      gflops: 2,
+      gb_s: 1,
+      of_roofline: 0.75,
+      runs: 5,
+      spread: 0.1,
+    });
+  });
+
+  test("what does not apply is null, and a limit is all of itself", () => {
+    expect(resultOf({ name: "epoch", dtype: "f32", stats })).toMatchObject({
+      graph: null,
+      width: null,
+      gflops: null,
+      gb_s: null,
+      of_roofline: null,
+    });
+    expect(resultOf({ name: "stream", dtype: "f32", stats, limit: "itself" }).of_roofline).toBe(1);
+  });
+
+  test("aboveLimit() names what lies above its limit, and only that", () => {
+    const wrong = { ...sound, of_roofline: 1.034 };
+    expect(aboveLimit([sound, wrong, { ...sound, of_roofline: null }, { ...sound, of_roofline: 1 }])).toEqual(
+      [
+        "spmm width 32 bf16 is at 1.034 of its limit, expected at most 1",
+      ],
+    );
+  });
+
+  test("unsteady() names what varies widely", () => {
+    expect(unsteady([sound, { ...sound, spread: 0.5 }])).toEqual([
+      "spmm width 32 bf16 varies by 50 % of its median: is the machine busy?",
+    ]);
+  });
+
+  test("reportText() lines the columns up and writes - for null", () => {
+    const machine = { cpu: "CPU", cores: 4, threads: 2, isa: "avx2", device: "cpu", memory_bytes: 1 };
+    const text = reportText({ machine, results: [sound, { ...sound, width: null, gflops: null }] });
+    const lines = text.trimEnd().split("\n");
+    expect(lines.slice(0, 2)).toEqual(["CPU, 2 of 4 threads, avx2", "g"]);
+    expect(lines[3]).toBe("spmm     32   bf16      4.000   2.000      2.0   1.0      0.75     5");
+    expect(lines[4]).toBe("spmm      -   bf16      4.000   2.000        -   1.0      0.75     5");
+  });
+});
+
+describe("benchmarks", () => {
+  const { graph, label } = generatedGraph(benchmarks.get("spmm"), { nodes: 500, nnz: 4000 }, 0);
+
+  test("the generated graph has the nodes and arcs that were asked for", () => {
+    expect([graph.numNodes, graph.numEdges, label]).toEqual([500, 4000, "erdos-renyi 500 nodes 4000 arcs"]);
+  });
+
+  test("spmm reports every width and type, with its limit where asked", () => {
+    const options = { width: [5, 16], dtype: ["f32", "bf16"] as const, weights: "norm" as const, runs: 3 };
+    const results = benchSpmm(graph, label, 0, { ...options, withLimits: true });
+    expect(results.map((r) => [r.name, r.width, r.dtype, r.runs])).toEqual(
+      [5, 16].flatMap((width) =>
+        ["f32", "bf16"].flatMap((dtype) => ["row_gather", "spmm_norm"].map((name) => [name, width, dtype, 3]))
+      ),
+    );
+    for (const { name, gflops, gb_s, median_ms, width, dtype } of results) {
+      // Every arc moves one row and does a multiplication and an addition per column.
+      if (name !== "row_gather") expect(gflops! * median_ms).toBeCloseTo(2 * 4000 * width! / 1e6, 9);
+      expect(gb_s! * median_ms).toBeCloseTo(4000 * width! * (dtype === "f32" ? 4 : 2) / 1e6, 9);
+    }
+  });
+
+  test("gemm reports the product and its weight gradient", () => {
+    const results = benchGemm(700, "label", 0, { width: [24], runs: 3 });
+    expect(results.map((r) => [r.name, r.width])).toEqual([["gemm", 24], ["gemm_weight_gradient", 24]]);
+    for (const { gflops, median_ms } of results) {
+      expect(gflops! * median_ms).toBeCloseTo(2 * 700 * 24 * 24 / 1e6, 9);
+    }
+  });
+
+  test("the limits of the machine are finite rates", () => {
+    const results = benchLimits(3);
+    expect(results.map((r) => r.name)).toEqual(["stream_triad", "cache_read", "multiply_add"]);
+    for (const { gflops, gb_s } of results) {
+      const rate = gflops ?? gb_s!;
+      expect(Number.isFinite(rate) && rate > 0).toBe(true);
+    }
+  });
+
+  test("a row-gather limit counts the bytes of whole rows", () => {
+    expect(rowGatherLimit(graph.csr, 14).bytes).toBe(4000 * 14);
+  });
+});
+
+describe("the limits' loops", () => {
+  test("triad() computes b + 3 c in every element", () => {
+    const n = 70_003;
+    const b = NativeArray.from<"F32">(Float32Array.from({ length: n }, (_, i) => i));
+    const c = NativeArray.from<"F32">(Float32Array.from({ length: n }, (_, i) => 2 * (i % 5)));
+    const a = NativeArray.allocate("F32", n);
+    triad(a, b, c);
+    expect(a.window()).toEqual(Float32Array.from({ length: n }, (_, i) => i + 6 * (i % 5)));
+    expect(() => triad(a, b, NativeArray.allocate("F32", 1))).toThrow(RangeError);
+  });
+
+  test("rows of every length are read without leaving the table", () => {
+    const indices = NativeArray.from<"I64">(BigInt64Array.from({ length: 300 }, (_, i) => BigInt(i % 7)));
+    for (const rowBytes of [1, 2, 3, 6, 8, 14, 28, 31, 33, 64, 100, 256, 1000, 2000]) {
+      const table = NativeArray.allocate("U8", 7 * rowBytes);
+      for (const ahead of [0, 3]) gatherRows(indices, table, rowBytes, ahead, 2);
+    }
+    const table = NativeArray.allocate("U8", 8);
+    expect(() => gatherRows(indices, table, 0, 0, 1)).toThrow("bytes of a row: 0");
+    expect(() => gatherRows(indices, table, 1, -1, 1)).toThrow("-1 rows ahead");
+    expect(() => gatherRows(indices, table, 1, 0, 0)).toThrow("passes: 0");
+  });
+
+  test("reads and multiply-adds check their sizes", () => {
+    const data = NativeArray.allocate("U8", 512);
+    expect(() => readPasses(data, 1024, 1)).toThrow(RangeError);
+    expect(() => readPasses(NativeArray.allocate("U8", 2 ** 20), 100, 1)).toThrow("multiple of 512");
+    expect(multiplyAdd(10)).toBeGreaterThan(0);
+    expect(multiplyAdd(20)).toBe(2 * multiplyAdd(10));
+    expect(() => multiplyAdd(0)).toThrow("rounds: 0");
+  });
+});
