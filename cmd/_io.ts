@@ -2,13 +2,13 @@
  * Inputs and outputs of a command: operands or standard input, documents told apart by content, outputs by -o, to a
  * regular file or down a pipe (after the documents that were read), results as JSON.
  */
-import { fstatSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { accessSync, constants, existsSync, fstatSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { GustError } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
 import { openInput, readStream } from "../core/format/read.ts";
-import { passOn, writeFile, writeStream } from "../core/format/write.ts";
+import { passOn, replaceFile, writeFile, writeStream } from "../core/format/write.ts";
 import { setThreads } from "../ffi/engine.ts";
 import { NativeError, openNative } from "../ffi/native.ts";
 import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
@@ -34,12 +34,51 @@ function isRegularFile(fd: number): boolean {
   }
 }
 
+/** Refuse an output whose folder is not there or not writable, before hours of work end in it. */
+function checkFolder(path: string): void {
+  if (existsSync(path)) return; // replaced or written to: that says its own errors
+  const folder = dirname(path);
+  try {
+    accessSync(`${folder}/.`, constants.W_OK);
+  } catch (error) {
+    const hint = existsSync(folder) ? undefined : `mkdir -p ${JSON.stringify(folder)}`;
+    throw new GustError("io", `Cannot write "${path}": folder "${folder}": ${systemText(error)}`, hint);
+  }
+}
+
+/** "no space left on device" of "ENOSPC: no space left on device, write" */
+function systemText(error: unknown): string {
+  return (error as Error).message.replace(/^[A-Z]+: (.*?), .*$/s, "$1");
+}
+
+/** Write text; a failure names the output. */
+export function writeNamed(fd: number, label: string, text: string): void {
+  try {
+    writeAll(fd, text);
+  } catch (error) {
+    if (isClosedPipe(error)) throw error;
+    throw new GustError(
+      "io",
+      `Cannot write ${label}: ${systemText(error)}`,
+      (error as { code?: string }).code === "ENOSPC"
+        ? "free some space, or write to another disk"
+        : undefined,
+    );
+  }
+}
+
 /** "1 graph, 2 sample" */
 function count(documents: readonly Document[]): string {
   const kinds = new Map<string, number>();
   for (const d of documents) kinds.set(d.kind, (kinds.get(d.kind) ?? 0) + 1);
   return [...kinds].map(([kind, n]) => `${n} ${kind}`).join(", ") || "nothing";
 }
+
+/** Features that gust cache --hops propagated. */
+export const isPropagated = (d: Document) => d.kind === "cache" && d.meta["layout"] === "propagated";
+
+/** What a command says of its output. */
+type Writer = Pick<Subcommand, "name" | "writesDocument" | "writesText">;
 
 /** One command's connection to the world. */
 export class Io {
@@ -48,6 +87,9 @@ export class Io {
   private readonly source: Iterator<Document>;
   private finished = false;
   private passed = 0;
+  private text = "";
+  /** Files that were read besides the inputs, for --deps. */
+  readonly alsoRead: string[] = [];
   /** Documents that end here: they are not handed on down the pipe. */
   consumes: (document: Document) => boolean = () => false;
 
@@ -56,6 +98,8 @@ export class Io {
     private readonly inputs: readonly string[],
     readonly common: CommonOptions,
     private readonly writesDocument: boolean,
+    /** Whether -o and stdout take data, so that a result has to go elsewhere. */
+    private readonly writesData: boolean,
   ) {
     this.source = this.documentsIn();
   }
@@ -66,19 +110,21 @@ export class Io {
    * @throws {GustError} (usage) for binary output to a terminal or --json without -o beside a document on stdout.
    */
   static async open(
-    sub: Pick<Subcommand, "name" | "writesDocument">,
+    sub: Writer,
     inputs: readonly string[],
     common: CommonOptions,
   ): Promise<Io> {
-    if (sub.writesDocument && common.output === undefined) {
+    const writesData = sub.writesDocument || sub.writesText === true;
+    if (writesData && common.output === undefined) {
+      const data = sub.writesDocument ? "document" : "text";
       if (common.json) {
         throw new GustError(
           "usage",
-          "--json and a document cannot both go to standard output",
-          "write the document with -o FILE, or the result with --json=FILE",
+          `--json and a ${data} cannot both go to standard output`,
+          `write the ${data} with -o FILE, or the result with --json=FILE`,
         );
       }
-      if (isTerminal(STDOUT)) {
+      if (sub.writesDocument && isTerminal(STDOUT)) {
         throw new GustError(
           "usage",
           "Refusing to write a binary document to a terminal",
@@ -86,8 +132,15 @@ export class Io {
         );
       }
     }
-    if (common.deps !== undefined && common.output === undefined) {
-      throw new GustError("usage", "--deps writes a rule for the output, expected -o FILE beside it");
+    if (common.deps !== undefined && common.output === undefined && common.jsonFile === undefined) {
+      throw new GustError(
+        "usage",
+        "--deps writes a rule for the output, expected -o FILE or --json=FILE beside it",
+      );
+    }
+    for (const path of [common.output, common.jsonFile, common.deps]) {
+      // "{seed}" stands for something: such names are known when they are written.
+      if (path !== undefined && !path.includes("{")) checkFolder(path);
     }
     if (common.device.startsWith("cuda")) {
       throw new GustError(
@@ -97,7 +150,7 @@ export class Io {
     }
     await openNative();
     setThreads(common.threads);
-    return new Io(sub.name, inputs, common, sub.writesDocument);
+    return new Io(sub.name, inputs, common, sub.writesDocument, writesData);
   }
 
   /** Whether our document goes down a pipe, behind the documents that were read. */
@@ -155,23 +208,33 @@ export class Io {
    * @throws {GustError} (missing) naming what was read instead, or (usage) if several could be meant.
    */
   one(kind: Kind, hint?: string): Document {
-    const found = this.all().filter((d) => d.kind === kind);
-    if (found.length === 1) return found[0]!;
+    this.all();
+    const found = this.soFar(kind);
+    if (found) return found;
     const from = this.inputs.length ? this.inputs.map((i) => `"${i}"`).join(" ") : "standard input";
-    if (found.length === 0) {
-      throw new GustError(
-        "missing",
-        `No ${kind} among the inputs: ${from} gave ${count(this.read)}, expected one ${kind}`,
-        hint,
-      );
-    }
+    throw new GustError(
+      "missing",
+      `No ${kind} among the inputs: ${from} gave ${count(this.read)}, expected one ${kind}`,
+      hint,
+    );
+  }
+
+  /**
+   * The document of a kind among those that were read so far, or null.
+   * @param wanted  narrows the kind down.
+   * @throws {GustError} (usage) if several could be meant.
+   */
+  soFar(kind: Kind, wanted: (d: Document) => boolean = () => true): Document | null {
+    const found = this.read.filter((d) => d.kind === kind && wanted(d));
+    if (found.length <= 1) return found[0] ?? null;
     const list = found.map((d) => `${d.label} (${d.digest.slice(0, 12)})`).join(", ");
     throw new GustError("usage", `${found.length} ${kind} documents, expected one: ${list}`);
   }
 
   /** The document of a kind if there is one, else null. @throws {GustError} (usage) if several. */
   maybe(kind: Kind): Document | null {
-    return this.all().some((d) => d.kind === kind) ? this.one(kind) : null;
+    this.all();
+    return this.soFar(kind);
   }
 
   /** Provenance of a document made here: the inputs' records, then one of this step. */
@@ -209,25 +272,66 @@ export class Io {
     return writeStream(STDOUT, document);
   }
 
-  /** A Make rule "output: inputs", as cc -MD writes it. */
-  writeDeps(output: string): void {
-    if (this.common.deps === undefined) return;
+  /** A Make rule "outputs: inputs", as cc -MD writes it. */
+  writeDeps(...outputs: string[]): void {
+    const { deps, config } = this.common;
+    if (deps === undefined) return;
     const escape = (path: string) => path.replace(/([ #])/g, "\\$1").replaceAll("$", "$$$$");
-    const inputs = [...this.inputs.filter((i) => i !== "-"), ...this.read.flatMap((d) => d.path ?? [])];
+    const inputs = [
+      ...this.inputs.filter((i) => i !== "-"),
+      ...this.read.flatMap((d) => d.path ?? []),
+      ...(config === undefined ? [] : [config]),
+      ...this.alsoRead,
+    ];
     const seen = new Map(inputs.map((path) => [resolve(path), path]));
-    writeFileSync(this.common.deps, `${escape(output)}: ${[...seen.values()].map(escape).join(" ")}\n`);
+    const rule = `${outputs.map(escape).join(" ")}: ${[...seen.values()].map(escape).join(" ")}\n`;
+    replaceFile(deps, (fd) => writeNamed(fd, `"${deps}"`, rule));
   }
 
   /** The machine-readable result, where one was asked for. */
   json(value: unknown): void {
     const text = JSON.stringify(value) + "\n";
-    if (this.common.jsonFile !== undefined) writeFileSync(this.common.jsonFile, text);
-    else if (this.common.json) writeAll(STDOUT, text);
+    const { json, jsonFile } = this.common;
+    if (jsonFile !== undefined) replaceFile(jsonFile, (fd) => writeNamed(fd, `"${jsonFile}"`, text));
+    else if (json && this.writesData) writeNamed(STDOUT, "standard output", text);
+    else if (json) this.print(text);
   }
 
-  /** Data for a person or a script on stdout (commands that write no document). */
+  /** Text for a person or a script on stdout, or in the file of -o where nothing else goes there. */
   print(text: string): void {
-    writeAll(STDOUT, text);
+    if (this.common.output !== undefined && !this.writesData) this.text += text;
+    else writeNamed(STDOUT, "standard output", text);
+  }
+
+  /** Data that are text, piece by piece: to the file of -o, or to stdout. */
+  writeText(pieces: Iterable<string>): void {
+    const { output } = this.common;
+    if (output === undefined) {
+      for (const piece of pieces) writeNamed(STDOUT, "standard output", piece);
+      return;
+    }
+    replaceFile(output, (fd) => {
+      for (const piece of pieces) writeNamed(fd, `"${output}"`, piece);
+    });
+    this.writeDeps(output);
+  }
+
+  /** Put what was printed into the file of -o; without one, a Make rule is for the result. */
+  private flush(): void {
+    const { output, jsonFile } = this.common;
+    if (output === undefined && jsonFile !== undefined) this.writeDeps(jsonFile);
+    else if (output !== undefined && !this.writesData) this.writeText([this.text]);
+  }
+
+  /** Run a command body; its printed text is kept whether the answer is yes or no. */
+  async run(body: (io: Io) => void | Promise<void>): Promise<void> {
+    try {
+      await body(this);
+    } catch (error) {
+      if (error instanceof AnswerIsNo) this.flush();
+      throw error;
+    }
+    this.flush();
   }
 
   /** A line of talk on stderr: on a terminal, with --progress or --verbose; never with -q. */
@@ -249,14 +353,14 @@ export class Io {
 
 /** Run a command body with an Io, turning native errors into the messages of the place where they happened. */
 export async function withIo(
-  sub: Pick<Subcommand, "name" | "writesDocument">,
+  sub: Writer,
   inputs: readonly string[],
   common: CommonOptions,
   body: (io: Io) => void | Promise<void>,
 ): Promise<void> {
   const io = await Io.open(sub, inputs, common);
   try {
-    await body(io);
+    await io.run(body);
   } catch (error) {
     if (error instanceof NativeError && !isClosedPipe(error)) {
       throw new GustError(error.code === "data" || error.code === "eof" ? "data" : "io", error.message);

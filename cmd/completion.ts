@@ -1,6 +1,7 @@
 /** gust completion: print a shell completion script, made from the options and registries of all subcommands. */
 import { z } from "zod";
 import { subcommands } from "./_commands.ts";
+import { GustError } from "../core/errors.ts";
 import { writeAll } from "./_exit.ts";
 import { defineCommand } from "./_options.ts";
 import { shells } from "./_shells/mod.ts";
@@ -13,7 +14,8 @@ export const command = defineCommand({
   details: [...shells].map(({ name, summary }) => `  ${name.padEnd(4)}  ${summary}`).join("\n"),
   options: z.object({}).strict(),
   writesDocument: false,
-  async run([shell]) {
+  async run([shell], _, { output }) {
+    if (output !== undefined) throw new GustError("usage", "-o does not apply to completion, which prints");
     const { script } = shells.get(shell!);
     const commands = await Promise.all(Object.values(subcommands).map(({ load }) => load()));
     writeAll(1, script(commands.map(({ command }) => shellCommand(command))));

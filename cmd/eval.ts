@@ -5,7 +5,7 @@ import { Graph } from "../core/graph/graph.ts";
 import { metrics } from "../core/metrics/mod.ts";
 import { infer, nodesOf, score } from "../core/train/evaluate.ts";
 import { AnswerIsNo } from "./_exit.ts";
-import { withIo } from "./_io.ts";
+import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 
 const percent = (x: number | null) => x === null ? "-" : (100 * x).toFixed(2) + " %";
@@ -40,7 +40,7 @@ Examples:
     withIo(self, inputs, common, (io) => {
       const model = io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
-      const cache = io.all().find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
+      const cache = io.soFar("cache", isPropagated);
       const inference = infer(graph, model, cache);
       const nodes = nodesOf(graph, inference, options.split);
       if (nodes.length === 0) {

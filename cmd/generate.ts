@@ -46,7 +46,7 @@ Examples:
         "write the edges with -o FILE",
       );
     }
-    await withIo({ name: "generate", writesDocument: !edgeList }, [], common, (io) => {
+    await withIo({ name: "generate", writesDocument: !edgeList, writesText: edgeList }, [], common, (io) => {
       if (edgeList) writeEdges(io, entry, params);
       else writeGraph(io, entry, params);
     });

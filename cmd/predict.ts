@@ -1,12 +1,10 @@
 /** gust predict: class probabilities of every node, as a document, CSV or JSON Lines. */
 import { z } from "zod";
 import { NativeArray } from "../ffi/native.ts";
-import { replaceFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { infer, type Inference } from "../core/train/evaluate.ts";
-import { type Io, withIo } from "./_io.ts";
+import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
-import { writeAll } from "./_exit.ts";
 
 const ROWS = 4096; // rows of text per write
 
@@ -48,17 +46,6 @@ function nodeIds(graph: Graph): NativeArray<"I64"> | BigInt64Array {
   return graph.nodeIds() ?? BigInt64Array.from({ length: graph.numNodes }, (_, i) => BigInt(i));
 }
 
-function writeText(io: Io, text: Iterable<string>): void {
-  const { output } = io.common;
-  if (output === undefined) {
-    for (const piece of text) io.print(piece);
-    return;
-  }
-  replaceFile(output, (fd) => {
-    for (const piece of text) writeAll(fd, piece);
-  });
-}
-
 export const command = defineCommand({
   name: "predict",
   summary: "write class probabilities of every node",
@@ -77,13 +64,17 @@ Examples:
   gust predict cora.graph.safetensors cora.model.safetensors --format csv | head`,
   run: (inputs, options, common) => {
     const isText = options.format !== "document";
-    return withIo({ name: "predict", writesDocument: !isText }, inputs, common, (io) => {
+    return withIo({ name: "predict", writesDocument: !isText, writesText: isText }, inputs, common, (io) => {
       const model = io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
-      const cache = io.all().find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
+      const cache = io.soFar("cache", isPropagated);
       const inference = infer(graph, model, cache);
       const { numNodes, numClasses } = inference;
-      if (isText) return writeText(io, lines(graph, inference, options.format as "csv" | "jsonl"));
+      if (isText) {
+        io.writeText(lines(graph, inference, options.format as "csv" | "jsonl"));
+        io.json({ kind: options.format, nodes: numNodes, classes: numClasses });
+        return;
+      }
       const digest = io.write({
         kind: "prediction",
         meta: { model: model.digest, graph: graph.digest, num_classes: numClasses },

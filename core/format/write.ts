@@ -48,7 +48,8 @@ function outputError(label: string, error: unknown): unknown {
       full ? "free some space, or write to another disk" : undefined,
     );
   }
-  if (error instanceof Error && !(error instanceof GustError) && "syscall" in error) {
+  const isClosedPipe = (error as { code?: string }).code === "EPIPE";
+  if (error instanceof Error && !(error instanceof GustError) && "syscall" in error && !isClosedPipe) {
     return new GustError("io", `Cannot write ${label}: ${error.message}`);
   }
   return error;
@@ -94,7 +95,8 @@ export interface WriteOptions {
 /** The file that a path leads to: links are followed, so that what they point to is replaced and not the link. */
 function target(path: string): string {
   try {
-    return realpathSync(path);
+    // The link of a pipe leads to a name, such as "pipe:[12]", that is no path.
+    return statSync(path).isFile() ? realpathSync(path) : resolve(path);
   } catch {
     return resolve(path);
   }
