@@ -1,10 +1,8 @@
 /** gust train: fit a model on a graph, from the full graph or from batches and caches made before. */
-import { closeSync, openSync } from "node:fs";
-import process from "node:process";
 import { z } from "zod";
 import { GustError, problemsError } from "../core/errors.ts";
 import { buildDocument, type Document, type NewDocument } from "../core/format/document.ts";
-import { checkMadeFrom } from "../core/format/provenance.ts";
+import { checkMadeFrom, describeDocument } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
 import { writeFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
@@ -12,14 +10,14 @@ import { models } from "../core/models/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { sampleChunks } from "../core/sampling/sample.ts";
-import { type TrainOptions, trainOptions } from "../core/train/config.ts";
+import { trainOptions } from "../core/train/config.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
-import type { ModelMeta } from "../core/train/model_document.ts";
-import type { EpochRecord } from "../core/train/run.ts";
+import { modelMeta } from "../core/train/model_document.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
-import { Interrupted, writeAll } from "./_exit.ts";
-import { type Io, withIo } from "./_io.ts";
-import { allParams, defineCommand, registryOptions } from "./_options.ts";
+import { Interrupted } from "./_exit.ts";
+import { type Io, isPropagated, withIo } from "./_io.ts";
+import { allParams, type CommonOptions, defineCommand, registryOptions } from "./_options.ts";
+import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 
 const options = z.object({
   model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
@@ -46,54 +44,108 @@ const options = z.object({
 type Options = z.infer<typeof options>;
 type Params = Record<string, unknown>;
 
-/** Settings of the run: flags, or what the resumed document says (only --epochs may differ). */
-function plan(given: ReadonlySet<string>, o: Options, resumed: Document | null) {
-  const own = trainOptions.parse(
-    Object.fromEntries(Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]])),
-  );
-  if (!resumed) {
-    const chosen = [[models, models.get(o.model)], [optimizers, optimizers.get(own.optimizer)]] as const;
-    const [modelParams, optimizerParams] = allParams(chosen, o) as [Params, Params];
-    return { model: o.model as string, modelParams, optimizerParams, options: own };
+/** Options that contradict each other, and those that would do nothing. */
+function contradictions(o: Options, { output }: CommonOptions): string[] {
+  const usual = trainOptions.parse({});
+  const problems: string[] = [];
+  if (o.split === "file" && o.trainPerClass !== usual.trainPerClass) {
+    problems.push("--train-per-class applies to --split random alone");
   }
-  const { model, config } = resumed.meta as unknown as ModelMeta;
-  const stored = {
-    model,
-    modelParams: config.params,
-    optimizerParams: config.optimizer_params,
-    options: config.train,
-  };
-  const was: Record<string, unknown> = {
-    model,
-    ...config.params,
-    ...config.optimizer_params,
-    ...config.train,
-  };
-  const differing = [...given].filter((key) =>
-    key !== "epochs" && key in was && JSON.stringify(o[key as keyof Options]) !== JSON.stringify(was[key])
-  );
-  if (differing.length) {
-    throw problemsError(
-      "usage",
-      `Cannot resume ${resumed.label} with other settings`,
-      differing.map((key) =>
-        `${key} is ${JSON.stringify(o[key as keyof Options])}, expected ${JSON.stringify(was[key])}`
-      ),
-      "only --epochs may change",
-    );
+  if (o.split === "file" && o.valPerClass !== usual.valPerClass) {
+    problems.push("--val-per-class applies to --split random alone");
   }
+  if (o.split === "random" && o.splitIndex !== usual.splitIndex) {
+    problems.push("--split-index applies to --split file alone");
+  }
+  if (o.checkpointEvery > 0 && checkpointPath(o, output, 0) === undefined) {
+    problems.push("--checkpoint-every has nowhere to keep checkpoints, expected -o or --checkpoint");
+  }
+  if (o.resume !== undefined && o.repeat > 1) {
+    problems.push("--resume continues one run, expected --repeat 1");
+  }
+  return problems;
+}
+
+/** What a run is made from. */
+type Settings = Pick<TrainJob, "modelParams" | "optimizerParams" | "options" | "partsPerBatch"> & {
+  readonly model: string;
+  readonly seed: number;
+};
+
+function settingsOf(o: Options, common: CommonOptions): Settings {
+  const own = Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]]);
+  const options = trainOptions.parse(Object.fromEntries(own));
+  const chosen = [[models, models.get(o.model)], [optimizers, optimizers.get(options.optimizer)]] as const;
+  const [modelParams, optimizerParams] = allParams(chosen, o, contradictions(o, common)) as [Params, Params];
   return {
-    ...stored,
-    options: { ...stored.options, ...(given.has("epochs") ? { epochs: own.epochs } : {}) } as TrainOptions,
+    model: o.model,
+    modelParams,
+    optimizerParams,
+    options,
+    partsPerBatch: o.partsPerBatch,
+    seed: common.seed,
   };
 }
 
+/** Settings of a resumed run: what its document says; only --epochs may differ, and grow. */
+function resumedSettings(
+  given: ReadonlySet<string>,
+  o: Options,
+  common: CommonOptions,
+  resumed: Document,
+): Settings {
+  const { model, config, progress } = modelMeta(resumed);
+  const { params, optimizer_params, train, parts_per_batch: partsPerBatch, seed } = config;
+  const was: Params = { model, ...params, ...optimizer_params, ...train, partsPerBatch, seed };
+  const now: Params = { ...o, seed: common.seed };
+  const shown = (value: unknown) => value === undefined ? "not taken" : JSON.stringify(value);
+  const owned = [
+    ...Object.keys(was),
+    ...[...models, ...optimizers].flatMap((e) => Object.keys(e.params?.shape ?? {})),
+  ];
+  const differing = [...given].filter((key) =>
+    key !== "epochs" && owned.includes(key) && JSON.stringify(now[key]) !== JSON.stringify(was[key])
+  );
+  const problems = [
+    ...contradictions({ ...o, ...train }, common),
+    ...differing.map((key) => `${key} is ${shown(now[key])}, expected ${shown(was[key])}`),
+  ];
+  if (given.has("epochs") && o.epochs < progress.epoch) {
+    problems.push(`epochs is ${o.epochs}, expected at least the ${progress.epoch} that are done`);
+  }
+  if (problems.length) {
+    const what = `Cannot resume ${resumed.label} with these settings`;
+    throw problemsError("usage", what, problems, "only --epochs may change");
+  }
+  const options = { ...train, ...(given.has("epochs") ? { epochs: o.epochs } : {}) };
+  return { model, modelParams: params, optimizerParams: optimizer_params, options, partsPerBatch, seed };
+}
+
+/** Refuse to go on with batches or caches that the run did not begin with. */
+function checkSameInputs(resumed: Document, used: readonly Document[], source: string): void {
+  const { config } = modelMeta(resumed);
+  if (config.source !== source) {
+    throw new GustError(
+      "mismatch",
+      `${describeDocument(resumed)} was trained on batches of "${config.source}", not of "${source}"`,
+      "give the inputs that the run began with",
+    );
+  }
+  const known = resumed.provenance.at(-1)?.inputs ?? [];
+  const other = used.find(({ digest }) => !known.includes(digest));
+  if (!other) return;
+  throw new GustError(
+    "mismatch",
+    `${describeDocument(resumed)} did not read ${describeDocument(other)}`,
+    "give the inputs that the run began with",
+  );
+}
+
 /** Cluster batches of a partition that came without a sample, drawn as training goes; null without a partition. */
-function clusterFeed(io: Io, graph: Graph, o: Options, epochs: number): SampleFeed | null {
-  io.one("graph");
+function clusterFeed(io: Io, graph: Graph, settings: Settings): SampleFeed | null {
   const partition = io.maybe("partition");
   if (!partition) {
-    if (o.partsPerBatch !== undefined) {
+    if (settings.partsPerBatch !== undefined) {
       throw new GustError(
         "missing",
         "--parts-per-batch: no partition among the inputs, expected one",
@@ -102,11 +154,11 @@ function clusterFeed(io: Io, graph: Graph, o: Options, epochs: number): SampleFe
     }
     return null;
   }
-  const params = { partsPerBatch: o.partsPerBatch ?? 1, epochs };
+  const params = { partsPerBatch: settings.partsPerBatch ?? 1, epochs: settings.options.epochs };
   const request = {
     graph,
     partition,
-    seed: io.common.seed,
+    seed: settings.seed,
     sampler: samplers.get("cluster"),
     params,
     provenance: [],
@@ -147,61 +199,13 @@ function runJson(r: RunResult) {
   };
 }
 
-class EpochLog {
-  private readonly fd: number | null;
-  constructor(path: string | undefined, append: boolean) {
-    try {
-      this.fd = path === undefined ? null : openSync(path, append ? "a" : "w");
-    } catch (error) {
-      throw new GustError("io", `Cannot write the log "${path}": ${(error as Error).message}`);
-    }
-  }
-  add(seed: number, record: EpochRecord): void {
-    if (this.fd !== null) {
-      writeAll(this.fd, JSON.stringify({ seed, ...record, ms: round(record.ms, 3) }) + "\n");
-    }
-  }
-  close(): void {
-    if (this.fd !== null) closeSync(this.fd);
-  }
+function checkpointPath(o: Options, output: string | undefined, seed: number): string | undefined {
+  const path = o.checkpoint ?? (output === undefined ? undefined : `${output}.checkpoint`);
+  return path?.replaceAll("{seed}", String(seed));
 }
 
-/** Ctrl-C asks the run to stop at the end of its epoch; a second one ends the process at once. */
-function watchInterrupt(): { stopped: () => boolean; release: () => void } {
-  let hit = false;
-  const onSignal = () => {
-    hit = true;
-    process.removeListener("SIGINT", onSignal);
-    process.removeListener("SIGTERM", onSignal);
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return {
-    stopped: () => hit,
-    release: () => {
-      process.removeListener("SIGINT", onSignal);
-      process.removeListener("SIGTERM", onSignal);
-    },
-  };
-}
-
-const showScore = (x: number) => Number.isNaN(x) ? "-" : (100 * x).toFixed(1);
-
-function progressLine(io: Io, total: number) {
-  let last = 0;
-  return (seed: number, r: EpochRecord) => {
-    if (!io.showsProgress || (performance.now() - last < 100 && r.epoch < total)) return;
-    last = performance.now();
-    const text = `seed ${seed} epoch ${r.epoch}/${total} loss ${r.loss.toFixed(4)} train ${
-      showScore(r.train)
-    } val ${showScore(r.val)} ${r.ms.toFixed(1)} ms`;
-    writeAll(2, `\r\x1b[K${text}${r.epoch === total ? "\n" : ""}`);
-  };
-}
-
-function checkpointPath(o: Options, output: string | undefined): string | undefined {
-  return o.checkpoint ?? (output === undefined ? undefined : `${output}.checkpoint`);
-}
+/** Let a signal be heard between runs that are too short to listen. */
+const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const self = { name: "train", writesDocument: true } as const;
 
@@ -222,23 +226,36 @@ Examples:
     withIo(self, inputs, common, async (io) => {
       io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && d.meta["layout"] === "packed");
       const resumed = o.resume === undefined ? null : openFile(o.resume);
-      if (resumed && o.repeat > 1) {
-        throw new GustError("usage", "--resume continues one run, expected --repeat 1");
-      }
-      const settings = plan(given, o, resumed);
-      const graphDocument = io.until("graph");
-      if (!graphDocument) {
-        throw new GustError("missing", "No graph among the inputs, expected one", "give the graph document");
-      }
+      if (o.resume !== undefined) io.alsoRead.push(o.resume);
+      const settings = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);
+      const graphDocument = io.until("graph") ?? io.one("graph", "give the graph document");
       const graph = new Graph(graphDocument);
-      if (resumed) {
-        checkMadeFrom(resumed, graphDocument);
+      if (resumed) checkMadeFrom(resumed, graphDocument);
+      const sampled = SampleFeed.open(graph, io.read, () => io.next());
+      if (sampled && o.partsPerBatch !== undefined) {
+        throw new GustError("usage", "--parts-per-batch does not apply to batches that gust sample drew");
       }
-      const feed = SampleFeed.open(graph, io.read, () => io.next()) ??
-        clusterFeed(io, graph, o, settings.options.epochs);
-      const cache = io.read.find((d) => d.kind === "cache" && d.meta["layout"] === "propagated") ?? null;
+      const feed = sampled ?? clusterFeed(io, graph, settings);
+      const isDrawn = feed !== null && sampled === null;
+      /** What the run reads of what has come so far. */
+      const used = () => {
+        const cache = io.soFar("cache", isPropagated);
+        const batches = io.read.filter((d) => d.kind === "sample" || d.kind === "cache" && !isPropagated(d));
+        const drawn = isDrawn ? [io.soFar("partition")!] : [];
+        return { cache, all: [io.soFar("graph")!, ...batches, ...drawn, ...(cache ? [cache] : [])] };
+      };
+      const { cache, all } = used();
       if (cache) checkMadeFrom(cache, graphDocument);
-      const job: TrainJob = { graph, cache, samples: feed, ...settings, model: models.get(settings.model) };
+      if (resumed) checkSameInputs(resumed, all, feed?.name ?? "full");
+      const partsPerBatch = isDrawn ? settings.partsPerBatch ?? 1 : undefined;
+      const job: TrainJob = {
+        graph,
+        cache,
+        samples: feed,
+        ...settings,
+        model: models.get(settings.model),
+        partsPerBatch,
+      };
 
       const log = new EpochLog(o.log, resumed !== null);
       const interrupt = watchInterrupt();
@@ -249,16 +266,19 @@ Examples:
           ...settings.modelParams,
           ...settings.options,
           ...settings.optimizerParams,
-        }, io.read);
+          ...(isDrawn ? { partsPerBatch } : {}),
+        }, used().all);
         return [...records.slice(0, -1), { ...records.at(-1)!, seed }];
       };
-      const keep = checkpointPath(o, common.output);
       const results: RunResult[] = [];
+      const outputs: string[] = [];
       let best: { result: RunResult; run: Run } | null = null;
       try {
-        const first = resumed ? (resumed.meta as unknown as ModelMeta).config.seed : common.seed;
-        for (let seed = first; seed < first + o.repeat; seed++) {
+        for (let seed = settings.seed; seed < settings.seed + o.repeat; seed++) {
+          await breathe();
+          if (interrupt.stopped()) throw new Interrupted(`interrupted before the run of seed ${seed}`);
           const run = Run.start(job, seed);
+          const keep = checkpointPath(o, common.output, seed);
           let checkpoint: string | null = null;
           const result = await run.train({
             resume: resumed,
@@ -286,7 +306,9 @@ Examples:
           }
           results.push(result);
           if (common.output?.includes("{seed}")) {
-            writeFile(common.output.replaceAll("{seed}", String(seed)), run.document(provenance(seed)));
+            const output = common.output.replaceAll("{seed}", String(seed));
+            writeFile(output, run.document(provenance(seed)));
+            outputs.push(output);
             run.close();
           } else if (!best || better(best.result, result)) {
             best?.run.close();
@@ -295,6 +317,7 @@ Examples:
         }
         io.all();
         const digest = best ? io.write(best.run.document(provenance(best.run.seed))) : null;
+        if (!best) io.writeDeps(...outputs);
         best?.run.close();
         const scores = (key: "val" | "test") => summary(results.map((r) => r[key]));
         const totals = { metric: "accuracy", val: scores("val"), test: scores("test") };

@@ -41,6 +41,8 @@ export interface TrainJob {
   readonly modelParams: Record<string, unknown>;
   readonly optimizerParams: Record<string, unknown>;
   readonly options: TrainOptions;
+  /** How many parts make a batch, where batches are drawn from a partition as training goes. */
+  readonly partsPerBatch?: number | undefined;
 }
 
 export interface RunHooks {
@@ -287,6 +289,7 @@ export class Run {
         train: options,
         features: this.recipe,
         source: this.source.name,
+        ...(this.job.partsPerBatch === undefined ? {} : { parts_per_batch: this.job.partsPerBatch }),
         seed: this.seed,
       },
       signature: signatureOf(graph),

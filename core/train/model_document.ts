@@ -3,49 +3,18 @@ import type { DType } from "../../ffi/dtype.ts";
 import { dtypes } from "../../ffi/dtype.ts";
 import type { Engine, TensorHandle } from "../../ffi/engine.ts";
 import { call, NativeArray } from "../../ffi/native.ts";
-import { GustError, problemsError } from "../errors.ts";
+import { problemsError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
-import type { FeatNorm, FeatStats } from "../graph/features.ts";
+import type { FeatStats } from "../graph/features.ts";
 import { splitNames } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
 import { Init, type Model, type ModelEntry, type Signature } from "../models/model.ts";
-import type { TrainOptions } from "./config.ts";
-import type { Progress, Training } from "./run.ts";
+import { type ModelMeta, modelMeta, progressToJson } from "./model_meta.ts";
+import type { Training } from "./run.ts";
 import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
 
-/** How the features reach the model: the same steps are taken again at evaluation. */
-export interface FeatureRecipe {
-  readonly feat_norm: FeatNorm;
-  /** Propagation ahead of the model (SGC, caches), or null. */
-  readonly propagate: { readonly hops: number; readonly norm: "sym" | "row" } | null;
-}
-
-export interface ModelMeta {
-  readonly model: string;
-  readonly config: {
-    readonly params: Record<string, unknown>;
-    readonly optimizer_params: Record<string, unknown>;
-    readonly train: TrainOptions;
-    readonly features: FeatureRecipe;
-    readonly source: string;
-    readonly seed: number;
-  };
-  readonly signature: Signature;
-  /** Digest of the graph it was trained on. */
-  readonly graph: string;
-  readonly progress: Progress;
-}
-
-/** NaN has no JSON: a score that is not known is null. */
-const toJson = (progress: Progress) => ({
-  ...progress,
-  best: Object.fromEntries(Object.entries(progress.best).map(([k, v]) => [k, Number.isNaN(v) ? null : v])),
-});
-function fromJson(progress: Progress): Progress {
-  const best = Object.fromEntries(splitNames.map((k) => [k, progress.best[k] ?? NaN])) as Progress["best"];
-  return { ...progress, best };
-}
+export { type FeatureRecipe, type ModelMeta, modelMeta } from "./model_meta.ts";
 
 function tensorOf(name: string, t: TensorHandle, owner: object): NewTensor {
   const shape = t.rank === 1 ? [t.rows] : [t.rows, t.cols];
@@ -80,7 +49,7 @@ export function modelDocument(
       ]
       : []),
   ];
-  return { kind: "model", meta: { ...meta, progress: toJson(progress) }, tensors, provenance };
+  return { kind: "model", meta: { ...meta, progress: progressToJson(progress) }, tensors, provenance };
 }
 
 /** A model document opened: its entry, and its weights in a fresh model. */
@@ -99,11 +68,7 @@ export interface OpenedModel {
  * @throws {GustError} (data) naming every parameter that is missing or of another shape.
  */
 export function openModel(engine: Engine, document: Document, weights: "best" | "param"): OpenedModel {
-  if (document.kind !== "model") {
-    throw new GustError("mismatch", `${document.label} is a ${document.kind} document, expected a model`);
-  }
-  const raw = document.meta as unknown as ModelMeta;
-  const meta: ModelMeta = { ...raw, progress: fromJson(raw.progress) };
+  const meta = modelMeta(document);
   const entry = models.get(meta.model);
   const model = entry.build(new Init(engine), meta.signature, meta.config.params);
   loadTensors(document, model.parameters.map((p) => [`${weights}/${p.name}`, p.handle]));
@@ -160,7 +125,7 @@ export function resumeTraining(training: Training, source: BatchSource, document
     ...[...optimizer.state].map(([name, t]) => [`optimizer/${name}`, t] as const),
     ...sourceState(source),
   ]);
-  Object.assign(progress, fromJson((document.meta as unknown as ModelMeta).progress));
+  Object.assign(progress, modelMeta(document).progress);
 }
 
 /**

@@ -1,0 +1,64 @@
+/** What a training run says while it goes: a log, a progress line; and how it hears Ctrl-C. */
+import { closeSync, openSync } from "node:fs";
+import process from "node:process";
+import { GustError } from "../core/errors.ts";
+import type { EpochRecord } from "../core/train/run.ts";
+import { writeAll } from "./_exit.ts";
+import { type Io, writeNamed } from "./_io.ts";
+
+/** One JSON line per epoch in a file, if one was asked for. */
+export class EpochLog {
+  private readonly fd: number | null;
+  constructor(private readonly path: string | undefined, append: boolean) {
+    try {
+      this.fd = path === undefined ? null : openSync(path, append ? "a" : "w");
+    } catch (error) {
+      throw new GustError("io", `Cannot write the log "${path}": ${(error as Error).message}`);
+    }
+  }
+  add(seed: number, record: EpochRecord): void {
+    if (this.fd === null) return;
+    writeNamed(
+      this.fd,
+      `the log "${this.path}"`,
+      JSON.stringify({ seed, ...record, ms: Number(record.ms.toFixed(3)) }) + "\n",
+    );
+  }
+  close(): void {
+    if (this.fd !== null) closeSync(this.fd);
+  }
+}
+
+/** Ctrl-C asks the run to stop at the end of its epoch; a second one ends the process at once. */
+export function watchInterrupt(): { stopped: () => boolean; release: () => void } {
+  let hit = false;
+  const onSignal = () => {
+    hit = true;
+    process.removeListener("SIGINT", onSignal);
+    process.removeListener("SIGTERM", onSignal);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    stopped: () => hit,
+    release: () => {
+      process.removeListener("SIGINT", onSignal);
+      process.removeListener("SIGTERM", onSignal);
+    },
+  };
+}
+
+const showScore = (x: number) => Number.isNaN(x) ? "-" : (100 * x).toFixed(1);
+
+/** The line of progress, redrawn ten times a second. */
+export function progressLine(io: Io, total: number) {
+  let last = 0;
+  return (seed: number, r: EpochRecord) => {
+    if (!io.showsProgress || (performance.now() - last < 100 && r.epoch < total)) return;
+    last = performance.now();
+    const text = `seed ${seed} epoch ${r.epoch}/${total} loss ${r.loss.toFixed(4)} train ${
+      showScore(r.train)
+    } val ${showScore(r.val)} ${r.ms.toFixed(1)} ms`;
+    writeAll(2, `\r\x1b[K${text}${r.epoch === total ? "\n" : ""}`);
+  };
+}
