@@ -111,6 +111,33 @@ describe.each([...realTypes])("%s", (dtype) => {
     });
   });
 
+  test("label_weights by hand: each row's share of the mean at its label, a row named twice adds up", () => {
+    const label = tensor("I32", [4], [2, -1, 0, 1]), out = tensor(dtype, [4, 3]);
+    engine.run("label_weights", { label, out, sum: 0 });
+    expectClose(numbers(out), [0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0].map((v) => v / 3), roundoff[dtype]);
+    engine.run("label_weights", { label, out, sum: 1 });
+    expect(numbers(out)).toEqual([0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0]);
+    // Row 3 twice, row 1 without a label: its weight counts in no total.
+    const index = tensor("I64", [4], [3, 1, 3, 0]), weight = tensor(dtype, [4], [0.5, 8, 0.25, 1.25]);
+    engine.run("label_weights", { label, index, weight, out, sum: 0 });
+    expectClose(numbers(out), [0, 0, 0.625, 0, 0, 0, 0, 0, 0, 0, 0.375, 0], roundoff[dtype]);
+    engine.run("label_weights", { label, index, weight, out, sum: 1 });
+    expect(numbers(out)).toEqual([0, 0, 1.25, 0, 0, 0, 0, 0, 0, 0, 0.75, 0]);
+    engine.run("label_weights", { label, index, out, sum: 1 });
+    expect(numbers(out)).toEqual([0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0]);
+  });
+
+  test.each(cases)("label_weights times -log_softmax add up to the loss over %s", (_, made) => {
+    const { input } = made, t = tensors(dtype, made), { label, index, weight, sum } = t;
+    const shares = tensor(dtype, [input.n, input.c]), log = tensor(dtype, [input.n, input.c]);
+    const loss = tensor(dtype, [1]);
+    engine.run("label_weights", { label, index, weight, out: shares, sum });
+    engine.run("log_softmax", { x: t.x, out: log });
+    engine.run("softmax_cross_entropy", { ...t, out: loss });
+    const terms = numbers(log), total = numbers(shares).reduce((s, w, k) => s + w * terms[k]!, 0);
+    expectClose([-total], numbers(loss), 8 * tolerance);
+  });
+
   test("no labelled row gives loss 0, gradient 0 and count 0", () => {
     const out = tensor(dtype, [1]), g = tensor(dtype, [1], [1]), count = tensor("I64", [2]);
     const x = tensor(dtype, [2, 3], [1, 2, 3, 4, 5, 6]), gradient = tensor(dtype, [2, 3]);
@@ -149,6 +176,10 @@ describe.each([...realTypes])("%s", (dtype) => {
     );
     expect(() => engine.run("softmax_cross_entropy_backward", { x, label, g, out: gradient, sum: 1 }))
       .toThrow("label[1]");
+    expect(() => engine.run("label_weights", { label, out: gradient, sum: 1 })).toThrow("label[1] = 3");
+    expect(() => engine.run("label_weights", { label: fine, index, out: gradient, sum: 0 })).toThrow(
+      "index[1] = 2",
+    );
     expect(() => engine.run("count_correct", { x, label: fine, index: negative, out: tensor("I64", [2]) }))
       .toThrow(
         "index[0] = -1",
