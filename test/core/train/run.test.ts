@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { setThreads } from "../../../ffi/engine.ts";
 import { GustError } from "../../../core/errors.ts";
 import { buildDocument, type Document, type NewDocument } from "../../../core/format/document.ts";
 import { Run, type RunHooks, type TrainJob } from "../../../core/train/job.ts";
@@ -7,6 +8,7 @@ import { median } from "../../../core/train/run.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { draw, partitionOf } from "../sampling/_graphs.ts";
+import { expectNear } from "../tensor/_autograd.ts";
 import { job } from "./_train.ts";
 
 const sbm = {
@@ -111,6 +113,44 @@ describe.each(jobs)("%s", (_, make) => {
     expect(rest.records[0]!.epoch).toBe(5);
     expect(rest.document.digest).toBe(whole.document.digest);
   });
+});
+
+test.each(
+  [
+    ["first", ["layer0.weight", "layer0.bias"]],
+    ["all", ["layer0.weight", "layer0.bias", "layer1.weight", "layer1.bias"]],
+  ] as const,
+)("weight decay on %s shrinks these parameters and no others", async (weightDecayOn, decaying) => {
+  const options = { epochs: 1, optimizer: "sgd", lr: 0.5, weightDecayOn };
+  const after = async (weightDecay: number) =>
+    (await train(job(graph, "gcn", { ...options, weightDecay }))).document;
+  const plain = await after(0), decayed = await after(0.25);
+  const untouched = (await train(job(graph, "gcn", { ...options, lr: 0 }))).document;
+  for (const name of ["layer0.weight", "layer0.bias", "layer1.weight", "layer1.bias"]) {
+    const [before, a, b] = [untouched, plain, decayed].map((d) => d.tensor(`param/${name}`).toNumbers()) as [
+      number[],
+      number[],
+      number[],
+    ];
+    const share = decaying.some((other) => other === name) ? 0.5 * 0.25 : 0;
+    // One step: -lr * (g + decay * p) in float32, numbers below 1.
+    expectNear(b, a.map((v, i) => v - share * before[i]!), 2e-7, name);
+  }
+  const weights = untouched.tensor("param/layer0.weight").toNumbers();
+  expect(Math.max(...weights.map(Math.abs))).toBeGreaterThan(0.1);
+});
+
+test.each(jobs)("1 and 2 threads train the same bytes: %s", async (_, make) => {
+  try {
+    const digests: string[] = [];
+    for (const threads of [1, 2]) {
+      setThreads(threads);
+      digests.push((await train(make(5))).document.digest);
+    }
+    expect(digests[1]).toBe(digests[0]!);
+  } finally {
+    setThreads(0);
+  }
 });
 
 describe("the best validation epoch", () => {
