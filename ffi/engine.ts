@@ -17,6 +17,12 @@ export interface TensorHandle {
   readonly cols: number;
   readonly rank: 1 | 2;
   readonly address: number;
+  readonly scope: Scope;
+}
+
+/** How long a tensor lives: until its arena is reset or destroyed, one of the persistent arena until it is freed. */
+export interface Scope {
+  ended: boolean;
 }
 
 type OpFields<N extends OpName> = (typeof ops)[N]["fields"];
@@ -113,6 +119,9 @@ function checkSlot(
   dims: Map<string, number>,
   dtypeOfClass: Map<DTypeClass, DType>,
 ): void {
+  if (t.scope.ended) {
+    throw new RangeError(`${op.name}() ${name}: a tensor whose scope has ended, expected a living one`);
+  }
   if (!fits[spec.dtype](t.dtype)) {
     throw new TypeError(`${op.name}() ${name}: ${t.dtype}, expected ${spec.dtype}`);
   }
@@ -136,6 +145,7 @@ function checkSlot(
 export class Arena {
   /** Arrays that bound tensors point into: kept from the garbage collector as long as the slots live. */
   private bound: NativeArray[] = [];
+  private round: Scope = { ended: false };
 
   constructor(readonly engine: Engine, readonly id: number) {}
 
@@ -152,7 +162,12 @@ export class Arena {
       cols,
       zero ? 1 : 0,
     ) as [number, number];
-    return { slot, dtype, rows, cols, rank, address };
+    return { slot, dtype, rows, cols, rank, address, scope: this.scope() };
+  }
+
+  /** The scope of a new tensor. */
+  private scope(): Scope {
+    return this.id === 0 ? { ended: false } : this.round;
   }
 
   /** A slot for an array's memory; the arena keeps the array alive. */
@@ -195,18 +210,21 @@ export class Arena {
       cols,
       address,
     ) as [number];
-    return { slot, dtype, rows, cols, rank, address };
+    return { slot, dtype, rows, cols, rank, address, scope: this.scope() };
   }
 
   /** Drop every tensor, keep the memory for the next round. */
   reset(): void {
     call("gust_arena_reset", this.engine.context, this.id);
     this.bound = [];
+    this.round.ended = true;
+    this.round = { ended: false };
   }
 
   destroy(): void {
     call("gust_arena_destroy", this.engine.context, this.id);
     this.bound = [];
+    this.round.ended = true;
   }
 }
 
@@ -221,8 +239,17 @@ function matrixShape(shape: readonly number[]): { rows: number; cols: number; ra
 
 /** A recorded sequence of ops. `replay()` runs it on the same slots. */
 export class Program {
-  constructor(private readonly engine: Engine, private readonly bytes: Uint8Array, readonly length: number) {}
+  constructor(
+    private readonly engine: Engine,
+    private readonly bytes: Uint8Array,
+    readonly length: number,
+    private readonly scopes: readonly Scope[],
+  ) {}
+  /** @throws {RangeError} if the scope of one of its tensors has ended. */
   replay(): void {
+    if (this.scopes.some((scope) => scope.ended)) {
+      throw new RangeError("replay() of a program with tensors whose scope has ended");
+    }
     call("gust_run", this.engine.context, this.bytes, this.bytes.length);
   }
 }
@@ -241,7 +268,7 @@ export class Engine {
   private readonly stepInts: BigUint64Array;
   private readonly stepFloats: Float64Array;
   private nextStepWord = 8;
-  private recording: Uint8Array[] | null = null;
+  private recording: { readonly blocks: Uint8Array[]; readonly scopes: Set<Scope> } | null = null;
 
   /** The native library must be open (openNative()). */
   constructor(device = 0) {
@@ -261,6 +288,7 @@ export class Engine {
   /** Free one tensor of the persistent arena. */
   free(t: TensorHandle): void {
     call("gust_tensor_destroy", this.context, t.slot);
+    t.scope.ended = true;
   }
 
   /** Point a bound tensor at other memory, possibly of other size (next batch under a recorded program). */
@@ -296,7 +324,11 @@ export class Engine {
     check(op, args as Record<string, TensorHandle | number | null | undefined>);
     this.write(op, args as Record<string, TensorHandle | number | null | undefined>);
     call("gust_run", this.context, this.bytes, op.sizeBytes);
-    this.recording?.push(this.bytes.slice(0, op.sizeBytes));
+    if (!this.recording) return;
+    this.recording.blocks.push(this.bytes.slice(0, op.sizeBytes));
+    for (const value of Object.values<TensorHandle | number | null | undefined>(args)) {
+      if (typeof value === "object" && value) this.recording.scopes.add(value.scope);
+    }
   }
 
   private write(op: CompiledOp, args: Record<string, TensorHandle | number | null | undefined>): void {
@@ -320,17 +352,18 @@ export class Engine {
   /** Run `body` and keep every op it ran as a program. Tensors it used must live as long as the program. */
   record(body: () => void): Program {
     if (this.recording) throw new Error("record() inside record()");
-    this.recording = [];
+    const blocks: Uint8Array[] = [], scopes = new Set<Scope>();
+    this.recording = { blocks, scopes };
     try {
       body();
-      const size = this.recording.reduce((sum, block) => sum + block.length, 0);
+      const size = blocks.reduce((sum, block) => sum + block.length, 0);
       const bytes = new Uint8Array(size);
       let at = 0;
-      for (const block of this.recording) {
+      for (const block of blocks) {
         bytes.set(block, at);
         at += block.length;
       }
-      return new Program(this, bytes, this.recording.length);
+      return new Program(this, bytes, blocks.length, [...scopes]);
     } finally {
       this.recording = null;
     }

@@ -25,6 +25,7 @@ export class Tensor {
 
   /** The elements as a live window on native memory (at most 1 GiB). */
   window(): Float32Array | Float64Array {
+    if (this.handle.scope.ended) throw new RangeError("read of a tensor whose scope has ended");
     return NativeArray.at(this.dtype, this.size, this.handle.address, this).window() as
       | Float32Array
       | Float64Array;

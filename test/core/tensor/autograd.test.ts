@@ -222,10 +222,46 @@ describe("scopes", () => {
     const x = arena.tensor("F64", [2], true), out = fixed.tensor("F64", [2]);
     engine.run("axpby", { x, out, alpha: 1, beta: 0 });
     arena.reset();
-    expect(() => engine.run("axpby", { x, out, alpha: 1, beta: 0 })).toThrow("holds no tensor");
-    expect(() => engine.run("fill", { out: x, value: 1 })).toThrow("holds no tensor");
+    const gone = "axpby() x: a tensor whose scope has ended, expected a living one";
+    expect(() => engine.run("axpby", { x, out, alpha: 1, beta: 0 })).toThrow(gone);
+    expect(() => engine.run("fill", { out: x, value: 1 })).toThrow(
+      "fill() out: a tensor whose scope has ended",
+    );
+    // Its slot and its memory are another tensor's now.
+    const next = arena.tensor("F64", [2], true);
+    expect([next.slot, next.address]).toEqual([x.slot, x.address]);
+    expect(() => engine.run("axpby", { x, out, alpha: 1, beta: 0 })).toThrow(gone);
+    expect(() => new Tensor(x).toNumbers()).toThrow("read of a tensor whose scope has ended");
+    expect(new Tensor(next).toNumbers()).toEqual([0, 0]);
     arena.destroy();
-    expect(() => engine.run("axpby", { x, out, alpha: 1, beta: 0 })).toThrow("holds no tensor");
+    expect(() => engine.run("fill", { out: next, value: 1 })).toThrow(
+      "fill() out: a tensor whose scope has ended",
+    );
+  });
+
+  test("a slot that holds nothing is refused by the native library too", () => {
+    const arena = engine.arena();
+    const x = arena.tensor("F64", [2], true), out = fixed.tensor("F64", [2]);
+    const forged = { ...x, scope: { ended: false } };
+    arena.reset();
+    expect(() => engine.run("axpby", { x: forged, out, alpha: 1, beta: 0 })).toThrow("holds no tensor");
+    arena.destroy();
+    expect(() => engine.run("axpby", { x: forged, out, alpha: 1, beta: 0 })).toThrow("holds no tensor");
+  });
+
+  test("a persistent tensor lives until it is freed, on its own", () => {
+    const { persistent } = engine;
+    const a = persistent.tensor("F64", [2], true), b = persistent.tensor("F64", [2], true);
+    engine.free(a);
+    const c = persistent.tensor("F64", [2], true);
+    expect(c.slot).toBe(a.slot);
+    expect(() => engine.run("fill", { out: a, value: 1 })).toThrow(
+      "fill() out: a tensor whose scope has ended",
+    );
+    for (const t of [b, c]) {
+      engine.run("fill", { out: t, value: 1 });
+      engine.free(t);
+    }
   });
 
   test("a program whose tensors are gone is refused", () => {
@@ -234,7 +270,10 @@ describe("scopes", () => {
     const program = engine.record(() => engine.run("axpby", { x, out, alpha: 1, beta: 0 }));
     program.replay();
     arena.reset();
-    expect(() => program.replay()).toThrow("holds no tensor");
+    expect(() => program.replay()).toThrow("replay() of a program with tensors whose scope has ended");
+    // Another tensor in the same slot does not bring it back.
+    arena.tensor("F64", [2], true);
+    expect(() => program.replay()).toThrow("replay() of a program with tensors whose scope has ended");
     arena.destroy();
   });
 

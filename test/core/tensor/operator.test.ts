@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import type { TensorHandle } from "../../../ffi/engine.ts";
+import { NativeArray } from "../../../ffi/native.ts";
 import type { Csr } from "../../../core/graph/csr.ts";
 import { csrFromRows } from "../../../core/graph/csr.ts";
 import { type PlainCsr, toDense } from "../../../core/reference/csr.ts";
@@ -12,17 +14,13 @@ import { pattern45 } from "./_cases.ts";
 // Rows add up at most 4 products of size 1, in another order than the reference: some roundings of 2^-53.
 const TOLERANCE = 1e-14;
 
-const plain = (t: { slot: number; rows: number; address: number; dtype: "I32" | "I64" }) => numbersAt(t);
-function numbersAt(
-  { dtype, rows, address }: { dtype: "I32" | "I64"; rows: number; address: number },
-): number[] {
-  return new Tensor({ slot: 0, dtype, rows, cols: 1, rank: 1, address }).toNumbers();
-}
+/** The elements of a tensor of integers. */
+const plain = (t: TensorHandle) => NativeArray.at(t.dtype, t.rows, t.address, fixed).toNumbers();
 const csrOf = ({ numRows, numCols, indptr, indices }: Pattern, values?: readonly number[]): PlainCsr => ({
   numRows,
   numCols,
-  indptr: plain(indptr as never),
-  indices: plain(indices as never),
+  indptr: plain(indptr),
+  indices: plain(indices),
   values,
 });
 
@@ -200,7 +198,7 @@ describe("Pattern", () => {
     const { pattern: t, order } = pattern.transpose();
     expect(pattern.transpose().pattern).toBe(t);
     expect([t.numRows, t.numCols]).toEqual([5, 4]);
-    const old = csrOf(pattern), now = csrOf(t), from = plain(order as never);
+    const old = csrOf(pattern), now = csrOf(t), from = plain(order);
     const rowOf = (indptr: ArrayLike<number>, e: number) =>
       Array.from(indptr).findLastIndex((start, i, all) => start <= e && e < (all[i + 1] ?? 0));
     from.forEach((e, k) => {
