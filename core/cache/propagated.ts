@@ -6,7 +6,7 @@ import { placeColumns } from "../../ffi/native_rows.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
-import { checkArcs } from "../graph/arcs.ts";
+import { checkArcs, checkFeatures } from "../graph/arcs.ts";
 import { type FeatNorm, featNorms, type FeatStats, requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type Norm, norms } from "../tensor/norm.ts";
@@ -67,6 +67,7 @@ export function propagatedDocument(
 ): NewDocument {
   const features = requireFeatures(graph);
   checkArcs(graph);
+  checkFeatures(graph);
   const { hops, norm, featNorm, splitIndex } = params;
   const memory = parseSize(params.memory);
   const n = graph.numNodes, width = features.numFeatures;

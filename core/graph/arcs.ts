@@ -1,6 +1,8 @@
-/** A graph from a file, checked as far as kernels rely on it. */
-import { findDescent, findOutside } from "../../ffi/native_checks.ts";
+/** Documents from files, checked as far as kernels rely on them. */
+import type { NativeArray } from "../../ffi/native.ts";
+import { findDescent, findNotFinite, findOutside } from "../../ffi/native_checks.ts";
 import { GustError } from "../errors.ts";
+import type { Document } from "../format/document.ts";
 import type { Graph } from "./graph.ts";
 
 /**
@@ -8,7 +10,7 @@ import type { Graph } from "./graph.ts";
  * @throws {GustError} (data) naming tensor and place.
  */
 export function checkArcs(graph: Graph): void {
-  const { indptr, indices } = graph.csr;
+  const { indices } = graph.csr;
   const { count, place, value } = findOutside(indices, 0, graph.numNodes - 1);
   if (count > 0) {
     throw new GustError(
@@ -17,11 +19,75 @@ export function checkArcs(graph: Graph): void {
       "gust inspect --check lists every problem",
     );
   }
-  const last = indptr.at(indptr.length - 1);
-  if (indptr.at(0) !== 0 || last !== indices.length || findDescent(indptr, false).count > 0) {
-    throw new GustError(
-      "data",
-      `Cannot read ${graph.document.label}: tensor "indptr" does not rise from 0 to ${indices.length}`,
-    );
-  }
+  checkPointer(graph.document, "indptr", indices.length);
 }
+
+/**
+ * Refuse row pointers that do not rise from 0 to `end`.
+ * @throws {GustError} (data) naming the tensor.
+ */
+export function checkPointer(document: Document, name: string, end: number): void {
+  const pointer = document.tensor(name, "I64");
+  if (
+    pointer.at(0) === 0 && pointer.at(pointer.length - 1) === end && findDescent(pointer, false).count === 0
+  ) {
+    return;
+  }
+  throw new GustError(
+    "data",
+    `Cannot read ${document.label}: tensor "${name}" does not rise from 0 to ${end}`,
+    "gust inspect --check lists every problem",
+  );
+}
+
+/**
+ * Refuse numbers outside low .. high.
+ * @throws {GustError} (data) naming tensor and position.
+ */
+export function checkInside(document: Document, name: string, low: number, high: number): void {
+  const { count, place, value } = findOutside(
+    document.tensor(name, "I32", "I64") as NativeArray<"I32">,
+    low,
+    high,
+  );
+  if (count === 0) return;
+  throw new GustError(
+    "data",
+    `Cannot read ${document.label}: tensor "${name}" holds ${value} at position ${place}, expected ${low} to ${high}`,
+    "gust inspect --check lists every problem",
+  );
+}
+
+/**
+ * Refuse infinite and not-a-number elements of a tensor of floating-point numbers; integers pass.
+ * @throws {GustError} (data) naming tensor and position.
+ */
+export function checkFinite(document: Document, name: string): void {
+  const array = document.tensor(name);
+  if (!isFloat(array)) return;
+  const { count, place } = findNotFinite(array);
+  if (count === 0) return;
+  const [, width] = document.spec(name).shape;
+  const where = width ? `row ${Math.floor(place / width)}, column ${place % width}` : `position ${place}`;
+  throw new GustError(
+    "data",
+    `Cannot read ${document.label}: tensor "${name}" holds ${count} infinite or not-a-number elements, the first in ${where}`,
+    "gust inspect --check lists every problem",
+  );
+}
+
+/**
+ * Refuse features whose numbers lead outside of arrays, or are not finite. Reads all of them.
+ * @throws {GustError} (data) naming tensor and position.
+ */
+export function checkFeatures(graph: Graph): void {
+  const { document } = graph, features = graph.features();
+  if (features?.kind === "csr") {
+    checkPointer(document, "feat.indptr", features.csr.indices.length);
+    checkInside(document, "feat.indices", 0, features.numFeatures - 1);
+  }
+  for (const name of ["feat", "feat.values"]) if (document.has(name)) checkFinite(document, name);
+}
+
+type Floats = Parameters<typeof findNotFinite>[0];
+const isFloat = (array: NativeArray): array is Floats => ["F64", "F32", "F16", "BF16"].includes(array.dtype);

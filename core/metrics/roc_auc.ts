@@ -1,7 +1,11 @@
 import type { Metric } from "./mod.ts";
 
-/** Probability that a random positive scores above a random negative, ties counting half (Mann-Whitney U). */
+/**
+ * Probability that a random positive scores above a random negative, ties counting half (Mann-Whitney U). NaN if a
+ * score is: such scores have no order.
+ */
 export function binaryAuc(scores: Float32Array, isPositive: (i: number) => boolean): number {
+  if (scores.some(Number.isNaN)) return NaN;
   const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
   let positives = 0, rankSum = 0;
   for (let start = 0; start < order.length;) {

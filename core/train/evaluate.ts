@@ -1,6 +1,7 @@
 /** Exact full-graph inference with a trained model, and its scores. */
 import { Engine } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
+import { findNotFinite } from "../../ffi/native_checks.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
@@ -106,9 +107,21 @@ export function infer(graph: Graph, modelDocument: Document, cache: Document | n
       }
       return to;
     };
+    const scores = copy("F32", logits.size, probabilities.handle.address);
+    const { count, place } = findNotFinite(scores);
+    if (count > 0) {
+      throw new GustError(
+        "data",
+        `The model of ${modelDocument.label} gives node ${
+          Math.floor(place / logits.cols)
+        } of ${graph.document.label} ` +
+          "a score that is not a number: its weights, or their products, are not finite",
+        "train it again, with a smaller --lr",
+      );
+    }
     return {
       meta,
-      scores: copy("F32", logits.size, probabilities.handle.address),
+      scores,
       predicted: copy("I32", logits.rows, best.address),
       numNodes: logits.rows,
       numClasses: logits.cols,
@@ -139,7 +152,16 @@ export function nodesOf(graph: Graph, inference: Inference, subset: Subset): num
       "score every labelled node with --split all",
     );
   }
-  return Array.from(nodes, Number).filter((v) => known[v]! >= 0);
+  const list = Array.from(nodes, Number);
+  const outside = list.find((v) => v < 0 || v >= known.length);
+  if (outside !== undefined) {
+    throw new GustError(
+      "data",
+      `The ${subset} split that the model stores holds node ${outside}, expected 0 to ${known.length - 1}`,
+      "gust inspect --check lists every problem",
+    );
+  }
+  return list.filter((v) => known[v]! >= 0);
 }
 
 export interface Evaluation {

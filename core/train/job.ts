@@ -5,13 +5,12 @@
 import { Engine } from "../../ffi/engine.ts";
 import type { Arena } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
-import { findOutside } from "../../ffi/native_checks.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import { type Graph, splitNames } from "../graph/graph.ts";
 import { prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
-import { checkArcs } from "../graph/arcs.ts";
+import { checkArcs, checkFeatures, checkFinite, checkInside } from "../graph/arcs.ts";
 import {
   type FeatureInput,
   type ForwardInput,
@@ -109,6 +108,7 @@ function featureRecipe({ cache, model, modelParams, options }: TrainJob): Featur
  * The features as the model reads them, by the recipe that training and evaluation share.
  *
  * @param cache  propagated features of this graph that fit the recipe, to be used instead of computing them.
+ * @throws {GustError} (data) naming the place of a feature that is not finite or leads outside of the columns.
  */
 export function modelFeatures(
   engine: Engine,
@@ -119,6 +119,8 @@ export function modelFeatures(
   trainNodes: BigInt64Array | null,
   stats: Parameters<typeof prepareFeatures>[5] = null,
 ): { input: FeatureInput; stats: ReturnType<typeof prepareFeatures>["stats"] } {
+  if (cache) checkFinite(cache, "feat");
+  else checkFeatures(graph);
   if (cache) return { input: openPropagated(arena, cache, graph), stats: propagatedStats(engine, cache) };
   const prepared = prepareFeatures(
     engine,
@@ -159,38 +161,19 @@ function checkTrainable(graph: Graph): void {
 }
 
 /**
- * Refuse numbers that lead outside of arrays: kernels do not look. O(arcs + features + nodes).
+ * Refuse arcs, labels and splits that lead outside of arrays: kernels do not look. O(arcs + nodes).
  * @throws {GustError} (data) naming tensor and position.
  */
 export function checkBounds(graph: Graph): void {
   checkArcs(graph);
-  const features = graph.features();
-  if (features?.kind === "csr") {
-    inBounds(graph, "feat.indices", features.csr.indices, 0, features.numFeatures - 1);
-  }
-  const labels = graph.labels();
-  if (labels) inBounds(graph, "label", labels, -1, graph.numClasses - 1);
+  const { document } = graph;
+  if (graph.labels()) checkInside(document, "label", -1, graph.numClasses - 1);
   for (const name of splitNames) {
-    const key = `split.${name}`, { document } = graph;
-    if (!document.has(key) || document.spec(key).dtype !== "I64") continue;
-    inBounds(graph, key, document.tensor(key, "I64"), 0, graph.numNodes - 1);
+    const key = `split.${name}`;
+    if (document.has(key) && document.spec(key).dtype === "I64") {
+      checkInside(document, key, 0, graph.numNodes - 1);
+    }
   }
-}
-
-function inBounds(
-  graph: Graph,
-  name: string,
-  array: Parameters<typeof findOutside>[0],
-  low: number,
-  high: number,
-): void {
-  const { count, place, value } = findOutside(array, low, high);
-  if (count === 0) return;
-  throw new GustError(
-    "data",
-    `Cannot read ${graph.document.label}: tensor "${name}" holds ${value} at position ${place}, expected ${low} to ${high}`,
-    "gust inspect --check lists every problem",
-  );
 }
 
 /** One run, from initial weights (or a resumed document) to the best ones. */

@@ -5,9 +5,11 @@ import { gatherCsrRows, gatherRows, type Indices, sliceCsrRows } from "../../ffi
 import { NativeArray } from "../../ffi/native.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { GustError } from "../errors.ts";
+import { chunkOf } from "../format/chunks.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import { adjacency } from "../graph/adjacency.ts";
+import { checkInside, checkPointer } from "../graph/arcs.ts";
 import type { Csr } from "../graph/csr.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { type Features, featureScale, type Graph } from "../graph/graph.ts";
@@ -110,14 +112,19 @@ export class SampleFeed {
   }
 }
 
-/** Samples, each with the packed features that follow it, if any do. */
+/**
+ * Samples, each with the packed features that follow it, if any do.
+ * @throws {GustError} (mismatch) for chunks out of order or of several samples, (data) if the last ones are missing.
+ */
 function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
+  const order = new ChunkOrder();
   let sample: Document | null = null;
   for (let d = documents.next(); !d.done; d = documents.next()) {
     const document = d.value;
     if (document.kind === "sample") {
       if (sample) yield { batches: new SampleBatches(sample), pack: null };
       checkMadeFrom(document, graph.document);
+      order.add(document);
       sample = document;
     } else if (document.kind === "cache" && document.meta["layout"] === "packed") {
       checkMadeFrom(document, graph.document);
@@ -128,11 +135,58 @@ function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
         );
       }
       checkMadeFrom(document, sample, "sample");
-      yield { batches: new SampleBatches(sample), pack: document };
+      yield { batches: new SampleBatches(sample), pack: checkedPack(document, graph) };
       sample = null;
     }
   }
+  order.end();
   if (sample) yield { batches: new SampleBatches(sample), pack: null };
+}
+
+/** Follows the chunks of a stream: one whole sample, or chunks 0, 1, 2, ... up to the one that says it is the last. */
+class ChunkOrder {
+  private previous: Document | null = null;
+
+  add(document: Document): void {
+    const { previous } = this;
+    this.previous = document;
+    const got = chunkOf(document)?.index ?? null, after = previous && chunkOf(previous);
+    const expected = previous === null ? 0 : after && !after.last ? after.index + 1 : null;
+    if (expected === null) {
+      throw new GustError("usage", `2 samples, expected one: ${previous!.label}, ${document.label}`);
+    }
+    if (got !== expected && !(got === null && previous === null)) {
+      throw new GustError(
+        "mismatch",
+        `${document.label} is ${
+          got === null ? "a whole sample" : `chunk ${got} of a sample`
+        }, expected chunk ${expected}`,
+      );
+    }
+  }
+
+  end(): void {
+    const chunk = this.previous && chunkOf(this.previous);
+    if (!chunk || chunk.last) return;
+    throw new GustError(
+      "data",
+      `The sample ends after chunk ${chunk.index}, expected more: whoever drew it ended early`,
+    );
+  }
+}
+
+/** Packed features whose numbers stay inside their arrays: kernels do not look. */
+function checkedPack(pack: Document, graph: Graph): Document {
+  if (pack.has("feat.indptr")) {
+    checkPointer(pack, "feat.indptr", pack.spec("feat.indices").shape[0]!);
+    checkInside(pack, "feat.indices", 0, graph.meta.num_features - 1);
+  }
+  checkPointer(
+    pack,
+    "node_ptr",
+    pack.has("feat") ? pack.spec("feat").shape[0]! : pack.spec("feat.indptr").shape[0]! - 1,
+  );
+  return pack;
 }
 
 /** How the features of a batch are prepared. */

@@ -74,6 +74,11 @@ describe("binaryAuc()", () => {
     expect(auc([], [])).toBeNaN();
   });
 
+  test("is not defined where a score is not a number", () => {
+    expect(auc([0.1, NaN, 0.3], [0])).toBeNaN();
+    expect(auc([NaN, NaN], [0])).toBeNaN();
+  });
+
   test("equals the count over all pairs on random scores with many ties", () => {
     const scores = Array.from({ length: 200 }, (_, i) => (i * 37 % 23) / 23),
       isPositive = (i: number) => i * 61 % 7 < 3;
