@@ -15,10 +15,13 @@ export const command = defineCommand({
   options: z.object({
     k: z.int().min(1).describe("number of parts").meta({ short: "k" }),
     method: z.enum(partitioners.names as [string, ...string[]]).default("multilevel").describe("partitioner"),
-    imbalance: z.number().min(1).max(100).default(1.03).describe("most that a part may have over an even share"),
+    imbalance: z.number().min(1).max(100).default(1.03).describe(
+      "most that a part may have over an even share",
+    ),
     ...registryOptions(partitioners),
   }).strict(),
-  details: `Directed graphs are partitioned as undirected ones; edge weights count where there are any. The cut counts each
+  details:
+    `Directed graphs are partitioned as undirected ones; edge weights count where there are any. The cut counts each
 undirected edge once; balance is the largest part over ceil(nodes / k); halo is the sum over parts of the distinct
 neighbours outside; label entropy is the mean over parts, in nats.
 
@@ -42,8 +45,23 @@ Examples:
       const { cut, cut_weight, balance, halo, label_entropy } = document.meta;
       const seconds = (performance.now() - start) / 1000;
       const digest = io.write(document);
-      io.json({ kind: "partition", method, parts: k, cut, cut_weight, balance, halo, label_entropy, seconds: Number(seconds.toFixed(4)), digest });
+      io.json({
+        kind: "partition",
+        method,
+        parts: k,
+        cut,
+        cut_weight,
+        balance,
+        halo,
+        label_entropy,
+        seconds: Number(seconds.toFixed(4)),
+        digest,
+      });
       const entropy = label_entropy === null ? "" : `, label entropy ${label_entropy.toFixed(3)} nats`;
-      io.say(`${method}: ${k} parts, cut ${cut} edges, balance ${balance.toFixed(4)}, halo ${halo}${entropy}, ${seconds.toFixed(2)} s`);
+      io.say(
+        `${method}: ${k} parts, cut ${cut} edges, balance ${balance.toFixed(4)}, halo ${halo}${entropy}, ${
+          seconds.toFixed(2)
+        } s`,
+      );
     }),
 });

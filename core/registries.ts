@@ -4,6 +4,7 @@ import { generators } from "./generate/mod.ts";
 import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
 import { optimizers } from "./optim/mod.ts";
+import { partitioners } from "./partition/mod.ts";
 import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
@@ -11,6 +12,7 @@ import { samplers } from "./sampling/mod.ts";
 export const registries: readonly Registry<Entry>[] = [
   readers,
   generators,
+  partitioners,
   samplers,
   models,
   optimizers,

@@ -1,7 +1,7 @@
 /** Partitions of a CSR matrix's nodes: the multilevel method, random parts, statistics. */
 import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
-import { call, NativeArray } from "./native.ts";
+import { call, cString, NativeArray } from "./native.ts";
 
 const arrays = (a: Csr, directed: boolean) =>
   [
@@ -15,7 +15,11 @@ const arrays = (a: Csr, directed: boolean) =>
   ] as const;
 
 function checkParts(n: number, k: number): void {
-  if (!Number.isInteger(k) || k < 1 || k > n) throw new RangeError(`${k} parts of ${n} nodes, expected 1 to ${n}`);
+  // A graph without nodes has one part, which is empty.
+  const most = Math.max(n, 1);
+  if (!Number.isInteger(k) || k < 1 || k > most) {
+    throw new RangeError(`${k} parts of ${n} nodes, expected 1 to ${most}`);
+  }
 }
 
 /**
@@ -36,8 +40,45 @@ export function partitionMultilevel(
   return part;
 }
 
+/**
+ * Bring a partition that was made elsewhere within imbalance * ceil(n / k), in place, by the moves that cost least; no
+ * part stays empty. @throws {NativeError} (data) for parts out of range.
+ */
+export function levelParts(
+  a: Csr,
+  directed: boolean,
+  part: NativeArray<"I32">,
+  k: number,
+  imbalance: number,
+): void {
+  checkParts(a.numRows, k);
+  if (part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
+  call("gust_partition_level", ...arrays(a, directed), k, imbalance, part.address);
+}
+
+/**
+ * Write the undirected simple version as a METIS `.graph` file, with weights where there are any.
+ * @throws {NativeError} (io) naming the file.
+ */
+export function writeMetisGraph(a: Csr, directed: boolean, path: string): void {
+  call("gust_partition_write_metis", ...arrays(a, directed), cString(path));
+}
+
+/** The parts of n nodes as gpmetis writes them. @throws {NativeError} (io, data) naming file and line. */
+export function readMetisParts(path: string, n: number, k: number): NativeArray<"I32"> {
+  checkParts(n, k);
+  const part = NativeArray.allocate("I32", n, false);
+  call("gust_partition_read_metis", cString(path), n, k, part.address);
+  return part;
+}
+
 /** Random parts whose sizes differ by at most one; the same for any order of the nodes if `ids` are the original ones. */
-export function partitionRandom(n: number, ids: NativeArray<"I64"> | null, k: number, seed: number): NativeArray<"I32"> {
+export function partitionRandom(
+  n: number,
+  ids: NativeArray<"I64"> | null,
+  k: number,
+  seed: number,
+): NativeArray<"I32"> {
   checkParts(n, k);
   if (ids && ids.length !== n) throw new RangeError(`${ids.length} ids of ${n} nodes`);
   const part = NativeArray.allocate("I32", n, false);

@@ -24,50 +24,75 @@ export interface PartitionMeta {
   readonly graph: string;
 }
 
+/** Elements per window. */
+const PIECE = 2 ** 24;
+
 /** Walk an array through windows. */
 function each(array: NativeArray<"I32">, visit: (value: number, i: number) => void): void {
   for (let at = 0; at < array.length;) {
-    const window = array.window(at, Math.min(array.length - at, 2 ** 24));
+    const window = array.window(at, Math.min(array.length - at, PIECE));
     window.forEach((value, i) => visit(value, at + i));
     at += window.length;
   }
 }
 
 /** Nodes grouped by part, ascending inside: part p holds order[ptr[p] .. ptr[p + 1]). */
-export function groupByPart(part: NativeArray<"I32">, k: number): { ptr: BigInt64Array; order: NativeArray<"I64"> } {
+export function groupByPart(
+  part: NativeArray<"I32">,
+  k: number,
+): { ptr: BigInt64Array; order: NativeArray<"I64"> } {
   const starts = new Float64Array(k + 1);
   each(part, (p) => starts[p + 1]!++);
   for (let p = 0; p < k; p++) starts[p + 1]! += starts[p]!;
   const ptr = BigInt64Array.from(starts, BigInt);
   const order = NativeArray.allocate("I64", part.length, false);
-  const pieces = Math.ceil(part.length / 2 ** 24);
-  const windows = Array.from({ length: pieces }, (_, i) => order.window(i * 2 ** 24, Math.min(2 ** 24, part.length - i * 2 ** 24)));
+  const pieces = Math.ceil(part.length / PIECE);
+  const windows = Array.from(
+    { length: pieces },
+    (_, i) => order.window(i * PIECE, Math.min(PIECE, part.length - i * PIECE)),
+  );
   each(part, (p, v) => {
     const at = starts[p]!++;
-    windows[Math.floor(at / 2 ** 24)]![at % 2 ** 24] = BigInt(v);
+    windows[Math.floor(at / PIECE)]![at % PIECE] = BigInt(v);
   });
   return { ptr, order };
 }
 
-/** Mean over parts with labelled nodes of -sum q ln q, q the share of each class. */
-export function labelEntropy(part: NativeArray<"I32">, labels: NativeArray<"I32">, k: number, numClasses: number): number {
-  const counts = new Float64Array(k * numClasses), known = labels.window();
+/**
+ * Mean over parts with labelled nodes of -sum q ln q, q the share of each class; labels outside 0 .. numClasses - 1 do
+ * not count. To 9 decimals, which are the same whatever logarithm the machine has. O(n + k * classes seen).
+ */
+export function labelEntropy(
+  part: NativeArray<"I32">,
+  labels: NativeArray<"I32">,
+  k: number,
+  numClasses: number,
+): number {
+  const counts = Array.from({ length: k }, () => new Map<number, number>());
+  const windows = (at: number) => labels.window(at, Math.min(PIECE, labels.length - at));
+  let known = labels.length > 0 ? windows(0) : null;
   each(part, (p, v) => {
-    if (known[v]! >= 0) counts[p * numClasses + known[v]!]!++;
+    if (v % PIECE === 0) known = windows(v);
+    const label = known![v % PIECE]!;
+    if (label >= 0 && label < numClasses) counts[p]!.set(label, (counts[p]!.get(label) ?? 0) + 1);
   });
   let sum = 0, parts = 0;
-  for (let p = 0; p < k; p++) {
-    const row = counts.subarray(p * numClasses, (p + 1) * numClasses);
-    const total = row.reduce((a, b) => a + b, 0);
-    if (total === 0) continue;
+  for (const row of counts) {
+    if (row.size === 0) continue;
     parts++;
-    for (const count of row) if (count > 0) sum -= count / total * Math.log(count / total);
+    let total = 0;
+    for (const count of row.values()) total += count;
+    for (const count of row.values()) sum -= count / total * Math.log(count / total);
   }
-  return parts === 0 ? 0 : sum / parts;
+  return parts === 0 ? 0 : Number(Math.max(0, sum / parts).toFixed(9));
 }
 
 /** What a partition of a graph is worth. */
-export function statistics(graph: Graph, part: NativeArray<"I32">, k: number): Omit<PartitionMeta, "k" | "method" | "num_nodes" | "graph"> {
+export function statistics(
+  graph: Graph,
+  part: NativeArray<"I32">,
+  k: number,
+): Omit<PartitionMeta, "k" | "method" | "num_nodes" | "graph"> {
   const { cut, halo, weight } = partitionStatistics(graph.csr, graph.meta.directed, part, k);
   const sizes = new Float64Array(k);
   each(part, (p) => sizes[p]!++);
@@ -75,7 +100,7 @@ export function statistics(graph: Graph, part: NativeArray<"I32">, k: number): O
   return {
     cut,
     ...(graph.csr.values ? { cut_weight: weight } : {}),
-    balance: sizes.reduce((a, b) => Math.max(a, b), 0) / Math.ceil(part.length / k),
+    balance: sizes.reduce((a, b) => Math.max(a, b), 0) / Math.max(1, Math.ceil(part.length / k)),
     halo,
     label_entropy: labels && graph.numClasses > 0 ? labelEntropy(part, labels, k, graph.numClasses) : null,
   };
@@ -93,11 +118,23 @@ export function partitionDocument(
   provenance: readonly ProvenanceRecord[],
 ): NewDocument & { readonly meta: PartitionMeta & Record<string, unknown> } {
   const { k } = request, n = graph.numNodes;
-  if (k > n) throw new GustError("usage", `-k ${k}: ${graph.document.label} has ${n} nodes, expected at most as many parts`);
+  // A graph without nodes has one part, which is empty.
+  if (k > Math.max(n, 1)) {
+    throw new GustError(
+      "usage",
+      `-k ${k}: ${graph.document.label} has ${n} nodes, expected at most as many parts`,
+    );
+  }
   checkArcs(graph);
   const part = partitioner.partition(graph, request, params);
   const { ptr, order } = groupByPart(part, k);
-  const meta = { k, method: partitioner.name, num_nodes: n, ...statistics(graph, part, k), graph: graph.digest };
+  const meta = {
+    k,
+    method: partitioner.name,
+    num_nodes: n,
+    ...statistics(graph, part, k),
+    graph: graph.digest,
+  };
   return {
     kind: "partition",
     meta,

@@ -6,7 +6,7 @@
 //   partition_initial.cpp     first partition of the smallest graph: recursive bisection by greedy growing
 //   partition_parts.cpp       parts, their weights, and for every node its connection to the parts next to it
 //   partition_balance.cpp     moves out of parts that are too heavy
-//   partition_refine.cpp      k-way Fiduccia-Mattheyses local searches with hill climbing
+//   partition_refine.cpp      k-way refinement with hill climbing
 //   partition_multilevel.cpp  the whole: coarsen, partition, refine on the way back; repeated as V-cycles
 //   partition_abi.cpp         the C functions: this method, random parts, statistics of any partition
 //
@@ -14,8 +14,8 @@
 // not depend on the thread count: the same seed gives the same parts on any machine and any number of threads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -127,13 +127,13 @@ struct Hierarchy {
 
   const Graph& level(size_t i) const { return i == 0 ? *finest : graphs[i - 1]; }
   size_t last() const { return graphs.size(); }
+  const Graph& smallest() const { return level(last()); }
+  /** Parts of level i from those of level i + 1. */
+  std::vector<int32_t> project(size_t i, const std::vector<int32_t>& part) const;
 };
 
-/** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, if given. */
+/** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, unless null. */
 Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key);
-
-/** Split into k parts of at most `max_part` (as near as node weights allow) by recursive bisection. */
-void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, int tries, const struct Effort& effort, uint64_t key, int32_t* part);
 
 /** How connected a node is to one part: the weight of its edges into it. */
 struct Link {
@@ -148,7 +148,7 @@ struct Step {
 /** A partition of a graph that is being improved. */
 class Parts {
  public:
-  /** limits[p] = most that part p should weigh. `part` is updated by every move. O(n + arcs + k). */
+  /** limits[p] = most that part p should weigh. Every move updates `part`. O(n + arcs + k). */
   Parts(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part);
 
   const Graph& graph;
@@ -157,24 +157,20 @@ class Parts {
   std::vector<int64_t> weight;  // of each part
 
   int32_t part_of(int32_t v) const { return nodes_[v].part; }
-  /** Whether some neighbour of v lies in another part. */
-  bool is_boundary(int32_t v) const { return nodes_[v].count > 0; }
-  /** Weight of v's edges inside its part. */
-  int32_t internal(int32_t v) const { return nodes_[v].internal; }
-  /** Other parts next to v, in no particular order. */
-  const Link* links_begin(int32_t v) const { return links_.data() + nodes_[v].begin; }
-  const Link* links_end(int32_t v) const { return links_begin(v) + nodes_[v].count; }
-  /** The part next to v that gains most and has room, and the gain; part -1 if none has room. */
-  Link best_move(int32_t v) const;
-  void move(int32_t v, int32_t to);
-  /** Nodes with neighbours in other parts, in no particular order. */
-  const std::vector<int32_t>& boundary() const { return boundary_; }
-  /** Sum of the weights of the edges between parts. */
-  int64_t cut() const { return cut_; }
-  /** Take back steps, last first, in `part` alone: the object is of no use afterwards. */
-  void restore(const std::vector<Step>& steps);
+  bool is_too_heavy(int32_t p) const { return weight[p] > limits[p]; }
   /** Sum over the parts of what they weigh beyond their limits. */
   int64_t overload() const;
+  /** Sum of the weights of the edges between parts. */
+  int64_t cut() const { return cut_; }
+  /** Nodes with neighbours in other parts, in an order that depends on the moves alone. */
+  const std::vector<int32_t>& boundary() const { return boundary_; }
+  /** Weight of v's edges inside its part. */
+  int32_t internal(int32_t v) const { return nodes_[v].internal; }
+  /** Other parts next to v, in an order that depends on the moves alone. */
+  const Link* links_begin(int32_t v) const { return links_.data() + nodes_[v].begin; }
+  const Link* links_end(int32_t v) const { return links_begin(v) + nodes_[v].count; }
+
+  void move(int32_t v, int32_t to);
 
  private:
   struct Node {
@@ -182,48 +178,58 @@ class Parts {
     int32_t part, internal, count;
     int32_t at;  // in boundary_, where count > 0
   };
-  void enter(int32_t v) {
-    nodes_[v].at = static_cast<int32_t>(boundary_.size());
-    boundary_.push_back(v);
-  }
-  void leave(int32_t v) {
-    int32_t last = boundary_.back();
-    boundary_[nodes_[v].at] = last;
-    nodes_[last].at = nodes_[v].at;
-    boundary_.pop_back();
-  }
-  std::vector<int32_t> boundary_;
-  int64_t cut_ = 0;
+  void enter_boundary(int32_t v);
+  void leave_boundary(int32_t v);
+
   Array<Node> nodes_;
   Array<Link> links_;
+  std::vector<int32_t> boundary_;
+  int64_t cut_ = 0;
   int32_t* part_;
 };
 
-/** Move nodes out of parts that are too heavy, cheapest first, until all fit or no move helps; log their steps. */
-void rebalance(Parts& parts, std::vector<Step>* log);
+/** Move nodes out of parts that are too heavy, cheapest first, until all fit or no move helps; append to `log`. */
+void rebalance(Parts& parts, std::vector<Step>& log);
 
 /** Arrays of the refinement, reused between levels: room for graphs of up to n nodes. */
 struct SearchSpace {
-  explicit SearchSpace(int32_t n);
-  Array<int32_t> position;  // all -1 between uses
-  Array<uint32_t> moved;    // round in which the node was last moved
+  explicit SearchSpace(int32_t n) : index(n, -1), moved(n, 0) {}
+  Array<int32_t> index;   // all -1 between uses
+  Array<uint32_t> moved;  // round in which the node was last moved
   uint32_t round = 0;
 };
 
-/** How long the local search goes on: each temperature until `patience` rounds gained less than `least_gain` of the cut. */
-struct Effort {
-  std::vector<double> temperatures;
-  int patience;
-  double least_gain;
+/** How good a partition is. */
+struct Quality {
+  int64_t overload, cut;
+  bool operator<(const Quality& other) const {
+    return overload != other.overload ? overload < other.overload : cut < other.cut;
+  }
 };
 
-/** Lower the cut within the limits; `parts` is of no use afterwards, its `part` array is. Returns by how much it fell. */
-int64_t refine(Parts& parts, SearchSpace& space, const Effort& effort);
+/** Improve `part`: bring it within the limits as far as single moves can, then lower the cut. */
+Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space);
 
-/** k parts of at most max_part(...) each. `cycles` V-cycles follow the first pass. */
-void multilevel(const Graph& graph, int32_t k, int64_t max_part, int cycles, uint64_t seed, int32_t* part);
+/** Split into k parts of at most `max_part` (as near as node weights allow) by recursive bisection. */
+void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, int32_t* part);
+
+// ---- methods ---------------------------------------------------------------------------------------------------
 
 /** Most that a part may weigh: ceil(total / k) * imbalance, rounded down, at least ceil(total / k). */
 int64_t part_limit(int64_t total, int32_t k, double imbalance);
+
+/** k <= n parts of at most `max_part` nodes, none empty. `cycles` V-cycles follow the first pass. */
+void multilevel(const Graph& graph, int32_t k, int64_t max_part, int32_t cycles, uint64_t seed, int32_t* part);
+
+/** Bring a partition that was made elsewhere within the limit; no part stays empty. */
+void level_parts(const Graph& graph, int32_t k, int64_t max_part, int32_t* part);
+
+// ---- files of METIS --------------------------------------------------------------------------------------------
+
+/** Write the graph as a METIS .graph file, with edge weights if `weighted`. */
+void write_metis(const Graph& graph, bool weighted, const char* path);
+
+/** Read n parts below k, one per line, as gpmetis writes them. Throws GUST_EDATA naming the line. */
+void read_metis_parts(const char* path, int64_t n, int32_t k, int32_t* part);
 
 }  // namespace gust::partition

@@ -1,6 +1,5 @@
 // The C functions of the partitioner: the multilevel method, random parts, and the statistics of any partition.
 #include <algorithm>
-#include <numeric>
 
 #include "partition.h"
 
@@ -16,7 +15,16 @@ Source source_of(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int6
 }
 
 void check_parts(int64_t n, int64_t k) {
-  if (k < 1 || k > n) fail(GUST_EINVAL, "%lld parts of %lld nodes", static_cast<long long>(k), static_cast<long long>(n));
+  if (k < 1 || k > std::max<int64_t>(n, 1)) fail(GUST_EINVAL, "%lld parts of %lld nodes", static_cast<long long>(k), static_cast<long long>(n));
+}
+
+const int32_t* check_part(int64_t n, int64_t part, int64_t k) {
+  const auto* p = reinterpret_cast<const int32_t*>(part);
+  for (int64_t v = 0; v < n; ++v)
+    if (p[v] < 0 || p[v] >= k)
+      fail(GUST_EDATA, "tensor \"part\" holds %d at position %lld, expected parts below %lld", p[v],
+           static_cast<long long>(v), static_cast<long long>(k));
+  return p;
 }
 
 }  // namespace
@@ -29,6 +37,31 @@ int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, in
     Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
     multilevel(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
                cycles, static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
+  });
+}
+
+int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                             int32_t value_dtype, int32_t directed, int64_t k, double imbalance, int64_t part) {
+  return guard([&] {
+    check_parts(n, k);
+    check_part(n, part, k);
+    Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    level_parts(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
+                reinterpret_cast<int32_t*>(part));
+  });
+}
+
+int32_t gust_partition_write_metis(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                   int32_t value_dtype, int32_t directed, const char* path) {
+  return guard([&] {
+    write_metis(build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed)), values != 0, path);
+  });
+}
+
+int32_t gust_partition_read_metis(const char* path, int64_t n, int64_t k, int64_t part) {
+  return guard([&] {
+    check_parts(n, k);
+    read_metis_parts(path, n, static_cast<int32_t>(k), reinterpret_cast<int32_t*>(part));
   });
 }
 
@@ -55,11 +88,7 @@ int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_t seed, i
 int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                   int32_t value_dtype, int32_t directed, int64_t part, int64_t k, double* out) {
   return guard([&] {
-    const auto* p = reinterpret_cast<const int32_t*>(part);
-    for (int64_t v = 0; v < n; ++v)
-      if (p[v] < 0 || p[v] >= k)
-        fail(GUST_EDATA, "tensor \"part\" holds %d at position %lld, expected parts below %lld", p[v],
-             static_cast<long long>(v), static_cast<long long>(k));
+    const int32_t* p = check_part(n, part, k);
     Graph g = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
     struct Sums {
       double weight = 0;

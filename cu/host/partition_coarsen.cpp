@@ -12,6 +12,13 @@ constexpr double kStall = 0.96;  // a level that keeps more than this share of t
 
 }  // namespace
 
+std::vector<int32_t> Hierarchy::project(size_t i, const std::vector<int32_t>& part) const {
+  const Array<int32_t>& map = coarse[i];
+  std::vector<int32_t> fine(map.size());
+  for (int64_t v = 0; v < map.size(); ++v) fine[v] = part[map[v]];
+  return fine;
+}
+
 void Graph::weigh() {
   total_weight = 0;
   heaviest = 0;

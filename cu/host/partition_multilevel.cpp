@@ -76,26 +76,4 @@ void level_parts(const Graph& graph, int32_t k, int64_t max_part, int32_t* part)
   rebalance(parts, log);
 }
 
-void random_parts(int64_t n, const int64_t* ids, int32_t k, uint64_t seed, int32_t* part) {
-  struct Drawn {
-    uint64_t rank;
-    int64_t id, node;
-  };
-  const Random random(seed, stream_id("partition"), 0, 0, 0);
-  Array<Drawn> drawn(n);
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t v = begin; v < end; ++v) {
-      const int64_t id = ids ? ids[v] : v;
-      drawn[v] = {random.u64(static_cast<uint64_t>(id), 0), id, v};
-    }
-  });
-  std::sort(drawn.begin(), drawn.end(), [](const Drawn& a, const Drawn& b) {
-    if (a.rank != b.rank) return a.rank < b.rank;
-    return a.id != b.id ? a.id < b.id : a.node < b.node;
-  });
-  // Part p gets places ceil(p * n / k) .. ceil((p + 1) * n / k): sizes differ by one at most.
-  for (int64_t i = 0; i < n; ++i)
-    part[drawn[i].node] = static_cast<int32_t>(static_cast<__int128>(i) * k / n);
-}
-
 }  // namespace gust::partition

@@ -38,24 +38,22 @@ Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
   });
   for (int32_t v = 0; v < g.n; ++v)
     if (nodes_[v].count) {
-      enter(v);
+      enter_boundary(v);
       for (const Link* l = links_begin(v); l != links_end(v); ++l) cut_ += l->weight;
     }
   cut_ /= 2;
 }
 
-Link Parts::best_move(int32_t v) const {
-  const Node& x = nodes_[v];
-  const int64_t w = graph.node_weight[v];
-  Link best{-1, 0};
-  for (const Link *l = links_.data() + x.begin, *end = l + x.count; l != end; ++l) {
-    if (weight[l->part] + w > limits[l->part]) continue;
-    if (best.part < 0 || l->weight > best.weight ||
-        (l->weight == best.weight && weight[l->part] < weight[best.part]))
-      best = *l;
-  }
-  best.weight -= x.internal;
-  return best;
+void Parts::enter_boundary(int32_t v) {
+  nodes_[v].at = static_cast<int32_t>(boundary_.size());
+  boundary_.push_back(v);
+}
+
+void Parts::leave_boundary(int32_t v) {
+  const int32_t last = boundary_.back();
+  boundary_[nodes_[v].at] = last;
+  nodes_[last].at = nodes_[v].at;
+  boundary_.pop_back();
 }
 
 void Parts::move(int32_t v, int32_t to) {
@@ -73,7 +71,7 @@ void Parts::move(int32_t v, int32_t to) {
   if (x.internal > 0) list[x.count++] = {from, x.internal};
   x.internal = inside;
   x.part = part_[v] = to;
-  if (was != (x.count > 0)) was ? leave(v) : enter(v);
+  if (was != (x.count > 0)) was ? leave_boundary(v) : enter_boundary(v);
   for (const Arc* a = graph.begin(v); a != graph.end(v); ++a) {
     Node& y = nodes_[a->node];
     Link* links = links_.data() + y.begin;
@@ -97,12 +95,8 @@ void Parts::move(int32_t v, int32_t to) {
         ++y.count;
       }
     }
-    if (!before != !y.count) before ? leave(a->node) : enter(a->node);
+    if (!before != !y.count) before ? leave_boundary(a->node) : enter_boundary(a->node);
   }
-}
-
-void Parts::restore(const std::vector<Step>& steps) {
-  for (size_t i = steps.size(); i-- > 0;) part_[steps[i].node] = steps[i].from;
 }
 
 int64_t Parts::overload() const {

@@ -398,6 +398,16 @@ GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
 GUST_API int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                            int32_t value_dtype, int32_t directed, int64_t k, double imbalance,
                                            int32_t cycles, int64_t seed, int64_t part);
+/** Move nodes out of parts heavier than imbalance * ceil(n / k) and one into each empty part, where the cut rises least. */
+GUST_API int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                      int32_t value_dtype, int32_t directed, int64_t k, double imbalance,
+                                      int64_t part);
+/** Write the undirected simple version as a METIS .graph file; weights as integers, scaled by a power of two where
+ *  they are not whole. GUST_EIO names the file. */
+GUST_API int32_t gust_partition_write_metis(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                            int32_t value_dtype, int32_t directed, const char* path);
+/** Read what gpmetis writes: n lines with a part (int32) below k each. GUST_EDATA names file and line. */
+GUST_API int32_t gust_partition_read_metis(const char* path, int64_t n, int64_t k, int64_t part);
 /** Random parts whose sizes differ by at most one; `ids` are original node ids (NULL: node numbers). */
 GUST_API int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_t seed, int64_t part);
 /** out[0] = edges between parts, each undirected edge once; out[1] = sum over parts of distinct neighbours outside;
