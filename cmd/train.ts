@@ -142,7 +142,7 @@ function checkSameInputs(resumed: Document, used: readonly Document[], source: s
 }
 
 /** Cluster batches of a partition that came without a sample, drawn as training goes; null without a partition. */
-function clusterFeed(io: Io, graph: Graph, settings: Settings): SampleFeed | null {
+function clusterFeed(io: Io, graph: Graph, settings: Settings, seed: number): SampleFeed | null {
   const partition = io.maybe("partition");
   if (!partition) {
     if (settings.partsPerBatch !== undefined) {
@@ -158,7 +158,7 @@ function clusterFeed(io: Io, graph: Graph, settings: Settings): SampleFeed | nul
   const request = {
     graph,
     partition,
-    seed: settings.seed,
+    seed,
     sampler: samplers.get("cluster"),
     params,
     provenance: [],
@@ -235,7 +235,8 @@ Examples:
       if (sampled && o.partsPerBatch !== undefined) {
         throw new GustError("usage", "--parts-per-batch does not apply to batches that gust sample drew");
       }
-      const feed = sampled ?? clusterFeed(io, graph, settings);
+      const feedOf = (seed: number) => sampled ?? clusterFeed(io, graph, settings, seed);
+      const feed = feedOf(settings.seed);
       const isDrawn = feed !== null && sampled === null;
       /** What the run reads of what has come so far. */
       const used = () => {
@@ -248,14 +249,14 @@ Examples:
       if (cache) checkMadeFrom(cache, graphDocument);
       if (resumed) checkSameInputs(resumed, all, feed?.name ?? "full");
       const partsPerBatch = isDrawn ? settings.partsPerBatch ?? 1 : undefined;
-      const job: TrainJob = {
+      const jobOf = (seed: number): TrainJob => ({
         graph,
         cache,
-        samples: feed,
+        samples: feedOf(seed),
         ...settings,
         model: models.get(settings.model),
         partsPerBatch,
-      };
+      });
 
       const log = new EpochLog(o.log, resumed !== null);
       const interrupt = watchInterrupt();
@@ -277,7 +278,7 @@ Examples:
         for (let seed = settings.seed; seed < settings.seed + o.repeat; seed++) {
           await breathe();
           if (interrupt.stopped()) throw new Interrupted(`interrupted before the run of seed ${seed}`);
-          const run = Run.start(job, seed);
+          const run = Run.start(jobOf(seed), seed);
           const keep = checkpointPath(o, common.output, seed);
           let checkpoint: string | null = null;
           const result = await run.train({
