@@ -102,7 +102,8 @@ export interface FlagInfo {
   meta: FlagMeta;
 }
 
-const kebab = (key: string) => key.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
+/** As typed: "weightDecay" is --weight-decay. */
+export const kebab = (key: string) => key.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
 
 interface Def {
   type: string;

@@ -16,7 +16,7 @@ import { modelMeta } from "../core/train/model_document.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { Interrupted } from "./_exit.ts";
 import { type Io, isPropagated, withIo } from "./_io.ts";
-import { allParams, type CommonOptions, defineCommand, registryOptions } from "./_options.ts";
+import { allParams, type CommonOptions, defineCommand, kebab, registryOptions } from "./_options.ts";
 import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 
 const options = z.object({
@@ -108,10 +108,10 @@ function resumedSettings(
   );
   const problems = [
     ...contradictions({ ...o, ...train }, common),
-    ...differing.map((key) => `${key} is ${shown(now[key])}, expected ${shown(was[key])}`),
+    ...differing.map((key) => `--${kebab(key)} is ${shown(now[key])}, expected ${shown(was[key])}`),
   ];
   if (given.has("epochs") && o.epochs < progress.epoch) {
-    problems.push(`epochs is ${o.epochs}, expected at least the ${progress.epoch} that are done`);
+    problems.push(`--epochs is ${o.epochs}, expected at least the ${progress.epoch} that are done`);
   }
   if (problems.length) {
     const what = `Cannot resume ${resumed.label} with these settings`;
