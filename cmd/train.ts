@@ -5,6 +5,7 @@ import { buildDocument, type Document, type NewDocument } from "../core/format/d
 import { checkMadeFrom, describeDocument } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
 import { writeFile } from "../core/format/write.ts";
+import type { PropagatedMeta } from "../core/cache/propagated.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { models } from "../core/models/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
@@ -85,6 +86,25 @@ function settingsOf(o: Options, common: CommonOptions): Settings {
     partsPerBatch: o.partsPerBatch,
     seed: common.seed,
   };
+}
+
+/**
+ * A model that propagates features by itself takes the steps of the cache that is there instead.
+ * @throws {GustError} (usage) if others were asked for.
+ */
+function withCache(settings: Settings, cache: Document | null, given: ReadonlySet<string>): Settings {
+  const { model, modelParams } = settings;
+  if (!cache || !models.get(model).propagate) return settings;
+  const { hops, norm } = cache.meta as unknown as PropagatedMeta;
+  for (const [key, made] of [["hops", `${hops} hops`], ["norm", `norm ${norm}`]] as const) {
+    if (!given.has(key) || modelParams[key] === cache.meta[key]) continue;
+    throw new GustError(
+      "usage",
+      `--${key} ${modelParams[key]}: the features of ${cache.label} were propagated with ${made}`,
+      `give --${key} to gust cache`,
+    );
+  }
+  return { ...settings, modelParams: { ...modelParams, hops, norm } };
 }
 
 /** Settings of a resumed run: what its document says; only --epochs may differ, and grow. */
@@ -227,7 +247,7 @@ Examples:
       io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && d.meta["layout"] === "packed");
       const resumed = o.resume === undefined ? null : openFile(o.resume);
       if (o.resume !== undefined) io.alsoRead.push(o.resume);
-      const settings = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);
+      const asked = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);
       const graphDocument = io.until("graph") ?? io.one("graph", "give the graph document");
       const graph = new Graph(graphDocument);
       if (resumed) checkMadeFrom(resumed, graphDocument);
@@ -235,8 +255,8 @@ Examples:
       if (sampled && o.partsPerBatch !== undefined) {
         throw new GustError("usage", "--parts-per-batch does not apply to batches that gust sample drew");
       }
-      const feedOf = (seed: number) => sampled ?? clusterFeed(io, graph, settings, seed);
-      const feed = feedOf(settings.seed);
+      const feedOf = (seed: number) => sampled ?? clusterFeed(io, graph, asked, seed);
+      const feed = feedOf(asked.seed);
       const isDrawn = feed !== null && sampled === null;
       /** What the run reads of what has come so far. */
       const used = () => {
@@ -247,6 +267,7 @@ Examples:
       };
       const { cache, all } = used();
       if (cache) checkMadeFrom(cache, graphDocument);
+      const settings = withCache(asked, cache, given);
       if (resumed) checkSameInputs(resumed, all, feed?.name ?? "full");
       const partsPerBatch = isDrawn ? settings.partsPerBatch ?? 1 : undefined;
       const jobOf = (seed: number): TrainJob => ({

@@ -23,7 +23,13 @@ import type { Norm } from "../tensor/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { featureRowsSource, fullBatchSource, fullInput } from "./full_batch.ts";
 import type { TrainOptions } from "./config.ts";
-import { type FeatureRecipe, modelDocument, type ModelMeta, resumeTraining } from "./model_document.ts";
+import {
+  type FeatureRecipe,
+  modelDocument,
+  type ModelMeta,
+  modelMeta,
+  resumeTraining,
+} from "./model_document.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
 import { type BatchFeatures, sampledSource, type SampleFeed } from "./sampled.ts";
 import type { BatchSource } from "./source.ts";
@@ -176,6 +182,21 @@ export function checkBounds(graph: Graph): void {
   }
 }
 
+/** Refuse to go on with features that are prepared otherwise than those that the run began with. */
+function checkRecipe(resumed: Document, recipe: FeatureRecipe): void {
+  const text = ({ feat_norm, propagate }: FeatureRecipe) =>
+    `feat-norm ${feat_norm}, ${
+      propagate ? `${propagate.hops} hops, norm ${propagate.norm}` : "no propagation"
+    }`;
+  const began = text(modelMeta(resumed).config.features), now = text(recipe);
+  if (began === now) return;
+  throw new GustError(
+    "mismatch",
+    `${resumed.label} was trained on other features (${began}) than it would go on with (${now})`,
+    "give the cache that the run began with",
+  );
+}
+
 /** One run, from initial weights (or a resumed document) to the best ones. */
 export class Run {
   private constructor(
@@ -220,7 +241,10 @@ export class Run {
   /** Train to the end, or until the hooks stop it. */
   async train(hooks: RunHooks = {}): Promise<RunResult> {
     const { options } = this.job;
-    if (hooks.resume) resumeTraining(this.training, this.source, hooks.resume);
+    if (hooks.resume) {
+      checkRecipe(hooks.resume, this.recipe);
+      resumeTraining(this.training, this.source, hooks.resume);
+    }
     const start = performance.now();
     const { checkpoint } = hooks;
     const msPerEpoch = await runEpochs(this.training, this.source, this.scorer, {

@@ -39,9 +39,9 @@ async function interrupted(args: string, log: string, signal: NodeJS.Signals = "
 describe("Ctrl-C during training", () => {
   // Each drawn by one of the three ways of having batches; long enough to be interrupted, short enough to be run twice.
   const ways: [string, string][] = [
-    ["the full graph", "g --epochs 15000 --hidden 8"],
-    ["a sample", "g s --epochs 2000 --hidden 4"],
-    ["clusters drawn on the way", "g p --epochs 2000 --hidden 4 --parts-per-batch 2"],
+    ["the full graph", "g --epochs 12000 --hidden 8"],
+    ["a sample", "g s --epochs 1500 --hidden 4"],
+    ["clusters drawn on the way", "g p --epochs 1500 --hidden 4 --parts-per-batch 2"],
   ];
   for (const [i, [name, args]] of ways.entries()) {
     test(`on ${name} leaves a checkpoint, 130, no model, and goes on to the same bytes`, async () => {
@@ -167,6 +167,22 @@ describe("--resume", () => {
     const parts = refused("g p --resume p.m --parts-per-batch 2");
     expect(parts.status).toBe(2);
     expect(parts.stderr).toContain("--parts-per-batch is 2, expected 3");
+  });
+
+  test("without the propagated features that the run began with is refused", () => {
+    quietly("gust cache g --hops 2 --feat-norm row -o c", here);
+    for (const model of ["mlp", "sgc"]) {
+      train(`g c --model ${model} --epochs 2 -o c.m`);
+      expect(refused("g --resume c.m")).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(
+          /^gust train: "c.m" was trained on other features \(feat-norm row, 2 hops, norm sym\) than it would go on with \(feat-norm none, .*\)\nhint: give the cache/,
+        ),
+      });
+      train(`g c --resume c.m --epochs 3 -o c.on`);
+      train(`g c --model ${model} --epochs 3 -o c.whole`);
+      same("c.on", "c.whole");
+    }
   });
 
   test("of what is no model, or not there, is refused by name", () => {
