@@ -1,7 +1,7 @@
 /** Partitions of a CSR matrix's nodes: the multilevel method, random parts, statistics. */
 import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
-import { call, cString, NativeArray } from "./native.ts";
+import { call, callOut, cString, NativeArray } from "./native.ts";
 
 const arrays = (a: Csr, directed: boolean) =>
   [
@@ -58,10 +58,12 @@ export function levelParts(
 
 /**
  * Write the undirected simple version as a METIS `.graph` file, with weights where there are any.
+ * @returns its edges; a graph without any is not written, since METIS reads none.
  * @throws {NativeError} (io) naming the file.
  */
-export function writeMetisGraph(a: Csr, directed: boolean, path: string): void {
-  call("gust_partition_write_metis", ...arrays(a, directed), cString(path));
+export function writeMetisGraph(a: Csr, directed: boolean, path: string): number {
+  const [edges] = callOut(1, "gust_partition_write_metis", ...arrays(a, directed), cString(path)) as [number];
+  return edges;
 }
 
 /** The parts of n nodes as gpmetis writes them. @throws {NativeError} (io, data) naming file and line. */

@@ -150,7 +150,7 @@ export const symbols = {
 
   gust_partition_multilevel: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "i64", "f64", "i32", "i64", "addr"),
   gust_partition_level: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "i64", "f64", "addr"),
-  gust_partition_write_metis: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "buf"),
+  gust_partition_write_metis: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "buf", "buf"),
   gust_partition_read_metis: status("buf", "i64", "i64", "addr"),
   gust_partition_random: status("i64", "addr", "i64", "i64", "addr"),
   gust_partition_statistics: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "addr", "i64", "buf"),

@@ -52,9 +52,11 @@ int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices, int32_t
 }
 
 int32_t gust_partition_write_metis(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
-                                   int32_t value_dtype, int32_t directed, const char* path) {
+                                   int32_t value_dtype, int32_t directed, const char* path, int64_t* out) {
   return guard([&] {
-    write_metis(build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed)), values != 0, path);
+    const Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    out[0] = graph.arcs.size() / 2;
+    if (out[0] > 0) write_metis(graph, values != 0, path);
   });
 }
 

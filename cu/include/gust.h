@@ -403,9 +403,9 @@ GUST_API int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices
                                       int32_t value_dtype, int32_t directed, int64_t k, double imbalance,
                                       int64_t part);
 /** Write the undirected simple version as a METIS .graph file; weights as integers, scaled by a power of two where
- *  they are not whole. GUST_EIO names the file. */
+ *  they are not whole. out[0] = edges; without any no file is written. GUST_EIO names the file. */
 GUST_API int32_t gust_partition_write_metis(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
-                                            int32_t value_dtype, int32_t directed, const char* path);
+                                            int32_t value_dtype, int32_t directed, const char* path, int64_t* out);
 /** Read what gpmetis writes: n lines with a part (int32) below k each. GUST_EDATA names file and line. */
 GUST_API int32_t gust_partition_read_metis(const char* path, int64_t n, int64_t k, int64_t part);
 /** Random parts whose sizes differ by at most one; `ids` are original node ids (NULL: node numbers). */

@@ -1,0 +1,159 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openFile } from "../../core/format/read.ts";
+import { openNative } from "../../ffi/native.ts";
+import { dataPath, dataTest, freshDir, gust, gustOk, pipeline, program, run } from "../helpers.ts";
+
+await openNative();
+
+const folder = (() => {
+  const cwd = freshDir();
+  gustOk(["generate", "sbm", "--nodes", "2000", "--degree", "12", "--features", "4", "-o", "g"], { cwd });
+  return cwd;
+})();
+const here = { cwd: folder };
+const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+
+describe("gust partition", () => {
+  test("writes a sound document with provenance and says what it is worth", () => {
+    const said = json(gustOk(["partition", "g", "-k", "7", "--seed", "5", "-o", "p", "--json"], here).text);
+    expect(gust(["inspect", "--check", "p"], here)).toMatchObject({ status: 0, text: "", stderr: "" });
+    const document = openFile(join(folder, "p"));
+    expect(document.kind).toBe("partition");
+    const { cut, balance, halo, label_entropy } = document.meta;
+    expect(said).toMatchObject({
+      kind: "partition",
+      parts: 7,
+      cut,
+      balance,
+      halo,
+      label_entropy,
+      digest: document.digest,
+    });
+    expect(document.meta["graph"]).toBe(openFile(join(folder, "g")).digest);
+    expect(document.provenance.at(-1)).toMatchObject({
+      command: "partition",
+      params: { k: 7, method: "multilevel", imbalance: 1.03 },
+      seed: 5,
+      inputs: [document.meta["graph"]],
+    });
+    expect(document.provenance.map(({ command }) => command)).toEqual(["generate", "partition"]);
+  });
+
+  test("gives the same bytes on 1 and 2 threads, from a file and from a pipe", () => {
+    gustOk(["partition", "g", "-k", "5", "-@", "1", "-o", "one"], here);
+    gustOk(["partition", "g", "-k", "5", "-@", "2", "-o", "two"], here);
+    gustOk(["partition", "-", "-k", "5", "-o", "piped"], { ...here, stdin: readFileSync(join(folder, "g")) });
+    const one = readFileSync(join(folder, "one"));
+    expect(readFileSync(join(folder, "two")).equals(one)).toBeTrue();
+    expect(readFileSync(join(folder, "piped")).equals(one)).toBeTrue();
+  });
+
+  test("passes the graph on down a pipe, before its own document", () => {
+    const result = pipeline("gust partition g -k 4 | gust inspect --json", here);
+    expect(result.stderr).toBe("");
+    const [graph, partition] = JSON.parse(result.text) as Record<string, unknown>[];
+    expect(graph).toMatchObject({ kind: "graph", nodes: 2000 });
+    expect(partition).toMatchObject({ kind: "partition", parts: 4 });
+    const sampled = pipeline(
+      "gust partition g -k 4 | gust sample --method cluster --parts-per-batch 2 | gust inspect --json",
+      here,
+    );
+    expect((JSON.parse(sampled.text) as { kind: string }[]).map(({ kind }) => kind)).toEqual([
+      "graph",
+      "partition",
+      "sample",
+    ]);
+  });
+
+  test("writes its own document alone to a regular file on stdout", () => {
+    pipeline("gust partition g -k 4 > alone && gust partition g -k 4 -o named", here);
+    expect(readFileSync(join(folder, "alone")).equals(readFileSync(join(folder, "named")))).toBeTrue();
+  });
+
+  test("offers methods, V-cycles and an imbalance", () => {
+    const cut = (...flags: string[]) =>
+      json(gustOk(["partition", "g", "-k", "8", ...flags, "-o", "m", "--force", "--json"], here).text) as {
+        cut: number;
+        balance: number;
+      };
+    const plain = cut(), cycles = cut("--cycles", "2"), random = cut("--method", "random");
+    expect(cycles.cut).toBeLessThanOrEqual(plain.cut);
+    expect(random.cut).toBeGreaterThan(1.5 * plain.cut);
+    expect(cut("--imbalance", "1").balance).toBe(1);
+    expect(cut("--imbalance", "1.2").balance).toBeLessThanOrEqual(1.2);
+  });
+
+  test("names what is wrong with its options: exit 2", () => {
+    for (
+      const [flags, message] of [
+        [[], /--k: /],
+        [["-k", "0"], /--k: /],
+        [["-k", "2.5"], /--k: /],
+        [["-k", "2001"], /-k 2001: "g" has 2000 nodes, expected at most as many parts/],
+        [["-k", "4", "--imbalance", "0.9"], /--imbalance: /],
+        [["-k", "4", "--method", "spectral"], /--method: .*multilevel.*random.*metis/],
+        [
+          ["-k", "4", "--method", "random", "--cycles", "2"],
+          /--cycles does not apply to partitioner "random"/,
+        ],
+        [["-k", "4", "--cool"], /unknown option '--cool'/],
+      ] as const
+    ) {
+      const result = gust(["partition", "g", ...flags, "-o", "never"], here);
+      expect(result.stderr).toMatch(message);
+      expect(result.status).toBe(2);
+    }
+    expect(readdirSync(folder)).not.toContain("never");
+  });
+
+  test("refuses what is no graph, and a truncated one, without leaving a file", () => {
+    gustOk(["partition", "g", "-k", "3", "-o", "notgraph"], here);
+    expect(gust(["partition", "notgraph", "-k", "3", "-o", "never"], here)).toMatchObject({ status: 2 });
+    writeFileSync(join(folder, "cut"), readFileSync(join(folder, "g")).subarray(0, 5000));
+    const result = gust(["partition", "cut", "-k", "3", "-o", "never"], here);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/^gust partition: Cannot read "cut"/);
+    expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
+  });
+
+  test("says how to install gpmetis where it is missing", () => {
+    const result = gust(["partition", "g", "-k", "3", "--method", "metis", "-o", "never"], {
+      ...here,
+      env: { PATH: freshDir() },
+    });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("gust partition: Cannot run gpmetis");
+    expect(result.stderr).toContain('hint: install it with "apt-get install metis"');
+  });
+
+  test("ends quietly when its reader has gone", () => {
+    const result = pipeline(
+      'set +o pipefail; gust partition g -k 4 --inline 2> err | head -c 1000 | wc -c; echo "${PIPESTATUS[0]}"; cat err',
+      here,
+    );
+    expect(result.text).toBe("1000\n0\n");
+  });
+
+  test("refuses to write to a terminal", () => {
+    const words = [...program, "partition", "g", "-k", "4"].map((w) => `'${w}'`).join(" ");
+    const result = run(["script", "-qec", words, "/dev/null"], here);
+    expect(result.status).toBe(2);
+    expect(result.text).toContain("Refusing to write a binary document to a terminal");
+  });
+});
+
+dataTest("gust partition splits cora into 10 parts about as METIS does: cut 602, label entropy 1.07", () => {
+  const cwd = freshDir();
+  gustOk(["import", dataPath("cora/cora.npz"), "-o", "g"], { cwd });
+  const said = json(gustOk(["partition", "g", "-k", "10", "-o", "p", "--json"], { cwd }).text) as {
+    cut: number;
+    balance: number;
+    label_entropy: number;
+  };
+  expect(said.cut).toBeLessThanOrEqual(1.1 * 602);
+  expect(said.balance).toBeLessThanOrEqual(1.03);
+  expect(said.label_entropy).toBeGreaterThan(0.95);
+  expect(said.label_entropy).toBeLessThan(1.25);
+});
