@@ -8,10 +8,26 @@ import { defineCommand } from "./_options.ts";
 
 const ROWS = 4096; // rows of text per write
 
-/** Original node ids as text, row by row. */
-function idText(graph: Graph): (node: number) => string {
-  const ids = graph.nodeIds()?.window();
-  return (node) => ids ? String(ids[node]) : String(node);
+/** How a node is called in the text: its name in the source, its original id, or its number. */
+interface Naming {
+  readonly csv: (node: number) => string;
+  readonly json: (node: number) => string;
+}
+
+function naming({ document }: Graph, ids: NativeArray<"I64"> | null): Naming {
+  if (document.has("node_names")) {
+    const names = document.tensor("node_names", "U8"),
+      ptr = document.tensor("node_names.indptr", "I64").window();
+    const decoder = new TextDecoder();
+    const name = (node: number) =>
+      decoder.decode(names.window(Number(ptr[node]), Number(ptr[node + 1]! - ptr[node]!)));
+    const quoted = (text: string) => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    return { csv: (node) => quoted(name(node)), json: (node) => JSON.stringify(name(node)) };
+  }
+  const window = ids?.window();
+  // As digits: an id may be larger than a JavaScript number can say.
+  const digits = (node: number) => String(window ? window[node] : node);
+  return { csv: digits, json: digits };
 }
 
 function* lines(
@@ -19,7 +35,7 @@ function* lines(
   { scores, predicted, numNodes, numClasses }: Inference,
   format: "csv" | "jsonl",
 ): Generator<string> {
-  const id = idText(graph);
+  const name = naming(graph, graph.nodeIds());
   const labels = predicted.window();
   if (format === "csv") {
     yield ["node", "label", ...Array.from({ length: numClasses }, (_, c) => `score_${c}`)].join(",") + "\n";
@@ -33,10 +49,10 @@ function* lines(
         window.subarray(i * numClasses, (i + 1) * numClasses),
         (x) => Number(x.toPrecision(7)),
       );
-      const node = id(from + i), label = labels[from + i]!;
+      const node = from + i, label = labels[node]!;
       text += format === "csv"
-        ? [node, label, ...row].join(",") + "\n"
-        : JSON.stringify({ node: Number(node), label, scores: row }) + "\n";
+        ? [name.csv(node), label, ...row].join(",") + "\n"
+        : `{"node":${name.json(node)},"label":${label},"scores":${JSON.stringify(row)}}\n`;
     }
     yield text;
   }
@@ -57,7 +73,8 @@ export const command = defineCommand({
     ),
   }).strict(),
   details:
-    `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones.
+    `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones; in text,
+nodes that have names are called by them.
 
 Examples:
   gust predict cora.graph.safetensors cora.model.safetensors -o cora.prediction.safetensors
