@@ -223,7 +223,9 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
   });
 
   test("spmm_arg_gather() takes each element from its winner, by hand; edges without indices are rows", () => {
-    const out = tensor(dtype, [3, 1]), indices = tensor("I32", [3], [1, 0, 1]), x = tensor(dtype, [2, 1], [5, 7]);
+    const out = tensor(dtype, [3, 1]),
+      indices = tensor("I32", [3], [1, 0, 1]),
+      x = tensor(dtype, [2, 1], [5, 7]);
     const arg = tensor("I64", [3, 1], [2, -1, 1]);
     engine.run("spmm_arg_gather", { arg, indices, x, out });
     expect(numbers(out)).toEqual([7, 0, 5]);
@@ -242,7 +244,10 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
     const csr = randomCsr({ n, m, degree: 4 });
     const { arg } = reference.spmm(csr, randoms(m * f, "x"), f, { reduce: "max" });
     const g = randoms(n * f, "g"), x = randoms(m * f, "y");
-    const args = { arg: tensor("I64", [n, f], arg), indices: tensor("I32", [csr.indices.length], csr.indices) };
+    const args = {
+      arg: tensor("I64", [n, f], arg),
+      indices: tensor("I32", [csr.indices.length], csr.indices),
+    };
     const gathered = tensor(dtype, [n, f]), scattered = tensor(dtype, [m, f]);
     engine.run("spmm_arg_gather", { ...args, x: tensor(dtype, [m, f], x), out: gathered });
     engine.run("spmm_arg_backward", { ...args, g: tensor(dtype, [n, f], g), out: scattered });
