@@ -8,10 +8,12 @@
 //   partition_balance.cpp     moves out of parts that are too heavy
 //   partition_refine.cpp      k-way refinement with hill climbing
 //   partition_multilevel.cpp  the whole: coarsen, partition, refine on the way back; repeated as V-cycles
+//   partition_metis.cpp       graphs and partitions as files of the METIS programs
 //   partition_abi.cpp         the C functions: this method, random parts, statistics of any partition
 //
-// Everything is decided with integers (or single IEEE operations) and hashes of node numbers, in an order that does
-// not depend on the thread count: the same seed gives the same parts on any machine and any number of threads.
+// Everything is decided with integers (or single IEEE operations) and hashes of node numbers, in an order
+// that does not depend on the thread count: the same seed gives the same parts on any machine and any number
+// of threads.
 #pragma once
 
 #include <algorithm>
@@ -32,10 +34,14 @@ class Array {
  public:
   Array() = default;
   explicit Array(int64_t size)
-      : data_(reinterpret_cast<T*>(allocate(size * static_cast<int64_t>(sizeof(T)), false))), size_(size), room_(size) {}
+      : data_(reinterpret_cast<T*>(allocate(size * static_cast<int64_t>(sizeof(T)), false))),
+        size_(size),
+        room_(size) {}
   Array(int64_t size, T value) : Array(size) { fill(value); }
   Array(Array&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), room_(std::exchange(other.room_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        room_(std::exchange(other.room_, 0)) {}
   Array& operator=(Array&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
@@ -68,7 +74,7 @@ struct Arc {
   int32_t node, weight;
 };
 
-/** An undirected graph without self-loops and duplicates; arcs[indptr[v] .. indptr[v+1]) are the neighbours of v. */
+/** Undirected, without self-loops and duplicates: arcs[indptr[v] .. indptr[v+1]) are the neighbours of v. */
 struct Graph {
   int32_t n = 0;
   Array<int64_t> indptr;
@@ -166,23 +172,39 @@ class Parts {
   const std::vector<int32_t>& boundary() const { return boundary_; }
   /** Weight of v's edges inside its part. */
   int32_t internal(int32_t v) const { return nodes_[v].internal; }
-  /** Other parts next to v, in an order that depends on the moves alone. */
-  const Link* links_begin(int32_t v) const { return links_.data() + nodes_[v].begin; }
-  const Link* links_end(int32_t v) const { return links_begin(v) + nodes_[v].count; }
+  /** Call f(part, weight) for the other parts next to v, in an order that nothing may depend on. */
+  template <class F>
+  void each_link(int32_t v, F&& f) const {
+    const Node& x = nodes_[v];
+    const int32_t* row = links_.data() + x.begin;
+    if (x.is_dense) {
+      for (int32_t p = 0; p < k; ++p)
+        if (row[p] > 0) f(p, row[p]);
+    } else {
+      const Link* list = reinterpret_cast<const Link*>(row);
+      for (const Link* l = list; l != list + x.count; ++l) f(l->part, l->weight);
+    }
+  }
+  /** The other part that v is connected to best, of several the lowest; v is a boundary node. */
+  Link best_link(int32_t v) const;
 
   void move(int32_t v, int32_t to);
 
  private:
   struct Node {
-    int64_t begin;  // of its links
-    int32_t part, internal, count;
-    int32_t at;  // in boundary_, where count > 0
+    int64_t begin;  // of its links: a row of k weights where is_dense, else a list of `count` Links
+    int32_t part, internal;
+    int32_t count;     // other parts next to it
+    int32_t at : 31;   // in boundary_, where count > 0
+    uint32_t is_dense : 1;
   };
+  void connect(Node& x, int32_t to, int32_t weight);
+  void disconnect(Node& x, int32_t from, int32_t weight);
   void enter_boundary(int32_t v);
   void leave_boundary(int32_t v);
 
   Array<Node> nodes_;
-  Array<Link> links_;
+  Array<int32_t> links_;
   std::vector<int32_t> boundary_;
   int64_t cut_ = 0;
   int32_t* part_;

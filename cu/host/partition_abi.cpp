@@ -1,4 +1,5 @@
-// The C functions of the partitioner: the multilevel method, random parts, and the statistics of any partition.
+// The C functions of the partitioner: the multilevel method, random parts, and the statistics of any
+// partition.
 #include <algorithm>
 
 #include "partition.h"
@@ -15,7 +16,8 @@ Source source_of(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int6
 }
 
 void check_parts(int64_t n, int64_t k) {
-  if (k < 1 || k > std::max<int64_t>(n, 1)) fail(GUST_EINVAL, "%lld parts of %lld nodes", static_cast<long long>(k), static_cast<long long>(n));
+  if (k < 1 || k > std::max<int64_t>(n, 1))
+    fail(GUST_EINVAL, "%lld parts of %lld nodes", static_cast<long long>(k), static_cast<long long>(n));
 }
 
 const int32_t* check_part(int64_t n, int64_t part, int64_t k) {

@@ -1,6 +1,6 @@
-// Balance: nodes leave parts that are too heavy in order of what the move costs per unit of weight, for the neighbouring
-// part with room where they cost least, or the part with most room where no neighbouring one has any. Nodes of weight 1
-// always end in balance, because some part is below the average.
+// Balance: nodes leave parts that are too heavy in order of what the move costs per unit of weight, for the
+// neighbouring part with room where they cost least, or the part with most room where no neighbouring one has
+// any. Nodes of weight 1 always end in balance, because some part is below the average.
 #include <algorithm>
 
 #include "partition.h"
@@ -33,12 +33,12 @@ Exit best_exit(const Parts& parts, const Room& room, int32_t v) {
   const int64_t w = parts.graph.node_weight[v];
   auto has_room = [&](int32_t p) { return parts.weight[p] + w <= parts.limits[p]; };
   Link best{-1, 0};
-  for (const Link *l = parts.links_begin(v), *end = parts.links_end(v); l != end; ++l) {
-    if (!has_room(l->part)) continue;
-    if (best.part < 0 || l->weight > best.weight ||
-        (l->weight == best.weight && parts.weight[l->part] < parts.weight[best.part]))
-      best = *l;
-  }
+  parts.each_link(v, [&](int32_t p, int32_t weight) {
+    if (weight < best.weight || !has_room(p)) return;
+    const bool is_tie = best.part >= 0 && weight == best.weight;
+    const int64_t more = is_tie ? parts.weight[p] - parts.weight[best.part] : -1;
+    if (more < 0 || (more == 0 && p < best.part)) best = {p, weight};
+  });
   if (best.part < 0) {
     const int32_t p = room.most();
     if (p == parts.part_of(v) || !has_room(p)) return {0, v, -1};

@@ -1,6 +1,6 @@
-// Contraction: every matched pair becomes one node, parallel arcs add up, arcs inside a pair vanish. Coarse nodes are
-// numbered in order of their first fine node, which keeps neighbours close in memory. Chunks of coarse nodes are built
-// independently and joined in order.
+// Contraction: every matched pair becomes one node, parallel arcs add up, arcs inside a pair vanish. Coarse
+// nodes are numbered in order of their first fine node, which keeps neighbours close in memory. Chunks of
+// coarse nodes are built independently and joined in order.
 #include <cstring>
 
 #include "partition.h"

@@ -1,8 +1,8 @@
 // The undirected simple graph that is partitioned, out of any CSR matrix.
 //
-// A matrix that already is one (rows ascending, no diagonal, symmetric) is copied. Any other is transposed twice, which
-// sorts its rows, and then every row is merged with the row of the transpose: row v of the result holds the nodes that
-// v has an arc from or to.
+// A matrix that already is one (rows ascending, no diagonal, symmetric) is copied. Any other is transposed
+// twice, which sorts its rows, and then every row is merged with the row of the transpose: row v of the
+// result holds the nodes that v has an arc from or to.
 #include <cmath>
 
 #include "partition.h"
@@ -74,7 +74,7 @@ Rows transpose(int64_t n, const int64_t* indptr, bool weighted, Node&& node, Wei
   return t;
 }
 
-/** Rows a and b merged: each neighbour once, the node itself left out; call out(v, node, weight of a, of b). */
+/** Rows v of a and b merged, v itself left out: call out(node, weight in a + weight in b) once per neighbour. */
 template <class Out>
 void merge_row(const Rows& a, const Rows& b, int32_t v, bool weighted, Out&& out) {
   int64_t i = a.indptr[v], j = b.indptr[v];
@@ -149,7 +149,7 @@ Graph assemble(int64_t n, const int64_t* indptr, bool weighted, Node&& node, Wei
   const double scale = weighted ? scale_of(arcs, weight) : 1;
   parallel_for(arcs, kGrain, [&](int64_t begin, int64_t end) {
     for (int64_t e = begin; e < end; ++e)
-      g.arcs[e] = {node(e), weighted ? static_cast<int32_t>(std::max(1.0, std::floor(weight(e) * scale + 0.5))) : 1};
+      g.arcs[e] = {node(e), weighted ? std::max(1, static_cast<int32_t>(weight(e) * scale + 0.5)) : 1};
   });
   g.node_weight = Array<int32_t>(n, 1);
   g.weigh();

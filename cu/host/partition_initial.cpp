@@ -1,6 +1,6 @@
-// The first partition: recursive bisection. A bisection coarsens its graph to about a hundred nodes, grows one side from
-// a random node by gain ("greedy graph growing", Karypis and Kumar 1998) several times, refines each, keeps the best and
-// refines it again on every level of the way back.
+// The first partition: recursive bisection. A bisection coarsens its graph to about a hundred nodes, grows
+// one side from a random node by gain ("greedy graph growing", Karypis and Kumar 1998) several times, refines
+// each, keeps the best and refines it again on every level of the way back.
 #include <algorithm>
 
 #include "partition.h"

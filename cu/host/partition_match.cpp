@@ -1,10 +1,12 @@
-// Heavy-edge matching by mutual proposals. Every node proposes to its best free neighbour; pairs that propose to each
-// other merge; the others look on. Since both ends of an edge rate it alike, the best edge left anywhere is always
-// mutual, so the result is the greedy matching over all edges in order of rating, whatever the thread count.
+// Heavy-edge matching by mutual proposals. Every node proposes to its best free neighbour; pairs that propose
+// to each other merge; the others look on. Since both ends of an edge rate it alike, the best edge left
+// anywhere is always mutual, so the result is the greedy matching over all edges in order of rating, whatever
+// the thread count.
 //
-// Rating: weight^2 / (node weight * node weight) ("expansion*2", Holtgrewe, Sanders, Schulz 2010, section 3), ties by a
-// hash of the two ends. On graphs with hubs matching stalls, because many nodes compete for few; then free nodes that
-// favour the same neighbour pair up (two hops apart; LaSalle et al. 2015), and so do free nodes without neighbours.
+// Rating: weight^2 / (node weight * node weight) ("expansion*2", Holtgrewe, Sanders, Schulz 2010, section 3),
+// ties by a hash of the two ends. On graphs with hubs matching stalls, because many nodes compete for few;
+// then free nodes that favour the same neighbour pair up (two hops apart; LaSalle et al. 2015), and so do
+// free nodes without neighbours.
 #include <algorithm>
 
 #include "partition.h"
@@ -12,7 +14,8 @@
 namespace gust::partition {
 namespace {
 
-// Of proposals. More would match the last few per cent too, with neighbours that nobody wanted, which costs cut.
+// Of proposals. More would match the last few per cent too, with neighbours that nobody wanted, which costs
+// cut.
 constexpr int kRounds = 4;
 // Share of nodes left free from which on pairs two hops apart are formed (as METIS).
 constexpr double kTwoHopShare = 0.1;
@@ -59,7 +62,9 @@ void match_two_hop(const Graph& g, const Array<Look>& look, const int32_t* part,
       wishes[i] = {f >= 0 ? f : -1 - (part ? part[u] : 0), u};
     }
   });
-  std::sort(wishes.begin(), wishes.end(), [](Wish a, Wish b) { return a.group != b.group ? a.group < b.group : a.node < b.node; });
+  std::sort(wishes.begin(), wishes.end(), [](Wish a, Wish b) {
+    return a.group != b.group ? a.group < b.group : a.node < b.node;
+  });
   for (size_t i = 0; i + 1 < wishes.size(); ++i) {
     auto [group, u] = wishes[i];
     auto [other, v] = wishes[i + 1];

@@ -1,6 +1,6 @@
-// The whole method (Karypis and Kumar 1998, "Multilevel k-way partitioning scheme for irregular graphs"): coarsen,
-// partition the smallest graph, and refine on every level of the way back. A V-cycle does the same again from the
-// partition at hand, which coarsening then keeps intact, so that the cut never rises.
+// The whole method (Karypis and Kumar 1998, "Multilevel k-way partitioning scheme for irregular graphs"):
+// coarsen, partition the smallest graph, and refine on every level of the way back. A V-cycle does the same
+// again from the partition at hand, which coarsening then keeps intact, so that the cut never rises.
 #include <algorithm>
 
 #include "partition.h"
@@ -20,7 +20,8 @@ void fill_empty(const Graph& graph, int32_t k, int32_t* part) {
   if (empty.empty()) return;
   std::vector<int32_t> nodes(graph.n);
   for (int32_t v = 0; v < graph.n; ++v) nodes[v] = v;
-  std::stable_sort(nodes.begin(), nodes.end(), [&](int32_t a, int32_t b) { return graph.degree(a) < graph.degree(b); });
+  std::stable_sort(nodes.begin(), nodes.end(),
+                   [&](int32_t a, int32_t b) { return graph.degree(a) < graph.degree(b); });
   for (int32_t v : nodes) {
     if (empty.empty()) return;
     if (size[part[v]] < 2) continue;
@@ -41,7 +42,8 @@ void multilevel(const Graph& graph, int32_t k, int64_t max_part, int32_t cycles,
   std::fill(part, part + graph.n, 0);
   if (k <= 1) return;
   const std::vector<int64_t> limits(k, max_part);
-  const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, std::max(kLeastNodes, kNodesPerPart * k)));
+  const int64_t wanted = std::max(kLeastNodes, kNodesPerPart * k);
+  const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, wanted));
   SearchSpace space(graph.n);
   std::vector<int32_t> current(graph.n);
   for (int32_t cycle = 0; cycle <= cycles; ++cycle) {

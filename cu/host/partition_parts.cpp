@@ -1,6 +1,7 @@
-// The parts under improvement. Every node knows the weight of its edges inside its part and, in a list with room for
-// min(degree, k) entries, into each other part next to it; so gains are read off without a look at the neighbours,
-// in O(n + arcs) memory whatever k is. A move updates the lists of the neighbours.
+// The parts under improvement. Every node knows the weight of its edges inside its part and into each other
+// part next to it, so that gains are read off without a look at the neighbours. Nodes of degree k and more
+// have a row of k weights, the others a list of (part, weight) pairs with room for their degree: O(n + arcs)
+// memory whatever k is. A move updates its neighbours.
 #include "partition.h"
 
 namespace gust::partition {
@@ -9,39 +10,81 @@ Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
     : graph(g), k(k_), limits(limits_), weight(k_, 0), nodes_(g.n), part_(part) {
   int64_t room = 0;
   for (int32_t v = 0; v < g.n; ++v) {
-    nodes_[v].begin = room;
-    nodes_[v].part = part[v];
-    room += std::min<int64_t>(g.degree(v), k);
-    weight[part[v]] += g.node_weight[v];
+    Node& x = nodes_[v];
+    const int64_t degree = g.degree(v);
+    x.is_dense = degree >= k;
+    x.begin = room;
+    x.part = part[v];
+    room += x.is_dense ? (k + int64_t{1}) & ~int64_t{1} : 2 * degree;
+    weight[x.part] += g.node_weight[v];
   }
-  links_ = Array<Link>(room);
-  parallel_for(g.n, kGrain, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> position(k, -1);  // of a part in the list of the node at hand
+  links_ = Array<int32_t>(room);
+  cut_ = parallel_sum<int64_t>(g.n, kGrain, [&](int64_t begin, int64_t end) {
+    int64_t outside = 0;
     for (int64_t v = begin; v < end; ++v) {
       Node& x = nodes_[v];
-      Link* list = links_.data() + x.begin;
       x.internal = 0;
       x.count = 0;
-      for (const Arc* a = g.begin(static_cast<int32_t>(v)); a != g.end(static_cast<int32_t>(v)); ++a) {
-        int32_t p = part[a->node];
+      if (x.is_dense) std::fill_n(links_.data() + x.begin, k, 0);
+      const Arc *first = g.arcs.data() + g.indptr[v], *last = g.arcs.data() + g.indptr[v + 1];
+      for (const Arc* a = first; a != last; ++a) {
+        const int32_t p = part[a->node];
         if (p == x.part) {
           x.internal += a->weight;
-        } else if (position[p] >= 0) {
-          list[position[p]].weight += a->weight;
         } else {
-          position[p] = x.count;
-          list[x.count++] = {p, a->weight};
+          connect(x, p, a->weight);
+          outside += a->weight;
         }
       }
-      for (int32_t i = 0; i < x.count; ++i) position[list[i].part] = -1;
     }
-  });
+    return outside;
+  }) / 2;
   for (int32_t v = 0; v < g.n; ++v)
-    if (nodes_[v].count) {
-      enter_boundary(v);
-      for (const Link* l = links_begin(v); l != links_end(v); ++l) cut_ += l->weight;
-    }
-  cut_ /= 2;
+    if (nodes_[v].count > 0) enter_boundary(v);
+}
+
+void Parts::connect(Node& x, int32_t to, int32_t weight) {
+  int32_t* row = links_.data() + x.begin;
+  if (x.is_dense) {
+    x.count += row[to] == 0;
+    row[to] += weight;
+    return;
+  }
+  Link *l = reinterpret_cast<Link*>(row), *end = l + x.count;
+  while (l != end && l->part != to) ++l;
+  if (l != end) {
+    l->weight += weight;
+  } else {
+    *l = {to, weight};
+    ++x.count;
+  }
+}
+
+void Parts::disconnect(Node& x, int32_t from, int32_t weight) {
+  int32_t* row = links_.data() + x.begin;
+  if (x.is_dense) {
+    row[from] -= weight;
+    x.count -= row[from] == 0;
+    return;
+  }
+  Link *list = reinterpret_cast<Link*>(row), *l = list;
+  while (l->part != from) ++l;
+  if ((l->weight -= weight) == 0) *l = list[--x.count];
+}
+
+Link Parts::best_link(int32_t v) const {
+  const Node& x = nodes_[v];
+  const int32_t* row = links_.data() + x.begin;
+  if (x.is_dense) {
+    int32_t most = 0;
+    for (int32_t p = 0; p < k; ++p) most = std::max(most, row[p]);
+    return {static_cast<int32_t>(std::find(row, row + k, most) - row), most};
+  }
+  Link best{-1, -1};
+  each_link(v, [&](int32_t p, int32_t w) {
+    if (w > best.weight || (w == best.weight && p < best.part)) best = {p, w};
+  });
+  return best;
 }
 
 void Parts::enter_boundary(int32_t v) {
@@ -61,41 +104,30 @@ void Parts::move(int32_t v, int32_t to) {
   const int32_t from = x.part, w = graph.node_weight[v];
   weight[from] -= w;
   weight[to] += w;
-  Link* list = links_.data() + x.begin;
-  const bool was = x.count > 0;
-  int32_t i = 0;
-  while (i < x.count && list[i].part != to) ++i;
-  const int32_t inside = i < x.count ? list[i].weight : 0;
+  int32_t inside = 0;
+  each_link(v, [&](int32_t p, int32_t weight) {
+    if (p == to) inside = weight;
+  });
+  const bool was_boundary = x.count > 0;
+  if (inside > 0) disconnect(x, to, inside);
+  if (x.internal > 0) connect(x, from, x.internal);
   cut_ += x.internal - inside;
-  if (i < x.count) list[i] = list[--x.count];
-  if (x.internal > 0) list[x.count++] = {from, x.internal};
   x.internal = inside;
   x.part = part_[v] = to;
-  if (was != (x.count > 0)) was ? leave_boundary(v) : enter_boundary(v);
-  for (const Arc* a = graph.begin(v); a != graph.end(v); ++a) {
+  if (was_boundary != (x.count > 0)) was_boundary ? leave_boundary(v) : enter_boundary(v);
+  // The neighbours lie anywhere: ask for them ahead, first the node, then its links.
+  constexpr int64_t kAhead = 12;
+  const Arc *first = graph.begin(v), *last = graph.end(v);
+  for (const Arc* a = first; a != last; ++a) {
+    if (last - a > kAhead) __builtin_prefetch(&nodes_[a[kAhead].node], 1);
+    if (last - a > kAhead / 2) __builtin_prefetch(links_.data() + nodes_[a[kAhead / 2].node].begin, 1);
     Node& y = nodes_[a->node];
-    Link* links = links_.data() + y.begin;
-    const int32_t before = y.count;
-    if (y.part == from) {
-      y.internal -= a->weight;
-    } else {
-      Link* l = links;
-      while (l->part != from) ++l;
-      if ((l->weight -= a->weight) == 0) *l = links[--y.count];
-    }
-    if (y.part == to) {
-      y.internal += a->weight;
-    } else {
-      Link *l = links, *end = links + y.count;
-      while (l != end && l->part != to) ++l;
-      if (l != end) {
-        l->weight += a->weight;
-      } else {
-        *l = {to, a->weight};
-        ++y.count;
-      }
-    }
-    if (!before != !y.count) before ? leave_boundary(a->node) : enter_boundary(a->node);
+    const bool was = y.count > 0;
+    if (y.part == from) y.internal -= a->weight;
+    else disconnect(y, from, a->weight);
+    if (y.part == to) y.internal += a->weight;
+    else connect(y, to, a->weight);
+    if (was != (y.count > 0)) was ? leave_boundary(a->node) : enter_boundary(a->node);
   }
 }
 

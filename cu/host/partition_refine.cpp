@@ -1,15 +1,16 @@
-// Refinement by rounds of simultaneous moves ("Jet", Gilbert, Madduri, Boman, Rajamanickam 2023; rounds of falling
-// temperature after Krause, Gottesbueren, Maas 2025). A round looks at every boundary node and the other part that it is
-// connected to best, and
+// Refinement by rounds of simultaneous moves ("Jet", Gilbert, Madduri, Boman, Rajamanickam 2023; rounds of
+// falling temperature after Krause, Gottesbueren, Maas 2025). A round looks at every boundary node and the
+// other part that it is connected to best, and
 //
 //   1. takes the nodes that gain by going there, or lose less than temperature * (weight of their edges inside their
 //      part): this is how it climbs hills;
 //   2. of those, keeps the ones that still gain if every neighbour with a better gain has moved before them;
 //   3. moves them all at once, whatever the parts then weigh, and rebalances.
 //
-// A node that moved rests for one round. A temperature ends when `kPatience` rounds have not brought a better state
-// within the limits, and the next one starts from the best state seen, which is also the result. The number of arcs that
-// moves touch is bounded by kBudget passes over the graph, which matters for graphs with hubs alone.
+// A node that moved rests for one round. A temperature ends when `kPatience` rounds have not brought a better
+// state within the limits, and the next one starts from the best state seen, which is also the result. The
+// number of arcs that moves touch is bounded by kBudget passes over the graph, which matters for graphs with
+// hubs alone.
 #include "partition.h"
 
 namespace gust::partition {
@@ -18,7 +19,7 @@ namespace {
 constexpr double kTemperatures[] = {0.75, 0.375, 0};
 constexpr int kPatience = 4;
 constexpr double kLeastGain = 0.001;  // of the cut, to count as progress
-constexpr int64_t kBudget = 2, kLeastBudget = 10000;
+constexpr int64_t kBudget = 4, kLeastBudget = 10000;
 constexpr int64_t kCandidateGrain = 4096;
 
 /** A node that may move: to the part where it gains most (or loses least), whatever that part weighs. */
@@ -32,9 +33,7 @@ bool is_before(const Candidate& a, const Candidate& b) {
 }
 
 Candidate best_of(const Parts& parts, int32_t v) {
-  Link best{-1, -1};
-  for (const Link *l = parts.links_begin(v), *end = parts.links_end(v); l != end; ++l)
-    if (l->weight > best.weight || (l->weight == best.weight && l->part < best.part)) best = *l;
+  const Link best = parts.best_link(v);
   return {v, best.part, best.weight - parts.internal(v)};
 }
 
