@@ -28,12 +28,14 @@ export function readPasses(data: NativeArray<"U8">, bytesPerWorker: number, pass
  * Read whole rows of a table in the order of `indices`, `passes` times.
  *
  * @param indices  row numbers; the caller knows that they are rows of the table.
- * @param ahead  rows to prefetch, 0 = none.
+ * @param piece  bytes of a row that are read at once: runs of rows are read piece by piece.
+ * @param ahead  rows to prefetch a piece of, 0 = none.
  */
 export function gatherRows(
   indices: NativeArray<"I32"> | NativeArray<"I64">,
   table: NativeArray<"U8">,
   rowBytes: number,
+  piece: number,
   ahead: number,
   passes: number,
 ): void {
@@ -45,6 +47,7 @@ export function gatherRows(
     indices.length,
     table.address,
     rowBytes,
+    piece,
     ahead,
     passes,
     unused,

@@ -42,24 +42,27 @@ export function arithmeticLimit(): Limit {
   return { flops: multiplyAdd(rounds), run: (repeat) => void multiplyAdd(rounds * repeat) };
 }
 
-/** Cache lines of rows that are on their way; the best of these is the limit. */
+/** Ways to read rows; the fastest is the limit. Cache lines that are on their way, and bytes that are read at once. */
 const LINES_AHEAD = [0, 16, 32, 64, 128];
+const PIECES = [512, Infinity];
 
 /**
  * Reading the rows that a sparse product with `csr` reads, whole and in the same order, and nothing else: no product
  * on this machine is faster.
  */
 export function rowGatherLimit({ indices, numCols }: Csr, rowBytes: number): Limit {
-  const table = NativeArray.allocate("U8", numCols * rowBytes + 64);
+  const table = NativeArray.allocate("U8", numCols * rowBytes);
   touch(table);
-  const gather = (ahead: number): Subject => ({
-    run: (repeat) => gatherRows(indices, table, rowBytes, ahead, repeat),
+  const pieces = [...new Set(PIECES.map((piece) => Math.min(piece, rowBytes)))];
+  const ways = pieces.flatMap((piece) => {
+    const rows = new Set(LINES_AHEAD.map((lines) => Math.round(lines * 64 / piece)));
+    return [...rows].map((ahead): Subject => ({
+      run: (repeat) => gatherRows(indices, table, rowBytes, piece, ahead, repeat),
+    }));
   });
-  const candidates = [...new Set(LINES_AHEAD.map((lines) => Math.round(lines * 64 / rowBytes)))];
-  const stats = measure(candidates.map(gather), 3);
-  const times = candidates.map((ahead, i) => ({ ahead, ms: stats[i]!.minMs }));
-  const fastest = times.toSorted((a, b) => a.ms - b.ms)[0]!;
-  return { ...gather(fastest.ahead), bytes: indices.length * rowBytes };
+  const stats = measure(ways, 3);
+  const fastest = ways.map((way, i) => ({ way, ms: stats[i]!.minMs })).toSorted((a, b) => a.ms - b.ms)[0]!;
+  return { run: fastest.way.run, bytes: indices.length * rowBytes };
 }
 
 /** Fresh pages are all one page of zeros until they are written. */

@@ -20,12 +20,15 @@ static uint64_t fold(Words sum) {
   return total;
 }
 
-/** Rows of V vectors, the last of which may overlap the one before; V = 0: as many as there are. */
+/**
+ * The first `piece` bytes of rows: V vectors, of which the last may overlap the one before; V = 0: as many as
+ * it takes.
+ */
 template <int V, class I>
 static uint64_t gather_vectors(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                               int64_t row_bytes, int64_t ahead) {
+                               int64_t row_bytes, int64_t piece, int64_t ahead) {
   Words sum[4] = {};
-  const int64_t vectors = V ? V : (row_bytes + kBytes - 1) / kBytes;
+  const int64_t vectors = V ? V : (piece + kBytes - 1) / kBytes;
   for (int64_t i = begin; i < end; ++i) {
     if (ahead) {
       const char* next = table + static_cast<int64_t>(indices[std::min(i + ahead, last)]) * row_bytes;
@@ -34,15 +37,15 @@ static uint64_t gather_vectors(const I* indices, int64_t begin, int64_t end, int
     const char* row = table + static_cast<int64_t>(indices[i]) * row_bytes;
 #pragma GCC unroll 16
     for (int64_t v = 0; v + 1 < vectors; ++v) sum[v % 4] += read_words(row + v * kBytes);
-    sum[3] += read_words(row + row_bytes - kBytes);
+    sum[3] += read_words(row + piece - kBytes);
   }
   return fold(sum[0] + sum[1] + sum[2] + sum[3]);
 }
 
-/** Rows of one to two words W, shorter than a vector: two loads, which may overlap. */
+/** Pieces of one to two words W, shorter than a vector: two loads, which may overlap. */
 template <class W, class I>
 static uint64_t gather_short(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                             int64_t row_bytes, int64_t ahead) {
+                             int64_t row_bytes, int64_t piece, int64_t ahead) {
   W sum[2] = {};
   for (int64_t i = begin; i < end; ++i) {
     const int64_t next = static_cast<int64_t>(indices[std::min(i + ahead, last)]);
@@ -50,7 +53,7 @@ static uint64_t gather_short(const I* indices, int64_t begin, int64_t end, int64
     const char* row = table + static_cast<int64_t>(indices[i]) * row_bytes;
     W words[2];
     std::memcpy(&words[0], row, sizeof(W));
-    std::memcpy(&words[1], row + row_bytes - sizeof(W), sizeof(W));
+    std::memcpy(&words[1], row + piece - sizeof(W), sizeof(W));
     for (int k = 0; k < 2; ++k) sum[k] += words[k];
   }
   uint64_t parts[2 * sizeof(W) / 8 + 1] = {};
@@ -62,27 +65,27 @@ static uint64_t gather_short(const I* indices, int64_t begin, int64_t end, int64
 
 template <class I>
 static uint64_t gather(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                       int64_t row_bytes, int64_t ahead) {
-  if (row_bytes < kBytes) {
+                       int64_t row_bytes, int64_t piece, int64_t ahead) {
+  if (piece < kBytes) {
     auto short_rows = [&](auto word) {
-      return gather_short<decltype(word)>(indices, begin, end, last, table, row_bytes, ahead);
+      return gather_short<decltype(word)>(indices, begin, end, last, table, row_bytes, piece, ahead);
     };
-    if (row_bytes >= 32) return short_rows(Bytes32{});
-    if (row_bytes >= 16) return short_rows(Bytes16{});
-    if (row_bytes >= 8) return short_rows(uint64_t{});
-    if (row_bytes >= 4) return short_rows(uint32_t{});
-    return row_bytes >= 2 ? short_rows(uint16_t{}) : short_rows(uint8_t{});
+    if (piece >= 32) return short_rows(Bytes32{});
+    if (piece >= 16) return short_rows(Bytes16{});
+    if (piece >= 8) return short_rows(uint64_t{});
+    if (piece >= 4) return short_rows(uint32_t{});
+    return piece >= 2 ? short_rows(uint16_t{}) : short_rows(uint8_t{});
   }
-  switch ((row_bytes + kBytes - 1) / kBytes) {
-    case 1: return gather_vectors<1>(indices, begin, end, last, table, row_bytes, ahead);
-    case 2: return gather_vectors<2>(indices, begin, end, last, table, row_bytes, ahead);
-    case 3: return gather_vectors<3>(indices, begin, end, last, table, row_bytes, ahead);
-    case 4: return gather_vectors<4>(indices, begin, end, last, table, row_bytes, ahead);
-    case 6: return gather_vectors<6>(indices, begin, end, last, table, row_bytes, ahead);
-    case 8: return gather_vectors<8>(indices, begin, end, last, table, row_bytes, ahead);
-    case 16: return gather_vectors<16>(indices, begin, end, last, table, row_bytes, ahead);
+  switch ((piece + kBytes - 1) / kBytes) {
+    case 1: return gather_vectors<1>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 2: return gather_vectors<2>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 3: return gather_vectors<3>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 4: return gather_vectors<4>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 6: return gather_vectors<6>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 8: return gather_vectors<8>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 16: return gather_vectors<16>(indices, begin, end, last, table, row_bytes, piece, ahead);
   }
-  return gather_vectors<0>(indices, begin, end, last, table, row_bytes, ahead);
+  return gather_vectors<0>(indices, begin, end, last, table, row_bytes, piece, ahead);
 }
 
 /** Read size bytes (a multiple of 512) in order. */

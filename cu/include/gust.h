@@ -383,10 +383,12 @@ GUST_API int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t co
 /** Every worker w reads bytes w * size .. (w + 1) * size - 1 of data `passes` times; size is a multiple of 512.
  *  out[0] = their sum as 64-bit words. */
 GUST_API int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* out);
-/** Read rows indices[0 .. count-1] of a table whole, in order, prefetching `ahead` rows (0 = none), `passes` times.
- *  out[0] is a function of what was read. */
+/** Read rows indices[0 .. count-1] of a table whole, in order, `passes` times: runs of rows that fit a cache, piece
+ *  by piece of `piece` bytes, prefetching the pieces of `ahead` rows (0 = none). out[0] is a function of what was
+ *  read. */
 GUST_API int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table,
-                                      int64_t row_bytes, int64_t ahead, int64_t passes, int64_t* out);
+                                      int64_t row_bytes, int64_t piece, int64_t ahead, int64_t passes,
+                                      int64_t* out);
 /** float32 multiply-adds in registers, on every worker: out[0] = floating-point operations done. */
 GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
 
