@@ -2,9 +2,9 @@
 import process from "node:process";
 import { z } from "zod";
 import { GustError } from "../core/errors.ts";
-import { type Imported, importGraph, openSource, reportJson } from "../core/readers/import.ts";
+import { type Imported, importGraph, reportJson, sourceDigest } from "../core/readers/import.ts";
+import { InputSet } from "../core/readers/input.ts";
 import { detectReader, readers } from "../core/readers/mod.ts";
-import { hashOf } from "../ffi/native_files.ts";
 import { withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 
@@ -84,7 +84,7 @@ const self = { name: "import", writesDocument: true } as const;
 export const command = defineCommand({
   ...self,
   summary: "read a graph in a common format and write a graph document",
-  operands: "[file]",
+  operands: "[file|folder...]",
   options,
   details: `Formats (told by content; gzip and zstd are unpacked; - or no operand reads standard input):
 ${[...readers].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
@@ -97,30 +97,31 @@ Examples:
   gust import edges.txt.gz --index-base 1 --symmetrize --remove-self-loops -o roads.graph.safetensors
   zcat edges.csv.gz | gust import - --ids string | gust inspect`,
   run(inputs, o, common) {
-    const path = inputs[0] === undefined || inputs[0] === "-" ? null : inputs[0];
-    if (path === null && process.stdin.isTTY) {
+    if ((inputs.length === 0 || inputs[0] === "-") && process.stdin.isTTY) {
       throw new GustError(
         "missing",
-        "No input: expected a file, or data on standard input",
+        "No input: expected a file or a folder, or data on standard input",
         "gust import --help",
       );
     }
-    return withIo(self, inputs, common, (io) => {
-      const source = openSource(path);
-      const reader = o.format === "auto" ? detectReader(source) : readers.get(o.format);
+    // What was read is known only afterwards: operands may be folders.
+    return withIo(self, [], common, (io) => {
+      const input = InputSet.open(inputs);
+      const reader = o.format === "auto" ? detectReader(input) : readers.get(o.format);
       const imported = importGraph(
-        source,
+        input,
         reader,
         o as Options & { indexBase?: 0 | 1 },
         entryParams(readers, reader, o),
       );
+      io.alsoRead.push(...imported.files.flatMap(({ path }) => path ?? []));
       const { meta, tensors, report, notes, changes, found } = imported;
-      const digestOfSource = Buffer.from(hashOf(source.bytes())).toString("hex");
-      const provenance = io.provenance(provenanceParams(o, reader.name, found, digestOfSource), []);
+      const digestOfFiles = sourceDigest(imported.files);
+      const provenance = io.provenance(provenanceParams(o, reader.name, found, digestOfFiles), []);
       const digest = io.write({ kind: "graph", meta: { ...meta }, tensors, provenance });
       for (const line of [...notes, ...changes]) io.warn(line);
       io.say(
-        `gust import: ${source.label}: ${reader.name}, ${summary(imported)}, digest ${digest.slice(0, 12)}`,
+        `gust import: ${input.label}: ${reader.name}, ${summary(imported)}, digest ${digest.slice(0, 12)}`,
       );
       io.json({
         format: reader.name,

@@ -17,7 +17,7 @@ import type { NewTensor } from "../format/document.ts";
 import type { RawGraph } from "../readers/reader.ts";
 import { type Csr, indexDType, nnz } from "./csr.ts";
 import type { GraphMeta } from "./graph.ts";
-import { keepNodes, nodeTensors } from "./node_data.ts";
+import { graphTensors, keepNodes, nodeTensors } from "./node_data.ts";
 
 /** The changes to make. */
 export interface BuildRequest {
@@ -71,13 +71,27 @@ function checkRequest(r: BuildRequest): void {
   if (r.removeSelfLoops && r.selfLoops) contradict("--remove-self-loops", "--self-loops");
 }
 
-function numNodesOf(raw: RawGraph, label: string): number {
+/** Refuse changes that would break what belongs together. */
+function checkFits(raw: RawGraph, r: BuildRequest): void {
+  const refuse = (option: string, why: string) => {
+    throw new GustError("usage", `${option} does not apply: ${why}`);
+  };
+  if (r.largestComponent) {
+    if (raw.graphs) refuse("--largest-component", "a data set of many graphs has a component per graph");
+    if (raw.links) refuse("--largest-component", "the stored links would lose their nodes");
+    if (raw.extra?.length) {
+      refuse("--largest-component", "the input has tables of its own that count all nodes");
+    }
+  }
+}
+
+function numNodesOf(edges: EdgeList, raw: RawGraph, label: string): number {
   if (raw.numNodes !== null) return raw.numNodes;
-  const numNodes = raw.edges.maxId + 1;
-  if (numNodes > SPARSE_NODES && numNodes > NODES_PER_EDGE * raw.edges.count) {
+  const numNodes = edges.maxId + 1;
+  if (numNodes > SPARSE_NODES && numNodes > NODES_PER_EDGE * edges.count) {
     throw new GustError(
       "data",
-      `${label}: the largest node id is ${raw.edges.maxId}, but there are only ${raw.edges.count} edges: an index of ${numNodes} nodes`,
+      `${label}: the largest node id is ${edges.maxId}, but there are only ${edges.count} edges: an index of ${numNodes} nodes`,
       "--relabel numbers the ids that occur; --num-nodes N says that there are that many",
     );
   }
@@ -115,11 +129,13 @@ function checkSymmetric(csr: Csr, base: number, label: string): void {
  */
 export function buildGraph(raw: RawGraph, request: BuildRequest, label: string): BuiltGraph {
   checkRequest(request);
+  checkFits(raw, request);
   const { edges } = raw;
+  if (!edges) throw new Error("a graph without edges and types");
   let nodes = { ...raw, numNodes: 0, nodeIds: null as NativeArray<"I64"> | null };
   const arcsRead = edges.count;
   nodes.nodeIds = request.relabel ? relabel(edges, raw) : null;
-  nodes.numNodes = request.relabel && raw.numNodes === null ? edges.maxId + 1 : numNodesOf(raw, label);
+  nodes.numNodes = request.relabel && raw.numNodes === null ? edges.maxId + 1 : numNodesOf(edges, raw, label);
 
   const mirrors = request.symmetrize || raw.isUndirected;
   const built: Built = edges.build(nodes.numNodes, nodes.numNodes, {
@@ -143,18 +159,20 @@ export function buildGraph(raw: RawGraph, request: BuildRequest, label: string):
     }
   }
   const isSymmetric = mirrors || raw.symmetricFrom !== undefined || findAsymmetry(csr) === null;
-  const { numNodes, features, labels, classNames } = nodes;
+  const { numNodes, features, labels, classNames, graphs } = nodes;
+  const numClasses = labels?.numClasses ?? graphs?.numClasses ?? 0;
   return {
     meta: {
       num_nodes: numNodes,
       num_edges: nnz(csr),
       directed: request.directed === true || !isSymmetric,
       num_features: features?.numFeatures ?? 0,
-      num_classes: labels?.numClasses ?? 0,
+      num_classes: numClasses,
       row_order: "index",
       ...(labels?.kind === "multi" ? { multi_label: true } : {}),
-      ...(classNames && labels ? { class_names: classNames } : {}),
+      ...(classNames && numClasses ? { class_names: classNames } : {}),
       self_loops: selfLoops,
+      ...raw.meta,
     },
     tensors: [
       { name: "indptr", dtype: "I64", shape: [numNodes + 1], data: csr.indptr },
@@ -168,6 +186,7 @@ export function buildGraph(raw: RawGraph, request: BuildRequest, label: string):
         ? [{ name: "edge_weight", dtype: csr.values.dtype, shape: [nnz(csr)], data: csr.values }]
         : []),
       ...nodeTensors(nodes),
+      ...graphTensors(nodes),
     ],
     report: {
       arcsRead,

@@ -17,7 +17,7 @@ type Rows = NativeArray<"I64">;
  * Everything that belongs to a node goes with it, its original id too.
  */
 export function keepNodes(csr: Csr, nodes: NodeData, rows: Rows, map: Rows): { csr: Csr; nodes: NodeData } {
-  const { features, labels, splits, nodeNames, nodeWeight, nodeSize, nodeIds } = nodes;
+  const { features, labels, splits, nodeNames, nodeWeight, nodeSize, nodeIds, target, pos, nodeTime } = nodes;
   return {
     csr: selectCsrRows(csr, rows, map, rows.length),
     nodes: {
@@ -41,9 +41,16 @@ export function keepNodes(csr: Csr, nodes: NodeData, rows: Rows, map: Rows): { c
       nodeWeight: nodeWeight &&
         { ...nodeWeight, array: selectRows(nodeWeight.array, nodeWeight.columns, rows) },
       nodeSize: nodeSize && selectRows(nodeSize, 1, rows),
+      target: target && { ...target, array: selectReals(target.array, target.columns, rows) },
+      pos: pos && selectReals(pos, 3, rows),
+      nodeTime: nodeTime && selectRows<"I64" | "F64">(nodeTime, 1, rows) as RawGraph["nodeTime"],
     },
   };
 }
+
+type Reals = NativeArray<"F32"> | NativeArray<"F64">;
+const selectReals = (array: Reals, columns: number, rows: Rows): Reals =>
+  selectRows<"F32" | "F64">(array, columns, rows) as Reals;
 
 function keepSplit(split: RawSplit, rows: Rows, map: Rows): RawSplit {
   if (split.kind === "list") {
@@ -78,6 +85,7 @@ function keepNames(
 /** The tensors of a graph document that belong to its nodes. */
 export function nodeTensors(nodes: NodeData): NewTensor[] {
   const { numNodes: n, features, labels, splits, nodeNames, nodeWeight, nodeSize, nodeIds } = nodes;
+  const { target, pos, nodeTime } = nodes;
   const tensors: NewTensor[] = [];
   const add = (name: string, data: NativeArray, ...shape: number[]) =>
     tensors.push({ name, dtype: data.dtype, shape, data });
@@ -105,5 +113,36 @@ export function nodeTensors(nodes: NodeData): NewTensor[] {
     add("node_weight", nodeWeight.array, ...(nodeWeight.columns === 1 ? [n] : [n, nodeWeight.columns]));
   }
   if (nodeSize) add("extra/node_size", nodeSize, n);
+  if (target) add("target", target.array, n, ...columnsOf(target));
+  if (pos) add("pos", pos, n, 3);
+  if (nodeTime) add("node_time", nodeTime, n);
   return tensors;
+}
+
+/** One column is no dimension. */
+const columnsOf = ({ columns }: { readonly columns: number }) => columns === 1 ? [] : [columns];
+
+/** The tensors of a graph document that belong to the data set: its graphs, its links, and what is kept as it is. */
+export function graphTensors({ graphs, links, extra }: NodeData): NewTensor[] {
+  const tensors: NewTensor[] = [];
+  const add = (name: string, data: NativeArray, ...shape: number[]) =>
+    tensors.push({ name, dtype: data.dtype, shape, data });
+  if (graphs) {
+    const { ptr, label, target, cell, folds } = graphs, count = ptr.length - 1;
+    add("graph_ptr", ptr, count + 1);
+    if (label) add("graph_label", label, count);
+    if (target) add("graph_target", target.array, count, ...columnsOf(target));
+    if (cell) add("graph_cell", cell, count, 3, 3);
+    for (const name of splitNames) {
+      const fold = folds?.[name];
+      if (fold) add(`fold.${name}`, fold.array, fold.count, count);
+    }
+  }
+  for (const name of splitNames) {
+    const link = links?.[name];
+    if (!link) continue;
+    add(`link.${name}`, link.pairs, link.pairs.length / 2, 2);
+    if (link.types) add(`link_type.${name}`, link.types, link.types.length);
+  }
+  return [...tensors, ...extra ?? []];
 }

@@ -10,7 +10,7 @@ import { EdgeList } from "../../ffi/native_build.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 import { dialectOf, look, params } from "./edgelist_look.ts";
-import { parsing, type RawGraph, type Reader, type ReadOptions } from "./reader.ts";
+import { fileReader, parsing, type RawGraph, type ReadOptions } from "./reader.ts";
 import { isText } from "./text.ts";
 
 function read(source: Source, options: ReadOptions, given: Record<string, unknown>): RawGraph {
@@ -57,11 +57,11 @@ function read(source: Source, options: ReadOptions, given: Record<string, unknow
   };
 }
 
-export const edgelist: Reader = {
+export const edgelist = fileReader({
   name: "edgelist",
   summary: "edge list: source, target and optional weight per line, blanks or CSV or TSV",
   source: "SNAP, KONECT and spreadsheet exports",
   params,
   sniff: isText,
   read,
-};
+});

@@ -1,6 +1,6 @@
 /** Reading a foreign file and building the graph document it stands for. */
-import { NativeError } from "../../ffi/native.ts";
-import { Source } from "../../ffi/native_source.ts";
+import { NativeArray } from "../../ffi/native.ts";
+import { hashOf } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
 import {
   buildGraph,
@@ -9,18 +9,8 @@ import {
   type BuiltGraph,
   describeChanges,
 } from "../graph/build.ts";
+import type { InputFile, InputSet } from "./input.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
-
-/** Open a file, or standard input for null. @throws {GustError} (io, data) naming it. */
-export function openSource(path: string | null): Source {
-  const label = path === null ? "standard input" : `"${path}"`;
-  try {
-    return Source.open(path);
-  } catch (error) {
-    if (!(error instanceof NativeError)) throw error;
-    throw new GustError(error.code === "data" ? "data" : "io", `Cannot read ${label}: ${error.message}`);
-  }
-}
 
 export interface Imported extends BuiltGraph {
   /** Lines for a person: what was found out or left out on reading. */
@@ -29,16 +19,18 @@ export interface Imported extends BuiltGraph {
   readonly changes: readonly string[];
   /** What was found out and matters to the result: for the provenance. */
   readonly found: Readonly<Record<string, unknown>>;
+  /** The files that were read, sorted by name. */
+  readonly files: readonly InputFile[];
 }
 
 /**
- * Read a source by a reader and build the graph.
+ * Read an input by a reader and build the graph.
  *
  * @param params  the reader's own options.
  * @throws {GustError} (data) naming the place in the input, (usage) for options that do not fit it.
  */
 export function importGraph(
-  source: Source,
+  input: InputSet,
   reader: Reader,
   options: ReadOptions & BuildRequest,
   params: Record<string, unknown> = {},
@@ -49,16 +41,18 @@ export function importGraph(
       "--relabel and --num-nodes contradict each other: the ids that occur are the nodes",
     );
   }
-  const raw = reader.read(source, options, params);
+  input.forget();
+  const raw = reader.read(input, options, params);
   if (options.numNodes !== undefined && raw.numNodes !== options.numNodes) {
     throw new GustError(
       "data",
-      `${source.label} has ${raw.numNodes} nodes, but --num-nodes says ${options.numNodes}`,
+      `${input.label} has ${raw.numNodes} nodes, but --num-nodes says ${options.numNodes}`,
     );
   }
-  const built = buildGraph(raw, options, source.label);
-  const { edges } = raw;
-  const left = [[edges.comments, "comment"], [edges.blanks, "blank"]] as const;
+  const built = buildGraph(raw, options, input.label);
+  const lists = [raw.edges, ...raw.typed?.relations.map(({ edges }) => edges) ?? []];
+  const total = (of: "comments" | "blanks") => lists.reduce((sum, edges) => sum + (edges?.[of] ?? 0), 0);
+  const left = [[total("comments"), "comment"], [total("blanks"), "blank"]] as const;
   const lines = left.filter(([count]) => count > 0).map(([count, what]) =>
     `left out ${count} ${what} line${count === 1 ? "" : "s"}`
   );
@@ -67,7 +61,20 @@ export function importGraph(
     notes: [...raw.notes, ...lines],
     changes: describeChanges(built.report, raw.isUndirected),
     found: raw.found ?? {},
+    files: input.used,
   };
+}
+
+/**
+ * What was read, for the provenance: the hash of the unpacked bytes of one file; of several, the hash of their names
+ * and hashes in the order of the names. 32 hexadecimal digits.
+ */
+export function sourceDigest(files: readonly InputFile[]): string {
+  const hex = (hash: Uint8Array) => Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const hashes = files.map(({ source }) => hex(hashOf(source.bytes())));
+  if (hashes.length === 1) return hashes[0]!;
+  const list = files.map(({ name }, i) => `${name}\0${hashes[i]}\n`).join("");
+  return hex(hashOf(NativeArray.from<"U8">(new TextEncoder().encode(list))));
 }
 
 /** The report in the spelling of JSON results. */

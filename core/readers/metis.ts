@@ -8,7 +8,7 @@
 import { NativeArray } from "../../ffi/native.ts";
 import { EdgeList } from "../../ffi/native_build.ts";
 import { type Source, textShape } from "../../ffi/native_source.ts";
-import { parsing, type RawGraph, type Reader, type ReadOptions, textError } from "./reader.ts";
+import { fileReader, parsing, type RawGraph, type ReadOptions, textError } from "./reader.ts";
 import { headLines, integer, isText, type Line, words } from "./text.ts";
 
 interface Header {
@@ -132,10 +132,10 @@ function read(source: Source, options: ReadOptions): RawGraph {
   };
 }
 
-export const metis: Reader = {
+export const metis = fileReader({
   name: "metis",
   summary: "METIS .graph file, with vertex and edge weights",
   source: "Karypis and Kumar, METIS 5.1 manual, section 4.1.1",
   sniff,
   read,
-};
+});

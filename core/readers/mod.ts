@@ -1,8 +1,8 @@
 /** The formats that `gust import` reads, and how one is told from another: by content, never by name. */
-import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 import { registry } from "../registry.ts";
 import { edgelist } from "./edgelist.ts";
+import type { InputSet } from "./input.ts";
 import { metis } from "./metis.ts";
 import { mtx } from "./mtx.ts";
 import { npz } from "./npz.ts";
@@ -15,8 +15,19 @@ export const readers = registry<Reader>("format", [npz, mtx, metis, edgelist]);
  * The reader whose format the input has.
  * @throws {GustError} (data) if it is none of them.
  */
-export function detectReader(source: Source): Reader {
-  for (const reader of readers) if (reader.sniff(source)) return reader;
+export function detectReader(input: InputSet): Reader {
+  for (const reader of readers) if (reader.sniff(input)) return reader;
+  const expected = `expected one of ${readers.names.join(", ")}`;
+  if (!input.single) {
+    const shown = input.files.slice(0, 3).map(({ name }) => `"${name}"`).join(", ");
+    const more = input.files.length > 3 ? `, ... (${input.files.length} files)` : "";
+    throw new GustError(
+      "data",
+      `${input.label}: no format that gust knows has the files ${shown}${more}, ${expected}`,
+      "--format forces one",
+    );
+  }
+  const { source } = input.single;
   if (source.sizeBytes === 0) {
     throw new GustError(
       "data",
@@ -35,8 +46,6 @@ export function detectReader(source: Source): Reader {
   const bytes = Array.from(head, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   throw new GustError(
     "data",
-    `${source.label} has no format that gust knows: it begins with ${bytes}, expected one of ${
-      readers.names.join(", ")
-    }`,
+    `${source.label} has no format that gust knows: it begins with ${bytes}, ${expected}`,
   );
 }

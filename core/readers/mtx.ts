@@ -8,7 +8,7 @@
  */
 import { EdgeList } from "../../ffi/native_build.ts";
 import type { Source } from "../../ffi/native_source.ts";
-import { parsing, type RawGraph, type Reader, type ReadOptions, textError } from "./reader.ts";
+import { fileReader, parsing, type RawGraph, type ReadOptions, textError } from "./reader.ts";
 import { headLines, integer, type Line, words } from "./text.ts";
 
 const BANNER = "%%MatrixMarket";
@@ -108,11 +108,11 @@ function read(source: Source, options: ReadOptions): RawGraph {
   };
 }
 
-export const mtx: Reader = {
+export const mtx = fileReader({
   name: "mtx",
   summary: "Matrix Market coordinate file (real, integer or pattern; general or symmetric)",
   source: "Boisvert, Pozo, Remington 1996, NISTIR 5935",
   sniff: (source) =>
     new TextDecoder("latin1").decode(source.head(BANNER.length)).toLowerCase() === BANNER.toLowerCase(),
   read,
-};
+});

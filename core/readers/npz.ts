@@ -18,7 +18,7 @@ import { GustError } from "../errors.ts";
 import { splitNames } from "../graph/graph.ts";
 import { Arrays } from "./npz_arrays.ts";
 import { readFeatures, readLabels, readSplits } from "./npz_nodes.ts";
-import { dataError, type RawGraph, type Reader, type ReadOptions } from "./reader.ts";
+import { dataError, fileReader, type RawGraph, type ReadOptions } from "./reader.ts";
 
 /** How the parts of the CSR matrix `adj` may be called. */
 const SPELLINGS = ["adj_", "adj_matrix.", "adj_matrix_"];
@@ -136,7 +136,7 @@ function read(source: Source, options: ReadOptions): RawGraph {
   );
 }
 
-export const npz: Reader = {
+export const npz = fileReader({
   name: "npz",
   summary: "NumPy archive: CSR adjacency (adj_*, attr_*, labels) or edges with node_features and masks",
   source: "Shchur et al. 2018, arXiv:1811.05868; Platonov et al. 2023, arXiv:2302.11640",
@@ -145,4 +145,4 @@ export const npz: Reader = {
     return p === 0x50 && k === 0x4b && ((a === 3 && b === 4) || (a === 5 && b === 6));
   },
   read,
-};
+});

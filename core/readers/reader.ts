@@ -4,9 +4,11 @@ import { type NativeArray, NativeError } from "../../ffi/native.ts";
 import type { EdgeList } from "../../ffi/native_build.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
+import type { NewTensor } from "../format/document.ts";
 import type { Csr } from "../graph/csr.ts";
 import type { SplitName } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
+import type { InputSet } from "./input.ts";
 
 /** What the user said about the input. */
 export interface ReadOptions {
@@ -35,9 +37,76 @@ export type RawSplit =
   | { readonly kind: "masks"; readonly count: number; readonly array: NativeArray<"BOOL"> }
   | { readonly kind: "list"; readonly nodes: BigInt64Array };
 
+/** Columns of listed edges, in their order: finite, one row per edge. */
+export interface EdgeColumns {
+  readonly time?: NativeArray<"I64"> | NativeArray<"F64">;
+  /** From 0. */
+  readonly type?: NativeArray<"I32">;
+  /** Row-major. */
+  readonly feat?: { readonly columns: number; readonly array: NativeArray<"F32"> };
+}
+
+/** Real numbers to predict, row-major. */
+export interface RawTarget {
+  readonly columns: number;
+  readonly array: NativeArray<"F32"> | NativeArray<"F64">;
+}
+
+/** A data set of many graphs, joined without arcs between them: the nodes of a graph are consecutive. */
+export interface RawGraphs {
+  /** (graphs + 1) */
+  readonly ptr: NativeArray<"I64">;
+  /** A class per graph, -1 = none. */
+  readonly label?: NativeArray<"I32">;
+  readonly numClasses?: number;
+  readonly target?: RawTarget;
+  /** (graphs, 3, 3) row-major: the vectors that a periodic cell repeats along. */
+  readonly cell?: NativeArray<"F32"> | NativeArray<"F64">;
+  /** (count, graphs) row-major. */
+  readonly folds?: Partial<
+    Record<SplitName, { readonly count: number; readonly array: NativeArray<"BOOL"> }>
+  >;
+}
+
+/** Pairs of nodes to predict links for: (m, 2) source, target. */
+export interface RawLinks {
+  readonly pairs: NativeArray<"I64">;
+  readonly types?: NativeArray<"I32">;
+}
+
+/** Edges between nodes of two types; ids count inside their type. */
+export interface RawRelation {
+  readonly name: string;
+  readonly src: string;
+  readonly dst: string;
+  readonly edges: EdgeList;
+  readonly isWeighted?: boolean;
+  readonly columns?: EdgeColumns;
+}
+
+/** Typed nodes and relations. Nodes of a type are consecutive, in the order of the types. */
+export interface RawTyped {
+  readonly nodeTypes: readonly string[];
+  readonly nodeCounts: readonly number[];
+  readonly relations: readonly RawRelation[];
+  /** By node type. */
+  readonly features?: Readonly<Record<string, RawFeatures>>;
+  readonly labels?: Readonly<Record<string, RawLabels & { readonly kind: "single" }>>;
+}
+
 /** A graph as a file tells it: checked, ids from 0, nothing changed yet. */
 export interface RawGraph {
-  readonly edges: EdgeList;
+  /** Absent where `typed` holds them. */
+  readonly edges?: EdgeList;
+  /** A graph with any of them keeps parallel arcs. */
+  readonly edgeColumns?: EdgeColumns;
+  /** What the numbers of edgeColumns.type mean. */
+  readonly edgeTypeNames?: readonly string[];
+  /** time: rows sorted by edgeColumns.time, equal times in the order of the list. @default {"index"} */
+  readonly rowOrder?: "index" | "time";
+  readonly graphs?: RawGraphs;
+  readonly links?: Partial<Record<SplitName, RawLinks>>;
+  readonly typed?: RawTyped;
   /** As the file states it; null: largest id + 1. */
   readonly numNodes: number | null;
   /** Each edge stands for both directions. */
@@ -55,6 +124,15 @@ export interface RawGraph {
   /** (n, columns) row-major. */
   readonly nodeWeight?: { readonly columns: number; readonly array: NativeArray<"I64"> };
   readonly nodeSize?: NativeArray<"I64">;
+  /** Per node. */
+  readonly target?: RawTarget;
+  /** (n, 3) row-major. */
+  readonly pos?: NativeArray<"F32"> | NativeArray<"F64">;
+  readonly nodeTime?: NativeArray<"I64"> | NativeArray<"F64">;
+  /** Tensors to keep as they are, named extra/... */
+  readonly extra?: readonly NewTensor[];
+  /** More metadata of the graph. */
+  readonly meta?: Readonly<Record<string, unknown>>;
   /** What was found out or left out: lines for a person. */
   readonly notes: readonly string[];
   /** What was found out and matters to the result: for the provenance. */
@@ -62,10 +140,35 @@ export interface RawGraph {
 }
 
 export interface Reader extends Entry {
-  /** Whether the input looks like this format, by its content alone. */
-  sniff(source: Source): boolean;
+  /** Whether the input looks like this format: by content; of a folder, by the names and first lines of its files. */
+  sniff(input: InputSet): boolean;
   /** @throws {GustError} (data) naming the place in the input. */
+  read(input: InputSet, options: ReadOptions, params: Record<string, unknown>): RawGraph;
+}
+
+/** A format that is one file. */
+export interface FileFormat extends Entry {
+  /** Whether the file looks like this format, by its content alone. */
+  sniff(source: Source): boolean;
+  /** @throws {GustError} (data) naming the place in the file. */
   read(source: Source, options: ReadOptions, params: Record<string, unknown>): RawGraph;
+}
+
+/** The reader of a format that is one file; a folder or several files are refused. */
+export function fileReader(format: FileFormat): Reader {
+  const { sniff, read, ...entry } = format;
+  return {
+    ...entry,
+    sniff: ({ single }) => single !== null && sniff(single.source),
+    read({ single, label, files }, options, params) {
+      if (single) return read(single.source, options, params);
+      const got = `${files.length} file${files.length === 1 ? "" : "s"}`;
+      throw new GustError(
+        "usage",
+        `Format "${entry.name}" is one file, but ${label} gives ${got} of a folder or list, expected one file`,
+      );
+    },
+  };
 }
 
 /** A mistake in a text: `label:line:column: what`. */

@@ -171,7 +171,10 @@ test("gust import tells usage mistakes from bad data", () => {
     expect.stringContaining('--delimiter does not apply to format "mtx"'),
   ]);
   expect(status("--delimiter", "ab")).toEqual([2, expect.stringContaining("expected one character")]);
-  expect(status(tiny("a.npz"))).toEqual([2, expect.stringContaining("too many arguments")]);
+  expect(status(tiny("a.npz"), "--format", "npz")).toEqual([
+    2,
+    expect.stringContaining('Format "npz" is one file'),
+  ]);
   expect(status("--format", "npz")).toEqual([1, expect.stringContaining("broken zip archive")]);
   expect(status("--num-nodes", "3")).toEqual([1, expect.stringContaining('node id "3" is out of range')]);
   expect(existsSync(join(cwd, "g"))).toBe(false);
@@ -182,7 +185,7 @@ test("gust import names inputs and outputs that it cannot open", () => {
   mkdirSync(join(cwd, "folder"));
   const said = (...args: string[]) => gust(["import", ...args], { cwd }).stderr;
   expect(said("none.txt", "-o", "g")).toMatch(/gust import: Cannot read "none.txt": .*No such file/);
-  expect(said("folder", "-o", "g")).toContain('Cannot read "folder": it is a folder, expected a file');
+  expect(said("folder", "-o", "g")).toContain('Cannot read "folder": the folder holds no files');
   expect(said(tiny("both.txt"), "-o", "folder")).toContain('Cannot write "folder": it is a folder');
   expect(said(tiny("both.txt"), "-o", "none/g")).toContain('Cannot write "none/g"');
   expect(gust(["import", "none.txt", "-o", "g"], { cwd }).status).toBe(1);

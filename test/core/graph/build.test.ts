@@ -13,7 +13,7 @@ import {
 import { csrFromRows } from "../../../core/graph/csr.ts";
 import { fileOf, importContent, messageOf, rowsOf } from "../readers/_import.ts";
 import { type Edge, referenceBuild } from "./_reference.ts";
-import { openSource } from "../../../core/readers/import.ts";
+import { openSource } from "../../../core/readers/input.ts";
 
 await openNative();
 afterEach(() => setThreads(0));

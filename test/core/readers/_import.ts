@@ -3,7 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildDocument, type Document } from "../../../core/format/document.ts";
 import type { BuildRequest } from "../../../core/graph/build.ts";
-import { type Imported, importGraph, openSource } from "../../../core/readers/import.ts";
+import { type Imported, importGraph } from "../../../core/readers/import.ts";
+import { InputSet } from "../../../core/readers/input.ts";
 import { detectReader, readers } from "../../../core/readers/mod.ts";
 import type { ReadOptions } from "../../../core/readers/reader.ts";
 import { freshDir, repository } from "../../helpers.ts";
@@ -14,11 +15,14 @@ export type Options = ReadOptions & BuildRequest & {
 };
 export type Result = Imported & { readonly document: Document; readonly format: string };
 
-/** Import a file. */
-export function importFile(path: string, { format, params, ...options }: Options = {}): Result {
-  const source = openSource(path);
-  const reader = format === undefined ? detectReader(source) : readers.get(format);
-  const imported = importGraph(source, reader, options, params);
+/** Import a file, a folder, or several of them. */
+export function importFile(
+  path: string | readonly string[],
+  { format, params, ...options }: Options = {},
+): Result {
+  const input = InputSet.open([path].flat());
+  const reader = format === undefined ? detectReader(input) : readers.get(format);
+  const imported = importGraph(input, reader, options, params);
   const { meta, tensors } = imported;
   const document = buildDocument({ kind: "graph", meta: { ...meta }, tensors, provenance: [] });
   return { ...imported, document, format: reader.name };

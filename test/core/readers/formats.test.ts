@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { detectReader, readers } from "../../../core/readers/mod.ts";
-import { openSource } from "../../../core/readers/import.ts";
+import { InputSet } from "../../../core/readers/input.ts";
 import { openNative } from "../../../ffi/native.ts";
 import { bad, tiny } from "../../../fixtures/make.ts";
 import { fileOf, fixture, importFile, messageOf, type Options, rowsOf } from "./_import.ts";
@@ -90,7 +90,7 @@ test("importGraph() numbers names in the order of their first appearance", () =>
 
 test("detectReader() tells every tiny file by its content alone", () => {
   const names = Object.keys(tiny);
-  const formats = names.map((name) => detectReader(openSource(fileOf(tiny[name]!))).name);
+  const formats = names.map((name) => detectReader(InputSet.open([fileOf(tiny[name]!)])).name);
   const wanted = (name: string) =>
     name.endsWith(".npz")
       ? "npz"
@@ -103,7 +103,7 @@ test("detectReader() tells every tiny file by its content alone", () => {
 });
 
 test("detectReader() takes a list that begins like a METIS header for what its lines are", () => {
-  const format = (text: string) => detectReader(openSource(fileOf(text))).name;
+  const format = (text: string) => detectReader(InputSet.open([fileOf(text)])).name;
   expect(format("3 2\n1 2\n0 1\n2 0\n1 0\n")).toBe("edgelist");
   expect(format("3 2\n2\n1 3\n2\n")).toBe("metis");
   expect(format("2 1\n2\n1\n\n\n")).toBe("metis");
@@ -113,12 +113,12 @@ test("detectReader() takes a list that begins like a METIS header for what its l
 });
 
 test("detectReader() names the beginning of what it does not know", () => {
-  expect(messageOf(() => detectReader(openSource(fixture("bad/unknown.bin"))))).toContain(
+  expect(messageOf(() => detectReader(InputSet.open([fixture("bad/unknown.bin")])))).toContain(
     "begins with 00 01 02 03, expected one of npz, mtx",
   );
   const header = '{"__metadata__":{}}     ';
   const document = new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...new TextEncoder().encode(header)]);
-  expect(messageOf(() => detectReader(openSource(fileOf(document))))).toContain(
+  expect(messageOf(() => detectReader(InputSet.open([fileOf(document)])))).toContain(
     "is a safetensors document already",
   );
 });
