@@ -31,6 +31,35 @@ export function withoutSelfLoops(a: Csr): Csr {
   return { numRows: a.numRows, numCols: a.numCols, indptr, indices, values };
 }
 
+/** The pattern, which has an empty diagonal, with a self-loop in every row; rows stay ascending. Values are left out. */
+export function withSelfLoops(a: Csr): Csr {
+  if (a.numRows > a.numCols) throw new RangeError(`self-loops of a ${a.numRows} x ${a.numCols} matrix`);
+  const indptr = NativeArray.allocate("I64", a.numRows + 1, false);
+  const indices = NativeArray.allocate(
+    a.indices.dtype,
+    a.indices.length + a.numRows,
+    false,
+  ) as Csr["indices"];
+  call("gust_csr_with_self_loops", ...arrays(a), indptr.address, indices.address);
+  return { numRows: a.numRows, numCols: a.numCols, indptr, indices, values: null };
+}
+
+/**
+ * Nodes exactly two hops away: neighbours of neighbours that are neither neighbours nor the node itself. Rows must be
+ * ascending. O(sum over edges of degrees) time.
+ */
+export function twoHops(a: Csr): Csr {
+  if (a.numRows !== a.numCols) throw new RangeError(`two hops of a ${a.numRows} x ${a.numCols} matrix`);
+  const indptr = NativeArray.allocate("I64", a.numRows + 1, false);
+  call("gust_csr_two_hops", ...arrays(a), indptr.address, 0);
+  // At least one element: address 0 would ask for sizes again.
+  const count = indptr.at(a.numRows);
+  const room = NativeArray.allocate(a.indices.dtype, Math.max(1, count), false);
+  call("gust_csr_two_hops", ...arrays(a), indptr.address, room.address);
+  const indices = room.slice(0, count) as Csr["indices"];
+  return { numRows: a.numRows, numCols: a.numCols, indptr, indices, values: null };
+}
+
 /** Whether the pattern equals its transpose. Rows must be ascending. O(nnz log degree). */
 export function isSymmetric(a: Csr): boolean {
   return a.numRows === a.numCols && callOut(1, "gust_csr_is_symmetric", ...arrays(a))[0] === 1;

@@ -91,10 +91,23 @@ export const unaryKinds = {
   abs: 7,
   sign: 8,
   max_scalar: 9, // max(x, alpha)
+  expm1: 10, // exp(x) - 1
+  softplus: 11, // log(1 + exp(x)), without overflow
+  normal_cdf: 12, // the normal distribution function, (1 + erf(x / sqrt 2)) / 2
+  elu: 13, // x where x > 0, else exp(x) - 1
+  gelu: 14, // x * normal_cdf(x)
+  silu: 15, // x * sigmoid(x)
 } as const;
 
 /** Reductions of `spmm` and `segment_reduce`. An empty row or segment gives 0. */
 export const reductions = { sum: 0, mean: 1, max: 2, min: 3 } as const;
+
+const headsFit = (heads: number, columns: number) =>
+  heads > 0 && columns % heads === 0 ? null : `${columns} columns, expected a multiple of ${heads} heads`;
+const columnsInside = (at: number, count: number, of: number) =>
+  at >= 0 && at + count <= of ? null : `columns ${at} + ${count}, expected at most ${of}`;
+const oneSegment = (indptr: { rows: number } | null | undefined, segments: number) =>
+  indptr || segments === 1 ? null : `mean of ${segments} rows without an indptr, expected 1`;
 
 export const ops = {
   // ---- dense, element-wise ----
@@ -137,6 +150,15 @@ export const ops = {
     bias: input("real", "f"),
     out: output("real", "n", "f"),
   }),
+  column_affine: row(
+    "out[i, j] = scale[j] * x[i, j] + shift[j]; scale or shift may be absent (out may be x)",
+    {
+      x: input("real", "n", "f"),
+      scale: optional("real", "f"),
+      shift: optional("real", "f"),
+      out: output("real", "n", "f"),
+    },
+  ),
   row_scale: row("out[i, j] = scale[i] * x[i, j] (out may be x)", {
     x: input("real", "n", "f"),
     scale: input("real", "n"),
@@ -183,6 +205,34 @@ export const ops = {
     stream: int,
     layer: int,
   }),
+  put_columns: row("out[:, at .. at + columns of x) = x; the other columns stay", {
+    x: input("real", "n", "f"),
+    out: output("real", "n", "m"),
+    at: int,
+  }, { verify: ({ x, out, at }) => columnsInside(at!, x!.cols, out!.cols) }),
+  take_columns: row("out = x[:, at .. at + columns of out)", {
+    x: input("real", "n", "m"),
+    out: output("real", "n", "f"),
+    at: int,
+  }, { verify: ({ x, out, at }) => columnsInside(at!, out!.cols, x!.cols) }),
+  row_normalize: row(
+    "out[i, :] = (x[i, :] - mean of the row) * inverse[i], inverse = 1 / sqrt(variance + eps)",
+    {
+      x: input("real", "n", "f"),
+      out: output("real", "n", "f"),
+      inverse: output("real", "n"),
+      eps: float,
+    },
+  ),
+  row_normalize_backward: row(
+    "out[i, :] = inverse[i] * (g - mean of g - y * mean of g * y), y = row_normalize(x)",
+    {
+      g: input("real", "n", "f"),
+      y: input("real", "n", "f"),
+      inverse: input("real", "n"),
+      out: output("real", "n", "f"),
+    },
+  ),
   log_softmax: row("out[i, :] = x[i, :] - logsumexp(x[i, :])", {
     x: input("real", "n", "f"),
     out: output("real", "n", "f"),
@@ -280,6 +330,45 @@ export const ops = {
     y: input("real", "m", "f"),
     out: output("real", "e"),
   }),
+  edge_sum: row("out[e, :] = x[i, :] + y[j, :] for edge e = (i, j)", {
+    indptr: input("I64", "n+1"),
+    indices: input("index", "e"),
+    x: input("real", "n", "f"),
+    y: input("real", "m", "f"),
+    out: output("real", "e", "f"),
+  }),
+  spmm_heads: row(
+    "out[i, k] = sum over e in row i of values[e, h] * x[indices[e], k], where columns k are cut into h equal heads",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      values: input("real", "e", "h"),
+      x: input("real", "m", "f"),
+      out: output("real", "n", "f"),
+    },
+    { verify: ({ values, x }) => headsFit(values!.cols, x!.cols) },
+  ),
+  sddmm_heads: row("out[e, h] = <x[i], y[j]> over the columns of head h, for edge e = (i, j)", {
+    indptr: input("I64", "n+1"),
+    indices: input("index", "e"),
+    x: input("real", "n", "f"),
+    y: input("real", "m", "f"),
+    out: output("real", "e", "h"),
+  }, { verify: ({ x, out }) => headsFit(out!.cols, x!.cols) }),
+  dropout_edges: row(
+    "out[e, h] = x[e, h] / (1 - p) where kept, else 0; draw h of an id that is a hash of the edge's original nodes " +
+      "(ids[i], ids[j]; ids absent: the numbers themselves)",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      x: input("real", "e", "h"),
+      ids: optional("index", "m"),
+      out: output("real", "e", "h"),
+      p: float,
+      stream: int,
+      layer: int,
+    },
+  ),
   csr_transpose: row("CSR of the transpose, rows in order of the old rows; order[e'] = old edge number", {
     indptr: input("I64", "n+1"),
     indices: input("index", "e"),
@@ -325,6 +414,42 @@ export const ops = {
     x: input("real", "n", "f"),
     out: output("real", "n", "f"),
   }),
+
+  segment_norm: row(
+    "out = gamma * c / sqrt(moment + eps) + beta with c = x - alpha * mean, mean and moment (of c^2) over the rows of " +
+      "each segment; indptr absent: one segment of all rows; alpha, gamma absent: 1, beta: 0",
+    {
+      indptr: optional("I64", "s+1"),
+      x: input("real", "n", "f"),
+      alpha: optional("real", "f"),
+      gamma: optional("real", "f"),
+      beta: optional("real", "f"),
+      mean: output("real", "s", "f"),
+      moment: output("real", "s", "f"),
+      out: output("real", "n", "f"),
+      eps: float,
+    },
+    { verify: ({ indptr, mean }) => oneSegment(indptr, mean!.rows) },
+  ),
+  segment_norm_backward: row(
+    "gradients of segment_norm to x, and per segment to alpha, gamma and beta (their sums over segments are the " +
+      "parameters' gradients)",
+    {
+      indptr: optional("I64", "s+1"),
+      x: input("real", "n", "f"),
+      alpha: optional("real", "f"),
+      gamma: optional("real", "f"),
+      mean: input("real", "s", "f"),
+      moment: input("real", "s", "f"),
+      g: input("real", "n", "f"),
+      out: output("real", "n", "f"),
+      d_alpha: output("real", "s", "f"),
+      d_gamma: output("real", "s", "f"),
+      d_beta: output("real", "s", "f"),
+      eps: float,
+    },
+    { verify: ({ indptr, mean }) => oneSegment(indptr, mean!.rows) },
+  ),
 
   // ---- losses and scores ----
   softmax_cross_entropy: row(

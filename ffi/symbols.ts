@@ -70,6 +70,8 @@ export const symbols = {
 
   gust_csr_count_self_loops: status("i64", "addr", "addr", "i32", "buf"),
   gust_csr_without_self_loops: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "addr"),
+  gust_csr_with_self_loops: status("i64", "addr", "addr", "i32", "addr", "addr"),
+  gust_csr_two_hops: status("i64", "addr", "addr", "i32", "addr", "addr"),
   gust_csr_is_symmetric: status("i64", "addr", "addr", "i32", "buf"),
 
   gust_source_open: status("buf", "buf"),

@@ -1,5 +1,7 @@
 // Questions about and copies of CSR matrices.
 #include <algorithm>
+#include <iterator>
+#include <vector>
 
 #include "../common/dtype.h"
 #include "../common/parallel.h"
@@ -64,6 +66,60 @@ int32_t gust_csr_without_self_loops(int64_t rows, int64_t indptr, int64_t indice
           }
         }
       });
+    });
+  });
+}
+
+int32_t gust_csr_with_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t out_indptr,
+                                 int64_t out_indices) {
+  return guard([&] {
+    dispatch_index(dtype, [&](auto tag) {
+      using I = decltype(tag);
+      auto a = csr_at<I>(rows, indptr, indices);
+      auto* starts = reinterpret_cast<int64_t*>(out_indptr);
+      auto* out = reinterpret_cast<I*>(out_indices);
+      parallel_for(rows + 1, kRows, [&](int64_t begin, int64_t end) {
+        for (int64_t v = begin; v < end; ++v) starts[v] = a.indptr[v] - a.indptr[0] + v;
+      });
+      parallel_for(rows, kRows, [&](int64_t begin, int64_t end) {
+        for (int64_t v = begin; v < end; ++v) {
+          const I *first = a.indices + a.indptr[v], *last = a.indices + a.indptr[v + 1];
+          const I* after = std::find_if(first, last, [=](I u) { return u > v; });
+          I* to = std::copy(first, after, out + starts[v]);
+          *to++ = static_cast<I>(v);
+          std::copy(after, last, to);
+        }
+      });
+    });
+  });
+}
+
+int32_t gust_csr_two_hops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t out_indptr,
+                          int64_t out_indices) {
+  return guard([&] {
+    dispatch_index(dtype, [&](auto tag) {
+      using I = decltype(tag);
+      auto a = csr_at<I>(rows, indptr, indices);
+      auto* starts = reinterpret_cast<int64_t*>(out_indptr);
+      auto* out = reinterpret_cast<I*>(out_indices);
+      // Few rows per task: the square of a row is far longer than the row.
+      parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
+        std::vector<I> reached, kept;
+        for (int64_t v = begin; v < end; ++v) {
+          const I *first = a.indices + a.indptr[v], *last = a.indices + a.indptr[v + 1];
+          reached.clear();
+          for (const I* u = first; u < last; ++u)
+            reached.insert(reached.end(), a.indices + a.indptr[*u], a.indices + a.indptr[*u + 1]);
+          std::sort(reached.begin(), reached.end());
+          reached.erase(std::unique(reached.begin(), reached.end()), reached.end());
+          kept.clear();
+          std::set_difference(reached.begin(), reached.end(), first, last, std::back_inserter(kept));
+          std::erase(kept, static_cast<I>(v));
+          if (out) std::copy(kept.begin(), kept.end(), out + starts[v]);
+          else starts[v] = static_cast<int64_t>(kept.size());
+        }
+      });
+      if (!out) exclusive_scan(starts, rows);
     });
   });
 }

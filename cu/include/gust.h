@@ -176,6 +176,14 @@ GUST_API int32_t gust_csr_count_self_loops(int64_t rows, int64_t indptr, int64_t
 GUST_API int32_t gust_csr_without_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype,
                                              int64_t values, int32_t value_size, int64_t out_indptr,
                                              int64_t out_indices, int64_t out_values);
+/** The pattern, without a diagonal so far, with a self-loop in every row at its place in the order of columns;
+ *  out_indices holds nnz + rows elements. Needs rows <= columns. */
+GUST_API int32_t gust_csr_with_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype,
+                                          int64_t out_indptr, int64_t out_indices);
+/** Nodes exactly two hops away: neighbours of neighbours that are neither neighbours nor the node itself, ascending.
+ *  Rows must ascend. With out_indices = 0 it writes out_indptr (rows + 1), else the columns. */
+GUST_API int32_t gust_csr_two_hops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t out_indptr,
+                                   int64_t out_indices);
 /** out[0] = 1 if every entry (i, j) has its (j, i). Rows must be ascending. */
 GUST_API int32_t gust_csr_is_symmetric(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out);
 

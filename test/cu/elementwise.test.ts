@@ -61,6 +61,12 @@ describe.each([...realTypes])("%s", (dtype) => {
       ["abs", 0, [0, -3, 1.5], [0, 3, 1.5]],
       ["sign", 0, [0, -3, 1.5], [0, -1, 1]],
       ["max_scalar", 1, [0, -3, 1.5], [1, 1, 1.5]],
+      ["expm1", 0, [0, -Infinity, Infinity], [0, -1, Infinity]],
+      ["softplus", 0, [-Infinity, 1000, Infinity], [0, 1000, Infinity]],
+      ["normal_cdf", 0, [0, -Infinity, Infinity], [0.5, 0, 1]],
+      ["elu", 0, [0, -Infinity, 2], [0, -1, 2]],
+      ["gelu", 0, [0, -40, 40], [0, -0, 40]],
+      ["silu", 0, [0, -1000, 1000], [0, -0, 1000]],
     ];
     for (const [kind, alpha, from, want] of cases) {
       const x = tensor(dtype, [3], from), out = tensor(dtype, [3]);
@@ -179,6 +185,39 @@ describe.each([...realTypes])("%s", (dtype) => {
     },
   );
 
+  test("column_affine(), put_columns() and take_columns() do a small case by hand", () => {
+    const x = tensor(dtype, [2, 3], [1, 2, 3, 4, 5, 6]), out = tensor(dtype, [2, 3]);
+    const scale = tensor(dtype, [3], [10, -1, 0]), shift = tensor(dtype, [3], [1, 2, 3]);
+    engine.run("column_affine", { x, scale, shift, out });
+    expect(numbers(out)).toEqual([11, 0, 3, 41, -3, 3]);
+    engine.run("column_affine", { x, scale, out });
+    expect(numbers(out).map((v) => v + 0)).toEqual([10, -2, 0, 40, -5, 0]);
+    engine.run("column_affine", { x, shift, out });
+    expect(numbers(out)).toEqual([2, 4, 6, 5, 7, 9]);
+    engine.run("column_affine", { x, out });
+    expect(numbers(out)).toEqual([1, 2, 3, 4, 5, 6]);
+    const two = tensor(dtype, [2, 2], [7, 8, 9, 10]);
+    engine.run("put_columns", { x: two, out, at: 1 });
+    expect(numbers(out)).toEqual([1, 7, 8, 4, 9, 10]);
+    engine.run("take_columns", { x: out, out: two, at: 0 });
+    expect(numbers(two)).toEqual([1, 7, 4, 9]);
+    expect(() => engine.run("take_columns", { x: out, out: two, at: 2 })).toThrow("columns 2 + 2");
+    expect(() => engine.run("put_columns", { x: two, out, at: -1 })).toThrow("columns -1 + 2");
+  });
+
+  test("column_affine(), put_columns() and take_columns() match the reference", () => {
+    const a = randoms(size, "x"), scales = randoms(f, "scale"), shifts = randoms(f, "shift");
+    const x = tensor(dtype, [n, f], a), out = tensor(dtype, [n, f]);
+    const scale = tensor(dtype, [f], scales), shift = tensor(dtype, [f], shifts);
+    const run = () => engine.run("column_affine", { x, scale, shift, out });
+    expectEverywhere(out, reference.columnAffine(a, scales, shifts, f), 2 * tolerance, run);
+    const part = tensor(dtype, [n, 3]), want = reference.takeColumns(a, f, 2, 3);
+    expectEverywhere(part, want, 0, () => engine.run("take_columns", { x, out: part, at: 2 }));
+    engine.run("fill", { out, value: 0.5 });
+    const placed = a.map((v, k) => k % f >= 2 && k % f < 5 ? v : 0.5);
+    expectEverywhere(out, placed, 0, () => engine.run("put_columns", { x: part, out, at: 2 }));
+  });
+
   test.each([[0, 3], [3, 0], [0, 0]])("nothing happens at %d x %d", (rows, cols) => {
     const x = tensor(dtype, [rows, cols]), row = tensor(dtype, [cols], randoms(cols, "r"));
     const column = tensor(dtype, [rows], randoms(rows, "c"));
@@ -191,6 +230,9 @@ describe.each([...realTypes])("%s", (dtype) => {
     engine.run("relu_backward", { g: x, x, out: x, slope: 0 });
     engine.run("add_bias", { x, bias: row, out: x });
     engine.run("row_scale", { x, scale: column, out: x });
+    engine.run("column_affine", { x, scale: row, shift: row, out: x });
+    engine.run("put_columns", { x, out: x, at: 0 });
+    engine.run("take_columns", { x, out: x, at: 0 });
     engine.run("broadcast_rows", { x: row, out: x });
     engine.run("broadcast_columns", { x: column, out: x });
     engine.run("broadcast_scalar", { x: tensor(dtype, [1], [1]), out: x });

@@ -47,3 +47,41 @@ export function dropoutValues(
 ): Tensor {
   return tape.apply(op, values ? [values] : [], { pattern, p, layer, ids });
 }
+
+const edgesOp: Op<DropoutParams> = {
+  name: "dropout_edges",
+  forward(tape, [x], { pattern, p, layer, ids }) {
+    const output = tape.tensor(x!.dtype, x!.shape);
+    tape.engine.run("dropout_edges", {
+      indptr: pattern.indptr,
+      indices: pattern.indices,
+      x: x!.handle,
+      ids,
+      out: output.handle,
+      p,
+      stream: STREAM,
+      layer,
+    });
+    return { output, saved: undefined };
+  },
+  backward: (tape, { params }, g) => [tape.apply(edgesOp, [g], params)],
+};
+
+/**
+ * Inverted dropout on numbers of edges, [nnz] or (nnz, heads): the mask is keyed by the original nodes of the edge and
+ * the head, so that it follows the edge into any batch and node order. Off outside of training.
+ *
+ * @param ids  original node number of each column, the rows being the first of them; null where column = node.
+ */
+export function dropoutEdges(
+  tape: Tape,
+  pattern: Pattern,
+  x: Tensor,
+  p: number,
+  layer: number,
+  ids: TensorHandle | null,
+): Tensor {
+  if (!tape.training || p <= 0) return x;
+  const columns = ids && { ...ids, rows: pattern.numCols };
+  return tape.apply(edgesOp, [x], { pattern, p, layer, ids: columns });
+}

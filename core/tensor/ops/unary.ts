@@ -4,6 +4,7 @@ import type { Op, Tape } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
 import { axpby, scale } from "./axpby.ts";
 import { mul } from "./mul.ts";
+import { relu } from "./relu.ts";
 
 export type UnaryKind = keyof typeof unaryKinds;
 interface Params {
@@ -35,7 +36,24 @@ const derivative: Record<
     });
     return mul(tape, g, shifted);
   },
+  expm1: (tape, x, _y, g) => mul(tape, g, unary(tape, x, "exp")),
+  softplus: (tape, x, _y, g) => mul(tape, g, unary(tape, x, "sigmoid")),
+  normal_cdf: (tape, x, _y, g) => mul(tape, g, normalDensity(tape, x)),
+  // exp(min(x, 0))
+  elu: (tape, x, _y, g) => mul(tape, g, unary(tape, scale(tape, relu(tape, scale(tape, x, -1)), -1), "exp")),
+  gelu: (tape, x, _y, g) =>
+    mul(tape, g, axpby(tape, unary(tape, x, "normal_cdf"), mul(tape, x, normalDensity(tape, x)), 1, 1)),
+  // s + y - y s with s = sigmoid(x)
+  silu(tape, x, y, g) {
+    const s = unary(tape, x, "sigmoid");
+    return mul(tape, g, axpby(tape, axpby(tape, s, y, 1, 1), mul(tape, y, s), 1, -1));
+  },
 };
+
+/** exp(-x^2 / 2) / sqrt(2 pi) */
+function normalDensity(tape: Tape, x: Tensor): Tensor {
+  return scale(tape, unary(tape, scale(tape, mul(tape, x, x), -0.5), "exp"), 1 / Math.sqrt(2 * Math.PI));
+}
 
 const op: Op<Params> = {
   name: "unary",

@@ -5,6 +5,7 @@
 
 #include "../../common/rng_blocks.h"
 #include "dense.h"
+#include "row_grid.h"
 
 GUST_OPS_BEGIN
 namespace {
@@ -16,23 +17,29 @@ inline T kept(T x, bool keep) {
   return std::bit_cast<T>(std::bit_cast<Bits>(x) & -static_cast<Bits>(keep));
 }
 
-/** out = keep ? x / (1 - p) : 0 over rows of draws; `row` as in for_draws. x absent: ones. */
+/** out = keep ? x / (1 - p) : 0 over rows begin .. end-1 of draws; `row` as in for_draws. x absent: ones. */
 template <class T, class Row>
-void drop(const Random& random, double p, int64_t rows, int64_t grain, const T* x, T* out, const Row& row) {
+void drop_run(const Random& random, double p, int64_t begin, int64_t end, const T* x, T* out, const Row& row) {
   // An element is kept where its 32-bit draw is at least p * 2^32: integers only.
   const uint32_t threshold = static_cast<uint32_t>(p * 0x1p32);
   const T scale = static_cast<T>(1 / (1 - p));
+  if (x)
+    for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
+#pragma GCC ivdep
+      for (int64_t k = 0; k < count; ++k) out[at + k] = kept(x[at + k] * scale, words[k] >= threshold);
+    });
+  else
+    for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
+#pragma GCC ivdep
+      for (int64_t k = 0; k < count; ++k) out[at + k] = kept(scale, words[k] >= threshold);
+    });
+}
+
+/** The same over all rows, in tasks of `grain`. */
+template <class T, class Row>
+void drop(const Random& random, double p, int64_t rows, int64_t grain, const T* x, T* out, const Row& row) {
   parallel_for(rows, grain, [=, &random, &row](int64_t begin, int64_t end) {
-    if (x)
-      for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
-#pragma GCC ivdep
-        for (int64_t k = 0; k < count; ++k) out[at + k] = kept(x[at + k] * scale, words[k] >= threshold);
-      });
-    else
-      for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
-#pragma GCC ivdep
-        for (int64_t k = 0; k < count; ++k) out[at + k] = kept(scale, words[k] >= threshold);
-      });
+    drop_run(random, p, begin, end, x, out, row);
   });
 }
 
@@ -85,6 +92,33 @@ void dropout_csr(const dropout_csr_args& args, Context& context) {
     with_ids(context.slot(args.ids), [&](auto id) {
       drop(context.random(args.stream, args.layer), args.p, rows, grain, x, out,
            [=](int64_t i) { return DrawRow{id(i), indptr[i], indptr[i + 1] - indptr[i]}; });
+    });
+  });
+}
+
+// The id of an edge: 40 bits of a hash of its nodes, so that the mask follows the edge into any batch and order.
+void dropout_edges(const dropout_edges_args& args, Context& context) {
+  const Slot &indptr_slot = context.slot(args.indptr), &indices_slot = context.slot(args.indices);
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  const int64_t* indptr = indptr_slot.as<int64_t>();
+  const int64_t n = indptr_slot.size() - 1, h = out_slot.cols;
+  const Random random = context.random(args.stream, args.layer);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = x_slot.as<T>();
+    T* out = out_slot.as<T>();
+    if (drop_nothing_or_all(args.p, x, out, out_slot.size())) return;
+    const double p = args.p;
+    dispatch_index(indices_slot.dtype, [&](auto index) {
+      const auto* indices = indices_slot.as<decltype(index)>();
+      with_ids(context.slot(args.ids), [&](auto id) {
+        for_entries(indptr, n, row_grain(h, kMathGrain), [=, &random](int64_t i, int64_t begin, int64_t end) {
+          const uint64_t row = mix64(id(i));
+          drop_run(random, p, begin, end, x, out, [=](int64_t e) {
+            return DrawRow{mix64(row ^ id(static_cast<int64_t>(indices[e]))) & 0xffffffffffull, e * h, h};
+          });
+        });
+      });
     });
   });
 }

@@ -68,6 +68,12 @@ void for_tiles(Context& context, const T* row, int64_t rows, int64_t width, cons
   });
 }
 
+/** erfc keeps the digits of the left tail. */
+template <class T>
+T normal_cdf(T x) {
+  return T{0.5} * std::erfc(x * static_cast<T>(-0.70710678118654752440));
+}
+
 }  // namespace
 
 void fill(const fill_args& args, Context& context) {
@@ -132,6 +138,12 @@ void unary(const unary_args& args, Context& context) {
       case 7: return light([](T x) { return std::fabs(x); });
       case 8: return light([](T x) { return x > 0 ? T{1} : x < 0 ? T{-1} : x; });
       case 9: return light([=](T x) { return x < alpha ? alpha : x; });
+      case 10: return heavy([](T x) { return std::expm1(x); });
+      case 11: return heavy([](T x) { return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::fabs(x))); });
+      case 12: return heavy([](T x) { return normal_cdf(x); });
+      case 13: return heavy([](T x) { return x > 0 ? x : std::expm1(x); });
+      case 14: return heavy([](T x) { return x * normal_cdf(x); });
+      case 15: return heavy([](T x) { return x / (T{1} + std::exp(-x)); });
     }
     fail(GUST_EINVAL, "unknown function %lld", static_cast<long long>(args.kind));
   });
@@ -172,6 +184,58 @@ void add_bias(const add_bias_args& args, Context& context) {
     for_tiles(context, bias.as<T>(), out_slot.rows, out_slot.cols, [=](int64_t at, int64_t count, const T* tile) {
 #pragma GCC ivdep
       for (int64_t k = 0; k < count; ++k) out[at + k] = x[at + k] + tile[k];
+    });
+  });
+}
+
+void column_affine(const column_affine_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  const Slot &scale_slot = context.slot(args.scale), &shift_slot = context.slot(args.shift);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T *x = x_slot.as<T>(), *scale = scale_slot.as<T>(), *shift = shift_slot.as<T>();
+    T* out = out_slot.as<T>();
+    const int64_t f = out_slot.cols;
+    parallel_for(out_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const T* from = x + i * f;
+        T* to = out + i * f;
+        if (scale && shift)
+#pragma GCC ivdep
+          for (int64_t j = 0; j < f; ++j) to[j] = scale[j] * from[j] + shift[j];
+        else if (scale)
+#pragma GCC ivdep
+          for (int64_t j = 0; j < f; ++j) to[j] = scale[j] * from[j];
+        else
+#pragma GCC ivdep
+          for (int64_t j = 0; j < f; ++j) to[j] = shift ? from[j] + shift[j] : from[j];
+      }
+    });
+  });
+}
+
+void put_columns(const put_columns_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = x_slot.as<T>();
+    T* out = out_slot.as<T>() + args.at;
+    const int64_t f = x_slot.cols, m = out_slot.cols;
+    parallel_for(out_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) std::copy_n(x + i * f, f, out + i * m);
+    });
+  });
+}
+
+void take_columns(const take_columns_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = x_slot.as<T>() + args.at;
+    T* out = out_slot.as<T>();
+    const int64_t f = out_slot.cols, m = x_slot.cols;
+    parallel_for(out_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) std::copy_n(x + i * m, f, out + i * f);
     });
   });
 }

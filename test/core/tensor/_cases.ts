@@ -5,12 +5,16 @@ import { addBias, broadcastRows, columnSum } from "../../../core/tensor/ops/add_
 import { argScatter } from "../../../core/tensor/ops/arg.ts";
 import { axpby, scale } from "../../../core/tensor/ops/axpby.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
-import { dropoutValues, gatherValues } from "../../../core/tensor/ops/csr_values.ts";
+import { columnAffine } from "../../../core/tensor/ops/column_affine.ts";
+import { concatColumns, takeColumns } from "../../../core/tensor/ops/columns.ts";
+import { dropoutEdges, dropoutValues, gatherValues } from "../../../core/tensor/ops/csr_values.ts";
 import { dropout } from "../../../core/tensor/ops/dropout.ts";
 import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
+import { edgeSum, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
 import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
 import { matmul } from "../../../core/tensor/ops/matmul.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
+import { rowNormalize, segmentNorm } from "../../../core/tensor/ops/norms.ts";
 import { relu } from "../../../core/tensor/ops/relu.ts";
 import { reshape } from "../../../core/tensor/ops/reshape.ts";
 import {
@@ -115,12 +119,29 @@ export const cases: Record<string, Named> = {
       variable([2, 3]),
     ),
   },
+  column_affine: {
+    "scale x + shift": of(
+      (tape, [x, a, b]) => columnAffine(tape, x!, a!, b!),
+      x34(),
+      variable([4]),
+      variable([4], randoms(4, "b")),
+    ),
+    "scale x": of((tape, [x, a]) => columnAffine(tape, x!, a!, null), x34(), variable([4])),
+  },
+  columns: {
+    "side by side": of((tape, [x, y]) => concatColumns(tape, [x!, y!, x!]), x34(), variable([3, 2])),
+    "some columns": of((tape, [x]) => takeColumns(tape, x!, 1, 2), x34()),
+  },
   csr_values: {
     "values in another order": of(
       (tape, [v]) => gatherValues(tape, v!, integers("I64", [3, 0, 2, 2])),
       variable([4]),
     ),
     "dropout on values": of((tape, [v]) => dropoutValues(tape, pattern45(), v!, 0.4, 2, null), variable([8])),
+    "dropout on edges": of(
+      (tape, [v]) => dropoutEdges(tape, pattern45(), v!, 0.4, 2, null),
+      variable([8, 3]),
+    ),
     "dropout by id": of(
       (tape, [v]) => dropoutValues(tape, pattern45(), v!, 0.4, 2, integers("I64", [9, 8, 7, 6])),
       variable([8]),
@@ -135,6 +156,23 @@ export const cases: Record<string, Named> = {
     "elements": of((tape, [x]) => gather(tape, x!, index([3, 1, 1], "I32")), variable([4])),
     "rows added up": of((tape, [x]) => scatterAdd(tape, x!, index([4, -1, 4]), 5), x34()),
     "elements added up": of((tape, [x]) => scatterAdd(tape, x!, index([1, 1, 0, -1]), 2), variable([4])),
+  },
+  heads: {
+    "weights of two heads": of(
+      (tape, [v, x]) => spmmHeads(tape, pattern45(), v!, x!),
+      variable([8, 2]),
+      variable([5, 6]),
+    ),
+    "dots of two heads": of(
+      (tape, [x, y]) => sddmmHeads(tape, pattern45("I64"), x!, y!, 2),
+      variable([4, 6]),
+      variable([5, 6]),
+    ),
+    "sums of the ends": of(
+      (tape, [x, y]) => edgeSum(tape, pattern45(), x!, y!),
+      variable([4, 2]),
+      variable([5, 2]),
+    ),
   },
   log_softmax: {
     "rows": of((tape, [x]) => logSoftmax(tape, x!), x34()),
@@ -154,6 +192,29 @@ export const cases: Record<string, Named> = {
   mul: {
     "x y": of((tape, [x, y]) => mul(tape, x!, y!), x34(), y34()),
     "x x": of((tape, [x]) => mul(tape, x!, x!), x34()),
+  },
+  norms: {
+    // Segments of 1, 2 and 17 rows; alpha, gamma and beta away from their starts.
+    ...Object.fromEntries([[0, 1], [0, 2], [0, 17], [0, 1, 1, 3, 20]].map((starts) => [
+      `segments ${starts}`,
+      of(
+        (tape, [x, alpha, gamma, beta]) =>
+          segmentNorm(tape, x!, index(starts), { alpha: alpha!, gamma: gamma!, beta: beta! }, 0.1),
+        variable([starts.at(-1)!, 2]),
+        variable([2], [0.6, 1.3]),
+        variable([2], [1.5, -0.7]),
+        variable([2], [0.2, 0.1]),
+      ),
+    ])),
+    "one segment": of(
+      (tape, [x, alpha, gamma, beta]) =>
+        segmentNorm(tape, x!, null, { alpha: alpha!, gamma: gamma!, beta: beta! }, 0.1),
+      variable([5, 3]),
+      variable([3], [1, 0, 0.5]),
+      variable([3], [1, 2, 3]),
+      variable([3]),
+    ),
+    "along rows": of((tape, [x]) => rowNormalize(tape, x!, 0.1), x34()),
   },
   relu: {
     "relu": of((tape, [x]) => relu(tape, x!), cornerless([3, 4])),
