@@ -30,5 +30,6 @@ export const subcommands: Record<string, { summary: string; load: Loader }> = {
     summary: "measure kernels and training against the machine's limits",
     load: load(() => import("./bench.ts")),
   },
+  plot: { summary: "draw training logs as curves", load: load(() => import("./plot.ts")) },
   completion: { summary: "print a shell completion script", load: load(() => import("./completion.ts")) },
 };

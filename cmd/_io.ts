@@ -51,8 +51,8 @@ function systemText(error: unknown): string {
   return (error as Error).message.replace(/^[A-Z]+: (.*?), .*$/s, "$1");
 }
 
-/** Write text; a failure names the output. */
-export function writeNamed(fd: number, label: string, text: string): void {
+/** Write text or bytes; a failure names the output. */
+export function writeNamed(fd: number, label: string, text: string | Uint8Array): void {
   try {
     writeAll(fd, text);
   } catch (error) {
@@ -303,8 +303,8 @@ export class Io {
     else writeNamed(STDOUT, "standard output", text);
   }
 
-  /** Data that are text, piece by piece: to the file of -o, or to stdout. */
-  writeText(pieces: Iterable<string>): void {
+  /** Data that are no document (text, pictures), piece by piece: to the file of -o, or to stdout. */
+  writeText(pieces: Iterable<string | Uint8Array>): void {
     const { output } = this.common;
     if (output === undefined) {
       for (const piece of pieces) writeNamed(STDOUT, "standard output", piece);
