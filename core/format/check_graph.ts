@@ -20,10 +20,14 @@ interface Meta {
   directed: boolean;
   row_order: "index" | "time";
   self_loops?: number;
+  edge_types?: string[];
   node_types?: string[];
   node_counts?: number[];
   relations?: { name: string; src: string; dst: string }[];
 }
+
+/** The largest number that stands for a type of edges. */
+const lastType = ({ edge_types }: Meta) => (edge_types?.length ?? 2 ** 31) - 1;
 
 /** One CSR of arcs: pointer, columns, order of the rows, weights. @returns whether rows are sorted by index. */
 function checkArcs(checker: Checker, prefix: string, numCols: number, order: Meta["row_order"]): boolean {
@@ -36,6 +40,7 @@ function checkArcs(checker: Checker, prefix: string, numCols: number, order: Met
       ? checker.sortedRows(indptr, time, false)
       : checker.sortedRows(indptr, indices, false));
   for (const name of ["edge_weight", "edge_time", "edge_feat"]) checker.finite(prefix + name);
+  checker.range(`${prefix}edge_type`, 0, lastType(doc.meta as unknown as Meta));
   return sound && inside && sorted && order === "index";
 }
 
@@ -153,7 +158,6 @@ export function checkGraph(checker: Checker): void {
     if (sorted) checkTopologyFacts(checker, meta);
   }
   const arcsAreSound = doc.has("indices") && (sorted || checker.problems.length === before);
-  checker.range("edge_type", 0, 2 ** 31 - 1);
   for (const name of ["feat", "feat.scale", "target", "pos", "node_time", "node_weight"]) {
     checker.finite(name);
   }
@@ -168,6 +172,6 @@ export function checkGraph(checker: Checker): void {
   if (doc.has("graph_ptr")) checkManyGraphs(checker, meta, arcsAreSound);
   for (const s of splits) {
     checker.range(`link.${s}`, 0, n - 1);
-    checker.range(`link_type.${s}`, 0, 2 ** 31 - 1);
+    checker.range(`link_type.${s}`, 0, lastType(meta));
   }
 }

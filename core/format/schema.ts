@@ -26,6 +26,8 @@ const graphMeta = z.looseObject({
   multi_label: z.boolean().optional(),
   class_names: z.array(z.string()).optional(),
   self_loops: count.optional(),
+  /** Names of the numbers in edge_type and link_type. */
+  edge_types: z.array(z.string()).optional(),
   /** Typed graphs: nodes of a type are consecutive, types in this order, `node_counts` of each. */
   node_types: z.array(itemName).optional(),
   node_counts: z.array(count).optional(),
@@ -133,6 +135,7 @@ const splits = ["train", "val", "test"] as const;
 const arcRows = (prefix: string, e: string): Row[] => [
   row(`${prefix}edge_weight`, "F32 F64", [e]),
   row(`${prefix}edge_time`, "I64 F64", [e]),
+  row(`${prefix}edge_type`, "I32", [e]),
   row(`${prefix}edge_feat`, "F32", [e, "*"]),
   row(`${prefix}edge_ids`, "I64", [e]),
 ];
@@ -149,7 +152,6 @@ const graphRows: Row[] = [
   row("indptr", "I64", ["n+1"], hasOwnArcs),
   row("indices", "I32 I64", ["e"], hasOwnArcs),
   ...arcRows("", "e"),
-  row("edge_type", "I32", ["e"]),
   ...featureRows("feat", "n", "F"),
   row("feat.scale", "F32", ["F"], isQuantised),
   row("label", "I32 U8", [["n"], ["n", "C"]]),

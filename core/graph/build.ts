@@ -4,7 +4,6 @@
  */
 import type { NativeArray } from "../../ffi/native.ts";
 import {
-  type Built,
   componentRows,
   components,
   countIsolated,
@@ -12,10 +11,13 @@ import {
   findAsymmetry,
 } from "../../ffi/native_build.ts";
 import { countSelfLoops } from "../../ffi/native_csr.ts";
+import { convert } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 import type { NewTensor } from "../format/document.ts";
 import type { RawGraph } from "../readers/reader.ts";
-import { type Csr, indexDType, nnz } from "./csr.ts";
+import { type Arcs, arcTensors, buildArcs, hasColumns, keepColumns } from "./build_columns.ts";
+import { buildTyped } from "./build_typed.ts";
+import { type Csr, nnz } from "./csr.ts";
 import type { GraphMeta } from "./graph.ts";
 import { graphTensors, keepNodes, nodeTensors } from "./node_data.ts";
 
@@ -83,6 +85,12 @@ function checkFits(raw: RawGraph, r: BuildRequest): void {
       refuse("--largest-component", "the input has tables of its own that count all nodes");
     }
   }
+  if (r.selfLoops && hasColumns(raw.edgeColumns)) {
+    refuse("--self-loops", "edges have times, types or features, and a new self-loop would have none");
+  }
+  if (r.symmetrize && raw.edgeColumns?.time && !raw.isUndirected) {
+    refuse("--symmetrize", "edges have times, and the reverse of an event is another event");
+  }
 }
 
 function numNodesOf(edges: EdgeList, raw: RawGraph, label: string): number {
@@ -119,6 +127,16 @@ function checkSymmetric(csr: Csr, base: number, label: string): void {
   );
 }
 
+/** Whether every arc has its reverse, with the same weight or the same type. */
+function isSymmetric(raw: RawGraph, { csr, columns }: Arcs, mirrors: boolean | undefined): boolean {
+  if (raw.isUndirected || raw.symmetricFrom !== undefined) return true;
+  if (!columns) return mirrors === true || findAsymmetry(csr) === null;
+  // Rows in the order of time have no order to look a reverse up by: such arcs are events.
+  if (raw.rowOrder === "time") return false;
+  const values = columns.type ? convert(columns.type, "F64") as NativeArray<"F64"> : csr.values;
+  return findAsymmetry({ ...csr, values }) === null;
+}
+
 /**
  * Build the document's tensors and metadata.
  *
@@ -129,6 +147,7 @@ function checkSymmetric(csr: Csr, base: number, label: string): void {
  */
 export function buildGraph(raw: RawGraph, request: BuildRequest, label: string): BuiltGraph {
   checkRequest(request);
+  if (raw.typed) return buildTyped({ ...raw, typed: raw.typed }, request);
   checkFits(raw, request);
   const { edges } = raw;
   if (!edges) throw new Error("a graph without edges and types");
@@ -137,15 +156,18 @@ export function buildGraph(raw: RawGraph, request: BuildRequest, label: string):
   nodes.nodeIds = request.relabel ? relabel(edges, raw) : null;
   nodes.numNodes = request.relabel && raw.numNodes === null ? edges.maxId + 1 : numNodesOf(edges, raw, label);
 
-  const mirrors = request.symmetrize || raw.isUndirected;
-  const built: Built = edges.build(nodes.numNodes, nodes.numNodes, {
-    symmetrize: mirrors,
+  const rowOrder = raw.rowOrder ?? "index";
+  const built = buildArcs(edges, nodes.numNodes, nodes.numNodes, raw.edgeColumns, {
+    mirror: raw.isUndirected,
+    symmetrize: request.symmetrize,
     removeSelfLoops: request.removeSelfLoops,
     selfLoops: request.selfLoops,
     weighted: raw.isWeighted,
     wide: request.wide,
+    rowOrder,
   });
-  let { csr, selfLoops } = built;
+  let { csr, selfLoops, columns } = built;
+  const mirrors = request.symmetrize || raw.isUndirected;
   if (raw.symmetricFrom !== undefined && !mirrors) checkSymmetric(csr, raw.symmetricFrom, label);
 
   let found: ReturnType<typeof components> | null = null;
@@ -154,37 +176,29 @@ export function buildGraph(raw: RawGraph, request: BuildRequest, label: string):
     found = components(csr);
     if (found.count > 1) {
       const { rows, map } = componentRows(found.labels, found.largest, found.largestSize);
+      columns = keepColumns(csr, columns, rows);
       ({ csr, nodes } = keepNodes(csr, nodes, rows, map));
       selfLoops = countSelfLoops(csr);
     }
   }
-  const isSymmetric = mirrors || raw.symmetricFrom !== undefined || findAsymmetry(csr) === null;
   const { numNodes, features, labels, classNames, graphs } = nodes;
   const numClasses = labels?.numClasses ?? graphs?.numClasses ?? 0;
   return {
     meta: {
       num_nodes: numNodes,
       num_edges: nnz(csr),
-      directed: request.directed === true || !isSymmetric,
+      directed: request.directed === true || !isSymmetric(raw, { csr, columns }, mirrors),
       num_features: features?.numFeatures ?? 0,
       num_classes: numClasses,
-      row_order: "index",
+      row_order: rowOrder,
       ...(labels?.kind === "multi" ? { multi_label: true } : {}),
       ...(classNames && numClasses ? { class_names: classNames } : {}),
       self_loops: selfLoops,
+      ...(raw.edgeTypeNames ? { edge_types: raw.edgeTypeNames } : {}),
       ...raw.meta,
     },
     tensors: [
-      { name: "indptr", dtype: "I64", shape: [numNodes + 1], data: csr.indptr },
-      {
-        name: "indices",
-        dtype: request.wide ? csr.indices.dtype : indexDType(numNodes),
-        shape: [nnz(csr)],
-        data: csr.indices,
-      },
-      ...(csr.values
-        ? [{ name: "edge_weight", dtype: csr.values.dtype, shape: [nnz(csr)], data: csr.values }]
-        : []),
+      ...arcTensors("", { csr, columns }, request.wide),
       ...nodeTensors(nodes),
       ...graphTensors(nodes),
     ],

@@ -28,6 +28,12 @@ export interface GraphMeta {
   readonly name?: string;
   readonly multi_label?: boolean;
   readonly class_names?: readonly string[];
+  /** What the numbers of edge_type mean. */
+  readonly edge_types?: readonly string[];
+  /** Typed graphs alone. */
+  readonly node_types?: readonly string[];
+  readonly node_counts?: readonly number[];
+  readonly relations?: readonly { readonly name: string; readonly src: string; readonly dst: string }[];
 }
 
 /** What each column of quantised features is multiplied by, or null. */

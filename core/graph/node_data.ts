@@ -3,7 +3,7 @@ import { NativeArray } from "../../ffi/native.ts";
 import { selectCsrRows } from "../../ffi/native_build.ts";
 import { selectRows } from "../../ffi/native_source.ts";
 import type { NewTensor } from "../format/document.ts";
-import type { RawGraph, RawSplit } from "../readers/reader.ts";
+import type { RawFeatures, RawGraph, RawSplit } from "../readers/reader.ts";
 import type { Csr } from "./csr.ts";
 import { splitNames } from "./graph.ts";
 
@@ -82,6 +82,23 @@ function keepNames(
   return { bytes, indptr };
 }
 
+/** Features as `<name>` (dense) or `<name>.indptr`, `.indices` and `.values`. */
+export function featureTensors(name: string, features: RawFeatures, rows: number): NewTensor[] {
+  const { numFeatures } = features;
+  if (features.kind === "dense") {
+    const { array } = features;
+    return [{ name, dtype: array.dtype, shape: [rows, numFeatures], data: array }];
+  }
+  const { indptr, indices, values } = features.csr;
+  return [
+    { name: `${name}.indptr`, dtype: "I64", shape: [indptr.length], data: indptr },
+    { name: `${name}.indices`, dtype: indices.dtype, shape: [indices.length], data: indices },
+    ...(values
+      ? [{ name: `${name}.values`, dtype: values.dtype, shape: [values.length], data: values }]
+      : []),
+  ];
+}
+
 /** The tensors of a graph document that belong to its nodes. */
 export function nodeTensors(nodes: NodeData): NewTensor[] {
   const { numNodes: n, features, labels, splits, nodeNames, nodeWeight, nodeSize, nodeIds } = nodes;
@@ -89,13 +106,7 @@ export function nodeTensors(nodes: NodeData): NewTensor[] {
   const tensors: NewTensor[] = [];
   const add = (name: string, data: NativeArray, ...shape: number[]) =>
     tensors.push({ name, dtype: data.dtype, shape, data });
-  if (features?.kind === "dense") add("feat", features.array, n, features.numFeatures);
-  if (features?.kind === "csr") {
-    const { indptr, indices, values } = features.csr;
-    add("feat.indptr", indptr, n + 1);
-    add("feat.indices", indices, indices.length);
-    if (values) add("feat.values", values, values.length);
-  }
+  if (features) tensors.push(...featureTensors("feat", features, n));
   if (labels) add("label", labels.array, ...(labels.kind === "multi" ? [n, labels.numClasses] : [n]));
   for (const name of splitNames) {
     const split = splits?.[name];

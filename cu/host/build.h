@@ -1,6 +1,7 @@
 // What import shares between its files: owned buffers, the list of edges that readers fill, and the CSR built from it.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -64,6 +65,12 @@ struct EdgeList {
   }
   int64_t max_id() const { return max_source > max_target ? max_source : max_target; }
 };
+
+/** Whether a weight would lose something in float32 that a reader would miss: a large integer, or a huge value. */
+inline bool is_wide_weight(double w) {
+  auto f = static_cast<float>(w);
+  return static_cast<double>(f) != w && (!std::isfinite(f) || w == std::floor(w));
+}
 
 /** Largest number of nodes whose ids take 32 bits with one bit to spare for build's tag. */
 constexpr int64_t kNarrowIds = (int64_t{1} << 31) - 1;

@@ -10,6 +10,10 @@
 // an entry with no untagged copy is one that symmetrising added; where both exist, the larger weight stays: the
 // elementwise maximum of A and its transpose, so that symmetrising twice changes nothing.
 //
+// A listed build (columns belong to the edges) merges nothing: entries carry the number of their listed edge instead of
+// a weight, and rows are sorted by column or by time, equal ones in the order of the list. A mirrored copy stays where
+// the list holds no arc that way, or always (mirror).
+//
 // Memory: the list and one copy of it (3), then that copy and the result (5); the list is freed after step 3.
 // Deterministic for any number of threads: duplicates add up in the order of the file, in double.
 #include <unistd.h>
@@ -30,6 +34,8 @@ constexpr int64_t kMostBuckets = 1024;  // streams that step 3 writes at once
 constexpr ptrdiff_t kInsertionSort = 24;  // rows up to here: measured crossover with std::sort
 
 struct NoWeight {};
+/** Number of the listed edge that an entry came from. */
+struct Listed { int64_t number; };
 template <class Id, class W>
 struct Entry {
   Id row, column;  // column * 2 + tag
@@ -45,12 +51,6 @@ struct Counts {
   int64_t duplicates = 0, added = 0, conflicts = 0, self_loops = 0, self_added = 0;
   bool needs_double = false;
 };
-
-/** Whether a weight would lose something in float32 that a reader would miss: a large integer, or a huge value. */
-bool is_wide_weight(double w) {
-  auto f = static_cast<float>(w);
-  return static_cast<double>(f) != w && (!std::isfinite(f) || w == std::floor(w));
-}
 
 template <class Id, class W>
 void sort_row(Cell<Id, W>* cells, int64_t n) {
@@ -71,7 +71,9 @@ void sort_row(Cell<Id, W>* cells, int64_t n) {
 
 template <class In, class Id, class W>
 class Builder {
-  static constexpr bool kWeighted = !std::is_same_v<W, NoWeight>;
+  static constexpr bool kListed = std::is_same_v<W, Listed>;
+  static constexpr bool kWeighted = std::is_same_v<W, double>;
+  static constexpr bool kHasValues = kWeighted || kListed;
   using E = Entry<Id, W>;
   using C = Cell<Id, W>;
 
@@ -102,7 +104,7 @@ class Builder {
       if (o_.remove_self_loops && u == v) continue;
       Id row = o_.row_is_source ? u : v, column = o_.row_is_source ? v : u;
       put(row, static_cast<Id>(column * 2), i);
-      if (o_.symmetrize && u != v) put(column, static_cast<Id>(row * 2 + 1), i);
+      if ((o_.symmetrize || o_.mirror) && u != v) put(column, static_cast<Id>(row * 2 + 1), i);
     }
   }
 
@@ -166,6 +168,9 @@ class Builder {
     auto width = static_cast<int64_t>(buckets_.size());
     E* entries = entries_.as<E>();
     const double* weights = edges_.weights.as<double>();
+    std::vector<int64_t> first(static_cast<size_t>(segments()));  // number of a segment's first edge, less its slot
+    for (int64_t t = 0, number = 0; t < segments(); number += edges_.segments[t++].count)
+      first[t] = number - edges_.segments[t].start;
     parallel_tasks(segments(), [&](int64_t t) {
       int64_t* at = starts_.data() + t * width;
       for_entries(t, [&](Id row, Id column, [[maybe_unused]] int64_t slot) {
@@ -173,6 +178,7 @@ class Builder {
         e.row = row;
         e.column = column;
         if constexpr (kWeighted) e.weight = weights[slot];
+        if constexpr (kListed) e.weight.number = first[t] + slot;
       });
     });
   }
@@ -191,11 +197,12 @@ class Builder {
     }
   }
 
-  /** A finished bucket keeps its weights, and behind them its columns, in the room of its entries. */
-  double* bucket_weights(const Bucket& b) const { return reinterpret_cast<double*>(entries_.as<E>() + b.start); }
+  using Value = std::conditional_t<kListed, int64_t, double>;
+  /** A finished bucket keeps its values, and behind them its columns, in the room of its entries. */
+  Value* bucket_values(const Bucket& b) const { return reinterpret_cast<Value*>(entries_.as<E>() + b.start); }
   Id* bucket_columns(const Bucket& b) const {
     char* base = reinterpret_cast<char*>(entries_.as<E>() + b.start);
-    return reinterpret_cast<Id*>(base + (kWeighted ? b.room * 8 : 0));
+    return reinterpret_cast<Id*>(base + (kHasValues ? b.room * 8 : 0));
   }
 
   void sort_bucket(const Bucket& b, Counts& counts) {
@@ -214,9 +221,9 @@ class Builder {
     for (int64_t i = 0; i < b.count; ++i) {
       C& cell = cells[next[static_cast<int64_t>(entries[i].row) - b.first_row]++];
       cell.column = entries[i].column;
-      if constexpr (kWeighted) cell.weight = entries[i].weight;
+      if constexpr (kHasValues) cell.weight = entries[i].weight;
     }
-    double* weights = bucket_weights(b);
+    Value* values = bucket_values(b);
     Id* columns = bucket_columns(b);
     int64_t out = 0, from = 0;
     for (int64_t r = 0; r < rows; ++r) {
@@ -227,7 +234,10 @@ class Builder {
         if constexpr (kWeighted) cells[end].weight = 1;
         ++end;
       }
-      if (end > from) out = merge_row(cells.data() + from, end - from, row, weights, columns, out, counts);
+      if (end > from) {
+        if constexpr (kListed) out = keep_row(cells.data() + from, end - from, row, values, columns, out, counts);
+        else out = merge_row(cells.data() + from, end - from, row, values, columns, out, counts);
+      }
       from = end;
       next[r] = out - first;
     }
@@ -264,6 +274,33 @@ class Builder {
     return out;
   }
 
+  bool is_earlier(int64_t a, int64_t b) const {
+    if (o_.times_dtype == GUST_I64) return static_cast<const int64_t*>(o_.times)[a] < static_cast<const int64_t*>(o_.times)[b];
+    return static_cast<const double*>(o_.times)[a] < static_cast<const double*>(o_.times)[b];
+  }
+
+  /** Sort the n cells of a row of a listed build, and leave out mirrored copies that are not wanted. */
+  int64_t keep_row(C* cells, int64_t n, int64_t row, int64_t* numbers, Id* columns, int64_t out, Counts& counts) const
+    requires kListed
+  {
+    if (o_.times)
+      std::stable_sort(cells, cells + n, [&](const C& a, const C& b) { return is_earlier(a.weight.number, b.weight.number); });
+    else
+      sort_row(cells, n);
+    auto column_of = [](const C& cell) { return cell.column >> 1; };
+    for (int64_t i = 0, begin = 0; i < n; ++i) {
+      if (i > 0 && column_of(cells[i]) != column_of(cells[begin])) begin = i;
+      bool is_mirrored = cells[i].column & 1, is_listed = !(cells[begin].column & 1);  // listed ones come first
+      if (is_mirrored && is_listed && !o_.mirror) continue;
+      counts.duplicates += i > begin;
+      counts.added += is_mirrored;
+      counts.self_loops += static_cast<int64_t>(column_of(cells[i])) == row && !o_.row_is_source;
+      numbers[out] = cells[i].weight.number;
+      columns[out++] = column_of(cells[i]);
+    }
+    return out;
+  }
+
   void collect() {
     auto* indptr = built_.indptr.as<int64_t>();
     for (int64_t v = 0; v < o_.num_rows; ++v) indptr[v + 1] += indptr[v];
@@ -274,15 +311,20 @@ class Builder {
       built_.values_dtype = needs_double_ ? GUST_F64 : GUST_F32;
       built_.values = Buffer(built_.nnz * (needs_double_ ? 8 : 4));
     }
+    if constexpr (kListed) {
+      built_.values_dtype = GUST_I64;
+      built_.values = Buffer(built_.nnz * 8);
+    }
     parallel_tasks(static_cast<int64_t>(buckets_.size()), [&](int64_t k) {
       const Bucket& b = buckets_[k];
       int64_t at = indptr[b.first_row], n = indptr[b.end_row] - at;
       std::copy_n(bucket_columns(b), n, built_.indices.as<Id>() + at);
       if constexpr (kWeighted) {
-        const double* weights = bucket_weights(b);
+        const double* weights = bucket_values(b);
         if (needs_double_) std::copy_n(weights, n, built_.values.as<double>() + at);
         else std::transform(weights, weights + n, built_.values.as<float>() + at, [](double w) { return static_cast<float>(w); });
       }
+      if constexpr (kListed) std::copy_n(bucket_values(b), n, built_.values.as<int64_t>() + at);
     });
   }
 
@@ -299,15 +341,9 @@ class Builder {
   std::vector<Counts> tallies_;
 };
 
-template <class In, class Id>
-void build_with(EdgeList& edges, const BuildOptions& options, Built& built) {
-  if (edges.weights && options.weighted) Builder<In, Id, double>(edges, options, built).run();
-  else Builder<In, Id, NoWeight>(edges, options, built).run();
-}
-
-}  // namespace
-
-void build_csr(EdgeList& edges, const BuildOptions& options, Built& built) {
+/** Call f(In{}, Id{}) with the types of the list's ids and of the entries'. */
+template <class F>
+void with_ids(const EdgeList& edges, const BuildOptions& options, F&& f) {
   auto check = [&](int64_t max_id, int64_t bound, const char* side) {
     if (max_id >= bound)
       fail(GUST_EINVAL, "%s id %lld, expected below %lld", side, static_cast<long long>(max_id),
@@ -320,37 +356,30 @@ void build_csr(EdgeList& edges, const BuildOptions& options, Built& built) {
     fail(GUST_ENOMEM, "the index of %lld nodes takes %.0f GB, more than the %.0f GB of this machine",
          static_cast<long long>(options.num_rows), static_cast<double>(options.num_rows) * 8e-9, memory * 1e-9);
   bool square = options.num_rows == options.num_columns && !options.row_is_source;
-  if (!square && (options.symmetrize || options.self_loops || options.remove_self_loops))
+  if (!square && (options.symmetrize || options.mirror || options.self_loops || options.remove_self_loops))
     fail(GUST_EINVAL, "symmetrising and self-loops need a square matrix with row = destination");
   bool wide = options.wide || std::max(options.num_rows, options.num_columns) > kNarrowIds;
-  if (edges.wide) build_with<int64_t, uint64_t>(edges, options, built);
-  else if (wide) build_with<uint32_t, uint64_t>(edges, options, built);
-  else build_with<uint32_t, uint32_t>(edges, options, built);
+  if (edges.wide) f(int64_t{}, uint64_t{});
+  else if (wide) f(uint32_t{}, uint64_t{});
+  else f(uint32_t{}, uint32_t{});
 }
 
-}  // namespace gust
+}  // namespace
 
-using namespace gust;
-
-int32_t gust_build_create(int64_t handle, int64_t num_rows, int64_t num_columns, int32_t flags, int64_t* out) {
-  return guard([&] {
-    if (num_rows < 0 || num_columns < 0) fail(GUST_EINVAL, "matrix of negative size");
-    BuildOptions options{num_rows, num_columns, (flags & GUST_BUILD_ROW_IS_SOURCE) != 0,
-                         (flags & GUST_BUILD_SYMMETRIZE) != 0, (flags & GUST_BUILD_REMOVE_SELF_LOOPS) != 0,
-                         (flags & GUST_BUILD_SELF_LOOPS) != 0, (flags & GUST_BUILD_WEIGHTED) != 0,
-                         (flags & GUST_BUILD_WIDE) != 0};
-    auto built = std::make_unique<Built>();
-    build_csr(edge_list(handle), options, *built);
-    const Built& b = *built;
-    const int64_t results[] = {0, b.nnz, reinterpret_cast<int64_t>(b.indptr.as<char>()),
-                               reinterpret_cast<int64_t>(b.indices.as<char>()), b.indices_dtype,
-                               reinterpret_cast<int64_t>(b.values.as<char>()), b.values_dtype, b.duplicates, b.added,
-                               b.self_removed, b.self_added, b.self_loops, b.conflicts};
-    std::copy(std::begin(results), std::end(results), out);
-    out[0] = reinterpret_cast<int64_t>(built.release());
+void build_csr(EdgeList& edges, const BuildOptions& options, Built& built) {
+  with_ids(edges, options, [&](auto in, auto id) {
+    using In = decltype(in);
+    using Id = decltype(id);
+    if (edges.weights && options.weighted) Builder<In, Id, double>(edges, options, built).run();
+    else Builder<In, Id, NoWeight>(edges, options, built).run();
   });
 }
 
-int32_t gust_build_destroy(int64_t built) {
-  return guard([&] { delete reinterpret_cast<Built*>(built); });
+void build_listed(EdgeList& edges, const BuildOptions& options, Built& built) {
+  if (options.self_loops) fail(GUST_EINVAL, "a listed build adds no self-loops: they stand for no listed edge");
+  with_ids(edges, options, [&](auto in, auto id) {
+    Builder<decltype(in), decltype(id), Listed>(edges, options, built).run();
+  });
 }
+
+}  // namespace gust

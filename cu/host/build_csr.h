@@ -15,6 +15,10 @@ struct BuildOptions {
   bool self_loops;         // add the missing ones, weight 1
   bool weighted;           // keep the list's weights, where it has any
   bool wide;               // 64-bit indices even where 32 would do
+  // Listed builds (build_listed): nothing is merged, and the values are the numbers of the listed edges.
+  bool mirror = false;             // add the reverse of every edge, whether or not it is listed too
+  const void* times = nullptr;     // per listed edge; rows are sorted by it
+  int32_t times_dtype = GUST_I64;  // or GUST_F64
 };
 
 /** Rows [first_row, end_row) and the place of their entries. */
@@ -36,5 +40,7 @@ struct Built {
 };
 
 void build_csr(EdgeList& edges, const BuildOptions& options, Built& built);
+/** Every listed edge stays an entry of its own; values are I64 numbers of listed edges. */
+void build_listed(EdgeList& edges, const BuildOptions& options, Built& built);
 
 }  // namespace gust

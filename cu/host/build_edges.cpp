@@ -236,6 +236,21 @@ int32_t gust_edges_original_ids(int64_t handle, int64_t ids) {
   });
 }
 
+int32_t gust_edges_weights(int64_t handle, int64_t weights, int64_t* out) {
+  return guard([&] {
+    EdgeList& edges = edge_list(handle);
+    auto* to = reinterpret_cast<double*>(weights);
+    const auto* from = edges.weights.as<double>();
+    if (!from) fail(GUST_EINVAL, "edge list has no weights");
+    int64_t wide = 0;
+    for (const EdgeList::Segment& s : edges.segments) {
+      to = std::copy_n(from + s.start, s.count, to);
+      wide += std::count_if(from + s.start, from + s.start + s.count, is_wide_weight);
+    }
+    out[0] = wide > 0;
+  });
+}
+
 int32_t gust_edges_names(int64_t handle, int64_t bytes, int64_t indptr) {
   return guard([&] {
     EdgeList& edges = edge_list(handle);

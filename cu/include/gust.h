@@ -220,6 +220,8 @@ GUST_API int32_t gust_edges_relabel(int64_t edges, int64_t* out);
 GUST_API int32_t gust_edges_original_ids(int64_t edges, int64_t ids);
 /** The names of string ids: bytes, and where each begins (I64, names + 1). */
 GUST_API int32_t gust_edges_names(int64_t edges, int64_t bytes, int64_t indptr);
+/** The weights in the order of the list, F64. out[0] = 1 if some of them lose by F32. */
+GUST_API int32_t gust_edges_weights(int64_t edges, int64_t weights, int64_t* out);
 GUST_API int32_t gust_edges_destroy(int64_t edges);
 
 enum {
@@ -228,7 +230,8 @@ enum {
   GUST_BUILD_REMOVE_SELF_LOOPS = 4,
   GUST_BUILD_SELF_LOOPS = 8,        /* add the missing ones, weight 1 */
   GUST_BUILD_WEIGHTED = 16,         /* keep the list's weights */
-  GUST_BUILD_WIDE = 32              /* 64-bit indices even where 32 would do */
+  GUST_BUILD_WIDE = 32,             /* 64-bit indices even where 32 would do */
+  GUST_BUILD_MIRROR = 64            /* listed builds: add the reverse of every edge, listed or not */
 };
 /** CSR of an edge list, whose edges are used up: rows ascending, duplicates merged, their weights added.
  *  out[0] = handle that owns the arrays, [1] = entries, [2], [3] = addresses of indptr and indices, [4] = dtype of
@@ -236,6 +239,12 @@ enum {
  *  symmetrising, [9], [10] = self-loops removed and added, [11] = self-loops there are, [12] = entries whose two
  *  directions had different weights. Memory: two copies of the edges at most. */
 GUST_API int32_t gust_build_create(int64_t edges, int64_t num_rows, int64_t num_columns, int32_t flags, int64_t* out);
+/** CSR of an edge list whose edges have columns: nothing is merged, and values (I64) are the numbers of the listed edges
+ *  that the entries came from; a mirrored entry has its edge's number. Rows ascend by column, or by times (I64 or F64 per
+ *  listed edge, 0 = none), equal ones in the order of the list. SYMMETRIZE keeps a mirrored entry where the list has no
+ *  arc that way; SELF_LOOPS is refused, and SYMMETRIZE with times. out as above; [7] = parallel arcs, [12] = 0. */
+GUST_API int32_t gust_build_listed(int64_t edges, int64_t num_rows, int64_t num_columns, int32_t flags, int64_t times,
+                                   int32_t times_dtype, int64_t* out);
 GUST_API int32_t gust_build_destroy(int64_t built);
 
 /** out[0] = 1 if the matrix equals its transpose (values too, if not NULL); else out[1], out[2] = row and column of an
