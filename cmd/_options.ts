@@ -67,6 +67,8 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   readonly writesDocument: boolean;
   /** Whether it writes other data instead, which may be shown on a terminal. */
   readonly writesText?: boolean;
+  /** Fill in what depends on other options: defaults of a chosen model, say. `given` as below. */
+  refine?(options: z.infer<O>, given: ReadonlySet<string>): z.infer<O>;
   /** `given` names the options that came from flags or the config file, not from defaults. */
   run(
     inputs: readonly string[],
@@ -219,6 +221,12 @@ function usersOf<E extends Entry>(registry: Registry<E>, key: string): string {
   return `${same ? users[0]!.shown.trimStart() + " " : ""}(${names.join(", ")})`.trimStart();
 }
 
+/** The defaults of an entry's own options. */
+export function entryDefaults({ params }: Entry): Record<string, unknown> {
+  const known = params ? flagsOf(params).filter(({ defaultValue }) => defaultValue !== undefined) : [];
+  return Object.fromEntries(known.map(({ key, defaultValue }) => [key, defaultValue]));
+}
+
 function unwrapDefault(schema: z.ZodType): z.ZodType {
   const def = schema.def as unknown as Def;
   return def.type === "default" ? unwrapDefault(def.innerType!) : schema;
@@ -323,7 +331,8 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
   const common = commonOptions.safeParse(pick(commonOptions.shape));
   const issues = [...(options.error?.issues ?? []), ...(common.error?.issues ?? [])];
   if (issues.length) throw optionProblems(new z.ZodError(issues));
-  return { options: options.data as z.infer<O>, common: common.data!, given: new Set(Object.keys(merged)) };
+  const names = new Set(Object.keys(merged)), parsed = options.data as z.infer<O>;
+  return { options: sub.refine?.(parsed, names) ?? parsed, common: common.data!, given: names };
 }
 
 /** The commander command of a subcommand; `done` gets what its action threw, or nothing. */

@@ -16,12 +16,13 @@ export class EpochLog {
       throw new GustError("io", `Cannot write the log "${path}": ${(error as Error).message}`);
     }
   }
-  add(seed: number, record: EpochRecord): void {
+  /** `split`: its number where a run goes over several; else null. */
+  add(seed: number, split: number | null, record: EpochRecord): void {
     if (this.fd === null) return;
     writeNamed(
       this.fd,
       `the log "${this.path}"`,
-      JSON.stringify({ seed, ...record, ms: Number(record.ms.toFixed(3)) }) + "\n",
+      JSON.stringify({ seed, ...(split === null ? {} : { split }), ...record, ms: Number(record.ms.toFixed(3)) }) + "\n",
     );
   }
   close(): void {

@@ -1,14 +1,11 @@
 /** gust eval: score a model on a graph by exact full-graph inference. */
 import { z } from "zod";
-import { GustError } from "../core/errors.ts";
 import { Graph } from "../core/graph/graph.ts";
-import { metrics } from "../core/metrics/mod.ts";
-import { infer, nodesOf, score } from "../core/train/evaluate.ts";
+import { metricFor, metrics, showScore } from "../core/metrics/mod.ts";
+import { evaluate } from "../core/train/evaluate.ts";
 import { AnswerIsNo } from "./_exit.ts";
 import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
-
-const percent = (x: number | null) => x === null ? "-" : (100 * x).toFixed(2) + " %";
 
 const self = { name: "eval", writesDocument: false } as const;
 
@@ -20,13 +17,14 @@ export const command = defineCommand({
     split: z.enum(["test", "val", "train", "all"]).default("test").describe(
       "which nodes: of the split stored in the model",
     ),
-    metric: z.enum(metrics.names as [string, ...string[]]).default("accuracy").describe(
-      "the value that is reported first and tested",
+    metric: z.enum(metrics.names as [string, ...string[]]).optional().describe(
+      "the value that is reported first and tested [the usual one of the targets]",
     ),
     minAccuracy: z.number().min(0).max(1).optional().describe(
       "exit 3 if the accuracy is lower, a fraction in 0..1",
     ).meta({ value: "X" }),
-    minScore: z.number().min(0).max(1).optional().describe("exit 3 if the chosen metric is lower").meta({
+    minScore: z.number().optional().describe("exit 3 if the chosen metric is lower").meta({ value: "X" }),
+    maxScore: z.number().optional().describe("exit 3 if the chosen metric is higher (an error, a loss)").meta({
       value: "X",
     }),
   }).strict(),
@@ -41,18 +39,11 @@ Examples:
       const model = io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
       const cache = io.soFar("cache", isPropagated);
-      const inference = infer(graph, model, cache);
-      const nodes = nodesOf(graph, inference, options.split);
-      if (nodes.length === 0) {
-        throw new GustError(
-          "data",
-          `The ${options.split} split of ${graph.document.label} has no labelled nodes`,
-        );
-      }
-      const { count, metrics: values, confusion } = score(graph, inference, nodes);
-      const value = values[options.metric] ?? null;
+      const { items, count, kind, metrics: values, confusion } = evaluate(graph, model, cache, options.split);
+      const metric = metricFor(kind, options.metric);
+      const value = values[metric.name] ?? null;
       io.json({
-        metric: options.metric,
+        metric: metric.name,
         split: options.split,
         value,
         count,
@@ -62,29 +53,35 @@ Examples:
         graph: graph.digest,
       });
       if (!common.json) {
-        const list = Object.entries(values).filter(([name]) => name !== options.metric).map(([name, v]) =>
-          `${name} ${percent(v)}`
-        );
+        const rest = Object.entries(values).filter(([name]) => name !== metric.name);
+        const list = rest.map(([name, v]) => `${name} ${showScore(metrics.get(name), v)}`);
         if (!common.quiet) {
           io.print(
-            `${options.split} ${options.metric} ${percent(value)} on ${count} nodes (${list.join(", ")})\n`,
+            `${options.split} ${metric.name} ${showScore(metric, value)} on ${count} ${items} (${
+              list.join(", ")
+            })\n`,
           );
         }
-        if (common.verbose) {
+        if (common.verbose && confusion) {
           io.print(
             "confusion (rows: true class)\n" + confusion.map((row) => row.join("\t")).join("\n") + "\n",
           );
         }
       }
       const missed: string[] = [];
-      if (options.minAccuracy !== undefined && !(values["accuracy"]! >= options.minAccuracy)) {
+      if (options.minAccuracy !== undefined && !((values["accuracy"] ?? NaN) >= options.minAccuracy)) {
         missed.push(
-          `accuracy is ${values["accuracy"]?.toFixed(4)}, expected at least ${options.minAccuracy}`,
+          `accuracy is ${values["accuracy"]?.toFixed(4) ?? "not defined"}, expected at least ${options.minAccuracy}`,
         );
       }
       if (options.minScore !== undefined && !(value !== null && value >= options.minScore)) {
         missed.push(
-          `${options.metric} is ${value?.toFixed(4) ?? "not defined"}, expected at least ${options.minScore}`,
+          `${metric.name} is ${value?.toFixed(4) ?? "not defined"}, expected at least ${options.minScore}`,
+        );
+      }
+      if (options.maxScore !== undefined && !(value !== null && value <= options.maxScore)) {
+        missed.push(
+          `${metric.name} is ${value?.toFixed(4) ?? "not defined"}, expected at most ${options.maxScore}`,
         );
       }
       if (missed.length) throw new AnswerIsNo(missed.join("; "));

@@ -1,8 +1,10 @@
 /** gust predict: class probabilities of every node, as a document, CSV or JSON Lines. */
 import { z } from "zod";
 import { NativeArray } from "../ffi/native.ts";
+import type { Document, NewDocument } from "../core/format/document.ts";
 import { Graph } from "../core/graph/graph.ts";
-import { infer, type Inference } from "../core/train/evaluate.ts";
+import type { Prediction } from "../core/tasks/task.ts";
+import { withModel } from "../core/train/evaluate.ts";
 import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 
@@ -30,32 +32,95 @@ function naming({ document }: Graph, ids: NativeArray<"I64"> | null): Naming {
   return { csv: digits, json: digits };
 }
 
-function* lines(
-  graph: Graph,
-  { scores, predicted, numNodes, numClasses }: Inference,
-  format: "csv" | "jsonl",
+type ItemPrediction = Exclude<Prediction, { items: "vectors" }>;
+
+/** How each item is called in the text. */
+function namesOf(graph: Graph, prediction: Prediction): Naming {
+  if (prediction.items !== "graphs") return naming(graph, graph.nodeIds());
+  return { csv: String, json: String };
+}
+
+/** Rows of a row-major matrix as text, ROWS at a time. */
+function* rowsOf(
+  matrix: NativeArray<"F32">,
+  width: number,
+  count: number,
+  line: (item: number, row: number[]) => string,
 ): Generator<string> {
-  const name = naming(graph, graph.nodeIds());
-  const labels = predicted.window();
-  if (format === "csv") {
-    yield ["node", "label", ...Array.from({ length: numClasses }, (_, c) => `score_${c}`)].join(",") + "\n";
-  }
-  for (let from = 0; from < numNodes; from += ROWS) {
-    const count = Math.min(ROWS, numNodes - from);
-    const window = scores.window(from * numClasses, count * numClasses);
+  for (let from = 0; from < count; from += ROWS) {
+    const rows = Math.min(ROWS, count - from);
+    const window = matrix.window(from * width, rows * width);
     let text = "";
-    for (let i = 0; i < count; i++) {
-      const row = Array.from(
-        window.subarray(i * numClasses, (i + 1) * numClasses),
-        (x) => Number(x.toPrecision(7)),
-      );
-      const node = from + i, label = labels[node]!;
-      text += format === "csv"
-        ? [name.csv(node), label, ...row].join(",") + "\n"
-        : `{"node":${name.json(node)},"label":${label},"scores":${JSON.stringify(row)}}\n`;
+    for (let i = 0; i < rows; i++) {
+      const row = Array.from(window.subarray(i * width, (i + 1) * width), (x) => Number(x.toPrecision(7)));
+      text += line(from + i, row);
     }
     yield text;
   }
+}
+
+const header = (first: string[], column: string, width: number) =>
+  [...first, ...Array.from({ length: width }, (_, c) => `${column}_${c}`)].join(",") + "\n";
+
+function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): Generator<string> {
+  const name = namesOf(graph, prediction);
+  if (prediction.items === "vectors") {
+    const { vectors, width } = prediction;
+    if (format === "csv") yield header(["node"], "vector", width);
+    yield* rowsOf(
+      vectors,
+      width,
+      graph.numNodes,
+      (node, row) =>
+        format === "csv"
+          ? [name.csv(node), ...row].join(",") + "\n"
+          : `{"node":${name.json(node)},"vector":${JSON.stringify(row)}}\n`,
+    );
+    return;
+  }
+  const { items, count, outputs: { scores, predicted, width } } = prediction;
+  const item = items === "nodes" ? "node" : "graph", labels = predicted?.window();
+  if (format === "csv") yield header(labels ? [item, "label"] : [item], "score", width);
+  yield* rowsOf(scores, width, count, (i, row) =>
+    format === "csv"
+      ? [name.csv(i), ...(labels ? [labels[i]] : []), ...row].join(",") + "\n"
+      : `{"${item}":${name.json(i)},${labels ? `"label":${labels[i]},` : ""}"scores":${JSON.stringify(row)}}\n`);
+}
+
+/** Node or graph numbers of the source. */
+function idsOf(graph: Graph, { items, count }: ItemPrediction): NativeArray<"I64"> | BigInt64Array {
+  return items === "nodes" ? nodeIds(graph) : BigInt64Array.from({ length: count }, (_, i) => BigInt(i));
+}
+
+/** The document of a prediction, but for its provenance. */
+function documentOf(graph: Graph, model: Document, prediction: Prediction): Omit<NewDocument, "provenance"> {
+  const meta = { model: model.digest, graph: graph.digest };
+  if (prediction.items === "vectors") {
+    const { width, vectors } = prediction, n = graph.numNodes;
+    return {
+      kind: "embedding",
+      meta,
+      tensors: [
+        { name: "node_ids", dtype: "I64", shape: [n], data: nodeIds(graph) },
+        { name: "vectors", dtype: "F32", shape: [n, width], data: vectors },
+      ],
+    };
+  }
+  const { items, kind, count, outputs: { scores, predicted, width } } = prediction;
+  return {
+    kind: "prediction",
+    meta: { ...meta, num_classes: width, outputs: kind },
+    tensors: [
+      {
+        name: items === "nodes" ? "node_ids" : "graph_ids",
+        dtype: "I64",
+        shape: [count],
+        data: idsOf(graph, prediction),
+      },
+      { name: "scores", dtype: "F32", shape: [count, width], data: scores },
+      ...(predicted ? [{ name: "label", dtype: "I32" as const, shape: [count], data: predicted }] : []),
+    ],
+  };
 }
 
 function nodeIds(graph: Graph): NativeArray<"I64"> | BigInt64Array {
@@ -85,25 +150,21 @@ Examples:
       const model = io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
       const cache = io.soFar("cache", isPropagated);
-      const inference = infer(graph, model, cache);
-      const { numNodes, numClasses } = inference;
+      const prediction = withModel(graph, model, cache, (opened) => opened.task.predict(opened));
+      const isVectors = prediction.items === "vectors";
+      const items = isVectors ? "nodes" : prediction.items;
+      const count = isVectors ? graph.numNodes : prediction.count;
+      const width = isVectors ? prediction.width : prediction.outputs.width;
+      const sizes = { [items]: count, [isVectors ? "width" : "classes"]: width };
       if (isText) {
-        io.writeText(lines(graph, inference, options.format as "csv" | "jsonl"));
-        io.json({ kind: options.format, nodes: numNodes, classes: numClasses });
+        io.writeText(lines(graph, prediction, options.format as "csv" | "jsonl"));
+        io.json({ kind: options.format, ...sizes });
         return;
       }
-      const digest = io.write({
-        kind: "prediction",
-        meta: { model: model.digest, graph: graph.digest, num_classes: numClasses },
-        tensors: [
-          { name: "node_ids", dtype: "I64", shape: [numNodes], data: nodeIds(graph) },
-          { name: "scores", dtype: "F32", shape: [numNodes, numClasses], data: inference.scores },
-          { name: "label", dtype: "I32", shape: [numNodes], data: inference.predicted },
-        ],
-        provenance: io.provenance({}, [graph.document, model]),
-      });
-      io.json({ kind: "prediction", nodes: numNodes, classes: numClasses, digest });
-      io.say(`predicted ${numNodes} nodes, ${numClasses} classes`);
+      const document = documentOf(graph, model, prediction);
+      const digest = io.write({ ...document, provenance: io.provenance({}, [graph.document, model]) });
+      io.json({ kind: document.kind, ...sizes, digest });
+      io.say(`predicted ${count} ${items}, ${width} ${isVectors ? "numbers each" : "classes"}`);
     });
   },
 });

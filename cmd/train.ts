@@ -8,28 +8,50 @@ import { writeFile } from "../core/format/write.ts";
 import type { PropagatedMeta } from "../core/cache/propagated.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { models } from "../core/models/mod.ts";
+import { losses, lossFor } from "../core/losses/mod.ts";
+import { type Metric } from "../core/metrics/metric.ts";
+import { metrics, showScore } from "../core/metrics/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { sampleChunks } from "../core/sampling/sample.ts";
+import { schedules } from "../core/schedules/mod.ts";
+import { taskFor, tasks } from "../core/tasks/mod.ts";
 import { trainOptions } from "../core/train/config.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { modelMeta } from "../core/train/model_document.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { Interrupted } from "./_exit.ts";
 import { type Io, isPropagated, withIo } from "./_io.ts";
-import { allParams, type CommonOptions, defineCommand, kebab, registryOptions } from "./_options.ts";
+import {
+  allParams,
+  type Choice,
+  type CommonOptions,
+  defineCommand,
+  entryDefaults,
+  kebab,
+  registryOptions,
+} from "./_options.ts";
 import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 
 const options = z.object({
   model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
   ...registryOptions(models),
+  task: z.enum(["auto", ...tasks.names]).default("auto").describe(
+    "what is predicted; auto is the first that the graph has targets for",
+  ),
+  ...registryOptions(tasks),
   ...trainOptions.shape,
   ...registryOptions(optimizers),
+  ...registryOptions(schedules),
+  ...registryOptions(losses),
   partsPerBatch: z.int().min(1).optional().describe(
     "parts per batch of a partition that comes without a sample [1]",
   ),
   repeat: z.int().min(1).default(1).describe(
     "train N seeds in a row; the best validation run is kept, or all with {seed} in -o",
+  ),
+  allSplits: z.boolean().default(false).describe(
+    "train on every stored split (fold) in turn, each with every seed",
   ),
   log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE" }),
   resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({
@@ -55,6 +77,12 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   if (o.split === "file" && o.valPerClass !== usual.valPerClass) {
     problems.push("--val-per-class applies to --split random alone");
   }
+  if (o.allSplits && (o.split === "random" || o.splitIndex !== usual.splitIndex)) {
+    problems.push("--all-splits takes every stored split, expected no --split random or --split-index");
+  }
+  if (o.resume !== undefined && o.allSplits) {
+    problems.push("--resume continues one run, expected no --all-splits");
+  }
   if (o.split === "random" && o.splitIndex !== usual.splitIndex) {
     problems.push("--split-index applies to --split file alone");
   }
@@ -68,24 +96,45 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
 }
 
 /** What a run is made from. */
-type Settings = Pick<TrainJob, "modelParams" | "optimizerParams" | "options" | "partsPerBatch"> & {
-  readonly model: string;
-  readonly seed: number;
-};
+type Settings =
+  & Pick<TrainJob, "modelParams" | "optimizerParams" | "scheduleParams" | "options" | "partsPerBatch">
+  & {
+    readonly model: string;
+    readonly seed: number;
+    /** The task with its options; null: as the graph suggests. */
+    readonly task: Pick<TrainJob, "task" | "taskParams" | "lossParams"> | null;
+  };
 
 function settingsOf(o: Options, common: CommonOptions): Settings {
   const own = Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]]);
   const options = trainOptions.parse(Object.fromEntries(own));
-  const chosen = [[models, models.get(o.model)], [optimizers, optimizers.get(options.optimizer)]] as const;
-  const [modelParams, optimizerParams] = allParams(chosen, o, contradictions(o, common)) as [Params, Params];
+  const chosen: Choice[] = [
+    [models, models.get(o.model)],
+    [optimizers, optimizers.get(options.optimizer)],
+    [schedules, schedules.get(options.schedule)],
+  ];
+  const all = allParams(chosen, o, contradictions(o, common));
+  const [modelParams, optimizerParams, scheduleParams] = all as [Params, Params, Params];
   return {
     model: o.model,
     modelParams,
     optimizerParams,
+    scheduleParams,
+    task: null,
     options,
     partsPerBatch: o.partsPerBatch,
     seed: common.seed,
   };
+}
+
+/** The task, and the loss that its targets call for, with their options. */
+function taskSettings(graph: Graph, o: Options, options: TrainJob["options"]): NonNullable<Settings["task"]> {
+  const task = taskFor(graph, o.task);
+  const [taskParams] = allParams([[tasks, task]], o) as [Params];
+  const { kind } = task.outputs(graph, taskParams);
+  const loss = kind === "links" ? null : lossFor(kind, options.loss);
+  const lossParams = loss ? allParams([[losses, loss]], o)[0]! : {};
+  return { task, taskParams, lossParams };
 }
 
 /**
@@ -116,12 +165,14 @@ function resumedSettings(
 ): Settings {
   const { model, config, progress } = modelMeta(resumed);
   const { params, optimizer_params, train, parts_per_batch: partsPerBatch, seed } = config;
-  const was: Params = { model, ...params, ...optimizer_params, ...train, partsPerBatch, seed };
+  const { task, schedule_params, loss_params } = config;
+  const own = { ...params, ...optimizer_params, ...schedule_params, ...loss_params, ...task.params };
+  const was: Params = { model, task: task.name, ...own, ...train, partsPerBatch, seed };
   const now: Params = { ...o, seed: common.seed };
   const shown = (value: unknown) => value === undefined ? "not taken" : JSON.stringify(value);
   const owned = [
     ...Object.keys(was),
-    ...[...models, ...optimizers].flatMap((e) => Object.keys(e.params?.shape ?? {})),
+    ...[...models, ...optimizers, ...schedules, ...losses, ...tasks].flatMap((e) => Object.keys(e.params?.shape ?? {})),
   ];
   const differing = [...given].filter((key) =>
     key !== "epochs" && owned.includes(key) && JSON.stringify(now[key]) !== JSON.stringify(was[key])
@@ -138,7 +189,16 @@ function resumedSettings(
     throw problemsError("usage", what, problems, "only --epochs may change");
   }
   const options = { ...train, ...(given.has("epochs") ? { epochs: o.epochs } : {}) };
-  return { model, modelParams: params, optimizerParams: optimizer_params, options, partsPerBatch, seed };
+  return {
+    model,
+    modelParams: params,
+    optimizerParams: optimizer_params,
+    scheduleParams: schedule_params,
+    task: { task: tasks.get(task.name), taskParams: task.params, lossParams: loss_params },
+    options,
+    partsPerBatch,
+    seed,
+  };
 }
 
 /** Refuse to go on with batches or caches that the run did not begin with. */
@@ -190,8 +250,9 @@ function clusterFeed(io: Io, graph: Graph, settings: Settings, seed: number): Sa
 }
 
 /** The run whose validation score is best (the first of equals). */
-function better(a: RunResult, b: RunResult): boolean {
-  return (b.val ?? -1) > (a.val ?? -1);
+function better({ better }: Metric, a: RunResult, b: RunResult): boolean {
+  if (a.val === null || b.val === null) return a.val === null && b.val !== null;
+  return better === "higher" ? b.val > a.val : b.val < a.val;
 }
 
 /** Mean and sample standard deviation; null where no run has a value. */
@@ -205,9 +266,10 @@ function summary(values: readonly (number | null)[]): { mean: number | null; std
 
 const round = (x: number | null, digits: number) => x === null ? null : Number(x.toFixed(digits));
 function runJson(r: RunResult) {
-  const { seed, epochs, best_epoch, train, val, test } = r;
+  const { seed, split, epochs, best_epoch, train, val, test } = r;
   return {
     seed,
+    split,
     epochs,
     best_epoch,
     train,
@@ -219,9 +281,14 @@ function runJson(r: RunResult) {
   };
 }
 
-function checkpointPath(o: Options, output: string | undefined, seed: number): string | undefined {
+function checkpointPath(o: Options, output: string | undefined, seed: number, split = 0): string | undefined {
   const path = o.checkpoint ?? (output === undefined ? undefined : `${output}.checkpoint`);
-  return path?.replaceAll("{seed}", String(seed));
+  return path && filled(path, seed, split);
+}
+
+/** A file name with the numbers of the run in place of {seed} and {split}. */
+function filled(path: string, seed: number, split: number): string {
+  return path.replaceAll("{seed}", String(seed)).replaceAll("{split}", String(split));
 }
 
 /** Let a signal be heard between runs that are too short to listen. */
@@ -238,10 +305,21 @@ export const command = defineCommand({
     `Inputs: a graph, and what was made of it: samples (gust sample), packed or propagated features (gust cache).
 Samples and packed features end here; everything else is passed on down a pipe.
 
+A model's published training settings are its defaults; every flag overrides one.
+
 Examples:
   gust train cora.graph.safetensors --model gcn -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --json=scores.json -o cora.model.safetensors
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval`,
+  refine(o, given) {
+    const model = models.get(o.model);
+    const published = Object.entries(model.train ?? {}).filter(([key]) => !given.has(key));
+    const settings = { ...o, ...Object.fromEntries(published) };
+    const chosen = [model, optimizers.get(settings.optimizer), schedules.get(settings.schedule)];
+    const defaults = Object.assign({}, ...chosen.map(entryDefaults));
+    const open = Object.entries(defaults).filter(([key]) => settings[key as keyof Options] === undefined);
+    return { ...settings, ...Object.fromEntries(open) };
+  },
   run: (inputs, o, common, given) =>
     withIo(self, inputs, common, async (io) => {
       io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && d.meta["layout"] === "packed");
@@ -250,6 +328,7 @@ Examples:
       const asked = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);
       const graphDocument = io.until("graph") ?? io.one("graph", "give the graph document");
       const graph = new Graph(graphDocument);
+      const task = asked.task ?? taskSettings(graph, o, asked.options);
       if (resumed) checkMadeFrom(resumed, graphDocument);
       const sampled = SampleFeed.open(graph, io.read, () => io.next());
       if (sampled && o.partsPerBatch !== undefined) {
@@ -270,11 +349,13 @@ Examples:
       const settings = withCache(asked, cache, given);
       if (resumed) checkSameInputs(resumed, all, feed?.name ?? "full");
       const partsPerBatch = isDrawn ? settings.partsPerBatch ?? 1 : undefined;
-      const jobOf = (seed: number): TrainJob => ({
+      const jobOf = (seed: number, splitIndex: number): TrainJob => ({
         graph,
         cache,
         samples: feedOf(seed),
         ...settings,
+        ...task,
+        options: { ...settings.options, splitIndex },
         model: models.get(settings.model),
         partsPerBatch,
       });
@@ -282,12 +363,17 @@ Examples:
       const log = new EpochLog(o.log, resumed !== null);
       const interrupt = watchInterrupt();
       const progress = progressLine(io, settings.options.epochs);
-      const provenance = (seed: number) => {
+      const provenance = (seed: number, splitIndex: number) => {
         const records = io.provenance({
           model: settings.model,
           ...settings.modelParams,
+          task: task.task.name,
+          ...task.taskParams,
           ...settings.options,
+          splitIndex,
           ...settings.optimizerParams,
+          ...settings.scheduleParams,
+          ...task.lossParams,
           ...(isDrawn ? { partsPerBatch } : {}),
         }, used().all);
         return [...records.slice(0, -1), { ...records.at(-1)!, seed }];
@@ -295,24 +381,33 @@ Examples:
       const results: RunResult[] = [];
       const outputs: string[] = [];
       let best: { result: RunResult; run: Run } | null = null;
+      let metric: Metric | null = null;
+      const splits = o.allSplits
+        ? Array.from({ length: task.task.numSplits(graph) }, (_, i) => i)
+        : [settings.options.splitIndex];
+      if (splits.length === 0) throw new GustError("missing", `${graphDocument.label} stores no splits`);
+      const runs = splits.flatMap((split) =>
+        Array.from({ length: o.repeat }, (_, i) => ({ split, seed: settings.seed + i }))
+      );
       try {
-        for (let seed = settings.seed; seed < settings.seed + o.repeat; seed++) {
+        for (const { split, seed } of runs) {
           await breathe();
           if (interrupt.stopped()) throw new Interrupted(`interrupted before the run of seed ${seed}`);
-          const run = Run.start(jobOf(seed), seed);
-          const keep = checkpointPath(o, common.output, seed);
+          const run = Run.start(jobOf(seed, split), seed);
+          metric = metrics.get(run.metric);
+          const keep = checkpointPath(o, common.output, seed, split);
           let checkpoint: string | null = null;
           const result = await run.train({
             resume: resumed,
             shouldStop: interrupt.stopped,
             onEpoch: (s, record) => {
-              log.add(s, record);
+              log.add(s, o.allSplits ? split : null, record);
               progress(s, record);
             },
             checkpoint: keep === undefined ? undefined : {
               every: o.checkpointEvery,
               write: (document: NewDocument) => {
-                writeFile(keep, { ...document, provenance: provenance(seed) });
+                writeFile(keep, { ...document, provenance: provenance(seed, split) });
                 checkpoint = keep;
               },
             },
@@ -327,29 +422,28 @@ Examples:
             );
           }
           results.push(result);
-          if (common.output?.includes("{seed}")) {
-            const output = common.output.replaceAll("{seed}", String(seed));
-            writeFile(output, run.document(provenance(seed)));
+          if (/\{(seed|split)\}/.test(common.output ?? "")) {
+            const output = filled(common.output!, seed, split);
+            writeFile(output, run.document(provenance(seed, split)));
             outputs.push(output);
             run.close();
-          } else if (!best || better(best.result, result)) {
+          } else if (!best || better(metric, best.result, result)) {
             best?.run.close();
             best = { result, run };
           } else run.close();
         }
         io.all();
-        const digest = best ? io.write(best.run.document(provenance(best.run.seed))) : null;
+        const digest = best ? io.write(best.run.document(provenance(best.run.seed, best.result.split))) : null;
         if (!best) io.writeDeps(...outputs);
         best?.run.close();
         const scores = (key: "val" | "test") => summary(results.map((r) => r[key]));
-        const totals = { metric: "accuracy", val: scores("val"), test: scores("test") };
+        const totals = { metric: metric!.name, val: scores("val"), test: scores("test") };
         io.json({ runs: results.map(runJson), summary: totals, model: settings.model, digest });
         const p = (s: { mean: number | null; std: number | null }) =>
-          s.mean === null
-            ? "-"
-            : `${(100 * s.mean).toFixed(2)}${results.length > 1 ? ` +- ${(100 * s.std!).toFixed(2)}` : ""} %`;
+          showScore(metric!, s.mean) +
+          (s.mean !== null && results.length > 1 ? ` +- ${showScore(metric!, s.std)}` : "");
         io.say(
-          `${settings.model}: val ${p(totals.val)}, test ${p(totals.test)} over ${results.length} run${
+          `${settings.model}: ${totals.metric}: val ${p(totals.val)}, test ${p(totals.test)} over ${results.length} run${
             results.length > 1 ? "s" : ""
           }, ` +
             `${results.reduce((sum, r) => sum + r.seconds, 0).toFixed(2)} s`,

@@ -1,7 +1,9 @@
 /** Epochs of full-graph training, scoring included. */
 import { z } from "zod";
 import { models } from "../models/mod.ts";
+import { losses } from "../losses/mod.ts";
 import { optimizers } from "../optim/mod.ts";
+import { taskFor } from "../tasks/mod.ts";
 import { trainOptions } from "../train/config.ts";
 import { Run } from "../train/job.ts";
 import { defineBenchmark, resultOf } from "./benchmark.ts";
@@ -29,8 +31,13 @@ export const train = defineBenchmark({
       split: graph.numSplits > 0 ? "file" : "random",
     });
     const times: number[] = [];
+    const task = taskFor(graph, "auto");
     const run = Run.start({
       graph,
+      task,
+      taskParams: task.params?.parse({}) ?? {},
+      scheduleParams: {},
+      lossParams: losses.get("cross-entropy").params?.parse({}) ?? {},
       cache: null,
       samples: null,
       model: entry,

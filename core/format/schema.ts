@@ -76,7 +76,12 @@ const modelMeta = z.looseObject({
   graph: digest.optional(),
 });
 
-const predictionMeta = z.looseObject({ model: z.string(), num_classes: count });
+const predictionMeta = z.looseObject({
+  model: z.string(),
+  num_classes: count,
+  /** What the scores are: probabilities of one class, of several labels, or predicted numbers. */
+  outputs: z.enum(["classes", "labels", "values"]).optional(),
+});
 const embeddingMeta = z.looseObject({ model: z.string().optional() });
 const refMeta = z.looseObject({
   path: z.string().startsWith("/", "expected an absolute path"),
@@ -204,6 +209,7 @@ const ALL = "F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL";
 const modelRows: Row[] = [
   row("param/<name>", ALL, ANY),
   row("best/<name>", ALL, ANY),
+  row("ema/<name>", ALL, ANY),
   row("optimizer/<name>/<part>", ALL, ANY),
   row("state/<name>", ALL, ANY),
   ...splits.map((s) => row(`split.${s}`, "I64", ["*"])),
@@ -370,9 +376,10 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
     meta: predictionMeta,
     dims: (m) => ({ C: num(m["num_classes"]) }),
     rows: [
-      row("node_ids", "I64", ["n"], true),
+      row("node_ids", "I64", ["n"], (doc) => !doc.has("graph_ids")),
+      row("graph_ids", "I64", ["n"]),
       row("scores", "F32", ["n", "C"], true),
-      row("label", "I32", ["n"], true),
+      row("label", "I32", ["n"]),
     ],
   },
   ref: { meta: refMeta, dims: () => ({}), rows: [] },

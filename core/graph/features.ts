@@ -15,6 +15,13 @@ import type { Features, Graph } from "./graph.ts";
 export const featNorms = ["none", "row", "l2", "standard"] as const;
 export type FeatNorm = (typeof featNorms)[number];
 
+/**
+ * file: as stored. one: a single 1. degree: one-hot in-degree, where degrees from the width on share the last column.
+ * identity: one-hot node number, so that the first layer's weights are an embedding of every node.
+ */
+export const featSources = ["file", "one", "degree", "identity"] as const;
+export type FeatSource = (typeof featSources)[number];
+
 /** Column statistics of "standard": the model keeps them, so that other graphs get the same transformation. */
 export interface FeatStats {
   readonly mean: TensorHandle;
@@ -34,10 +41,52 @@ export function requireFeatures(graph: Graph): Features {
     throw new GustError(
       "missing",
       `${graph.document.label} has no node features, and the model needs some`,
-      "re-import with a features file, or generate features",
+      "re-import with a features file, or make some of the graph with --features degree, one or identity",
     );
   }
   return features;
+}
+
+/** Sparse rows with a single 1 each, at `column(v)` of node v. */
+function oneHot(numNodes: number, numFeatures: number, column: (v: number) => number): Features {
+  const indptr = NativeArray.allocate("I64", numNodes + 1, false);
+  const indices = NativeArray.allocate("I32", numNodes, false);
+  for (let at = 0; at <= numNodes;) {
+    const window = indptr.window(at);
+    for (let i = 0; i < window.length; i++) window[i] = BigInt(at + i);
+    at += window.length;
+  }
+  for (let at = 0; at < numNodes;) {
+    const window = indices.window(at);
+    for (let i = 0; i < window.length; i++) window[i] = column(at + i);
+    at += window.length;
+  }
+  return {
+    kind: "csr",
+    numFeatures,
+    csr: { numRows: numNodes, numCols: numFeatures, indptr, indices, values: null },
+  };
+}
+
+/**
+ * Features as stored, or made of the graph.
+ *
+ * @param width  columns of "degree" features that a model was trained on; null: the largest degree + 1.
+ * @throws {GustError} (missing) for "file" where the graph stores none.
+ */
+export function featuresOf(graph: Graph, source: FeatSource, width: number | null = null): Features {
+  const { numNodes, csr } = graph;
+  if (source === "file") return requireFeatures(graph);
+  if (source === "identity") return oneHot(numNodes, numNodes, (v) => v);
+  if (source === "one") {
+    const array = NativeArray.allocate("F32", numNodes, false);
+    for (let at = 0; at < numNodes;) at += array.window(at).fill(1).length;
+    return { kind: "dense", numFeatures: 1, array, scale: null };
+  }
+  const pointer = csr.indptr.window(), degree = (v: number) => Number(pointer[v + 1]! - pointer[v]!);
+  let columns = width ?? 1;
+  if (width === null) for (let v = 0; v < numNodes; v++) columns = Math.max(columns, degree(v) + 1);
+  return oneHot(numNodes, columns, (v) => Math.min(degree(v), columns - 1));
 }
 
 /**

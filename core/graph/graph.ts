@@ -134,6 +134,11 @@ export class Graph {
     return BigInt64Array.from(nodes);
   }
 
+  /** First node of each graph of a data set of many, and the number of nodes; null for a single graph. */
+  graphPointer(): NativeArray<"I64"> | null {
+    return this.document.has("graph_ptr") ? this.document.tensor("graph_ptr", "I64") : null;
+  }
+
   /** Original node ids, or null where they are 0 .. n-1. */
   nodeIds(): NativeArray<"I64"> | null {
     return this.document.has("node_ids") ? this.document.tensor("node_ids", "I64") : null;

@@ -1,13 +1,14 @@
-import type { Metric, Predictions } from "./mod.ts";
+import { defineMetric } from "./metric.ts";
+import type { ClassPredictions, LabelPredictions } from "./predictions.ts";
 
 interface Counts {
-  /** Nodes of the class that were found, all that were predicted so, all that are so. */
+  /** Items of the class that were found, all that were predicted so, all that are so. */
   hit: number;
   predicted: number;
   actual: number;
 }
 
-function perClass({ labels, predicted, numClasses }: Predictions): Counts[] {
+function countClasses({ labels, predicted, numClasses }: ClassPredictions): Counts[] {
   const counts = Array.from({ length: numClasses }, () => ({ hit: 0, predicted: 0, actual: 0 }));
   labels.forEach((label, i) => {
     counts[label]!.actual++;
@@ -17,29 +18,48 @@ function perClass({ labels, predicted, numClasses }: Predictions): Counts[] {
   return counts;
 }
 
+function countLabels({ numClasses, truth, scores }: LabelPredictions): Counts[] {
+  return Array.from({ length: numClasses }, (_, c) => {
+    const has = truth(c), counts = { hit: 0, predicted: 0, actual: 0 };
+    scores(c).forEach((score, i) => {
+      const isPredicted = score >= 0.5;
+      counts.predicted += Number(isPredicted);
+      counts.actual += has[i]!;
+      counts.hit += isPredicted ? has[i]! : 0;
+    });
+    return counts;
+  });
+}
+
 const f1 = ({ hit, predicted, actual }: Counts) => 2 * hit / (predicted + actual);
 
-export const macroF1: Metric = {
+function macro(counts: readonly Counts[]): number {
+  const occurring = counts.filter(({ predicted, actual }) => predicted + actual > 0);
+  return occurring.reduce((sum, c) => sum + f1(c), 0) / occurring.length;
+}
+
+function micro(counts: readonly Counts[]): number {
+  const total = { hit: 0, predicted: 0, actual: 0 };
+  for (const { hit, predicted, actual } of counts) {
+    total.hit += hit;
+    total.predicted += predicted;
+    total.actual += actual;
+  }
+  return f1(total);
+}
+
+const source = "Van Rijsbergen 1979, chapter 7";
+
+export const macroF1 = defineMetric({
   name: "macro-f1",
   summary: "mean over classes of F1; classes that occur neither in labels nor in predictions are left out",
-  source: "Van Rijsbergen 1979, chapter 7",
-  compute(p) {
-    const occurring = perClass(p).filter(({ predicted, actual }) => predicted + actual > 0);
-    return occurring.reduce((sum, c) => sum + f1(c), 0) / occurring.length;
-  },
-};
+  source,
+  computes: { classes: (p) => macro(countClasses(p)), labels: (p) => macro(countLabels(p)) },
+});
 
-export const microF1: Metric = {
+export const microF1 = defineMetric({
   name: "micro-f1",
-  summary: "F1 of all decisions together; equals accuracy where every node has one class",
-  source: "Van Rijsbergen 1979, chapter 7",
-  compute(p) {
-    const total = { hit: 0, predicted: 0, actual: 0 };
-    for (const { hit, predicted, actual } of perClass(p)) {
-      total.hit += hit;
-      total.predicted += predicted;
-      total.actual += actual;
-    }
-    return f1(total);
-  },
-};
+  summary: "F1 of all decisions together; equals accuracy where every item has one class",
+  source,
+  computes: { classes: (p) => micro(countClasses(p)), labels: (p) => micro(countLabels(p)) },
+});

@@ -1,4 +1,4 @@
-import type { Metric } from "./mod.ts";
+import { defineMetric } from "./metric.ts";
 
 /**
  * Probability that a random positive scores above a random negative, ties counting half (Mann-Whitney U). NaN if a
@@ -24,18 +24,33 @@ export function binaryAuc(scores: Float32Array, isPositive: (i: number) => boole
   return (rankSum - positives * (positives + 1) / 2) / (positives * negatives);
 }
 
-export const rocAuc: Metric = {
+/** The mean over classes of one against the rest; classes without two kinds of items are left out. */
+export function meanAuc(numClasses: number, area: (c: number) => number): number {
+  const areas = Array.from({ length: numClasses }, (_, c) => area(c)).filter((a) => !Number.isNaN(a));
+  return areas.reduce((a, b) => a + b, 0) / areas.length;
+}
+
+export const rocAuc = defineMetric({
   name: "roc-auc",
   summary:
     "area under the ROC curve; for more than two classes the mean over classes of one against the rest",
   source: "Fawcett 2006, sections 7 and 9.2",
-  compute({ labels, numClasses, scores }) {
-    if (numClasses === 2) return binaryAuc(scores(1), (i) => labels[i] === 1);
-    const areas: number[] = [];
-    for (let c = 0; c < numClasses; c++) {
-      const area = binaryAuc(scores(c), (i) => labels[i] === c);
-      if (!Number.isNaN(area)) areas.push(area);
-    }
-    return areas.reduce((a, b) => a + b, 0) / areas.length;
+  computes: {
+    classes({ labels, numClasses, scores }) {
+      if (numClasses === 2) return binaryAuc(scores(1), (i) => labels[i] === 1);
+      return meanAuc(numClasses, (c) => binaryAuc(scores(c), (i) => labels[i] === c));
+    },
+    labels({ numClasses, truth, scores }) {
+      return meanAuc(numClasses, (c) => {
+        const has = truth(c);
+        return binaryAuc(scores(c), (i) => has[i] === 1);
+      });
+    },
+    links({ positive, negative }) {
+      const all = new Float32Array(positive.length + negative.length);
+      all.set(positive);
+      all.set(negative, positive.length);
+      return binaryAuc(all, (i) => i < positive.length);
+    },
   },
-};
+});

@@ -23,12 +23,15 @@ export const gcn = defineModel({
     propagated: "its layers multiply by the adjacency themselves, after dropout",
     batches: null,
   },
-  build(init, signature, { hidden, layers, dropout, bias }) {
-    const widths = [signature.num_features, ...Array<number>(layers - 1).fill(hidden), signature.num_classes];
+  operator: ({ norm }) => norm,
+  build(init, signature, { hidden, layers, dropout, bias }, role) {
+    const width = role === "logits" ? signature.num_classes : hidden;
+    const widths = [signature.num_features, ...Array<number>(layers - 1).fill(hidden), width];
     const weights = widths.slice(1).map((width, l) => init.glorot(`layer${l}.weight`, l, widths[l]!, width));
     const biases = widths.slice(1).map((width, l) => bias ? init.zeros(`layer${l}.bias`, l, width) : null);
     return {
       parameters: init.parameters,
+      width,
       forward(tape, { features, operator, ids }) {
         let x: FeatureInput = features;
         for (let l = 0; l < layers; l++) {
@@ -40,7 +43,7 @@ export const gcn = defineModel({
             ? a.apply(tape, project(tape, input, w))
             : project(tape, a.apply(tape, input), w);
           const z = biases[l] ? addBias(tape, y, biases[l]!) : y;
-          x = l < layers - 1 ? relu(tape, z) : z;
+          x = l < layers - 1 || role === "hidden" ? relu(tape, z) : z;
         }
         return x as Tensor;
       },

@@ -19,17 +19,20 @@ export const mlp = defineModel({
     propagated: null,
     batches: "it reads each node's own features, so that batches of neighbourhoods have nothing to add",
   },
-  build(init, signature, { hidden, layers, dropout, bias }) {
-    const widths = [signature.num_features, ...Array<number>(layers - 1).fill(hidden), signature.num_classes];
+  operator: () => "sym",
+  build(init, signature, { hidden, layers, dropout, bias }, role) {
+    const width = role === "logits" ? signature.num_classes : hidden;
+    const widths = [signature.num_features, ...Array<number>(layers - 1).fill(hidden), width];
     const weights = widths.slice(1).map((width, l) => init.glorot(`layer${l}.weight`, l, widths[l]!, width));
     const biases = widths.slice(1).map((width, l) => bias ? init.zeros(`layer${l}.bias`, l, width) : null);
     return {
       parameters: init.parameters,
+      width,
       forward(tape, { features, ids }) {
         let x: FeatureInput = features;
         for (let l = 0; l < layers; l++) {
           const z: Tensor = affine(tape, dropoutFeatures(tape, x, dropout, l, ids), weights[l]!, biases[l]!);
-          x = l < layers - 1 ? relu(tape, z) : z;
+          x = l < layers - 1 || role === "hidden" ? relu(tape, z) : z;
         }
         return x as Tensor;
       },

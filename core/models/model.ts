@@ -4,11 +4,13 @@ import type { Engine, TensorHandle } from "../../ffi/engine.ts";
 import { streamId } from "../../ffi/engine.ts";
 import type { Entry } from "../registry.ts";
 import type { Tape } from "../tensor/autograd.ts";
+import type { Norm } from "../tensor/norm.ts";
 import { addBias } from "../tensor/ops/add_bias.ts";
 import { dropout } from "../tensor/ops/dropout.ts";
 import { matmul } from "../tensor/ops/matmul.ts";
 import { type Operator, SparseOperator } from "../tensor/operator.ts";
 import { Parameter, Tensor } from "../tensor/tensor.ts";
+import type { TrainOptions } from "../train/config.ts";
 
 /** Node features: dense rows, or a sparse matrix (never made dense). */
 export type FeatureInput = Tensor | SparseOperator;
@@ -19,19 +21,43 @@ export interface Signature {
   readonly num_classes: number;
 }
 
+/** The graphs of a batch of many: rows of one graph are consecutive. */
+export interface Graphs {
+  /** I64 [count + 1] first row of each graph. */
+  readonly ptr: TensorHandle;
+  readonly count: number;
+  /** I64 [count] original graph numbers, for dropout masks; null where graph = number. */
+  readonly ids: TensorHandle | null;
+}
+
 /** The forward pass's view of a batch. Layers count from 0 at the input. */
 export interface ForwardInput {
   /** Features of the batch's nodes. */
   readonly features: FeatureInput;
-  /** The operator of message passing layer `layer` of `count`: rows are the nodes that the layer outputs. */
-  operator(layer: number, count: number): Operator;
+  /**
+   * The operator of message passing layer `layer` of `count`: rows are the nodes that the layer outputs.
+   * `kind` is the model's own (ModelEntry.operator) unless another is asked for.
+   */
+  operator(layer: number, count: number, kind?: Norm): Operator;
+  /** null: one graph. */
+  readonly graphs: Graphs | null;
   /** Original node numbers of the first rows, for dropout masks; null where row = node. */
   readonly ids: TensorHandle | null;
 }
 
+/**
+ * What the last layer gives: "logits" = plain outputs, `num_classes` of them; "hidden" = a hidden representation like
+ * that of the layers before it, for a readout that follows.
+ */
+export type Role = "logits" | "hidden";
+
 export interface Model {
   readonly parameters: readonly Parameter[];
-  /** Logits of the batch's output nodes. */
+  /** Running statistics: kept with the parameters, and not trained. */
+  readonly buffers?: readonly Parameter[];
+  /** Columns of what forward() gives. */
+  readonly width: number;
+  /** Outputs of the batch's output rows. */
   forward(tape: Tape, input: ForwardInput): Tensor;
 }
 
@@ -47,9 +73,13 @@ export interface ModelAccepts {
 
 export interface ModelEntry extends Entry {
   readonly accepts: ModelAccepts;
+  /** The operator that its layers multiply by. */
+  operator(params: Record<string, unknown>): Norm;
+  /** The paper's training settings: used where a flag is not given. */
+  readonly train?: Partial<TrainOptions>;
   /** Features that are propagated before training where no cache is given (SGC): hops and norm, or null. */
   propagate?(params: Record<string, unknown>): { hops: number; norm: "sym" | "row" } | null;
-  build(init: Init, signature: Signature, params: Record<string, unknown>): Model;
+  build(init: Init, signature: Signature, params: Record<string, unknown>, role: Role): Model;
 }
 
 /** Type the params of an entry from its schema. */
@@ -59,8 +89,10 @@ export function defineModel<S extends z.ZodObject>(entry: {
   readonly source: string;
   readonly params: S;
   readonly accepts: { hops(params: z.infer<S>): number; propagated: string | null; batches: string | null };
+  operator(params: z.infer<S>): Norm;
+  readonly train?: Partial<TrainOptions>;
   propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
-  build(init: Init, signature: Signature, params: z.infer<S>): Model;
+  build(init: Init, signature: Signature, params: z.infer<S>, role: Role): Model;
 }): ModelEntry {
   return entry as unknown as ModelEntry;
 }

@@ -19,11 +19,14 @@ export const sgc = defineModel({
     batches: "it reads each node's own propagated row, so that batches of neighbourhoods have nothing to add",
   },
   propagate: ({ hops, norm }) => ({ hops, norm }),
+  operator: ({ norm }) => norm,
   build(init, signature, { dropout, bias }) {
-    const weight = init.glorot("weight", 0, signature.num_features, signature.num_classes);
-    const offset = bias ? init.zeros("bias", 0, signature.num_classes) : null;
+    const width = signature.num_classes;
+    const weight = init.glorot("weight", 0, signature.num_features, width);
+    const offset = bias ? init.zeros("bias", 0, width) : null;
     return {
       parameters: init.parameters,
+      width,
       forward: (tape, { features, ids }) =>
         affine(tape, dropoutFeatures(tape, features, dropout, 0, ids), weight, offset),
     };

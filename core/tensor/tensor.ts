@@ -42,7 +42,13 @@ export class Tensor {
 
 /** A trainable tensor: lives in the persistent arena. `layer` counts from 0 at the input. */
 export class Parameter extends Tensor {
-  constructor(handle: TensorHandle, readonly name: string, readonly layer: number) {
+  /** @param decay  its own weight decay; undefined: the run's, by layer. */
+  constructor(
+    handle: TensorHandle,
+    readonly name: string,
+    readonly layer: number,
+    readonly decay?: number,
+  ) {
     super(handle, true);
   }
 }

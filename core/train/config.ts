@@ -1,13 +1,31 @@
 /** What a training run is told: one schema for flags, config files and the model document. */
 import { z } from "zod";
-import { featNorms } from "../graph/features.ts";
+import { featNorms, featSources } from "../graph/features.ts";
+import { metrics } from "../metrics/mod.ts";
 
 export const trainOptions = z.object({
-  epochs: z.int().min(1).default(200).describe("passes over the training nodes"),
+  epochs: z.int().min(1).default(200).describe("passes over the training items"),
   optimizer: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
   lr: z.number().min(0).default(0.01).describe("learning rate"),
+  schedule: z.enum(["constant", "cosine", "linear", "step"]).default("constant").describe(
+    "how the learning rate goes on after the warm-up",
+  ),
+  warmup: z.int().min(0).default(0).describe("epochs in which the learning rate rises to its value"),
   weightDecay: z.number().min(0).default(5e-4).describe("weight decay"),
   weightDecayOn: z.enum(["first", "all"]).default("first").describe("which layers decay"),
+  clipNorm: z.number().min(0).default(0).describe("largest length of all gradients together, 0 = any"),
+  ema: z.number().min(0).lt(1).default(0).describe(
+    "score and keep a moving average of the weights with this decay, 0 = the weights themselves",
+  ),
+  loss: z.enum(["cross-entropy", "bce", "mse", "l1", "huber"]).optional().describe(
+    "what is minimised [the first that fits the targets]",
+  ),
+  selectBy: z.enum(metrics.names as [string, ...string[]]).optional().describe(
+    "metric whose best validation value selects the weights [the usual one of the targets]",
+  ),
+  features: z.enum(featSources).default("file").describe(
+    "node features: as stored, or made of the graph",
+  ),
   featNorm: z.enum(featNorms).optional().describe(
     "feature normalisation, kept in the model [none, or the cache's]",
   ),

@@ -1,33 +1,15 @@
-/** Exact full-graph inference with a trained model, and its scores. */
+/** A trained model on a graph: exact full-graph inference, and its scores. */
 import { Engine } from "../../ffi/engine.ts";
-import { NativeArray } from "../../ffi/native.ts";
-import { findNotFinite } from "../../ffi/native_checks.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
-import type { Graph, SplitName } from "../graph/graph.ts";
+import type { Graph } from "../graph/graph.ts";
 import type { PropagatedMeta } from "../cache/propagated.ts";
-import { confusionMatrix, metrics, type Predictions } from "../metrics/mod.ts";
-import { Tape } from "../tensor/autograd.ts";
-import { logSoftmax } from "../tensor/ops/log_softmax.ts";
-import { unary } from "../tensor/ops/unary.ts";
+import { models } from "../models/mod.ts";
+import type { Evaluation, OpenedRun, Subset, TaskEntry } from "../tasks/task.ts";
 import { fullInput } from "./full_batch.ts";
-import { checkBounds, modelFeatures, modelNorm, signatureOf } from "./job.ts";
+import { checkBounds, modelFeatures } from "./job.ts";
 import { checkSignature, type ModelMeta, openModel } from "./model_document.ts";
-import type { Split } from "./split.ts";
-
-/** What exact inference gives: class probabilities and the most likely class of every node. */
-export interface Inference {
-  readonly meta: ModelMeta;
-  /** (numNodes, numClasses) probabilities, F32. */
-  readonly scores: NativeArray<"F32">;
-  /** [numNodes] most likely class. */
-  readonly predicted: NativeArray<"I32">;
-  readonly numNodes: number;
-  readonly numClasses: number;
-  /** The split stored in the model, where the graph is the one it was trained on. */
-  readonly storedSplit: Split | null;
-}
 
 /** Whether both hold the same statistics of standardised features, or none. */
 function sameStats(cache: Document, model: Document): boolean {
@@ -69,19 +51,31 @@ function fittingCache(
   );
 }
 
+/** What is there while a model is open on a graph. */
+export interface Opened extends OpenedRun {
+  readonly task: TaskEntry;
+  readonly meta: ModelMeta;
+}
+
 /**
- * Run a model on a graph.
- * @throws {GustError} (mismatch) if features or classes differ from those it was trained for.
+ * Open a model on a graph, and close it after `body`.
+ *
+ * @param cache  features propagated ahead, or null.
+ * @throws {GustError} (mismatch) if features or outputs differ from those it was trained for.
  */
-export function infer(graph: Graph, modelDocument: Document, cache: Document | null): Inference {
-  checkBounds(graph);
+export function withModel<T>(
+  graph: Graph,
+  modelDocument: Document,
+  cache: Document | null,
+  body: (opened: Opened) => T,
+): T {
   const engine = new Engine();
   try {
     const arena = engine.arena();
-    const { model, meta, stats, split } = openModel(engine, modelDocument, "best");
-    checkSignature(modelDocument.label, meta.signature, signatureOf(graph), graph.document.label);
-    const recipe = meta.config.features;
-    const { input: features } = modelFeatures(
+    const { task, model, meta, stats, split } = openModel(engine, modelDocument, "best");
+    const { config: { features: recipe, params, task: { params: taskParams } }, signature } = meta;
+    checkBounds(graph, task);
+    const { input, stored } = modelFeatures(
       engine,
       arena,
       graph,
@@ -89,114 +83,37 @@ export function infer(graph: Graph, modelDocument: Document, cache: Document | n
       fittingCache(cache, graph, modelDocument, meta),
       null,
       stats,
+      recipe.source === "degree" ? signature.num_features : null,
     );
-    const tape = new Tape(engine, arena, false);
-    const logits = model.forward(
-      tape,
-      fullInput(engine, arena, graph, features, modelNorm(meta.config.params)),
-    );
-    const probabilities = unary(tape, logSoftmax(tape, logits), "exp");
-    const best = arena.tensor("I32", [logits.rows]);
-    engine.run("argmax", { x: logits.handle, out: best });
-    const copy = <D extends "F32" | "I32">(dtype: D, length: number, address: number) => {
-      const to = NativeArray.allocate(dtype, length, false);
-      for (let at = 0; at < length;) {
-        const window = NativeArray.at(dtype, length, address, engine).window(at);
-        (to.window(at, window.length) as Float32Array).set(window as Float32Array);
-        at += window.length;
-      }
-      return to;
-    };
-    const scores = copy("F32", logits.size, probabilities.handle.address);
-    const { count, place } = findNotFinite(scores);
-    if (count > 0) {
-      throw new GustError(
-        "data",
-        `The model of ${modelDocument.label} gives node ${
-          Math.floor(place / logits.cols)
-        } of ${graph.document.label} ` +
-          "a score that is not a number: its weights, or their products, are not finite",
-        "train it again, with a smaller --lr",
-      );
-    }
-    return {
+    // A graph without targets can be predicted: only what it has must agree.
+    const width = task.misfit(graph) === null ? task.outputs(graph, taskParams).width : signature.num_classes;
+    const got = { num_features: stored?.numFeatures ?? graph.meta.num_features, num_classes: width };
+    checkSignature(modelDocument.label, signature, got, graph.document.label);
+    const norm = models.get(meta.model).operator(params);
+    return body({
+      engine,
+      arena,
+      graph,
+      model,
+      task,
       meta,
-      scores,
-      predicted: copy("I32", logits.rows, best.address),
-      numNodes: logits.rows,
-      numClasses: logits.cols,
+      params: taskParams,
+      kind: meta.outputs,
+      input: fullInput(engine, arena, graph, input, norm),
       storedSplit: meta.graph === graph.digest ? split : null,
-    };
+      label: modelDocument.label,
+    });
   } finally {
     engine.destroy();
   }
 }
 
-/** Which nodes to score: a split's name, or "all" for every labelled node. */
-export type Subset = SplitName | "all";
-
-/**
- * The nodes of a subset that have a label, ascending: the split stored in the model where it was trained on this
- * graph, else the graph's own.
- */
-export function nodesOf(graph: Graph, inference: Inference, subset: Subset): number[] {
-  const labels = graph.labels();
-  if (!labels) throw new GustError("missing", `${graph.document.label} has no labels to score against`);
-  const known = labels.window();
-  if (subset === "all") return Array.from(known.keys()).filter((v) => known[v]! >= 0);
-  const nodes = inference.storedSplit?.[subset] ?? graph.split(subset);
-  if (!nodes) {
-    throw new GustError(
-      "missing",
-      `No ${subset} split: the model was trained on another graph and ${graph.document.label} stores none`,
-      "score every labelled node with --split all",
-    );
-  }
-  const list = Array.from(nodes, Number);
-  const outside = list.find((v) => v < 0 || v >= known.length);
-  if (outside !== undefined) {
-    throw new GustError(
-      "data",
-      `The ${subset} split that the model stores holds node ${outside}, expected 0 to ${known.length - 1}`,
-      "gust inspect --check lists every problem",
-    );
-  }
-  return list.filter((v) => known[v]! >= 0);
-}
-
-export interface Evaluation {
-  readonly count: number;
-  readonly metrics: Record<string, number | null>;
-  readonly confusion: number[][];
-}
-
-/** Every metric on the given nodes. */
-export function score(graph: Graph, inference: Inference, nodes: readonly number[]): Evaluation {
-  const labels = graph.labels()!.window(), predicted = inference.predicted.window();
-  const { numClasses, scores } = inference;
-  const predictions: Predictions = {
-    labels: Int32Array.from(nodes, (v) => labels[v]!),
-    predicted: Int32Array.from(nodes, (v) => predicted[v]!),
-    numClasses,
-    scores(c) {
-      // Row by row through windows: all scores together may be more than one window.
-      const rows = Math.max(1, Math.floor((2 ** 24) / numClasses));
-      const out = new Float32Array(nodes.length);
-      let window: Float32Array = new Float32Array(0), from = 0;
-      nodes.forEach((v, i) => {
-        if (v < from || (v - from + 1) * numClasses > window.length) {
-          from = v - v % rows;
-          window = scores.window(from * numClasses, Math.min(rows, inference.numNodes - from) * numClasses);
-        }
-        out[i] = window[(v - from) * numClasses + c]!;
-      });
-      return out;
-    },
-  };
-  const values = Array.from(metrics, (m) => [m.name, m.compute(predictions)] as const);
-  return {
-    count: nodes.length,
-    metrics: Object.fromEntries(values.map(([name, value]) => [name, Number.isNaN(value) ? null : value])),
-    confusion: confusionMatrix(predictions),
-  };
+/** Score a model on a graph. @throws {GustError} (missing) where the graph has no targets, or no such split. */
+export function evaluate(
+  graph: Graph,
+  modelDocument: Document,
+  cache: Document | null,
+  subset: Subset,
+): Evaluation {
+  return withModel(graph, modelDocument, cache, (opened) => opened.task.evaluate(opened, subset));
 }

@@ -8,6 +8,7 @@ import { type Norm, normalized } from "../tensor/norm.ts";
 import { type Operator, Pattern } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Batch, BatchSource } from "./source.ts";
+import { type Targets, targetTensor } from "./targets.ts";
 
 /** The normalised adjacency of a whole graph, in `arena`. */
 export function graphOperator(engine: Engine, arena: Arena, graph: Graph, norm: Norm): Operator {
@@ -26,7 +27,7 @@ export function floatWeights(engine: Engine, arena: Arena, values: NativeArray):
   return out;
 }
 
-/** The forward pass's view of a whole graph. The operator is built when a layer first asks for it. */
+/** The forward pass's view of a whole graph. Operators are built when a layer first asks for them. */
 export function fullInput(
   engine: Engine,
   arena: Arena,
@@ -34,12 +35,20 @@ export function fullInput(
   features: FeatureInput,
   norm: Norm,
 ): ForwardInput {
-  let operator: Operator | null = null;
-  const ids = graph.nodeIds();
+  const operators = new Map<Norm, Operator>();
+  const ids = graph.nodeIds(), pointer = graph.graphPointer();
   return {
     features,
-    operator: () => operator ??= engine.once(() => graphOperator(engine, arena, graph, norm)),
+    operator(_layer, _count, kind = norm) {
+      let operator = operators.get(kind);
+      if (!operator) {
+        operator = engine.once(() => graphOperator(engine, arena, graph, kind));
+        operators.set(kind, operator);
+      }
+      return operator;
+    },
     ids: ids ? arena.bind(ids) : null,
+    graphs: pointer && { ptr: arena.bind(pointer), count: pointer.length - 1, ids: null },
   };
 }
 
@@ -52,6 +61,7 @@ export function featureRowsSource(
   arena: Arena,
   graph: Graph,
   features: Tensor,
+  targets: Targets,
   train: BigInt64Array,
 ): BatchSource {
   const rows = arena.bind(NativeArray.from<"I64">(train));
@@ -61,14 +71,19 @@ export function featureRowsSource(
     return out;
   };
   const ids = graph.nodeIds();
+  const takeTargets = () => {
+    const all = targetTensor(arena, targets);
+    return take(all, all.rank === 1 ? [train.length] : [train.length, all.cols]);
+  };
   const batch: Batch = {
     features: new Tensor(take(features.handle, [train.length, features.cols])),
     operator: () => {
       throw new Error("a model of features only asked for an operator");
     },
     ids: ids ? take(arena.bind(ids), [train.length]) : rows,
+    graphs: null,
     numNodes: train.length,
-    labels: take(arena.bind(graph.labels()!), [train.length]),
+    targets: takeTargets(),
     lossRows: arena.bind(NativeArray.from<"I64">(BigInt64Array.from(train, (_, i) => BigInt(i)))),
     numLossRows: train.length,
   };
@@ -80,13 +95,14 @@ export function fullBatchSource(
   input: ForwardInput,
   arena: Arena,
   graph: Graph,
+  targets: Targets,
   train: BigInt64Array,
 ): BatchSource {
   const lossRows = arena.bind(NativeArray.from<"I64">(train));
   const batch: Batch = {
     ...input,
     numNodes: graph.numNodes,
-    labels: arena.bind(graph.labels()!),
+    targets: targetTensor(arena, targets),
     lossRows,
     numLossRows: train.length,
   };

@@ -7,22 +7,18 @@ import type { Arena } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
-import { type Graph, splitNames } from "../graph/graph.ts";
-import { prepareFeatures, requireFeatures } from "../graph/features.ts";
+import type { Features, Graph } from "../graph/graph.ts";
+import { featuresOf, type PreparedFeatures, prepareFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
-import { checkArcs, checkFeatures, checkFinite, checkInside } from "../graph/arcs.ts";
-import {
-  type FeatureInput,
-  type ForwardInput,
-  Init,
-  type ModelEntry,
-  type Signature,
-} from "../models/model.ts";
+import { checkArcs, checkFeatures, checkFinite } from "../graph/arcs.ts";
+import { Init, type ModelEntry, type Signature } from "../models/model.ts";
+import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
-import type { Norm } from "../tensor/norm.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import { featureRowsSource, fullBatchSource, fullInput } from "./full_batch.ts";
+import { learningRate, schedules } from "../schedules/mod.ts";
+import type { TaskEntry } from "../tasks/task.ts";
 import type { TrainOptions } from "./config.ts";
+import { Ema } from "./ema.ts";
+import { fullInput } from "./full_batch.ts";
 import {
   type FeatureRecipe,
   modelDocument,
@@ -31,10 +27,10 @@ import {
   resumeTraining,
 } from "./model_document.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
-import { type BatchFeatures, sampledSource, type SampleFeed } from "./sampled.ts";
+import type { SampleFeed } from "./sampled.ts";
+import type { Scorer, Scores } from "./scorer.ts";
 import type { BatchSource } from "./source.ts";
-import { resolveSplit, type Split } from "./split.ts";
-import { Scorer, type Scores } from "./step.ts";
+import type { Split } from "./split.ts";
 
 export interface TrainJob {
   readonly graph: Graph;
@@ -44,7 +40,11 @@ export interface TrainJob {
   readonly samples: SampleFeed | null;
   readonly model: ModelEntry;
   readonly modelParams: Record<string, unknown>;
+  readonly task: TaskEntry;
+  readonly taskParams: Record<string, unknown>;
   readonly optimizerParams: Record<string, unknown>;
+  readonly scheduleParams: Record<string, unknown>;
+  readonly lossParams: Record<string, unknown>;
   readonly options: TrainOptions;
   /** How many parts make a batch, where batches are drawn from a partition as training goes. */
   readonly partsPerBatch?: number | undefined;
@@ -61,6 +61,8 @@ export interface RunHooks {
 
 export interface RunResult {
   readonly seed: number;
+  /** Which of several stored splits. */
+  readonly split: number;
   readonly epochs: number;
   readonly best_epoch: number;
   readonly train: number | null;
@@ -105,15 +107,20 @@ function featureRecipe({ cache, model, modelParams, options }: TrainJob): Featur
         "give --feat-norm to gust cache",
       );
     }
-    return { feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
+    if (options.features !== "file") {
+      throw new GustError("usage", `--features ${options.features}: ${cache.label} holds the features already`);
+    }
+    return { source: "file", feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
   }
-  return { feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
+  const source = options.features;
+  return { source, feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
 }
 
 /**
  * The features as the model reads them, by the recipe that training and evaluation share.
  *
  * @param cache  propagated features of this graph that fit the recipe, to be used instead of computing them.
+ * @param width  number of features that a model was trained on, or null.
  * @throws {GustError} (data) naming the place of a feature that is not finite or leads outside of the columns.
  */
 export function modelFeatures(
@@ -124,62 +131,38 @@ export function modelFeatures(
   cache: Document | null,
   trainNodes: BigInt64Array | null,
   stats: Parameters<typeof prepareFeatures>[5] = null,
-): { input: FeatureInput; stats: ReturnType<typeof prepareFeatures>["stats"] } {
-  if (cache) checkFinite(cache, "feat");
-  else checkFeatures(graph);
-  if (cache) return { input: openPropagated(arena, cache, graph), stats: propagatedStats(engine, cache) };
+  width: number | null = null,
+): Omit<PreparedFeatures, "numFeatures"> & { readonly stored: Features | null } {
+  if (cache) {
+    checkFinite(cache, "feat");
+    return {
+      input: openPropagated(arena, cache, graph),
+      stats: propagatedStats(engine, cache),
+      stored: null,
+    };
+  }
+  if (recipe.source === "file") checkFeatures(graph);
+  const stored = featuresOf(graph, recipe.source, width);
   const prepared = prepareFeatures(
     engine,
     arena,
-    requireFeatures(graph),
+    stored,
     recipe.feat_norm,
     trainNodes,
     stats,
   );
-  if (!recipe.propagate) return prepared;
+  if (!recipe.propagate) return { ...prepared, stored };
   const { hops, norm } = recipe.propagate;
-  return { input: propagate(engine, arena, graph, prepared.input, hops, norm), stats: prepared.stats };
-}
-
-export function signatureOf(graph: Graph): Signature {
-  return { num_features: graph.meta.num_features, num_classes: graph.numClasses };
-}
-
-/** The normalisation that the model's operators use. */
-export function modelNorm(params: Record<string, unknown>): Norm {
-  return (params["norm"] as Norm | undefined) ?? "sym";
-}
-
-/** Labels, classes and a training split: what every run needs, or an error that names what is missing. */
-function checkTrainable(graph: Graph): void {
-  if (!graph.labels()) {
-    throw new GustError(
-      "missing",
-      `${graph.document.label} has no labels of one class per node, which training needs`,
-    );
-  }
-  if (graph.numClasses < 1) {
-    throw new GustError(
-      "data",
-      `${graph.document.label} has ${graph.numClasses} classes, expected at least 1`,
-    );
-  }
+  return { input: propagate(engine, arena, graph, prepared.input, hops, norm), stats: prepared.stats, stored };
 }
 
 /**
- * Refuse arcs, labels and splits that lead outside of arrays: kernels do not look. O(arcs + nodes).
+ * Refuse arcs, targets and splits that lead outside of arrays: kernels do not look. O(arcs + nodes).
  * @throws {GustError} (data) naming tensor and position.
  */
-export function checkBounds(graph: Graph): void {
+export function checkBounds(graph: Graph, task: TaskEntry): void {
   checkArcs(graph);
-  const { document } = graph;
-  if (graph.labels()) checkInside(document, "label", -1, graph.numClasses - 1);
-  for (const name of splitNames) {
-    const key = `split.${name}`;
-    if (document.has(key) && document.spec(key).dtype === "I64") {
-      checkInside(document, key, 0, graph.numNodes - 1);
-    }
-  }
+  task.check(graph);
 }
 
 /** Refuse to go on with features that are prepared otherwise than those that the run began with. */
@@ -207,40 +190,72 @@ export class Run {
     readonly split: Split,
     private readonly source: BatchSource,
     private readonly scorer: Scorer,
+    private readonly signature: Signature,
+    private readonly kind: PredictionKind,
     private readonly recipe: FeatureRecipe,
     private readonly stats: ReturnType<typeof prepareFeatures>["stats"],
   ) {}
 
   /** Prepare features, operators, parameters and optimizer. */
   static start(job: TrainJob, seed: number): Run {
-    const { graph, model: entry, modelParams, options } = job;
+    const { graph, model: entry, modelParams, task, taskParams, options } = job;
     checkAccepted(job);
-    checkTrainable(graph);
-    checkBounds(graph);
-    const split = resolveSplit(graph, { ...options, seed });
+    const { kind, width } = task.outputs(graph, taskParams);
+    if (width < 1) {
+      throw new GustError("data", `${graph.document.label} has ${width} classes, expected at least 1`);
+    }
+    checkBounds(graph, task);
+    const split = task.split(graph, { ...options, seed });
     if (split.train.length === 0) {
       throw new GustError("data", `The training split of ${graph.document.label} is empty`);
     }
     const engine = new Engine();
     const arena = engine.arena();
     const recipe = featureRecipe(job);
-    const { input: features, stats } = modelFeatures(engine, arena, graph, recipe, job.cache, split.train);
+    const { input: features, stats, stored } = modelFeatures(
+      engine,
+      arena,
+      graph,
+      recipe,
+      job.cache,
+      split.train,
+    );
+    const signature: Signature = {
+      num_features: stored?.numFeatures ?? graph.meta.num_features,
+      num_classes: width,
+    };
     engine.setStep(seed, 0, 0);
-    const model = entry.build(new Init(engine), signatureOf(graph), modelParams);
+    const model = task.build(new Init(engine), entry, signature, modelParams, taskParams);
     const optimizer = optimizers.get(options.optimizer).create(engine, model.parameters, {
       lr: options.lr,
-      weightDecay: ({ layer }) => options.weightDecayOn === "all" || layer === 0 ? options.weightDecay : 0,
+      weightDecay: ({ layer, decay }) =>
+        decay ?? (options.weightDecayOn === "all" || layer === 0 ? options.weightDecay : 0),
     }, job.optimizerParams);
-    const input = fullInput(engine, arena, graph, features, modelNorm(modelParams));
-    const source = makeSource(job, engine, arena, input, { norm: recipe.feat_norm, stats }, split);
-    const training = startTraining(engine, model, optimizer);
-    const scorer = new Scorer(engine, engine.arena(), model, input, arena.bind(graph.labels()!), split);
-    return new Run(job, seed, engine, training, split, source, scorer, recipe, stats);
+    const input = fullInput(engine, arena, graph, features, entry.operator(modelParams));
+    const { source, loss, scorer } = task.start({
+      job,
+      seed,
+      engine,
+      arena,
+      model,
+      input,
+      features: { norm: recipe.feat_norm, stats, stored },
+      split,
+    });
+    const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
+    const { clipNorm } = options;
+    const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
+    return new Run(job, seed, engine, training, split, source, scorer, signature, kind, recipe, stats);
   }
 
   /** Train to the end, or until the hooks stop it. */
   async train(hooks: RunHooks = {}): Promise<RunResult> {
     const { options } = this.job;
+    const choice = {
+      ...options,
+      schedule: schedules.get(options.schedule),
+      params: this.job.scheduleParams,
+    };
     if (hooks.resume) {
       checkRecipe(hooks.resume, this.recipe);
       resumeTraining(this.training, this.source, hooks.resume);
@@ -250,7 +265,7 @@ export class Run {
     const msPerEpoch = await runEpochs(this.training, this.source, this.scorer, {
       seed: this.seed,
       epochs: options.epochs,
-      lr: options.lr,
+      learningRate: (epoch) => learningRate(choice, epoch),
       patience: options.patience,
       evalEvery: options.evalEvery,
       shouldStop: hooks.shouldStop,
@@ -269,6 +284,7 @@ export class Run {
     const known = (score: number) => Number.isNaN(score) ? null : score;
     return {
       seed: this.seed,
+      split: options.splitIndex,
       epochs: progress.epoch,
       best_epoch: progress.bestEpoch,
       train: known(progress.best.train),
@@ -281,25 +297,35 @@ export class Run {
     };
   }
 
+  /** What the scores are. */
+  get metric(): string {
+    return this.scorer.metric.name;
+  }
   get scores(): Scores {
     return this.training.progress.best;
   }
 
   /** The model document as it stands now. */
   document(provenance: ProvenanceRecord[]): NewDocument {
-    const { graph, model, modelParams, optimizerParams, options } = this.job;
+    const { graph, model, modelParams, task, taskParams, optimizerParams, options } = this.job;
+    const { scheduleParams, lossParams } = this.job;
     const meta: Omit<ModelMeta, "progress"> = {
       model: model.name,
       config: {
         params: modelParams,
         optimizer_params: optimizerParams,
+        schedule_params: scheduleParams,
+        loss_params: lossParams,
+        task: { name: task.name, params: taskParams },
         train: options,
         features: this.recipe,
         source: this.source.name,
         ...(this.job.partsPerBatch === undefined ? {} : { parts_per_batch: this.job.partsPerBatch }),
         seed: this.seed,
       },
-      signature: signatureOf(graph),
+      signature: this.signature,
+      outputs: this.kind,
+      metric: this.scorer.metric.name,
       graph: graph.digest,
     };
     return modelDocument(this.training, meta, this.split, this.stats, this.source, provenance);
@@ -309,21 +335,4 @@ export class Run {
   close(): void {
     this.engine.destroy();
   }
-}
-
-function makeSource(
-  job: TrainJob,
-  engine: Engine,
-  arena: Arena,
-  input: ForwardInput,
-  features: BatchFeatures,
-  split: Split,
-): BatchSource {
-  const { graph, samples, model, modelParams } = job;
-  const layers = model.accepts.hops(modelParams);
-  if (!samples && layers === 0 && input.features instanceof Tensor) {
-    return featureRowsSource(engine, arena, graph, input.features, split.train);
-  }
-  if (!samples) return fullBatchSource(input, arena, graph, split.train);
-  return sampledSource(engine, arena, graph, samples, features, split.train, modelNorm(modelParams), layers);
 }

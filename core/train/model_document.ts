@@ -8,9 +8,11 @@ import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../form
 import type { FeatStats } from "../graph/features.ts";
 import { splitNames } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
-import { Init, type Model, type ModelEntry, type Signature } from "../models/model.ts";
+import { Init, type Model, type Signature } from "../models/model.ts";
+import { tasks } from "../tasks/mod.ts";
+import type { TaskEntry } from "../tasks/task.ts";
 import { type ModelMeta, modelMeta, progressToJson } from "./model_meta.ts";
-import type { Training } from "./run.ts";
+import { type Training, weightsOf } from "./run.ts";
 import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
 
@@ -31,9 +33,11 @@ export function modelDocument(
   provenance: ProvenanceRecord[],
 ): NewDocument {
   const { engine, model, optimizer, best, progress } = training;
+  const weights = weightsOf(model);
   const tensors: NewTensor[] = [
-    ...model.parameters.map((p) => tensorOf(`param/${p.name}`, p.handle, engine)),
-    ...model.parameters.map((p, i) => tensorOf(`best/${p.name}`, best[i]!, engine)),
+    ...weights.map((p) => tensorOf(`param/${p.name}`, p.handle, engine)),
+    ...weights.map((p, i) => tensorOf(`best/${p.name}`, best[i]!, engine)),
+    ...averages(training).map(([name, t]) => tensorOf(name, t, engine)),
     ...[...optimizer.state].map(([name, t]) => tensorOf(`optimizer/${name}`, t, engine)),
     ...splitNames.map((name) => ({
       name: `split.${name}`,
@@ -54,7 +58,7 @@ export function modelDocument(
 
 /** A model document opened: its entry, and its weights in a fresh model. */
 export interface OpenedModel {
-  readonly entry: ModelEntry;
+  readonly task: TaskEntry;
   readonly meta: ModelMeta;
   readonly model: Model;
   readonly stats: FeatStats | null;
@@ -69,13 +73,20 @@ export interface OpenedModel {
  */
 export function openModel(engine: Engine, document: Document, weights: "best" | "param"): OpenedModel {
   const meta = modelMeta(document);
-  const entry = models.get(meta.model);
-  const model = entry.build(new Init(engine), meta.signature, meta.config.params);
-  loadTensors(document, model.parameters.map((p) => [`${weights}/${p.name}`, p.handle]));
+  const { name, params } = meta.config.task;
+  const task = tasks.get(name);
+  const model = task.build(
+    new Init(engine),
+    models.get(meta.model),
+    meta.signature,
+    meta.config.params,
+    params,
+  );
+  loadTensors(document, weightsOf(model).map((p) => [`${weights}/${p.name}`, p.handle]));
   const empty = new BigInt64Array(0);
   const list = (name: string) => document.has(name) ? document.tensor(name, "I64").window().slice() : empty;
   return {
-    entry,
+    task,
     meta,
     model,
     stats: document.has("state/feat_mean") ? loadStats(engine, document) : null,
@@ -116,12 +127,18 @@ function loadStats(engine: Engine, document: Document): FeatStats {
 const sourceState = (source: BatchSource) =>
   [...source.state?.() ?? []].map(([name, t]) => [`state/source/${name}`, t] as const);
 
+/** Moving averages of the weights, by their names in the document. */
+const averages = ({ model, ema }: Training) =>
+  model.parameters.flatMap((p, i) => ema ? [[`ema/${p.name}`, ema.averages[i]!] as const] : []);
+
 /** Continue a run where its document left it: last and best weights, optimizer and source state, counters. */
 export function resumeTraining(training: Training, source: BatchSource, document: Document): void {
   const { model, optimizer, best, progress } = training;
+  const weights = weightsOf(model);
   loadTensors(document, [
-    ...model.parameters.map((p) => [`param/${p.name}`, p.handle] as const),
-    ...model.parameters.map((p, i) => [`best/${p.name}`, best[i]!] as const),
+    ...weights.map((p) => [`param/${p.name}`, p.handle] as const),
+    ...weights.map((p, i) => [`best/${p.name}`, best[i]!] as const),
+    ...averages(training),
     ...[...optimizer.state].map(([name, t]) => [`optimizer/${name}`, t] as const),
     ...sourceState(source),
   ]);

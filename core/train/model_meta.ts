@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GustError, problemsError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
-import { featNorms } from "../graph/features.ts";
+import { featNorms, featSources } from "../graph/features.ts";
 import { splitNames } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
 import type { Signature } from "../models/model.ts";
@@ -15,6 +15,8 @@ const params = z.record(z.string(), z.unknown());
 const score = z.number().nullable();
 
 const recipe = z.object({
+  /** Stored in the graph, or made of it. */
+  source: z.enum(featSources).default("file"),
   feat_norm: z.enum(featNorms),
   /** Propagation ahead of the model (SGC, caches), or null. */
   propagate: z.object({ hops: count, norm: z.enum(norms) }).nullable(),
@@ -27,6 +29,9 @@ const schema = z.looseObject({
   config: z.looseObject({
     params,
     optimizer_params: params,
+    loss_params: params.default({}),
+    schedule_params: params.default({}),
+    task: z.object({ name: z.string(), params }).default({ name: "node", params: {} }),
     train: trainOptions,
     features: recipe,
     source: z.string(),
@@ -34,6 +39,10 @@ const schema = z.looseObject({
     parts_per_batch: z.int().min(1).optional(),
     seed: count,
   }),
+  /** What the outputs are. */
+  outputs: z.enum(["classes", "labels", "values", "links"]).default("classes"),
+  /** What the scores of `progress` are. */
+  metric: z.string().default("accuracy"),
   /** Digest of the graph it was trained on. */
   graph: z.string(),
   progress: z.looseObject({
@@ -46,7 +55,7 @@ const schema = z.looseObject({
 });
 type Stored = z.infer<typeof schema>;
 
-export type ModelMeta = Pick<Stored, "model" | "config" | "graph"> & {
+export type ModelMeta = Pick<Stored, "model" | "config" | "graph" | "metric" | "outputs"> & {
   readonly signature: Signature;
   readonly progress: Progress;
 };

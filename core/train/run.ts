@@ -3,13 +3,12 @@
  * updates from an optimizer; the weights of the best validation epoch are kept.
  */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
-import { call } from "../../ffi/native.ts";
-import { dtypes } from "../../ffi/dtype.ts";
 import { GustError } from "../errors.ts";
-import type { Model } from "../models/model.ts";
-import type { Optimizer } from "../optim/optimizer.ts";
-import type { BatchSource } from "./source.ts";
-import { RecordedStep, type Scorer, type Scores, trainingStep } from "./step.ts";
+import type { Parameter } from "../tensor/tensor.ts";
+import { copyTensor } from "./ema.ts";
+import type { Scorer, Scores } from "./scorer.ts";
+import type { Batch, BatchSource } from "./source.ts";
+import { RecordedStep, type StepParts, trainingStep } from "./step.ts";
 
 /** Where a run stands: with the tensors, enough to go on bit for bit. */
 export interface Progress {
@@ -26,6 +25,7 @@ export interface EpochRecord {
   epoch: number;
   loss: number;
   batches: number;
+  lr: number;
   train: number;
   val: number;
   test: number;
@@ -35,7 +35,8 @@ export interface EpochRecord {
 export interface RunOptions {
   readonly seed: number;
   readonly epochs: number;
-  readonly lr: number;
+  /** Learning rate of an epoch, counted from 0. */
+  readonly learningRate: (epoch: number) => number;
   readonly patience: number;
   readonly evalEvery: number;
   /** Called after each epoch. */
@@ -44,18 +45,21 @@ export interface RunOptions {
   readonly shouldStop?: () => boolean;
 }
 
-/** Model, optimizer and best weights of a run in progress. */
-export interface Training {
+/** What a run in progress is made of, and its best weights. */
+export interface Training extends StepParts {
   readonly engine: Engine;
-  readonly model: Model;
-  readonly optimizer: Optimizer;
-  /** The best validation epoch's weights, in the order of the parameters. */
+  /** The best validation epoch's weights, in the order of `weightsOf`. */
   readonly best: readonly TensorHandle[];
   readonly progress: Progress;
 }
 
-export function startTraining(engine: Engine, model: Model, optimizer: Optimizer): Training {
-  const best = model.parameters.map((p) => engine.persistent.tensor(p.dtype, p.shape));
+/** Everything of a model that training changes: parameters, then running statistics. */
+export function weightsOf({ parameters, buffers = [] }: StepParts["model"]): readonly Parameter[] {
+  return [...parameters, ...buffers];
+}
+
+export function startTraining(engine: Engine, parts: StepParts): Training {
+  const best = weightsOf(parts.model).map((p) => engine.persistent.tensor(p.dtype, p.shape));
   const progress: Progress = {
     epoch: 0,
     step: 0,
@@ -63,22 +67,23 @@ export function startTraining(engine: Engine, model: Model, optimizer: Optimizer
     best: { train: NaN, val: NaN, test: NaN },
     finished: false,
   };
-  const training = { engine, model, optimizer, best, progress };
+  const training = { ...parts, engine, best, progress };
   keepBest(training);
   return training;
 }
 
-function copyParameter(from: TensorHandle, to: TensorHandle): void {
-  call("gust_copy", to.address, from.address, from.rows * from.cols * dtypes[from.dtype].size);
-}
-
 function keepBest({ model, best }: Training): void {
-  model.parameters.forEach((p, i) => copyParameter(p.handle, best[i]!));
+  weightsOf(model).forEach((p, i) => copyTensor(p.handle, best[i]!));
 }
 
 /** Put the best weights in place of the last ones. */
 export function restoreBest({ model, best }: Training): void {
-  model.parameters.forEach((p, i) => copyParameter(best[i]!, p.handle));
+  weightsOf(model).forEach((p, i) => copyTensor(best[i]!, p.handle));
+}
+
+/** Score the weights that are kept: their moving average where there is one. */
+function scored<T>({ ema }: Training, body: () => T): T {
+  return ema ? ema.within(body) : body();
 }
 
 /** Let signals and timers of the process run: a native loop would otherwise hold them off. */
@@ -116,15 +121,18 @@ export async function runEpochs(
     const { loss, batches } = runEpoch(training, source, recorded, arena, options);
     progress.epoch++;
     const isLast = progress.epoch === options.epochs;
-    const scores = scorer && (progress.epoch % options.evalEvery === 0 || isLast) ? scorer.run() : null;
-    if (scores) selectBest(training, scores);
-    else if (!scorer) keepLast(training);
+    const scores = scored(training, () => {
+      if (scorer === null) keepLast(training);
+      else if (progress.epoch % options.evalEvery === 0 || isLast) return selectBest(training, scorer);
+      return null;
+    });
     const ms = performance.now() - start;
     times.push(ms);
     options.onEpoch?.({
       epoch: progress.epoch,
       loss,
       batches,
+      lr: options.learningRate(progress.epoch - 1),
       train: scores?.train ?? NaN,
       val: scores?.val ?? NaN,
       test: scores?.test ?? NaN,
@@ -137,21 +145,23 @@ export async function runEpochs(
 }
 
 function runEpoch(
-  { engine, model, optimizer, progress }: Training,
+  training: Training,
   source: BatchSource,
   recorded: RecordedStep | null,
   arena: Arena,
-  { seed, lr }: RunOptions,
+  { seed, learningRate }: RunOptions,
 ) {
+  const { engine, optimizer, progress } = training;
+  const lr = learningRate(progress.epoch);
   let total = 0, weight = 0, batches = 0;
   for (const batch of source.batches(progress.epoch, arena)) {
-    // A batch without a labelled node has no loss: it is left out, and counted as such by the caller's log.
+    // A batch in which no item counts has no loss: it is left out, and counted as such by the caller's log.
     if (batch.numLossRows > 0) {
       engine.setStep(seed, progress.epoch, progress.step);
       optimizer.prepare(progress.step + 1, lr);
       const feedback = recorded
-        ? recorded.run(model, optimizer, batch)
-        : stepOnce(engine, arena, model, optimizer, batch);
+        ? recorded.run(training, batch)
+        : stepOnce(training, arena, batch);
       if (!Number.isFinite(feedback.loss)) {
         throw new GustError(
           "data",
@@ -170,24 +180,24 @@ function runEpoch(
   return { loss: weight ? total / weight : NaN, batches };
 }
 
-function stepOnce(
-  engine: Engine,
-  arena: Arena,
-  model: Model,
-  optimizer: Optimizer,
-  batch: Parameters<RecordedStep["run"]>[2],
-) {
-  const { loss, logits, gradients } = trainingStep(engine, arena, model, optimizer, batch);
+function stepOnce(training: Training, arena: Arena, batch: Batch) {
+  const { loss, logits, gradients } = trainingStep(training.engine, arena, training, batch);
   return { loss: loss.item(), logits, gradients };
 }
 
-/** Keep the weights if the validation score is the best so far; without a validation split, the latest. */
-function selectBest(training: Training, scores: Scores): void {
+/** Keep the weights if their validation score is the best so far; without a validation split, the latest. */
+function selectBest(training: Training, scorer: Scorer): Scores {
   const { progress } = training;
-  if (progress.bestEpoch > 0 && !Number.isNaN(scores.val) && !(scores.val > progress.best.val)) return;
-  progress.best = scores;
-  progress.bestEpoch = progress.epoch;
-  keepBest(training);
+  const scores = scorer.run();
+  const isBetter = scorer.metric.better === "higher"
+    ? scores.val > progress.best.val
+    : scores.val < progress.best.val;
+  if (progress.bestEpoch === 0 || Number.isNaN(scores.val) || Number.isNaN(progress.best.val) || isBetter) {
+    progress.best = scores;
+    progress.bestEpoch = progress.epoch;
+    keepBest(training);
+  }
+  return scores;
 }
 
 function keepLast(training: Training): void {

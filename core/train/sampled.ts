@@ -19,6 +19,7 @@ import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatWeights } from "./full_batch.ts";
 import type { Batch, BatchSource } from "./source.ts";
+import { type Targets, targetTensor } from "./targets.ts";
 
 /** A chunk of batches, and their features in batch order where gust cache --pack made them. */
 interface Chunk {
@@ -193,6 +194,8 @@ function checkedPack(pack: Document, graph: Graph): Document {
 export interface BatchFeatures {
   readonly norm: FeatNorm;
   readonly stats: FeatStats | null;
+  /** Of all nodes, as stored; null where training has them from a cache. */
+  readonly stored: Features | null;
 }
 
 /** Batches for training, with operators normalised inside the batch (subgraphs) or unbiased for the graph (blocks). */
@@ -202,9 +205,9 @@ export function sampledSource(
   graph: Graph,
   feed: SampleFeed,
   features: BatchFeatures,
+  targets: Targets,
   train: BigInt64Array,
-  norm: Norm,
-  layers: number,
+  { norm, layers }: { norm: Norm; layers: number },
 ): BatchSource {
   if (feed.hops !== 0 && feed.hops !== layers) {
     throw new GustError(
@@ -215,7 +218,7 @@ export function sampledSource(
   }
   const isTrain = new Uint8Array(graph.numNodes);
   for (const v of train) isTrain[Number(v)] = 1;
-  const labels = arena.bind(graph.labels()!);
+  const all = targetTensor(arena, targets);
   const ids = graph.nodeIds();
   const degrees = feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph, norm);
   const isSymmetric = !graph.meta.directed;
@@ -227,15 +230,16 @@ export function sampledSource(
         const seeds = batch.levelSizes[0]!;
         const rows = trainRows(batch.nodes, seeds, isTrain);
         const nodes = step.bind(batch.nodes as NativeArray);
-        const label = step.tensor("I32", [seeds]);
-        if (seeds > 0) engine.run("gather", { x: labels, index: step.rows(nodes, 0, seeds), out: label });
-        const stored = batchFeatures(graph, batch, chunk.pack);
+        const target = step.tensor(all.dtype, all.rank === 1 ? [seeds] : [seeds, all.cols]);
+        if (seeds > 0) engine.run("gather", { x: all, index: step.rows(nodes, 0, seeds), out: target });
+        const stored = batchFeatures(graph, features.stored, batch, chunk.pack);
         yield {
           numNodes: batch.nodes.length,
           features: prepareFeatures(engine, step, stored, features.norm, null, features.stats).input,
           operator: operators(engine, step, batch, norm, degrees, isSymmetric),
+          graphs: null,
           ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,
-          labels: label,
+          targets: target,
           lossRows: step.bind(NativeArray.from<"I64">(rows)),
           numLossRows: rows.length,
         } satisfies Batch;
@@ -256,10 +260,16 @@ function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): BigInt64
 }
 
 /** The stored features of a batch's nodes: packed behind the sample, or gathered from the graph. */
-function batchFeatures(graph: Graph, batch: SampledBatch, pack: Document | null): Features {
+function batchFeatures(
+  graph: Graph,
+  stored: Features | null,
+  batch: SampledBatch,
+  pack: Document | null,
+): Features {
   const numFeatures = graph.meta.num_features;
   if (!pack) {
-    const features = requireFeatures(graph);
+    const features = stored ?? requireFeatures(graph);
+    const { numFeatures } = features;
     return features.kind === "csr"
       ? { kind: "csr", numFeatures, csr: gatherCsrRows(features.csr, batch.nodes) }
       : { ...features, array: gatherRows(features.array, numFeatures, batch.nodes) };

@@ -3,11 +3,11 @@ import type { Arena, TensorHandle } from "../../ffi/engine.ts";
 import type { ForwardInput } from "../models/model.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** One step's input: the forward pass's view, and the rows of its output that have a training label. */
+/** One step's input: the forward pass's view, and the rows of its output that count in the loss. */
 export interface Batch extends ForwardInput {
   readonly numNodes: number;
-  /** I32 label of every output row, -1 where there is none. */
-  readonly labels: TensorHandle;
+  /** Target of every output row: I32 [rows] classes (-1: none), or (rows, width) numbers. */
+  readonly targets: TensorHandle;
   /** I64 output rows that count in the loss. */
   readonly lossRows: TensorHandle;
   readonly numLossRows: number;

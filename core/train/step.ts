@@ -1,24 +1,56 @@
-/** The standard training step, and scoring by exact inference, each recorded once where their input is static. */
+/** The training step: forward, loss, backward, update; recorded once where its input is static. */
 import type { Arena, Engine, Program } from "../../ffi/engine.ts";
-import { NativeArray } from "../../ffi/native.ts";
-import type { SplitName } from "../graph/graph.ts";
-import { splitNames } from "../graph/graph.ts";
-import type { ForwardInput, Model } from "../models/model.ts";
+import type { Loss } from "../losses/loss.ts";
+import type { Model } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { Tape } from "../tensor/autograd.ts";
-import { crossEntropy } from "../tensor/ops/cross_entropy.ts";
+import { axpby } from "../tensor/ops/axpby.ts";
+import { mul } from "../tensor/ops/mul.ts";
+import { broadcastScalar, totalSum } from "../tensor/ops/row_sum.ts";
+import { unary } from "../tensor/ops/unary.ts";
+import { scale } from "../tensor/ops/axpby.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Ema } from "./ema.ts";
 import type { Batch, Feedback } from "./source.ts";
-import type { Split } from "./split.ts";
+
+/** What a step is made of, besides its batch. */
+export interface StepParts {
+  readonly model: Model;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Largest Euclidean length of all gradients together, 0 = any. */
+  readonly clipNorm: number;
+  readonly ema: Ema | null;
+}
 
 /** Forward, loss, backward and update, as ops on `arena`. */
-export function trainingStep(engine: Engine, arena: Arena, model: Model, optimizer: Optimizer, batch: Batch) {
+export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, batch: Batch) {
+  const { model, loss: lossOf, optimizer, clipNorm, ema } = parts;
   const tape = new Tape(engine, arena, true);
   const logits = model.forward(tape, batch);
-  const loss = crossEntropy(tape, logits, batch.labels, { index: batch.lossRows });
-  const gradients = tape.grad(loss, model.parameters);
+  const loss = lossOf(tape, {
+    outputs: logits,
+    targets: batch.targets,
+    rows: batch.lossRows,
+    count: batch.numLossRows,
+  });
+  const raw = tape.grad(loss, model.parameters);
+  const gradients = clipNorm > 0 ? tape.noGrad(() => clipped(tape, raw, clipNorm)) : raw;
   gradients.forEach((g, i) => g && optimizer.update(i, g));
+  ema?.update();
   return { loss, logits, gradients };
+}
+
+/**
+ * Gradients of Euclidean length `most` together, where they are longer.
+ * Source: Pascanu et al. 2013, arXiv:1211.5063, algorithm 1.
+ */
+function clipped(tape: Tape, gradients: readonly (Tensor | null)[], most: number): (Tensor | null)[] {
+  const squares = gradients.flatMap((g) => g ? [totalSum(tape, mul(tape, g, g))] : []);
+  if (squares.length === 0) return [...gradients];
+  const length = unary(tape, squares.reduce((a, b) => axpby(tape, a, b, 1, 1)), "sqrt");
+  const factor = unary(tape, unary(tape, scale(tape, length, 1 / most), "max_scalar", 1), "reciprocal");
+  return gradients.map((g) => g && mul(tape, g, broadcastScalar(tape, factor, g.shape)));
 }
 
 /** A step on a static batch: the first run records, later ones replay with one native call. */
@@ -28,53 +60,14 @@ export class RecordedStep {
 
   constructor(private readonly engine: Engine, private readonly arena: Arena) {}
 
-  run(model: Model, optimizer: Optimizer, batch: Batch): Feedback {
+  run(parts: StepParts, batch: Batch): Feedback {
     if (this.program) this.program.replay();
     else {
       this.program = this.engine.record(() => {
-        this.result = trainingStep(this.engine, this.arena, model, optimizer, batch);
+        this.result = trainingStep(this.engine, this.arena, parts, batch);
       });
     }
     const { loss, logits, gradients } = this.result!;
     return { loss: loss.item(), logits, gradients };
-  }
-}
-
-export type Scores = Record<SplitName, number>;
-
-/** Accuracy on each split by one exact forward pass, recorded and replayed. */
-export class Scorer {
-  private readonly program: Program;
-  private readonly counts: Record<SplitName, BigInt64Array>;
-  readonly logits: Tensor;
-
-  constructor(
-    engine: Engine,
-    arena: Arena,
-    model: Model,
-    input: ForwardInput,
-    labels: Batch["labels"],
-    split: Split,
-  ) {
-    const counts: Partial<Record<SplitName, BigInt64Array>> = {};
-    let logits: Tensor | undefined;
-    this.program = engine.record(() => {
-      logits = model.forward(new Tape(engine, arena, false), input);
-      for (const name of splitNames) {
-        const out = arena.tensor("I64", [2]);
-        const index = arena.bind(NativeArray.from<"I64">(split[name]));
-        engine.run("count_correct", { x: logits.handle, label: labels, index, out });
-        counts[name] = NativeArray.at("I64", 2, out.address, arena).window();
-      }
-    });
-    this.logits = logits!;
-    this.counts = counts as Record<SplitName, BigInt64Array>;
-  }
-
-  /** Fraction correct per split; NaN where a split is empty. */
-  run(): Scores {
-    this.program.replay();
-    const score = ([correct, labelled]: BigInt64Array) => Number(correct) / Number(labelled);
-    return { train: score(this.counts.train), val: score(this.counts.val), test: score(this.counts.test) };
   }
 }

@@ -1,0 +1,121 @@
+/** What tasks on nodes and on graphs share: items with targets, whose outputs are the rows of one forward pass. */
+import { NativeArray } from "../../ffi/native.ts";
+import { findNotFinite } from "../../ffi/native_checks.ts";
+import type { TensorHandle } from "../../ffi/engine.ts";
+import { GustError } from "../errors.ts";
+import { type Graph, splitNames } from "../graph/graph.ts";
+import { lossFor } from "../losses/mod.ts";
+import { allMetrics, confusionMatrix, metricFor } from "../metrics/mod.ts";
+import { Tape } from "../tensor/autograd.ts";
+import { mostLikely, type Outputs, predictionsOf, scoresOf } from "../train/predictions.ts";
+import { ItemScorer } from "../train/scorer.ts";
+import { isKnown, type TargetKind, type Targets } from "../train/targets.ts";
+import type { Evaluation, OpenedRun, Subset, TaskParts, TaskRun } from "./task.ts";
+
+/** Loss and scorer of a run on items with targets. */
+export function itemParts(run: TaskRun, targets: Targets): Omit<TaskParts, "source"> {
+  const { job: { options, lossParams }, engine, arena, model, input, split } = run;
+  const metric = metricFor(targets.kind, options.selectBy);
+  const known = isKnown(targets);
+  return {
+    loss: lossFor(targets.kind, options.loss).create(
+      { arena, targets, train: split.train.filter((i) => known(Number(i))) },
+      lossParams,
+    ),
+    scorer: new ItemScorer(engine, engine.arena(), model, input, targets, split, metric),
+  };
+}
+
+/** Copies in memory of their own of what the ops of `arena` made. */
+function copied<D extends "F32" | "I32">(dtype: D, t: TensorHandle, owner: object): NativeArray<D> {
+  const length = t.rows * t.cols;
+  const to = NativeArray.allocate(dtype, length, false);
+  for (let at = 0; at < length;) {
+    const window = NativeArray.at(dtype, length, t.address, owner).window(at);
+    (to.window(at, window.length) as Float32Array).set(window as Float32Array);
+    at += window.length;
+  }
+  return to;
+}
+
+/**
+ * Exact inference: scores of every item, in memory that outlives the run.
+ * @throws {GustError} (data) if one is not a number, naming the item.
+ */
+export function inferItems(run: OpenedRun, kind: TargetKind, item: "node" | "graph"): Outputs {
+  const { engine, arena, model, input, graph, label } = run;
+  const tape = new Tape(engine, arena, false);
+  const logits = model.forward(tape, input);
+  const scores = copied("F32", scoresOf(tape, kind, logits).handle, engine);
+  const predicted = kind === "classes" ? copied("I32", mostLikely(tape, logits), engine) : null;
+  const { count, place } = findNotFinite(scores);
+  if (count > 0) {
+    throw new GustError(
+      "data",
+      `The model of ${label} gives ${item} ${
+        Math.floor(place / logits.cols)
+      } of ${graph.document.label} a score that is not a number: its weights, or their products, are not finite`,
+      "train it again, with a smaller --lr",
+    );
+  }
+  return { scores, predicted, width: logits.cols };
+}
+
+/**
+ * The items of a subset whose targets are known, ascending: of the split stored in the model where it was trained on
+ * this graph, else of the graph's own.
+ */
+export function itemsOf(
+  { graph, storedSplit }: OpenedRun,
+  targets: Targets,
+  numItems: number,
+  subset: Subset,
+  stored: (name: Exclude<Subset, "all">) => BigInt64Array | null,
+): number[] {
+  const known = isKnown(targets);
+  if (subset === "all") return Array.from({ length: numItems }, (_, i) => i).filter(known);
+  const items = storedSplit?.[subset] ?? stored(subset);
+  if (!items) {
+    throw new GustError(
+      "missing",
+      `No ${subset} split: the model was trained on another graph and ${graph.document.label} stores none`,
+      "score every labelled node with --split all",
+    );
+  }
+  const list = Array.from(items, Number);
+  const outside = list.find((v) => v < 0 || v >= numItems);
+  if (outside !== undefined) {
+    throw new GustError(
+      "data",
+      `The ${subset} split that the model stores holds node ${outside}, expected 0 to ${numItems - 1}`,
+      "gust inspect --check lists every problem",
+    );
+  }
+  return list.filter(known);
+}
+
+/** Every metric on the given items. */
+export function scoreItems(
+  items: Evaluation["items"],
+  outputs: Outputs,
+  targets: Targets,
+  chosen: readonly number[],
+): Evaluation {
+  const predictions = predictionsOf(outputs, targets, chosen);
+  if (chosen.length === 0) throw new GustError("data", `No ${items} to score: none has a known target`);
+  return {
+    items,
+    count: chosen.length,
+    kind: targets.kind,
+    metrics: allMetrics(predictions),
+    confusion: predictions.kind === "classes" ? confusionMatrix(predictions) : null,
+  };
+}
+
+/** Refuse stored splits that name items that do not exist. */
+export function checkSplits(graph: Graph, prefix: string, check: (name: string) => void): void {
+  for (const name of splitNames) {
+    const key = `${prefix}.${name}`;
+    if (graph.document.has(key) && graph.document.spec(key).dtype === "I64") check(key);
+  }
+}

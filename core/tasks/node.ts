@@ -1,0 +1,68 @@
+/** Predicting what nodes are: one class, several labels, or numbers. */
+import { z } from "zod";
+import { GustError } from "../errors.ts";
+import { checkInside } from "../graph/arcs.ts";
+import type { Graph } from "../graph/graph.ts";
+import { featureRowsSource, fullBatchSource } from "../train/full_batch.ts";
+import { sampledSource } from "../train/sampled.ts";
+import { resolveSplit } from "../train/split.ts";
+import { storedTargets, type TargetKind, type Targets } from "../train/targets.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { checkSplits, inferItems, itemParts, itemsOf, scoreItems } from "./items.ts";
+import { defineTask } from "./task.ts";
+
+/** The targets of a graph's nodes. @throws {GustError} (missing) if it has none. */
+export function nodeTargets(graph: Graph): Targets {
+  const targets = storedTargets(graph.document, "label", "target", graph.numClasses);
+  if (!targets) {
+    throw new GustError("missing", `${graph.document.label} has no labels or targets of its nodes`);
+  }
+  return targets;
+}
+
+export const node = defineTask({
+  name: "node",
+  summary: "classes, labels or numbers of nodes",
+  source: "Kipf and Welling 2017, arXiv:1609.02907",
+  params: z.object({}).strict(),
+  misfit: ({ document }) =>
+    document.has("label") || document.has("target") ? null : "it has no labels or targets of its nodes",
+  outputs(graph) {
+    const { kind, width } = nodeTargets(graph);
+    return { kind, width };
+  },
+  check(graph) {
+    const { document } = graph;
+    if (graph.labels()) checkInside(document, "label", -1, graph.numClasses - 1);
+    checkSplits(graph, "split", (name) => checkInside(document, name, 0, graph.numNodes - 1));
+  },
+  split: resolveSplit,
+  numSplits: (graph) => graph.numSplits,
+  build: (init, entry, signature, modelParams) => entry.build(init, signature, modelParams, "logits"),
+  start(run) {
+    const { job: { graph, samples, model, modelParams }, engine, arena, input, features, split } = run;
+    const targets = nodeTargets(graph);
+    const layers = model.accepts.hops(modelParams);
+    const source = () => {
+      if (!samples && layers === 0 && input.features instanceof Tensor) {
+        return featureRowsSource(engine, arena, graph, input.features, targets, split.train);
+      }
+      if (!samples) return fullBatchSource(input, arena, graph, targets, split.train);
+      return sampledSource(engine, arena, graph, samples, features, targets, split.train, {
+        norm: model.operator(modelParams),
+        layers,
+      });
+    };
+    return { source: source(), ...itemParts(run, targets) };
+  },
+  evaluate(run, subset) {
+    const { graph } = run;
+    const targets = nodeTargets(graph);
+    const nodes = itemsOf(run, targets, graph.numNodes, subset, (name) => graph.split(name));
+    return scoreItems("nodes", inferItems(run, targets.kind, "node"), targets, nodes);
+  },
+  predict(run) {
+    const kind = run.kind as TargetKind;
+    return { items: "nodes", kind, count: run.graph.numNodes, outputs: inferItems(run, kind, "node") };
+  },
+});
