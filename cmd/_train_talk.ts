@@ -22,7 +22,12 @@ export class EpochLog {
     writeNamed(
       this.fd,
       `the log "${this.path}"`,
-      JSON.stringify({ seed, ...(split === null ? {} : { split }), ...record, ms: Number(record.ms.toFixed(3)) }) + "\n",
+      JSON.stringify({
+        seed,
+        ...(split === null ? {} : { split }),
+        ...record,
+        ms: Number(record.ms.toFixed(3)),
+      }) + "\n",
     );
   }
   close(): void {

@@ -24,9 +24,11 @@ export const command = defineCommand({
       "exit 3 if the accuracy is lower, a fraction in 0..1",
     ).meta({ value: "X" }),
     minScore: z.number().optional().describe("exit 3 if the chosen metric is lower").meta({ value: "X" }),
-    maxScore: z.number().optional().describe("exit 3 if the chosen metric is higher (an error, a loss)").meta({
-      value: "X",
-    }),
+    maxScore: z.number().optional().describe("exit 3 if the chosen metric is higher (an error, a loss)").meta(
+      {
+        value: "X",
+      },
+    ),
   }).strict(),
   details: `Inputs: a graph and a model, in any order, as files or down a pipe.
 Exit status 3 means that it ran and a threshold was missed.
@@ -71,7 +73,9 @@ Examples:
       const missed: string[] = [];
       if (options.minAccuracy !== undefined && !((values["accuracy"] ?? NaN) >= options.minAccuracy)) {
         missed.push(
-          `accuracy is ${values["accuracy"]?.toFixed(4) ?? "not defined"}, expected at least ${options.minAccuracy}`,
+          `accuracy is ${
+            values["accuracy"]?.toFixed(4) ?? "not defined"
+          }, expected at least ${options.minAccuracy}`,
         );
       }
       if (options.minScore !== undefined && !(value !== null && value >= options.minScore)) {

@@ -81,10 +81,17 @@ function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): 
   const { items, count, outputs: { scores, predicted, width } } = prediction;
   const item = items === "nodes" ? "node" : "graph", labels = predicted?.window();
   if (format === "csv") yield header(labels ? [item, "label"] : [item], "score", width);
-  yield* rowsOf(scores, width, count, (i, row) =>
-    format === "csv"
-      ? [name.csv(i), ...(labels ? [labels[i]] : []), ...row].join(",") + "\n"
-      : `{"${item}":${name.json(i)},${labels ? `"label":${labels[i]},` : ""}"scores":${JSON.stringify(row)}}\n`);
+  yield* rowsOf(
+    scores,
+    width,
+    count,
+    (i, row) =>
+      format === "csv"
+        ? [name.csv(i), ...(labels ? [labels[i]] : []), ...row].join(",") + "\n"
+        : `{"${item}":${name.json(i)},${labels ? `"label":${labels[i]},` : ""}"scores":${
+          JSON.stringify(row)
+        }}\n`,
+  );
 }
 
 /** Node or graph numbers of the source. */

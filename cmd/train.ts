@@ -172,7 +172,9 @@ function resumedSettings(
   const shown = (value: unknown) => value === undefined ? "not taken" : JSON.stringify(value);
   const owned = [
     ...Object.keys(was),
-    ...[...models, ...optimizers, ...schedules, ...losses, ...tasks].flatMap((e) => Object.keys(e.params?.shape ?? {})),
+    ...[...models, ...optimizers, ...schedules, ...losses, ...tasks].flatMap((e) =>
+      Object.keys(e.params?.shape ?? {})
+    ),
   ];
   const differing = [...given].filter((key) =>
     key !== "epochs" && owned.includes(key) && JSON.stringify(now[key]) !== JSON.stringify(was[key])
@@ -433,7 +435,9 @@ Examples:
           } else run.close();
         }
         io.all();
-        const digest = best ? io.write(best.run.document(provenance(best.run.seed, best.result.split))) : null;
+        const digest = best
+          ? io.write(best.run.document(provenance(best.run.seed, best.result.split)))
+          : null;
         if (!best) io.writeDeps(...outputs);
         best?.run.close();
         const scores = (key: "val" | "test") => summary(results.map((r) => r[key]));
@@ -443,9 +447,9 @@ Examples:
           showScore(metric!, s.mean) +
           (s.mean !== null && results.length > 1 ? ` +- ${showScore(metric!, s.std)}` : "");
         io.say(
-          `${settings.model}: ${totals.metric}: val ${p(totals.val)}, test ${p(totals.test)} over ${results.length} run${
-            results.length > 1 ? "s" : ""
-          }, ` +
+          `${settings.model}: ${totals.metric}: val ${p(totals.val)}, test ${
+            p(totals.test)
+          } over ${results.length} run${results.length > 1 ? "s" : ""}, ` +
             `${results.reduce((sum, r) => sum + r.seconds, 0).toFixed(2)} s`,
         );
       } finally {

@@ -85,7 +85,7 @@ export function featuresOf(graph: Graph, source: FeatSource, width: number | nul
   }
   const pointer = csr.indptr.window(), degree = (v: number) => Number(pointer[v + 1]! - pointer[v]!);
   let columns = width ?? 1;
-  if (width === null) for (let v = 0; v < numNodes; v++) columns = Math.max(columns, degree(v) + 1);
+  if (width === null) { for (let v = 0; v < numNodes; v++) columns = Math.max(columns, degree(v) + 1); }
   return oneHot(numNodes, columns, (v) => Math.min(degree(v), columns - 1));
 }
 

@@ -9,12 +9,15 @@ import { classWeights, countedRows } from "./rows.ts";
 
 export const bce = defineLoss({
   name: "bce",
-  summary: "binary cross-entropy of every label under the sigmoid of its output, the mean over items and labels",
+  summary:
+    "binary cross-entropy of every label under the sigmoid of its output, the mean over items and labels",
   source: "Bishop 2006, section 4.3.2",
   kinds: ["labels"],
   params: z.object({
     classWeights: z.array(z.number().min(0)).optional().describe("weight of each class"),
-    balanced: z.boolean().default(false).describe("weight classes by the inverse of their training frequency"),
+    balanced: z.boolean().default(false).describe(
+      "weight classes by the inverse of their training frequency",
+    ),
   }).strict(),
   create(context, params) {
     const table = classWeights(context, params);
@@ -27,9 +30,7 @@ export const bce = defineLoss({
       const weight = tape.tensor(x.dtype, x.shape), one = tape.tensor(x.dtype, x.shape);
       tape.engine.run("broadcast_rows", { x: table, out: weight.handle });
       tape.engine.run("fill", { out: one.handle, value: 1 });
-      const factor = tape.noGrad(() =>
-        axpby(tape, one, mul(tape, y, axpby(tape, weight, one, 1, -1)), 1, 1)
-      );
+      const factor = tape.noGrad(() => axpby(tape, one, mul(tape, y, axpby(tape, weight, one, 1, -1)), 1, 1));
       return scale(tape, totalSum(tape, mul(tape, each, factor)), 1 / x.size);
     };
   },

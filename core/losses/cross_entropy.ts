@@ -13,7 +13,11 @@ import { defineLoss, type LossRows } from "./loss.ts";
 import { classWeights } from "./rows.ts";
 
 /** weight[r] = of the class of row r, and 1 / their sum as a [1] tensor. */
-function rowWeights(tape: Tape, table: Tensor, { targets, rows }: LossRows): { weight: Tensor; inverse: Tensor } {
+function rowWeights(
+  tape: Tape,
+  table: Tensor,
+  { targets, rows }: LossRows,
+): { weight: Tensor; inverse: Tensor } {
   const label = tape.arena.tensor("I32", [rows.rows]);
   tape.engine.run("gather", { x: targets, index: rows, out: label });
   const weight = tape.tensor(table.dtype, [rows.rows]);
@@ -39,7 +43,9 @@ export const crossEntropy = defineLoss({
       "share of the target that is spread evenly over all classes",
     ),
     classWeights: z.array(z.number().min(0)).optional().describe("weight of each class"),
-    balanced: z.boolean().default(false).describe("weight classes by the inverse of their training frequency"),
+    balanced: z.boolean().default(false).describe(
+      "weight classes by the inverse of their training frequency",
+    ),
   }).strict(),
   create(context, params) {
     const { labelSmoothing: share } = params;

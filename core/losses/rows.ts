@@ -44,7 +44,10 @@ export function classWeights(
     throw new GustError("usage", "--class-weights and --balanced contradict each other");
   }
   if (given && given.length !== width) {
-    throw new GustError("usage", `--class-weights: ${given.length} weights, expected one per class (${width})`);
+    throw new GustError(
+      "usage",
+      `--class-weights: ${given.length} weights, expected one per class (${width})`,
+    );
   }
   if (!given && !params.balanced) return null;
   const counts = given ? [] : frequencies(targets, train);

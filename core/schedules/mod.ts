@@ -18,7 +18,9 @@ const cosine = defineSchedule({
   summary: "half a cosine from the learning rate down to a share of it",
   source: "Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5 without restarts",
   params: z.object({
-    lrFloor: z.number().min(0).max(1).default(0).describe("share of the learning rate that is left at the end"),
+    lrFloor: z.number().min(0).max(1).default(0).describe(
+      "share of the learning rate that is left at the end",
+    ),
   }).strict(),
   factor: (progress, _epochs, { lrFloor }) =>
     lrFloor + (1 - lrFloor) * (1 + Math.cos(Math.PI * progress)) / 2,
@@ -29,7 +31,9 @@ const linear = defineSchedule({
   summary: "a straight line from the learning rate down to a share of it",
   source: "gust",
   params: z.object({
-    lrFloor: z.number().min(0).max(1).default(0).describe("share of the learning rate that is left at the end"),
+    lrFloor: z.number().min(0).max(1).default(0).describe(
+      "share of the learning rate that is left at the end",
+    ),
   }).strict(),
   factor: (progress, _epochs, { lrFloor }) => 1 - (1 - lrFloor) * progress,
 });
@@ -63,7 +67,10 @@ export interface ScheduleChoice {
  * then the schedule runs over the rest.
  * Source of the warm-up: Goyal et al. 2017, arXiv:1706.02677, section 2.2.
  */
-export function learningRate({ lr, schedule, params, warmup, epochs }: ScheduleChoice, epoch: number): number {
+export function learningRate(
+  { lr, schedule, params, warmup, epochs }: ScheduleChoice,
+  epoch: number,
+): number {
   if (epoch < warmup) return lr * (epoch + 1) / (warmup + 1);
   const rest = Math.max(1, epochs - warmup);
   return lr * schedule.factor((epoch - warmup) / rest, rest, params);

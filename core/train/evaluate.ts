@@ -3,9 +3,11 @@ import { Engine } from "../../ffi/engine.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
+import type { FeatSource } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { PropagatedMeta } from "../cache/propagated.ts";
 import { models } from "../models/mod.ts";
+import type { Signature } from "../models/model.ts";
 import type { Evaluation, OpenedRun, Subset, TaskEntry } from "../tasks/task.ts";
 import { fullInput } from "./full_batch.ts";
 import { checkBounds, modelFeatures } from "./job.ts";
@@ -57,6 +59,13 @@ export interface Opened extends OpenedRun {
   readonly meta: ModelMeta;
 }
 
+/** How many features the graph gives the model: one-hot degrees have as many columns as the model was trained on. */
+function numFeaturesOf(graph: Graph, source: FeatSource, signature: Signature): number {
+  if (source === "file") return graph.meta.num_features;
+  if (source === "degree") return signature.num_features;
+  return source === "one" ? 1 : graph.numNodes;
+}
+
 /**
  * Open a model on a graph, and close it after `body`.
  *
@@ -75,7 +84,14 @@ export function withModel<T>(
     const { task, model, meta, stats, split } = openModel(engine, modelDocument, "best");
     const { config: { features: recipe, params, task: { params: taskParams } }, signature } = meta;
     checkBounds(graph, task);
-    const { input, stored } = modelFeatures(
+    // A graph without targets can be predicted: only what it says must agree.
+    const width = task.misfit(graph) === null ? task.outputs(graph, taskParams).width : graph.numClasses;
+    const got = {
+      num_features: numFeaturesOf(graph, recipe.source, signature),
+      num_classes: width || signature.num_classes,
+    };
+    checkSignature(modelDocument.label, signature, got, graph.document.label);
+    const { input } = modelFeatures(
       engine,
       arena,
       graph,
@@ -83,12 +99,8 @@ export function withModel<T>(
       fittingCache(cache, graph, modelDocument, meta),
       null,
       stats,
-      recipe.source === "degree" ? signature.num_features : null,
+      signature.num_features,
     );
-    // A graph without targets can be predicted: only what it has must agree.
-    const width = task.misfit(graph) === null ? task.outputs(graph, taskParams).width : signature.num_classes;
-    const got = { num_features: stored?.numFeatures ?? graph.meta.num_features, num_classes: width };
-    checkSignature(modelDocument.label, signature, got, graph.document.label);
     const norm = models.get(meta.model).operator(params);
     return body({
       engine,

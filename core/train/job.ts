@@ -108,7 +108,10 @@ function featureRecipe({ cache, model, modelParams, options }: TrainJob): Featur
       );
     }
     if (options.features !== "file") {
-      throw new GustError("usage", `--features ${options.features}: ${cache.label} holds the features already`);
+      throw new GustError(
+        "usage",
+        `--features ${options.features}: ${cache.label} holds the features already`,
+      );
     }
     return { source: "file", feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
   }
@@ -153,7 +156,11 @@ export function modelFeatures(
   );
   if (!recipe.propagate) return { ...prepared, stored };
   const { hops, norm } = recipe.propagate;
-  return { input: propagate(engine, arena, graph, prepared.input, hops, norm), stats: prepared.stats, stored };
+  return {
+    input: propagate(engine, arena, graph, prepared.input, hops, norm),
+    stats: prepared.stats,
+    stored,
+  };
 }
 
 /**

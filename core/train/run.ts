@@ -159,9 +159,7 @@ function runEpoch(
     if (batch.numLossRows > 0) {
       engine.setStep(seed, progress.epoch, progress.step);
       optimizer.prepare(progress.step + 1, lr);
-      const feedback = recorded
-        ? recorded.run(training, batch)
-        : stepOnce(training, arena, batch);
+      const feedback = recorded ? recorded.run(training, batch) : stepOnce(training, arena, batch);
       if (!Number.isFinite(feedback.loss)) {
         throw new GustError(
           "data",

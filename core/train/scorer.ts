@@ -90,6 +90,5 @@ function byMetric(
   };
   const known = isKnown(targets);
   const items = perSplit((name) => Array.from(split[name], Number).filter(known));
-  return (name) =>
-    items[name].length ? metric.compute(predictionsOf(outputs, targets, items[name])) : NaN;
+  return (name) => items[name].length ? metric.compute(predictionsOf(outputs, targets, items[name])) : NaN;
 }

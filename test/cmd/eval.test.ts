@@ -29,6 +29,8 @@ describe("gust eval", () => {
         "macro-f1": expect.any(Number),
         "micro-f1": expect.any(Number),
         "roc-auc": expect.any(Number),
+        "average-precision": expect.any(Number),
+        "log-loss": expect.any(Number),
       },
       confusion: expect.any(Array),
       model: documentOf(here, "m").digest,

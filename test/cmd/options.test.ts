@@ -121,7 +121,6 @@ describe("--print-config", () => {
     expect(bytesOf(here, "printed.m").equals(bytesOf(here, "typed.m"))).toBe(true);
     expect(json(gustOk(["eval", "--print-config"], here).text)).toMatchObject({
       split: "test",
-      metric: "accuracy",
     });
     expect(json(gustOk(["predict", "--print-config"], here).text)).toMatchObject({ format: "document" });
   });

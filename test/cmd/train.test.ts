@@ -24,6 +24,7 @@ describe("gust train", () => {
     expect(said).toEqual({
       runs: [{
         seed: 0,
+        split: 0,
         epochs: 5,
         best_epoch: expect.any(Number),
         train: expect.any(Number),
@@ -134,7 +135,17 @@ describe("--log", () => {
     const lines = readFileSync(join(here.cwd, "l.jsonl"), "utf8").trimEnd().split("\n").map(json);
     expect(lines.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5]);
     for (const line of lines) {
-      expect(Object.keys(line)).toEqual(["seed", "epoch", "loss", "batches", "train", "val", "test", "ms"]);
+      expect(Object.keys(line)).toEqual([
+        "seed",
+        "epoch",
+        "loss",
+        "batches",
+        "lr",
+        "train",
+        "val",
+        "test",
+        "ms",
+      ]);
       expect(line.loss).toBeGreaterThan(0);
       const isScored = line.epoch % 2 === 0 || line.epoch === 5;
       for (const name of ["train", "val", "test"]) expect(line[name] === null).toBe(!isScored);

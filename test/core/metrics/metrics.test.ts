@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { confusionMatrix, metrics, type Predictions } from "../../../core/metrics/mod.ts";
+import { confusionMatrix, metricFor, metrics } from "../../../core/metrics/mod.ts";
+import type { ClassPredictions } from "../../../core/metrics/predictions.ts";
 import { binaryAuc } from "../../../core/metrics/roc_auc.ts";
 
 /** Predictions from labels, predicted classes and rows of scores. */
@@ -8,15 +9,16 @@ function predictions(
   predicted: readonly number[],
   numClasses: number,
   scores: readonly (readonly number[])[] = [],
-): Predictions {
+): ClassPredictions {
   return {
+    kind: "classes",
     labels: Int32Array.from(labels),
     predicted: Int32Array.from(predicted),
     numClasses,
     scores: (c) => Float32Array.from(labels, (_, i) => scores[i]![c]!),
   };
 }
-const compute = (name: string, p: Predictions) => metrics.get(name).compute(p);
+const compute = (name: string, p: ClassPredictions) => metrics.get(name).compute(p);
 
 // Classes 0 1 2: found 2 of 3, 1 of 2, 0 of 1; predicted 3, 2, 1 times.
 const three = predictions([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 2, 0], 3);
@@ -97,6 +99,7 @@ describe("binaryAuc()", () => {
 describe("degenerate cases", () => {
   test("no nodes: every metric is undefined", () => {
     for (const metric of metrics) {
+      if (!metric.kinds.includes("classes")) continue;
       expect([metric.name, metric.compute(predictions([], [], 3))]).toEqual([metric.name, NaN]);
     }
     expect(confusionMatrix(predictions([], [], 2))).toEqual([[0, 0], [0, 0]]);
@@ -119,20 +122,86 @@ describe("degenerate cases", () => {
     expect(compute("macro-f1", predictions([0, 0], [0, 3], 5))).toBeCloseTo((2 / 3 + 0) / 2, 15);
   });
 
-  test("every node wrong: all scores are 0", () => {
+  test("every node wrong: shares are 0, the precision is that of the last place, a sure mistake costs much", () => {
     const p = predictions([0, 1], [1, 0], 2, [[0, 1], [1, 0]]);
-    for (const metric of metrics) expect([metric.name, metric.compute(p)]).toEqual([metric.name, 0]);
+    for (const name of ["accuracy", "macro-f1", "micro-f1", "roc-auc"]) {
+      expect([name, compute(name, p)]).toEqual([name, 0]);
+    }
+    expect(compute("average-precision", p)).toBe(0.5);
+    expect(compute("log-loss", p)).toBeCloseTo(-Math.log(1e-12), 6);
   });
 });
 
-test("every metric is a fraction in 0..1 with a summary and a source", () => {
+describe("several labels per item", () => {
+  // Items x labels: [1 0], [1 1], [0 0]; predicted [1 0], [0 1], [0 1].
+  const truth = [[1, 1, 0], [0, 1, 0]], scores = [[0.9, 0.4, 0.3], [0.2, 0.8, 0.6]];
+  const p = {
+    kind: "labels",
+    count: 3,
+    numClasses: 2,
+    truth: (c: number) => Uint8Array.from(truth[c]!),
+    scores: (c: number) => Float32Array.from(scores[c]!),
+  } as const;
+  const of = (name: string) => metrics.get(name).compute(p);
+
+  test("decisions count, one by one or label by label", () => {
+    expect(of("accuracy")).toBe(4 / 6);
+    expect(of("micro-f1")).toBeCloseTo(2 * 2 / (3 + 3), 15);
+    expect(of("macro-f1")).toBeCloseTo((2 * 1 / 3 + 2 * 1 / 3) / 2, 15);
+  });
+  test("areas are means over labels", () => {
+    expect(of("roc-auc")).toBe(1);
+    expect(of("average-precision")).toBe(1);
+  });
+  test("the log loss is the mean over all decisions", () => {
+    const each = [0.9, 0.4, 0.7, 0.8, 0.8, 0.4].map((x) => -Math.log(x));
+    expect(of("log-loss")).toBeCloseTo(each.reduce((a, b) => a + b) / 6, 6);
+  });
+});
+
+test("regression: mean errors, and the share of the variance that is explained", () => {
+  const p = {
+    kind: "values",
+    count: 4,
+    columns: 1,
+    truth: () => Float64Array.of(1, 2, 3, 4),
+    predicted: () => Float64Array.of(1, 2, 3, 6),
+  } as const;
+  expect(metrics.get("mae").compute(p)).toBe(0.5);
+  expect(metrics.get("rmse").compute(p)).toBe(1);
+  expect(metrics.get("r2").compute(p)).toBeCloseTo(1 - 4 / 5, 15);
+});
+
+test("average precision of links: positives at ranks 1 and 3 of 4; items of equal score share a place", () => {
+  const links = (positive: number[], negative: number[]) => ({
+    kind: "links" as const,
+    positive: Float32Array.from(positive),
+    negative: Float32Array.from(negative),
+    negativesPer: 1,
+  });
+  expect(metrics.get("average-precision").compute(links([0.9, 0.5], [0.7, 0.1]))).toBeCloseTo(
+    (1 + 2 / 3) / 2,
+    15,
+  );
+  expect(metrics.get("average-precision").compute(links([0.5, 0.5], [0.5, 0.5]))).toBe(0.5);
+  expect(metrics.get("roc-auc").compute(links([0.9, 0.5], [0.7, 0.1]))).toBe(0.75);
+});
+
+test("a metric that is not defined for a kind of predictions is refused, with those that are", () => {
+  expect(() => metricFor("values", "accuracy")).toThrow("expected one of mae, rmse, r2");
+  expect(metricFor("values", undefined).name).toBe("mae");
+  expect(metricFor("classes", undefined).name).toBe("accuracy");
+});
+
+test("every metric that is a fraction is one, and has a summary and a source", () => {
   const labels = Array.from({ length: 60 }, (_, i) => i * 7 % 4),
     predicted = labels.map((l, i) => i % 3 === 0 ? (l + 1) % 4 : l);
   const scores = predicted.map((c, i) => [0, 1, 2, 3].map((k) => k === c ? 0.5 : 0.1 + (i % 5) / 50));
   for (const metric of metrics) {
+    expect([metric.summary, metric.source]).not.toContain("");
+    if (!metric.kinds.includes("classes") || !metric.isFraction) continue;
     const value = metric.compute(predictions(labels, predicted, 4, scores));
     expect(value).toBeGreaterThan(0.5);
     expect(value).toBeLessThan(1);
-    expect([metric.summary, metric.source]).not.toContain("");
   }
 });

@@ -4,7 +4,7 @@ import { NativeArray } from "../../../ffi/native.ts";
 import { adjacency } from "../../../core/graph/adjacency.ts";
 import { prepareFeatures, requireFeatures } from "../../../core/graph/features.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
-import type { ForwardInput } from "../../../core/models/model.ts";
+import type { ForwardInput, Signature } from "../../../core/models/model.ts";
 import { type Norm, normalized } from "../../../core/tensor/norm.ts";
 import { Pattern, SparseOperator } from "../../../core/tensor/operator.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
@@ -13,6 +13,11 @@ import { Tensor } from "../../../core/tensor/tensor.ts";
 export const g6Rows = [[1, 2], [0, 2], [0, 1, 3], [2, 4, 5], [3, 5], [3, 4]];
 export const g6Features = [[1, 0, 0.5], [1, 0.5, 0], [1, 0, 0.25], [0, 1, 0], [0.75, 1, 0], [0.5, 1, -1]];
 export const g6Labels = [0, 0, 0, 1, 1, 1];
+
+export const signatureOf = (graph: Graph): Signature => ({
+  num_features: graph.meta.num_features,
+  num_classes: graph.numClasses,
+});
 
 /** What full-graph training gives a model, in the dtype of the test. */
 export function graphInput(
@@ -33,7 +38,12 @@ export function graphInput(
   const operator = normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm, dtype);
   const { input } = prepareFeatures(engine, arena, requireFeatures(graph), "none", null);
   const ids = graph.nodeIds();
-  return { features: features(input), operator: () => operator, ids: ids ? arena.bind(ids) : null };
+  return {
+    features: features(input),
+    operator: () => operator,
+    ids: ids ? arena.bind(ids) : null,
+    graphs: null,
+  };
 
   function features(x: Tensor | SparseOperator): Tensor | SparseOperator {
     if (x instanceof Tensor) return cast(x);

@@ -7,12 +7,12 @@ import { models } from "../../../core/models/mod.ts";
 import { Init, type ModelEntry } from "../../../core/models/model.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
-import { checkAccepted, modelNorm, signatureOf } from "../../../core/train/job.ts";
+import { checkAccepted } from "../../../core/train/job.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, renumbered, sbmGraph } from "../_graphs.ts";
 import { draw } from "../sampling/_graphs.ts";
 import { expectNear } from "../tensor/_autograd.ts";
-import { bytesOf, g6Features, g6Labels, g6Rows, graphInput } from "./_models.ts";
+import { bytesOf, g6Features, g6Labels, g6Rows, graphInput, signatureOf } from "./_models.ts";
 
 const parts = { rows: g6Rows, features: g6Features, labels: g6Labels };
 const defaults = (entry: ModelEntry) => entry.params!.parse({}) as Record<string, unknown>;
@@ -36,8 +36,8 @@ function build(
 ): Built {
   const engine = new Engine(), arena = engine.arena();
   engine.setStep(seed, 0, 0);
-  const model = entry.build(new Init(engine, dtype), signatureOf(graph), params);
-  const input = graphInput(engine, arena, graph, dtype, modelNorm(params));
+  const model = entry.build(new Init(engine, dtype), signatureOf(graph), params, "logits");
+  const input = graphInput(engine, arena, graph, dtype, entry.operator(params));
   const layersAsked: [number, number][] = [];
   const watched = {
     ...input,

@@ -61,6 +61,7 @@ describe.each(variants)("gcn with %s", (_, options) => {
         new Init(engine, "F64"),
         { num_features: 3, num_classes: 2 },
         params,
+        "logits",
       );
       // Biases start at 0: other numbers, so that they count.
       for (const p of model.parameters) if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
@@ -92,6 +93,7 @@ test("parameters know their layer, which weight decay asks for", () => {
     new Init(engine),
     { num_features: 3, num_classes: 2 },
     models.get("gcn").params!.parse({ layers: 3 }),
+    "logits",
   );
   expect(parameters.map(({ name, layer }) => `${name} ${layer}`).sort()).toEqual(
     [

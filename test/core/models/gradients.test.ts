@@ -33,7 +33,12 @@ describe.each(variants)("%s %j", (name, options) => {
       const params = entry.params!.parse({ ...options, dropout: 0.25 }) as Record<string, unknown>;
       const graph = makeGraph({ rows: g6Rows, weights, features: g6Features, labels: g6Labels, sparse });
       engine.setStep(11, 0, 0);
-      const model = entry.build(new Init(engine, "F64"), { num_features: 3, num_classes: 2 }, params);
+      const model = entry.build(
+        new Init(engine, "F64"),
+        { num_features: 3, num_classes: 2 },
+        params,
+        "logits",
+      );
       // Biases start at 0, the corner of relu where dropout left nothing else.
       for (const p of model.parameters) {
         if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));

@@ -21,7 +21,7 @@ test.each([["mlp", { layers: 3, hidden: 4 }], ["mlp", { layers: 1 }], ["sgc", {}
     const entry = models.get(name);
     engine.setStep(2, 0, 0);
     const params = entry.params!.parse(options) as Record<string, unknown>;
-    const model = entry.build(new Init(engine, "F64"), { num_features: 3, num_classes: 2 }, params);
+    const model = entry.build(new Init(engine, "F64"), { num_features: 3, num_classes: 2 }, params, "logits");
     for (const p of model.parameters) if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
     const input = graphInput(engine, fixed, makeGraph({ rows: g6Rows, features: g6Features }), "F64", "sym");
     const logits = model.forward(new Tape(engine, fixed, false), input).toNumbers();

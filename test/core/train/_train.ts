@@ -5,15 +5,19 @@ import { prepareFeatures, requireFeatures } from "../../../core/graph/features.t
 import type { Graph } from "../../../core/graph/graph.ts";
 import { models } from "../../../core/models/mod.ts";
 import { Init, type Model } from "../../../core/models/model.ts";
+import { losses } from "../../../core/losses/mod.ts";
 import { optimizers } from "../../../core/optim/mod.ts";
+import { nodeTargets } from "../../../core/tasks/node.ts";
+import { taskFor } from "../../../core/tasks/mod.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
 import type { Norm } from "../../../core/tensor/norm.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { trainOptions } from "../../../core/train/config.ts";
 import { fullBatchSource, fullInput } from "../../../core/train/full_batch.ts";
-import { modelNorm, signatureOf, type TrainJob } from "../../../core/train/job.ts";
+import type { TrainJob } from "../../../core/train/job.ts";
 import { sampledSource, SampleFeed } from "../../../core/train/sampled.ts";
 import type { Batch, BatchSource } from "../../../core/train/source.ts";
+import { signatureOf } from "../models/_models.ts";
 
 export interface Setting {
   readonly engine: Engine;
@@ -28,8 +32,8 @@ export function setting(graph: Graph, name: string, options: Record<string, unkn
   engine.setStep(1, 0, 0);
   const entry = models.get(name);
   const params = entry.params!.parse(options) as Record<string, unknown>;
-  const model = entry.build(new Init(engine), signatureOf(graph), params);
-  return { engine, model, norm: modelNorm(params), layers: entry.accepts.hops(params) };
+  const model = entry.build(new Init(engine), signatureOf(graph), params, "logits");
+  return { engine, model, norm: entry.operator(params), layers: entry.accepts.hops(params) };
 }
 
 export function fullSource({ engine, norm }: Setting, graph: Graph, train: readonly number[]): BatchSource {
@@ -39,6 +43,7 @@ export function fullSource({ engine, norm }: Setting, graph: Graph, train: reado
     fullInput(engine, arena, graph, input, norm),
     arena,
     graph,
+    nodeTargets(graph),
     BigInt64Array.from(train, BigInt),
   );
 }
@@ -55,10 +60,10 @@ export function batchSource(
     engine.arena(),
     graph,
     feed,
-    { norm: "none", stats: null },
+    { norm: "none", stats: null, stored: null },
+    nodeTargets(graph),
     BigInt64Array.from(train, BigInt),
-    norm,
-    layers,
+    { norm, layers },
   );
 }
 
@@ -90,7 +95,7 @@ function stepOn(engine: Engine, model: Model, batch: Batch, training: boolean): 
   const arena = engine.arena();
   const tape = new Tape(engine, arena, training);
   const logits = model.forward(tape, batch);
-  const loss = crossEntropy(tape, logits, batch.labels, { index: batch.lossRows });
+  const loss = crossEntropy(tape, logits, batch.targets, { index: batch.lossRows });
   const gradients = tape.grad(loss, model.parameters).map((g) => g!.toNumbers());
   const result = { loss: loss.item(), logits: logits.toNumbers(), gradients, nodes: batch.numNodes };
   arena.destroy();
@@ -106,6 +111,7 @@ export function job(
 ): TrainJob {
   const entry = models.get(model);
   const train = trainOptions.parse(options);
+  const task = taskFor(graph, "auto");
   const { params, ...others } = rest;
   return {
     graph,
@@ -113,6 +119,10 @@ export function job(
     samples: null,
     model: entry,
     modelParams: entry.params!.parse(params ?? {}) as Record<string, unknown>,
+    task,
+    taskParams: task.params!.parse({}) as Record<string, unknown>,
+    scheduleParams: {},
+    lossParams: losses.get("cross-entropy").params!.parse({}) as Record<string, unknown>,
     optimizerParams: optimizers.get(train.optimizer).params!.parse({}) as Record<string, unknown>,
     options: train,
     ...others,

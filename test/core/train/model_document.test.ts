@@ -11,7 +11,11 @@ import { openFile } from "../../../core/format/read.ts";
 import { writeFile } from "../../../core/format/write.ts";
 import { GustError } from "../../../core/errors.ts";
 import { propagatedDocument, propagatedParams } from "../../../core/cache/propagated.ts";
-import { infer, nodesOf, score } from "../../../core/train/evaluate.ts";
+import { inferItems, itemsOf, scoreItems } from "../../../core/tasks/items.ts";
+import { nodeTargets } from "../../../core/tasks/node.ts";
+import type { Subset } from "../../../core/tasks/task.ts";
+import { evaluate, withModel } from "../../../core/train/evaluate.ts";
+import type { Graph } from "../../../core/graph/graph.ts";
 import { Run, type TrainJob } from "../../../core/train/job.ts";
 import { checkSignature, openModel } from "../../../core/train/model_document.ts";
 import { freshDir } from "../../helpers.ts";
@@ -58,10 +62,19 @@ const caught = (body: () => unknown): GustError => {
   throw new Error("nothing was thrown");
 };
 
-const accuracyOn = (document: Document, subset: "train" | "val" | "test") => {
-  const inference = infer(graph, document, null);
-  return score(graph, inference, nodesOf(graph, inference, subset)).metrics["accuracy"];
-};
+const accuracyOn = (document: Document, subset: "train" | "val" | "test") =>
+  evaluate(graph, document, null, subset).metrics["accuracy"];
+
+/** Scores and classes of every node, and the split that the model stores of this graph. */
+const infer = (g: Graph, document: Document, cache: Document | null) =>
+  withModel(g, document, cache, (opened) => {
+    const { scores, predicted } = inferItems(opened, "classes", "node");
+    const nodesOf = (subset: Subset) => {
+      const stored = (name: "train" | "val" | "test") => g.split(name);
+      return itemsOf(opened, nodeTargets(g), g.numNodes, subset, stored);
+    };
+    return { scores, predicted: predicted!, storedSplit: opened.storedSplit, nodesOf };
+  });
 
 const jobs: [string, TrainJob][] = [
   ["gcn, features divided by their row sums", job(graph, "gcn", { epochs: 12, featNorm: "row" })],
@@ -264,11 +277,11 @@ describe("a model that does not fit", () => {
 describe("scores", () => {
   test("are those of the split the model was trained on, of all labelled nodes, or an error that says what to do", async () => {
     const { document } = await trained(jobs[3]![1]);
-    const inference = infer(graph, document, null);
+    const { nodesOf } = infer(graph, document, null);
     const stored = (name: string) => document.tensor(`split.${name}`, "I64").toNumbers();
-    expect(nodesOf(graph, inference, "val")).toEqual(stored("val"));
-    expect(nodesOf(graph, inference, "val")).not.toEqual(Array.from(graph.split("val")!, Number));
-    expect(nodesOf(graph, inference, "all").length).toBe(200);
+    expect(nodesOf("val")).toEqual(stored("val"));
+    expect(nodesOf("val")).not.toEqual(Array.from(graph.split("val")!, Number));
+    expect(nodesOf("all").length).toBe(200);
 
     const bare = makeGraph({
       rows: [[1], [0]],
@@ -277,8 +290,8 @@ describe("scores", () => {
       numClasses: 3,
     });
     const elsewhere = infer(bare, document, null);
-    expect(nodesOf(bare, elsewhere, "all")).toEqual([0]);
-    expect(() => nodesOf(bare, elsewhere, "test")).toThrow(
+    expect(elsewhere.nodesOf("all")).toEqual([0]);
+    expect(() => elsewhere.nodesOf("test")).toThrow(
       "No test split: the model was trained on another graph",
     );
   });
@@ -287,18 +300,14 @@ describe("scores", () => {
     const { document } = await trained(jobs[0]![1]);
     const inference = infer(graph, document, null);
     const nodes = [150, 3, 77, 9];
-    const { count, confusion, metrics } = score(graph, inference, nodes);
+    const outputs = { ...inference, width: 3 }, targets = nodeTargets(graph);
+    const { count, confusion, metrics } = scoreItems("nodes", outputs, targets, nodes);
     const labels = graph.labels()!.toNumbers(), predicted = inference.predicted.toNumbers();
     expect(count).toBe(4);
     expect(metrics["accuracy"]).toBe(nodes.filter((v) => labels[v] === predicted[v]).length / 4);
-    expect(confusion.flat().reduce((a, b) => a + b)).toBe(4);
-    for (const v of nodes) expect(confusion[labels[v]!]![predicted[v]!]).toBeGreaterThan(0);
-    expect(score(graph, inference, []).metrics).toEqual({
-      "accuracy": null,
-      "macro-f1": null,
-      "micro-f1": null,
-      "roc-auc": null,
-    });
+    expect(confusion!.flat().reduce((a, b) => a + b)).toBe(4);
+    for (const v of nodes) expect(confusion![labels[v]!]![predicted[v]!]).toBeGreaterThan(0);
+    expect(() => scoreItems("nodes", outputs, targets, [])).toThrow("No nodes to score");
     const sums = Array.from(
       { length: 200 },
       (_, v) => inference.scores.toNumbers().slice(3 * v, 3 * v + 3).reduce((a, b) => a + b),

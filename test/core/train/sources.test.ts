@@ -5,6 +5,7 @@ import { prepareFeatures, requireFeatures } from "../../../core/graph/features.t
 import { Packer } from "../../../core/cache/packed.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
 import { featureRowsSource } from "../../../core/train/full_batch.ts";
+import { nodeTargets } from "../../../core/tasks/node.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { draw, partitionOf } from "../sampling/_graphs.ts";
@@ -31,7 +32,14 @@ describe("featureRowsSource()", () => {
         const a = setting(g, name, options), b = setting(g, name, options);
         const arena = b.engine.arena();
         const x = prepareFeatures(b.engine, arena, requireFeatures(g), "none", null).input as Tensor;
-        const source = featureRowsSource(b.engine, arena, g, x, BigInt64Array.from(train, BigInt));
+        const source = featureRowsSource(
+          b.engine,
+          arena,
+          g,
+          x,
+          nodeTargets(g),
+          BigInt64Array.from(train, BigInt),
+        );
         const [want] = steps(a, fullSource(a, g, train)), [got] = steps(b, source);
         expect(got!.nodes).toBe(30);
         // The loss adds the same numbers up; gradients leave rows of zeros out of sums of 120 float32 terms.
