@@ -3,6 +3,7 @@ import { benchmarks } from "./bench/mod.ts";
 import { generators } from "./generate/mod.ts";
 import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
+import { layerNorms } from "./norms/mod.ts";
 import { optimizers } from "./optim/mod.ts";
 import { partitioners } from "./partition/mod.ts";
 import { readers } from "./readers/mod.ts";
@@ -15,6 +16,7 @@ export const registries: readonly Registry<Entry>[] = [
   partitioners,
   samplers,
   models,
+  layerNorms,
   optimizers,
   metrics,
   benchmarks,

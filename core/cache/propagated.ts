@@ -9,7 +9,7 @@ import { checkMadeFrom } from "../format/provenance.ts";
 import { checkArcs, checkFeatures } from "../graph/arcs.ts";
 import { type FeatNorm, featNorms, type FeatStats, requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
-import { type Norm, norms } from "../tensor/norm.ts";
+import { type AdjacencyNorm, norms } from "../tensor/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { graphOperator } from "../train/full_batch.ts";
 import { preparedColumns } from "./columns.ts";
@@ -24,7 +24,7 @@ export interface PropagatedMeta {
   /** Digest of the graph. */
   readonly graph: string;
   readonly hops: number;
-  readonly norm: Norm;
+  readonly norm: AdjacencyNorm;
   readonly feat_norm: FeatNorm;
   /** Which stored split "standard" took its statistics from. */
   readonly split_index?: number;

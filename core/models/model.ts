@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Engine, TensorHandle } from "../../ffi/engine.ts";
 import { streamId } from "../../ffi/engine.ts";
 import type { Entry } from "../registry.ts";
+import type { TrainOptions } from "../train/config.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { addBias } from "../tensor/ops/add_bias.ts";
@@ -10,7 +11,6 @@ import { dropout } from "../tensor/ops/dropout.ts";
 import { matmul } from "../tensor/ops/matmul.ts";
 import { type Operator, SparseOperator } from "../tensor/operator.ts";
 import { Parameter, Tensor } from "../tensor/tensor.ts";
-import type { TrainOptions } from "../train/config.ts";
 
 /** Node features: dense rows, or a sparse matrix (never made dense). */
 export type FeatureInput = Tensor | SparseOperator;
@@ -21,12 +21,12 @@ export interface Signature {
   readonly num_classes: number;
 }
 
-/** The graphs of a batch of many: rows of one graph are consecutive. */
+/** The graphs of a many-graph batch. */
 export interface Graphs {
-  /** I64 [count + 1] first row of each graph. */
+  /** I64[count + 1]: the rows of graph g are ptr[g] .. ptr[g + 1]. */
   readonly ptr: TensorHandle;
   readonly count: number;
-  /** I64 [count] original graph numbers, for dropout masks; null where graph = number. */
+  /** I64[count] original graph numbers; null where they are 0 .. count-1. */
   readonly ids: TensorHandle | null;
 }
 
@@ -35,29 +35,31 @@ export interface ForwardInput {
   /** Features of the batch's nodes. */
   readonly features: FeatureInput;
   /**
-   * The operator of message passing layer `layer` of `count`: rows are the nodes that the layer outputs.
-   * `kind` is the model's own (ModelEntry.operator) unless another is asked for.
+   * The operator of message passing layer `layer` of `count`: rows are the nodes that the layer outputs, the first of
+   * its columns.
+   *
+   * @param kind  by default the model's own (ModelEntry.operator).
    */
   operator(layer: number, count: number, kind?: Norm): Operator;
-  /** null: one graph. */
-  readonly graphs: Graphs | null;
   /** Original node numbers of the first rows, for dropout masks; null where row = node. */
   readonly ids: TensorHandle | null;
+  /** The graphs that the rows belong to; null: all rows are of one graph. */
+  readonly graphs: Graphs | null;
 }
 
 /**
- * What the last layer gives: "logits" = plain outputs, `num_classes` of them; "hidden" = a hidden representation like
- * that of the layers before it, for a readout that follows.
+ * What the last layer gives: "logits" are plain linear outputs, one per class; "hidden" is a hidden representation
+ * (norm and activation applied) for a readout that follows.
  */
 export type Role = "logits" | "hidden";
 
 export interface Model {
   readonly parameters: readonly Parameter[];
-  /** Running statistics: kept with the parameters, and not trained. */
+  /** What is kept with the weights without being trained: running statistics, updated by forward passes in training. */
   readonly buffers?: readonly Parameter[];
-  /** Columns of what forward() gives. */
+  /** Columns of what `forward` gives. */
   readonly width: number;
-  /** Outputs of the batch's output rows. */
+  /** One row per output node of the batch. */
   forward(tape: Tape, input: ForwardInput): Tensor;
 }
 
@@ -73,12 +75,12 @@ export interface ModelAccepts {
 
 export interface ModelEntry extends Entry {
   readonly accepts: ModelAccepts;
-  /** The operator that its layers multiply by. */
-  operator(params: Record<string, unknown>): Norm;
-  /** The paper's training settings: used where a flag is not given. */
-  readonly train?: Partial<TrainOptions>;
   /** Features that are propagated before training where no cache is given (SGC): hops and norm, or null. */
   propagate?(params: Record<string, unknown>): { hops: number; norm: "sym" | "row" } | null;
+  /** The operator that its layers multiply by. */
+  operator(params: Record<string, unknown>): Norm;
+  /** The paper's training settings: used where an option is not given. */
+  readonly train?: Partial<TrainOptions>;
   build(init: Init, signature: Signature, params: Record<string, unknown>, role: Role): Model;
 }
 
@@ -89,48 +91,73 @@ export function defineModel<S extends z.ZodObject>(entry: {
   readonly source: string;
   readonly params: S;
   readonly accepts: { hops(params: z.infer<S>): number; propagated: string | null; batches: string | null };
+  propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   operator(params: z.infer<S>): Norm;
   readonly train?: Partial<TrainOptions>;
-  propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   build(init: Init, signature: Signature, params: z.infer<S>, role: Role): Model;
 }): ModelEntry {
   return entry as unknown as ModelEntry;
 }
 
-/** Makes parameters: initial values are a function of the seed, the parameter's number and the element. */
+/** Makes parameters: initial values are a function of the seed, the number of the draw and the element. */
 export class Init {
-  private count = 0;
+  private draws = 0;
   readonly parameters: Parameter[] = [];
+  readonly buffers: Parameter[] = [];
   constructor(readonly engine: Engine, readonly dtype: "F32" | "F64" = "F32") {}
 
-  private add(name: string, layer: number, shape: readonly number[], bound: number): Parameter {
-    const handle = this.engine.persistent.tensor(this.dtype, shape, true);
-    // The stream is the init's own; seed comes from the step block, epoch and step are 0 there.
-    if (bound > 0) {
-      this.engine.run("uniform", {
-        out: handle,
-        low: -bound,
-        high: bound,
-        stream: streamId("init"),
-        layer: this.count,
-      });
-    }
-    this.count++;
-    const parameter = new Parameter(handle, name, layer);
+  private add(parameter: Parameter): Parameter {
     this.parameters.push(parameter);
     return parameter;
   }
 
+  private uniform(name: string, layer: number, shape: readonly number[], bound: number, decay?: number) {
+    const handle = this.engine.persistent.tensor(this.dtype, shape, true);
+    // The stream is the init's own; seed comes from the step block, epoch and step are 0 there.
+    this.engine.run("uniform", {
+      out: handle,
+      low: -bound,
+      high: bound,
+      stream: streamId("init"),
+      layer: this.draws++,
+    });
+    return this.add(new Parameter(handle, name, layer, decay));
+  }
+
+  private filled(name: string, layer: number, size: number, value: number, decay?: number): Parameter {
+    const handle = this.engine.persistent.tensor(this.dtype, [size], true);
+    if (value !== 0) this.engine.run("fill", { out: handle, value });
+    return new Parameter(handle, name, layer, decay);
+  }
+
   /** Uniform in +-sqrt(6 / (in + out)). Source: Glorot and Bengio 2010, eq. 16. */
-  glorot(name: string, layer: number, rows: number, cols: number): Parameter {
-    return this.add(name, layer, [rows, cols], Math.sqrt(6 / (rows + cols)));
+  glorot(name: string, layer: number, rows: number, cols: number, decay?: number): Parameter {
+    return this.uniform(name, layer, [rows, cols], Math.sqrt(6 / (rows + cols)), decay);
+  }
+  /** A vector that scores `width` numbers, drawn as a (width, 1) matrix by glorot(); `count` of them in a row. */
+  attention(name: string, layer: number, width: number, count: number): Parameter {
+    return this.uniform(name, layer, [width * count], Math.sqrt(6 / (width + 1)));
   }
   /** Uniform in +-1/sqrt(fan_in), the usual start of a plain linear layer. */
-  linear(name: string, layer: number, fanIn: number, shape: readonly number[]): Parameter {
-    return this.add(name, layer, shape, 1 / Math.sqrt(Math.max(1, fanIn)));
+  linear(name: string, layer: number, fanIn: number, shape: readonly number[], decay?: number): Parameter {
+    return this.uniform(name, layer, shape, 1 / Math.sqrt(Math.max(1, fanIn)), decay);
   }
   zeros(name: string, layer: number, size: number): Parameter {
-    return this.add(name, layer, [size], 0);
+    return this.add(this.filled(name, layer, size, 0));
+  }
+  /** What scales or shifts a column: it starts at `value` and never decays. */
+  scale(name: string, layer: number, size: number, value: number): Parameter {
+    return this.add(this.filled(name, layer, size, value, 0));
+  }
+  /** A vector that nobody trains or keeps. */
+  constant(size: number, value: number): Tensor {
+    return new Tensor(this.filled("", 0, size, value).handle);
+  }
+  /** A running statistic. */
+  buffer(name: string, layer: number, size: number, value: number): Parameter {
+    const buffer = this.filled(name, layer, size, value, 0);
+    this.buffers.push(buffer);
+    return buffer;
   }
 }
 

@@ -1,15 +1,30 @@
-/** Normalised adjacency operators: every node gets a self-loop of weight 1, replacing one that is there. */
+/**
+ * Kinds of operators made of a graph's adjacency A without its self-loops: models add the node itself where they want
+ * it. D is the (weighted) in-degree.
+ */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import type { DType } from "../../ffi/dtype.ts";
+import { NativeArray } from "../../ffi/native.ts";
+import { twoHops, withSelfLoops } from "../../ffi/native_csr.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
-import { type Pattern, SparseOperator } from "./operator.ts";
+import type { Csr } from "../graph/csr.ts";
+import { Pattern, SparseOperator } from "./operator.ts";
 import { Tensor } from "./tensor.ts";
 
-/** sym: D^-1/2 (A + I) D^-1/2; row: D^-1 (A + I); D = in-degree (weighted) + 1. */
+/** Normalised adjacencies, every node with a self-loop of weight 1: what users choose from. */
 export const norms = ["sym", "row"] as const;
-export type Norm = (typeof norms)[number];
+export type AdjacencyNorm = (typeof norms)[number];
 
-/** out = (in-degree + 1) ^ exponent for every row. */
+/**
+ * - sym: (D + 1)^-1/2 (A + I) (D + 1)^-1/2; row: (D + 1)^-1 (A + I).
+ * - none: A, its weights as they are. mean: D^-1 A, the mean over the neighbours.
+ * - loops: the pattern of A + I without values, self-loops as stored entries, for models that weight edges themselves.
+ * - hop1, hop2: D^-1/2 A D^-1/2 of the neighbours, and of the nodes exactly two hops away (unweighted).
+ */
+export const operatorKinds = [...norms, "none", "mean", "loops", "hop1", "hop2"] as const;
+export type Norm = (typeof operatorKinds)[number];
+
+/** out = (in-degree + loops) ^ exponent for every row; 0 for isolated nodes where the exponent is negative. */
 export function degreePower(
   engine: Engine,
   arena: Arena,
@@ -17,9 +32,10 @@ export function degreePower(
   values: Tensor | null,
   dtype: DType,
   exponent: number,
+  loops: 0 | 1 = 1,
 ): TensorHandle {
   const n = pattern.numRows;
-  const degree = arena.tensor(dtype, [n]), one = arena.tensor(dtype, [n]), out = arena.tensor(dtype, [n]);
+  const degree = arena.tensor(dtype, [n]), out = arena.tensor(dtype, [n]);
   // power 0 counts entries, power 1 adds |values| up.
   engine.run("csr_row_sum", {
     indptr: pattern.indptr,
@@ -27,17 +43,39 @@ export function degreePower(
     out: degree,
     power: values ? 1 : 0,
   });
-  engine.run("fill", { out: one, value: 1 });
-  engine.run("axpby", { x: degree, y: one, out: degree, alpha: 1, beta: 1 });
+  if (loops) {
+    const one = arena.tensor(dtype, [n]);
+    engine.run("fill", { out: one, value: 1 });
+    engine.run("axpby", { x: degree, y: one, out: degree, alpha: 1, beta: 1 });
+  }
   engine.run("unary", { x: degree, out, kind: unaryKinds.power, alpha: exponent });
   return out;
 }
 
+/** A pattern made of another one's arrays. */
+function derived(arena: Arena, pattern: Pattern, make: (csr: Csr) => Csr): Pattern {
+  const { numRows, numCols, indptr, indices } = pattern;
+  const csr = make({
+    numRows,
+    numCols,
+    indptr: NativeArray.at("I64", indptr.rows, indptr.address, arena),
+    indices: NativeArray.at(indices.dtype, indices.rows, indices.address, arena) as Csr["indices"],
+    values: null,
+  });
+  return Pattern.of(arena, csr, pattern.isSymmetric);
+}
+
+/** The pattern with every row's own node as a stored entry; rows are the first of the columns. */
+export function loopsPattern(arena: Arena, pattern: Pattern): Pattern {
+  return derived(arena, pattern, withSelfLoops);
+}
+
 /**
- * The normalised operator of a square pattern without self-loops, with nothing copied: scales and a diagonal.
+ * The operator of a square pattern without self-loops, with nothing copied but for new patterns: scales and a diagonal.
  *
  * @param values  edge weights, or null.
- * Source: Kipf and Welling 2017, eq. 2 (sym); Chiang et al. 2019, eq. 10 (row).
+ * Source: Kipf and Welling 2017, eq. 2 (sym); Chiang et al. 2019, eq. 10 (row); Zhu et al. 2020, arXiv:2006.11468,
+ * section 3.2 (hop1, hop2).
  */
 export function normalized(
   engine: Engine,
@@ -50,8 +88,28 @@ export function normalized(
   if (pattern.numRows !== pattern.numCols) {
     throw new RangeError(`norm of a ${pattern.numRows} x ${pattern.numCols} pattern`);
   }
-  const diagonal = degreePower(engine, arena, pattern, values, dtype, -1);
-  if (norm === "row") return new SparseOperator(pattern, { values, left: diagonal, diagonal });
-  const scale = degreePower(engine, arena, pattern, values, dtype, -0.5);
-  return new SparseOperator(pattern, { values, left: scale, right: scale, diagonal });
+  const power = (exponent: number, loops: 0 | 1) =>
+    degreePower(engine, arena, pattern, values, dtype, exponent, loops);
+  switch (norm) {
+    case "sym": {
+      const diagonal = power(-1, 1), scale = power(-0.5, 1);
+      return new SparseOperator(pattern, { values, left: scale, right: scale, diagonal });
+    }
+    case "row": {
+      const diagonal = power(-1, 1);
+      return new SparseOperator(pattern, { values, left: diagonal, diagonal });
+    }
+    case "none":
+      return new SparseOperator(pattern, { values });
+    case "mean":
+      return new SparseOperator(pattern, { values, left: power(-1, 0) });
+    case "loops":
+      return new SparseOperator(loopsPattern(arena, pattern));
+    case "hop1": {
+      const scale = power(-0.5, 0);
+      return new SparseOperator(pattern, { values, left: scale, right: scale });
+    }
+    case "hop2":
+      return normalized(engine, arena, derived(arena, pattern, twoHops), null, "hop1", dtype);
+  }
 }

@@ -12,7 +12,8 @@ import type { Csr } from "../graph/csr.ts";
 import type { Op, Tape } from "./autograd.ts";
 import { argScatter } from "./ops/arg.ts";
 import { sddmm } from "./ops/sddmm.ts";
-import { dropoutValues, gatherValues } from "./ops/csr_values.ts";
+import { dropoutEdges, dropoutValues, gatherValues } from "./ops/csr_values.ts";
+import { dropout } from "./ops/dropout.ts";
 import { Tensor } from "./tensor.ts";
 
 /** A sparse (or otherwise cheap) linear map on node rows: (numCols, f) -> (numRows, f). */
@@ -20,6 +21,15 @@ export interface Operator {
   readonly numRows: number;
   readonly numCols: number;
   apply(tape: Tape, x: Tensor): Tensor;
+}
+
+/**
+ * An operator as stored entries, for models that weight them or reduce them otherwise.
+ * @throws {RangeError} naming who asked, if it is of another kind.
+ */
+export function storedEntries(operator: Operator, who: string): SparseOperator {
+  if (operator instanceof SparseOperator) return operator;
+  throw new RangeError(`${who} weights the entries of its operator, which this one does not store`);
 }
 
 /** Where the non-zeros are, with the transpose computed once. */
@@ -143,6 +153,21 @@ export class SparseOperator implements Operator {
     const { pattern, order } = this.pattern.transpose();
     const moved = values ? gatherValues(tape, values, order) : null;
     return new SparseOperator(pattern, { values: moved, left: right, right: left, diagonal });
+  }
+
+  /** This operator with dropout on its entries, the diagonal among them; masks follow the edge (see dropoutEdges). */
+  dropoutEdges(tape: Tape, p: number, layer: number, ids: TensorHandle | null, dtype: DType): SparseOperator {
+    if (!tape.training || p <= 0) return this;
+    const { pattern, scales } = this;
+    const ones = (count: number) => {
+      const handle = tape.arena.tensor(dtype, [count]);
+      tape.engine.run("fill", { out: handle, value: 1 });
+      return new Tensor(handle);
+    };
+    const values = dropoutEdges(tape, pattern, scales.values ?? ones(pattern.numEntries), p, layer, ids);
+    const diagonal = scales.diagonal &&
+      dropout(tape, new Tensor(scales.diagonal), p, layer, ids && new Tensor({ ...ids, rows: this.numRows }));
+    return new SparseOperator(pattern, { ...scales, values, diagonal: diagonal?.handle ?? null });
   }
 
   /** This operator with dropout on its values: for sparse features, where an entry is a feature of a node. */

@@ -40,9 +40,11 @@ export class Tensor {
   }
 }
 
-/** A trainable tensor: lives in the persistent arena. `layer` counts from 0 at the input. */
+/**
+ * A trainable tensor: lives in the persistent arena. `layer` counts from 0 at the input. `decay` is its own weight
+ * decay, 0 for what never decays (scales and shifts of norms); undefined leaves it to the training options.
+ */
 export class Parameter extends Tensor {
-  /** @param decay  its own weight decay; undefined: the run's, by layer. */
   constructor(
     handle: TensorHandle,
     readonly name: string,

@@ -10,12 +10,39 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { Batch, BatchSource } from "./source.ts";
 import { type Targets, targetTensor } from "./targets.ts";
 
+/** The operators of a whole graph, each made in `arena` when it is first asked for. */
+class GraphOperators {
+  private base: { pattern: Pattern; values: Tensor | null } | null = null;
+  private readonly made = new Map<Norm, Operator>();
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly arena: Arena,
+    private readonly graph: Graph,
+  ) {}
+
+  get(kind: Norm): Operator {
+    const known = this.made.get(kind);
+    if (known) return known;
+    const { engine, arena, graph } = this;
+    const operator = engine.once(() => {
+      this.base ??= graphPattern(engine, arena, graph);
+      return normalized(engine, arena, this.base.pattern, this.base.values, kind);
+    });
+    this.made.set(kind, operator);
+    return operator;
+  }
+}
+
+function graphPattern(engine: Engine, arena: Arena, graph: Graph) {
+  const { csr, isSymmetric } = adjacency(graph);
+  const values = csr.values ? new Tensor(floatWeights(engine, arena, csr.values)) : null;
+  return { pattern: Pattern.of(arena, csr, isSymmetric), values };
+}
+
 /** The normalised adjacency of a whole graph, in `arena`. */
 export function graphOperator(engine: Engine, arena: Arena, graph: Graph, norm: Norm): Operator {
-  const { csr, isSymmetric } = adjacency(graph);
-  const pattern = Pattern.of(arena, csr, isSymmetric);
-  const values = csr.values ? new Tensor(floatWeights(engine, arena, csr.values)) : null;
-  return normalized(engine, arena, pattern, values, norm);
+  return new GraphOperators(engine, arena, graph).get(norm);
 }
 
 /** Edge weights as float32: in place where they are. */
@@ -35,18 +62,11 @@ export function fullInput(
   features: FeatureInput,
   norm: Norm,
 ): ForwardInput {
-  const operators = new Map<Norm, Operator>();
+  const operators = new GraphOperators(engine, arena, graph);
   const ids = graph.nodeIds(), pointer = graph.graphPointer();
   return {
     features,
-    operator(_layer, _count, kind = norm) {
-      let operator = operators.get(kind);
-      if (!operator) {
-        operator = engine.once(() => graphOperator(engine, arena, graph, kind));
-        operators.set(kind, operator);
-      }
-      return operator;
-    },
+    operator: (_layer, _count, kind = norm) => operators.get(kind),
     ids: ids ? arena.bind(ids) : null,
     graphs: pointer && { ptr: arena.bind(pointer), count: pointer.length - 1, ids: null },
   };

@@ -14,7 +14,8 @@ import type { Csr } from "../graph/csr.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { type Features, featureScale, type Graph } from "../graph/graph.ts";
 import { SampleBatches, type SampledBatch, type SampledBlock } from "../sampling/batches.ts";
-import { degreePower, type Norm, normalized } from "../tensor/norm.ts";
+import type { ForwardInput } from "../models/model.ts";
+import { degreePower, loopsPattern, type Norm, normalized } from "../tensor/norm.ts";
 import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatWeights } from "./full_batch.ts";
@@ -220,7 +221,7 @@ export function sampledSource(
   for (const v of train) isTrain[Number(v)] = 1;
   const all = targetTensor(arena, targets);
   const ids = graph.nodeIds();
-  const degrees = feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph, norm);
+  const degrees = feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph);
   const isSymmetric = !graph.meta.directed;
   return {
     name: feed.name,
@@ -301,15 +302,17 @@ function operators(
   norm: Norm,
   degrees: GraphDegrees | null,
   isSymmetric: boolean,
-): (layer: number, count: number) => Operator {
-  if (!degrees) {
-    // One square subgraph for every layer, normalised by the degrees inside it.
-    let square: Operator | null = null;
-    return () => square ??= squareOperator(engine, arena, batch.blocks[0]!, norm, isSymmetric);
-  }
-  return (layer, count) => {
-    const hop = count - 1 - layer;
-    return degrees.operator(arena, batch.blocks[hop]!, batch.nodes);
+): ForwardInput["operator"] {
+  const made = new Map<string, Operator>();
+  return (layer, count, kind = norm) => {
+    const hop = degrees ? count - 1 - layer : 0, key = `${hop} ${kind}`;
+    // One square subgraph serves every layer, normalised by the degrees inside it.
+    const operator = made.get(key) ??
+      (degrees
+        ? degrees.operator(arena, batch.blocks[hop]!, batch.nodes, kind)
+        : squareOperator(engine, arena, batch.blocks[0]!, kind, isSymmetric));
+    made.set(key, operator);
+    return operator;
   };
 }
 
@@ -330,30 +333,53 @@ function squareOperator(
 }
 
 /**
- * Operators of sampled blocks that are unbiased for the graph's own: the k arcs that were drawn of a node's d stand
- * for all, so their terms count d / k times; normalisation uses the graph's degrees.
+ * Operators of sampled blocks. Sums (sym, row, none, hop1) are unbiased for the graph's own: the k arcs that were drawn
+ * of a node's d stand for all, so their terms count d / k times, and normalisation uses the graph's degrees. Means and
+ * attention (mean, loops) are over the arcs that were drawn, as their papers have it.
  */
 class GraphDegrees {
-  /** Per node: stored in-arcs, self-loops included, as the sampler draws from them; and the factors of the norm. */
+  private readonly pattern: Pattern;
+  private readonly values: Tensor | null;
+  /** Per node: stored in-arcs, self-loops included, as the sampler draws from them. */
   private readonly arcs: TensorHandle;
-  private readonly inverse: TensorHandle;
-  private readonly scale: TensorHandle | null;
+  /** Powers of the degrees, by exponent and self-loop. */
+  private readonly powers = new Map<string, TensorHandle>();
 
-  constructor(private readonly engine: Engine, arena: Arena, graph: Graph, private readonly norm: Norm) {
+  constructor(private readonly engine: Engine, private readonly persistent: Arena, graph: Graph) {
     const { csr } = adjacency(graph);
-    const pattern = Pattern.of(arena, csr);
-    const values = csr.values ? new Tensor(floatWeights(engine, arena, csr.values)) : null;
-    this.arcs = arena.tensor("F32", [csr.numRows]);
-    engine.run("csr_row_sum", { indptr: arena.bind(graph.csr.indptr), out: this.arcs, power: 0 });
-    this.inverse = degreePower(engine, arena, pattern, values, "F32", -1);
-    this.scale = norm === "sym" ? degreePower(engine, arena, pattern, values, "F32", -0.5) : null;
+    this.pattern = Pattern.of(persistent, csr);
+    this.values = csr.values ? new Tensor(floatWeights(engine, persistent, csr.values)) : null;
+    this.arcs = persistent.tensor("F32", [csr.numRows]);
+    engine.run("csr_row_sum", { indptr: persistent.bind(graph.csr.indptr), out: this.arcs, power: 0 });
   }
 
-  operator(arena: Arena, block: SampledBlock, nodes: Indices): Operator {
+  private power(exponent: number, loops: 0 | 1): TensorHandle {
+    const key = `${exponent} ${loops}`;
+    const { engine, persistent, pattern, values, powers } = this;
+    const made = powers.get(key) ?? degreePower(engine, persistent, pattern, values, "F32", exponent, loops);
+    powers.set(key, made);
+    return made;
+  }
+
+  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator {
     const { engine } = this;
     const csr = blockCsr(block);
     const pattern = Pattern.of(arena, csr);
-    const values = csr.values ? arena.bind(csr.values) : null;
+    const values = csr.values && new Tensor(arena.bind(csr.values));
+    if (kind === "loops") return new SparseOperator(loopsPattern(arena, pattern));
+    if (kind === "mean") {
+      return new SparseOperator(pattern, {
+        values,
+        left: degreePower(engine, arena, pattern, values, "F32", -1, 0),
+      });
+    }
+    if (kind === "hop2") {
+      throw new GustError(
+        "usage",
+        "The model multiplies by nodes two hops away, which sampled blocks of one hop do not hold",
+        "leave the samples out, or draw clusters: gust sample --method cluster",
+      );
+    }
     const n = block.numRows;
     const columns = arena.bind((nodes as NativeArray<"I32">).slice(0, block.numCols));
     const rows = arena.rows(columns, 0, n);
@@ -367,9 +393,11 @@ class GraphDegrees {
     engine.run("csr_row_sum", { indptr: arena.bind(block.indptr), out: left, power: 0 });
     engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
     engine.run("mul", { x: left, y: take(this.arcs, rows), out: left });
-    const diagonal = take(this.inverse, rows);
-    engine.run("mul", { x: left, y: this.norm === "sym" ? take(this.scale!, rows) : diagonal, out: left });
-    const right = this.norm === "sym" ? take(this.scale!, columns) : null;
-    return new SparseOperator(pattern, { values: values && new Tensor(values), left, right, diagonal });
+    if (kind === "none") return new SparseOperator(pattern, { values, left });
+    const loops = kind === "hop1" ? 0 : 1;
+    const diagonal = loops ? take(this.power(-1, 1), rows) : null;
+    const scale = kind === "row" ? null : this.power(-0.5, loops);
+    engine.run("mul", { x: left, y: scale ? take(scale, rows) : diagonal!, out: left });
+    return new SparseOperator(pattern, { values, left, right: scale && take(scale, columns), diagonal });
   }
 }

@@ -9,8 +9,8 @@ import { broadcastColumns, rowDot, rowScale, rowSum } from "./row_sum.ts";
 import { segmentBroadcast, segmentReduce } from "./segment.ts";
 import { unary } from "./unary.ts";
 
-/** 1 / sqrt(x + eps) */
-function inverseRoot(tape: Tape, x: Tensor, eps: number): Tensor {
+/** 1 / sqrt(x + eps), element by element */
+export function inverseRoot(tape: Tape, x: Tensor, eps: number): Tensor {
   const level = tape.tensor(x.dtype, x.shape);
   tape.engine.run("fill", { out: level.handle, value: eps });
   return unary(tape, axpby(tape, x, level, 1, 1), "power", -0.5);
@@ -51,7 +51,7 @@ const segmentOp: Op<SegmentParams & { seen?: (saved: SegmentSaved) => void }, Se
     params.seen?.(result.saved);
     return result;
   },
-  backward(tape, { inputs: [x, alpha, gamma], params: { indptr, eps }, saved: { mean, moment } }, g) {
+  backward(tape, { inputs: [x, alpha, gamma], params: { indptr, eps }, saved: { mean, moment } }, g, needs) {
     const output = tape.tensor(x!.dtype, x!.shape);
     const [dAlpha, dGamma, dBeta] = [0, 1, 2].map(() => tape.tensor(x!.dtype, mean.shape));
     tape.engine.run("segment_norm_backward", {
@@ -68,7 +68,7 @@ const segmentOp: Op<SegmentParams & { seen?: (saved: SegmentSaved) => void }, Se
       d_beta: dBeta!.handle,
       eps,
     });
-    return [output, columnSum(tape, dAlpha!), columnSum(tape, dGamma!), columnSum(tape, dBeta!)];
+    return [output, ...[dAlpha, dGamma, dBeta].map((d, k) => needs[k + 1] ? columnSum(tape, d!) : null)];
   },
   decompose(tape, [x, alpha, gamma, beta], { indptr, eps }) {
     const rows = x!.rows;

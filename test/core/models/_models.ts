@@ -35,14 +35,21 @@ export function graphInput(
   };
   const { csr, isSymmetric } = adjacency(graph);
   const values = csr.values ? cast(new Tensor(arena.bind(csr.values))) : null;
-  const operator = normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm, dtype);
+  const pattern = Pattern.of(arena, csr, isSymmetric);
+  const made = new Map<Norm, SparseOperator>();
+  const operator: ForwardInput["operator"] = (_layer, _count, kind = norm) => {
+    if (!made.has(kind)) {
+      made.set(kind, engine.once(() => normalized(engine, arena, pattern, values, kind, dtype)));
+    }
+    return made.get(kind)!;
+  };
   const { input } = prepareFeatures(engine, arena, requireFeatures(graph), "none", null);
-  const ids = graph.nodeIds();
+  const ids = graph.nodeIds(), pointer = graph.graphPointer();
   return {
     features: features(input),
-    operator: () => operator,
+    operator,
     ids: ids ? arena.bind(ids) : null,
-    graphs: null,
+    graphs: pointer && { ptr: arena.bind(pointer), count: pointer.length - 1, ids: null },
   };
 
   function features(x: Tensor | SparseOperator): Tensor | SparseOperator {

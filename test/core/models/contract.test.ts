@@ -6,6 +6,7 @@ import type { Graph } from "../../../core/graph/graph.ts";
 import { models } from "../../../core/models/mod.ts";
 import { Init, type ModelEntry } from "../../../core/models/model.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
+import type { Norm } from "../../../core/tensor/norm.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { checkAccepted } from "../../../core/train/job.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
@@ -41,9 +42,9 @@ function build(
   const layersAsked: [number, number][] = [];
   const watched = {
     ...input,
-    operator(layer: number, count: number) {
+    operator(layer: number, count: number, kind?: Norm) {
       layersAsked.push([layer, count]);
-      return input.operator(layer, count);
+      return input.operator(layer, count, kind);
     },
   };
   const forward = (training: boolean) => model.forward(new Tape(engine, arena, training), watched);

@@ -3,7 +3,6 @@ import { describe, expect, test } from "bun:test";
 import { NativeArray } from "../../../ffi/native.ts";
 import { models } from "../../../core/models/mod.ts";
 import { Init } from "../../../core/models/model.ts";
-import type { Norm } from "../../../core/tensor/norm.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
 import { makeGraph } from "../_graphs.ts";
@@ -17,6 +16,12 @@ const variants: [string, Record<string, unknown>][] = [
   ["gcn", { layers: 1 }],
   ["sgc", {}],
   ["sgc", { bias: false }],
+  ["gcn", { layers: 3, hidden: 4, residual: "identity", jk: "cat", activation: "silu" }],
+  ["gcn", { layers: 3, hidden: 4, residual: "linear", jk: "max", layerNorm: "graph", normEps: 0.1 }],
+  ["gcn", { layers: 3, hidden: 4, jk: "mean", activation: "gelu", layerNorm: "pair", normEps: 0.1 }],
+  ["gcn", { hidden: 4, jk: "last", activation: "elu", layerNorm: "batch", normEps: 0.1 }],
+  ["gcn", { hidden: 4, activation: "leaky-relu", layerNorm: "layer", normEps: 0.1 }],
+  ["mlp", { hidden: 4, activation: "none", layerNorm: "instance", normEps: 0.1 }],
   ["mlp", { hidden: 5, layers: 3 }],
   ["mlp", { bias: false }],
 ];
@@ -43,7 +48,7 @@ describe.each(variants)("%s %j", (name, options) => {
       for (const p of model.parameters) {
         if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
       }
-      const input = graphInput(engine, fixed, graph, "F64", (params["norm"] as Norm | undefined) ?? "sym");
+      const input = graphInput(engine, fixed, graph, "F64", entry.operator(params));
       const label = fixed.bind(graph.labels()!),
         index = fixed.bind(NativeArray.from<"I64">(BigInt64Array.of(0n, 2n, 3n, 5n)));
       const loss = () =>

@@ -26,6 +26,7 @@ import {
   totalSum,
 } from "../../../core/tensor/ops/row_sum.ts";
 import { sddmm } from "../../../core/tensor/ops/sddmm.ts";
+import { firstRows } from "../../../core/tensor/ops/rows.ts";
 import { segmentBroadcast, segmentReduce, segmentSoftmax } from "../../../core/tensor/ops/segment.ts";
 import { unary, type UnaryKind } from "../../../core/tensor/ops/unary.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
@@ -228,6 +229,11 @@ export const cases: Record<string, Named> = {
   reshape: {
     "to one dimension": of((tape, [x]) => reshape(tape, x!, [12]), x34()),
     "of a product": of((tape, [x, y]) => reshape(tape, mul(tape, x!, y!), [2, 6]), x34(), y34()),
+  },
+  rows: {
+    "the first rows": of((tape, [x]) => firstRows(tape, x!, 2), x34()),
+    "the first numbers": of((tape, [x]) => firstRows(tape, mul(tape, x!, x!), 2), variable([4])),
+    "all rows": of((tape, [x]) => firstRows(tape, scale(tape, x!, 2), 3), x34()),
   },
   row_sum: {
     "row sums": of((tape, [x]) => rowSum(tape, x!), x34()),

@@ -259,8 +259,8 @@ describe("a model that does not fit", () => {
     expect(error.code).toBe("data");
     expect(error.message.split("\n").slice(1).map((line) => line.trim())).toEqual([
       '- tensor "best/layer0.weight" is missing',
-      '- tensor "best/layer1.weight" is missing',
       '- tensor "best/layer0.bias" is missing',
+      '- tensor "best/layer1.weight" is missing',
       '- tensor "best/layer1.bias" is F64 [3], expected F32 [3]',
     ]);
   });

@@ -1,0 +1,191 @@
+/**
+ * A stack of layers: what models of message passing share. Each gives only its layer; dropout, norms, activations,
+ * residual connections and jumping knowledge are here.
+ *
+ *   z = layer(dropout(x)) [+ x R]    x' = activation(norm(z)) [+ x]
+ *
+ * The last layer of a model that gives logits is its product alone, unless --jk puts a linear layer behind the stack.
+ */
+import { z } from "zod";
+import { layerNorms } from "../norms/mod.ts";
+import type { LayerNorm } from "../norms/norm.ts";
+import type { Tape } from "../tensor/autograd.ts";
+import { axpby, scale } from "../tensor/ops/axpby.ts";
+import { concatColumns } from "../tensor/ops/columns.ts";
+import { relu } from "../tensor/ops/relu.ts";
+import { firstRows } from "../tensor/ops/rows.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { activate, type Activation, activationParam } from "./activation.ts";
+import {
+  affine,
+  dropoutFeatures,
+  type FeatureInput,
+  type ForwardInput,
+  type Init,
+  type Model,
+  project,
+  type Role,
+  type Signature,
+} from "./model.ts";
+
+interface Usual {
+  readonly hidden: number;
+  readonly layers: number;
+  readonly dropout: number;
+  readonly activation?: Activation;
+}
+
+/** The options of a stack, with a model's own defaults. */
+export const stackParams = ({ hidden, layers, dropout, activation = "relu" }: Usual) => ({
+  hidden: z.int().min(1).default(hidden).describe("width of the hidden layers"),
+  layers: z.int().min(1).max(64).default(layers).describe("number of layers"),
+  dropout: z.number().min(0).lt(1).default(dropout).describe("dropout on every layer's input"),
+  activation: activationParam(activation),
+  residual: z.enum(["none", "identity", "linear"]).default("none").describe(
+    "add a layer's input after its activation where widths agree, or a projection of it before its norm",
+  ),
+  jk: z.enum(["none", "last", "cat", "max", "mean"]).default("none").describe(
+    "jumping knowledge: what a linear output layer reads of the layers, none = the last layer is the output",
+  ),
+  ...normParams,
+  bias: z.boolean().default(true).describe("without bias terms"),
+});
+
+const normParams = {
+  layerNorm: z.enum(["none", ...layerNorms.names] as [string, ...string[]]).default("none").describe(
+    "normalisation between a hidden layer and its activation",
+  ),
+  normEps: z.number().positive().default(1e-6).describe("added to the variances of the layer norm"),
+};
+const shape = z.object(stackParams({ hidden: 1, layers: 1, dropout: 0 }));
+export type StackParams = z.infer<typeof shape>;
+
+/** Where a layer stands. */
+export interface LayerPlace {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+  readonly inWidth: number;
+  /** What the layer must give. */
+  readonly width: number;
+  /** Whether the result are logits. */
+  readonly isOutput: boolean;
+}
+
+/** One layer: from the nodes of its operator's columns to those of its rows. */
+export type Layer = (tape: Tape, x: FeatureInput, input: ForwardInput) => Tensor;
+
+/** The layer norm of that name, or null for "none". */
+export function makeNorm(
+  init: Init,
+  { layerNorm, normEps }: Pick<StackParams, "layerNorm" | "normEps">,
+  place: { readonly name: string; readonly layer: number; readonly width: number },
+): LayerNorm | null {
+  return layerNorm === "none" ? null : layerNorms.get(layerNorm).create(init, { ...place, eps: normEps });
+}
+
+/** The row ranges that norms and readouts of a batch go by. */
+export const graphRanges = (input: ForwardInput): Tensor | null =>
+  input.graphs && new Tensor(input.graphs.ptr);
+
+interface Built {
+  readonly layer: Layer;
+  readonly skip: Tensor | null;
+  readonly norm: LayerNorm | null;
+  readonly hasIdentity: boolean;
+  readonly isOutput: boolean;
+}
+
+/** The model made of `layers` layers, as `make` builds each. */
+export function buildStack(
+  init: Init,
+  signature: Signature,
+  params: StackParams,
+  role: Role,
+  make: (init: Init, place: LayerPlace) => Layer,
+): Model {
+  const { hidden, layers: count, residual, jk } = params;
+  const hasHead = jk !== "none" && role === "logits";
+  const layers: Built[] = [];
+  let inWidth = signature.num_features;
+  for (let index = 0; index < count; index++) {
+    const isOutput = role === "logits" && jk === "none" && index === count - 1;
+    const width = isOutput ? signature.num_classes : hidden;
+    const layer = make(init, { index, count, inWidth, width, isOutput });
+    const name = `layer${index}`;
+    layers.push({
+      layer,
+      skip: residual === "linear" ? init.glorot(`${name}.residual`, index, inWidth, width) : null,
+      norm: isOutput ? null : makeNorm(init, params, { name: `${name}.norm`, layer: index, width }),
+      hasIdentity: residual === "identity" && inWidth === width && !isOutput,
+      isOutput,
+    });
+    inWidth = width;
+  }
+  const jumped = jk === "cat" ? hidden * count : inWidth;
+  const head = hasHead
+    ? {
+      weight: init.glorot("output.weight", count, jumped, signature.num_classes),
+      bias: params.bias ? init.zeros("output.bias", count, signature.num_classes) : null,
+    }
+    : null;
+  return {
+    parameters: init.parameters,
+    buffers: init.buffers,
+    width: head ? signature.num_classes : jumped,
+    forward(tape, input) {
+      const outputs: Tensor[] = [];
+      let x: FeatureInput = input.features;
+      for (const [l, built] of layers.entries()) {
+        x = runLayer(tape, input, built, dropoutFeatures(tape, x, params.dropout, l, input.ids), x, params);
+        outputs.push(x);
+      }
+      const last = joined(tape, outputs, jk);
+      return head
+        ? affine(tape, dropoutFeatures(tape, last, params.dropout, count, input.ids), head.weight, head.bias)
+        : last;
+    },
+  };
+}
+
+/** One layer with what stands around it; `x` is its input before dropout. */
+function runLayer(
+  tape: Tape,
+  input: ForwardInput,
+  { layer, skip, norm, hasIdentity, isOutput }: Built,
+  dropped: FeatureInput,
+  x: FeatureInput,
+  { activation }: StackParams,
+): Tensor {
+  let z = layer(tape, dropped, input);
+  if (skip) z = axpby(tape, z, firstRows(tape, project(tape, dropped, skip), z.rows), 1, 1);
+  if (isOutput) return z;
+  if (norm) z = norm.apply(tape, z, graphRanges(input));
+  const y = activate(tape, z, activation);
+  return hasIdentity ? axpby(tape, y, firstRows(tape, dense(tape, x, z), z.rows), 1, 1) : y;
+}
+
+/** Features as rows of numbers; sparse ones are written out. `like` gives the dtype. */
+export function dense(tape: Tape, x: FeatureInput, like: Tensor): Tensor {
+  if (x instanceof Tensor) return x;
+  const { pattern, scales } = x;
+  const out = tape.tensor(like.dtype, [x.numRows, x.numCols]);
+  tape.engine.run("csr_to_dense", {
+    indptr: pattern.indptr,
+    indices: pattern.indices,
+    values: scales.values?.handle,
+    out: out.handle,
+  });
+  return out;
+}
+
+/** The layers' outputs as one, for the nodes of the last. */
+function joined(tape: Tape, outputs: readonly Tensor[], jk: StackParams["jk"]): Tensor {
+  const last = outputs.at(-1)!;
+  if (jk === "none" || jk === "last" || outputs.length === 1) return last;
+  const all = outputs.map((y) => firstRows(tape, y, last.rows));
+  if (jk === "cat") return concatColumns(tape, all);
+  if (jk === "mean") return scale(tape, all.reduce((a, b) => axpby(tape, a, b, 1, 1)), 1 / all.length);
+  // max(a, b) = a + relu(b - a)
+  return all.reduce((a, b) => axpby(tape, a, relu(tape, axpby(tape, b, a, 1, -1)), 1, 1));
+}

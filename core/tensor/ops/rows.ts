@@ -1,0 +1,29 @@
+/** The first rows of a matrix, without a copy, and its adjoint: zeros below. */
+import type { Op, Tape } from "../autograd.ts";
+import { Tensor } from "../tensor.ts";
+
+const firstOp: Op<{ rows: number }> = {
+  name: "first_rows",
+  forward: (tape, [x], { rows }) => ({
+    output: new Tensor(tape.arena.rows(x!.handle, 0, rows)),
+    saved: undefined,
+  }),
+  backward: (tape, { inputs: [x] }, g) => [tape.apply(padOp, [g], { rows: x!.rows })],
+};
+
+const padOp: Op<{ rows: number }> = {
+  name: "pad_rows",
+  forward(tape, [x], { rows }) {
+    const output = tape.tensor(x!.dtype, x!.handle.rank === 1 ? [rows] : [rows, x!.cols]);
+    tape.engine.run("fill", { out: output.handle, value: 0 });
+    const head = tape.arena.rows(output.handle, 0, x!.rows);
+    tape.engine.run("axpby", { x: x!.handle, out: head, alpha: 1, beta: 0 });
+    return { output, saved: undefined };
+  },
+  backward: (tape, { inputs: [x] }, g) => [firstRows(tape, g, x!.rows)],
+};
+
+/** Rows 0 .. rows - 1 of x; x itself if that is all. */
+export function firstRows(tape: Tape, x: Tensor, rows: number): Tensor {
+  return rows === x.rows ? x : tape.apply(firstOp, [x], { rows });
+}
