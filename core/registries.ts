@@ -1,6 +1,7 @@
 /** Every registry of gust, for `gust inspect --list`. A new registry adds its line here. */
 import { benchmarks } from "./bench/mod.ts";
 import { generators } from "./generate/mod.ts";
+import { losses } from "./losses/mod.ts";
 import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
 import { layerNorms } from "./norms/mod.ts";
@@ -9,6 +10,8 @@ import { partitioners } from "./partition/mod.ts";
 import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
+import { schedules } from "./schedules/mod.ts";
+import { tasks } from "./tasks/mod.ts";
 
 export const registries: readonly Registry<Entry>[] = [
   readers,
@@ -17,7 +20,10 @@ export const registries: readonly Registry<Entry>[] = [
   samplers,
   models,
   layerNorms,
+  tasks,
+  losses,
   optimizers,
+  schedules,
   metrics,
   benchmarks,
 ];

@@ -28,7 +28,9 @@ export const bce = defineLoss({
       if (!table) return scale(tape, totalSum(tape, each), 1 / x.size);
       // Where the item has the label the term counts w times: w y + (1 - y) = 1 + y (w - 1).
       const weight = tape.tensor(x.dtype, x.shape), one = tape.tensor(x.dtype, x.shape);
-      tape.engine.run("broadcast_rows", { x: table, out: weight.handle });
+      const row = tape.arena.tensor(x.dtype, [x.cols]);
+      tape.engine.run("cast", { x: table, out: row });
+      tape.engine.run("broadcast_rows", { x: row, out: weight.handle });
       tape.engine.run("fill", { out: one.handle, value: 1 });
       const factor = tape.noGrad(() => axpby(tape, one, mul(tape, y, axpby(tape, weight, one, 1, -1)), 1, 1));
       return scale(tape, totalSum(tape, mul(tape, each, factor)), 1 / x.size);

@@ -1,5 +1,6 @@
 /** Softmax cross-entropy of one class per item. */
 import { z } from "zod";
+import type { TensorHandle } from "../../ffi/engine.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import { axpby, scale } from "../tensor/ops/axpby.ts";
@@ -14,22 +15,16 @@ import { classWeights } from "./rows.ts";
 
 /** weight[r] = of the class of row r, and 1 / their sum as a [1] tensor. */
 function rowWeights(
-  tape: Tape,
-  table: Tensor,
-  { targets, rows }: LossRows,
-): { weight: Tensor; inverse: Tensor } {
-  const label = tape.arena.tensor("I32", [rows.rows]);
-  tape.engine.run("gather", { x: targets, index: rows, out: label });
-  const weight = tape.tensor(table.dtype, [rows.rows]);
-  tape.engine.run("gather", { x: table.handle, index: label, out: weight.handle });
-  const inverse = tape.tensor(table.dtype, [1]);
-  tape.engine.run("total_sum", { x: weight.handle, out: inverse.handle });
-  tape.engine.run("unary", {
-    x: inverse.handle,
-    out: inverse.handle,
-    kind: unaryKinds.reciprocal,
-    alpha: 0,
-  });
+  { engine, arena }: Tape,
+  table: TensorHandle,
+  { outputs: { dtype }, targets, rows }: LossRows,
+): { weight: TensorHandle; inverse: TensorHandle } {
+  const label = arena.tensor("I32", [rows.rows]);
+  engine.run("gather", { x: targets, index: rows, out: label });
+  const weight = arena.tensor(dtype, [rows.rows]), inverse = arena.tensor(dtype, [1]);
+  engine.run("gather", { x: table, index: label, out: weight });
+  engine.run("total_sum", { x: weight, out: inverse });
+  engine.run("unary", { x: inverse, out: inverse, kind: unaryKinds.reciprocal, alpha: 0 });
   return { weight, inverse };
 }
 
@@ -52,16 +47,16 @@ export const crossEntropy = defineLoss({
     const table = classWeights(context, params);
     return (tape, loss) => {
       const { outputs, targets, rows, count } = loss;
-      const weights = table ? rowWeights(tape, new Tensor(table), loss) : null;
+      const weights = table ? rowWeights(tape, table, loss) : null;
       const hard = meanCrossEntropy(tape, outputs, targets, {
         index: rows,
-        weight: weights?.weight.handle ?? null,
+        weight: weights?.weight ?? null,
       });
       if (share === 0) return hard;
       // The even part: the mean over classes of -log p, weighted as the rows are.
       const logs = rowSum(tape, logSoftmax(tape, gather(tape, outputs, new Tensor(rows))));
       const even = weights
-        ? mul(tape, totalSum(tape, mul(tape, logs, weights.weight)), weights.inverse)
+        ? mul(tape, totalSum(tape, mul(tape, logs, new Tensor(weights.weight))), new Tensor(weights.inverse))
         : scale(tape, totalSum(tape, logs), 1 / count);
       return axpby(tape, hard, even, 1 - share, -share / outputs.cols);
     };

@@ -1,55 +1,10 @@
 /** Learning rate schedules by name. */
-import { z } from "zod";
 import { registry } from "../registry.ts";
-import { defineSchedule, type ScheduleEntry } from "./schedule.ts";
-
-const none = z.object({}).strict();
-
-const constant = defineSchedule({
-  name: "constant",
-  summary: "the same learning rate throughout",
-  source: "gust",
-  params: none,
-  factor: () => 1,
-});
-
-const cosine = defineSchedule({
-  name: "cosine",
-  summary: "half a cosine from the learning rate down to a share of it",
-  source: "Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5 without restarts",
-  params: z.object({
-    lrFloor: z.number().min(0).max(1).default(0).describe(
-      "share of the learning rate that is left at the end",
-    ),
-  }).strict(),
-  factor: (progress, _epochs, { lrFloor }) =>
-    lrFloor + (1 - lrFloor) * (1 + Math.cos(Math.PI * progress)) / 2,
-});
-
-const linear = defineSchedule({
-  name: "linear",
-  summary: "a straight line from the learning rate down to a share of it",
-  source: "gust",
-  params: z.object({
-    lrFloor: z.number().min(0).max(1).default(0).describe(
-      "share of the learning rate that is left at the end",
-    ),
-  }).strict(),
-  factor: (progress, _epochs, { lrFloor }) => 1 - (1 - lrFloor) * progress,
-});
-
-const step = defineSchedule({
-  name: "step",
-  summary: "times GAMMA after every N epochs",
-  source: "gust",
-  params: z.object({
-    stepEpochs: z.int().min(1).default(50).describe("epochs between two drops of the learning rate"),
-    gamma: z.number().positive().max(1).default(0.5).describe("factor of a drop"),
-  }).strict(),
-  // Counted in whole epochs: half a unit keeps progress * epochs, which may fall short by rounding, on its side.
-  factor: (progress, epochs, { stepEpochs, gamma }) =>
-    gamma ** Math.floor((progress * epochs + 1e-6) / stepEpochs),
-});
+import { constant } from "./constant.ts";
+import { cosine } from "./cosine.ts";
+import { linear } from "./linear.ts";
+import type { ScheduleEntry } from "./schedule.ts";
+import { step } from "./step.ts";
 
 export const schedules = registry<ScheduleEntry>("schedule", [constant, cosine, linear, step]);
 

@@ -1,5 +1,5 @@
 /** Learning rate schedules: a factor on the learning rate for every optimizer step. */
-import type { z } from "zod";
+import { z } from "zod";
 import type { Entry } from "../registry.ts";
 
 export interface ScheduleEntry extends Entry {
@@ -17,3 +17,8 @@ export function defineSchedule<S extends z.ZodObject>(entry: {
 }): ScheduleEntry {
   return entry as unknown as ScheduleEntry;
 }
+
+/** Of schedules that fall to a share of the learning rate. */
+export const floorParams = z.object({
+  lrFloor: z.number().min(0).max(1).default(0).describe("share of the learning rate that is left at the end"),
+}).strict();

@@ -89,6 +89,28 @@ describe("Ctrl-C during training", () => {
   });
 });
 
+describe("kill -9", () => {
+  test("at any moment leaves a whole checkpoint that goes on to the same bytes", async () => {
+    const args = "g --epochs 400 --hidden 8 --schedule cosine --ema 0.9";
+    train(`${args} -o unkilled`);
+    for (let i = 0; i < 3; i++) {
+      const name = `killed${i}`;
+      const { status } = await interrupted(
+        `${args} --checkpoint-every 1 -o ${name}`,
+        `${name}.log`,
+        "SIGKILL",
+      );
+      expect([status, isThere(name)]).toEqual([null, false]);
+      expect(gust(["inspect", "--check", `${name}.checkpoint`], here)).toMatchObject({
+        status: 0,
+        stderr: "",
+      });
+      train(`g --resume ${name}.checkpoint -o ${name}`);
+      same(name, "unkilled");
+    }
+  });
+});
+
 describe("--checkpoint-every", () => {
   test("writes a checkpoint that goes on to the same bytes, for every seed", () => {
     train("g --epochs 12 --checkpoint-every 5 -o every");
