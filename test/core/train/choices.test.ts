@@ -67,16 +67,14 @@ function withTargets(kind: "labels" | "values"): Graph {
     };
   return makeGraphOf([...kept.filter(({ name }) => name !== "gust.checksums"), targets], kind);
 }
-const makeGraphOf = (tensors: readonly NewTensor[], kind: "labels" | "values"): Graph => {
+function makeGraphOf(tensors: readonly NewTensor[], kind: "labels" | "values"): Graph {
   const meta = {
     ...graph.document.meta,
     ...(kind === "labels" ? { multi_label: true } : { num_classes: 0 }),
   };
   delete (meta as Record<string, unknown>)["class_names"];
   return new Graph(buildDocument({ kind: "graph", meta, tensors: [...tensors], provenance: [] }));
-};
-  return new constructor(buildDocument({ kind: "graph", meta, tensors: [...tensors], provenance: [] }));
-};
+}
 
 /** Settings of the loss that fits the targets. */
 const lossParams = (kind: "classes" | "labels" | "values") =>
