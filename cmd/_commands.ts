@@ -17,6 +17,7 @@ export const subcommands: Record<string, { summary: string; load: Loader }> = {
   },
   generate: { summary: "make a random or regular graph", load: load(() => import("./generate.ts")) },
   inspect: { summary: "show, check or list documents", load: load(() => import("./inspect.ts")) },
+  split: { summary: "choose what trains, validates and tests", load: load(() => import("./split.ts")) },
   partition: {
     summary: "split a graph into balanced parts with a small cut",
     load: load(() => import("./partition.ts")),

@@ -11,11 +11,13 @@ import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
 import { schedules } from "./schedules/mod.ts";
+import { splitters } from "./splits/mod.ts";
 import { tasks } from "./tasks/mod.ts";
 
 export const registries: readonly Registry<Entry>[] = [
   readers,
   generators,
+  splitters,
   partitioners,
   samplers,
   models,

@@ -1,6 +1,7 @@
 /** Neighbour samples, induced subgraphs and shuffles. */
 import type { Csr } from "../core/graph/csr.ts";
 import { type DType, dtypes } from "./dtype.ts";
+import { streamId } from "./engine.ts";
 import { call, callOut, type NativeArray } from "./native.ts";
 import type { Indices } from "./native_rows.ts";
 
@@ -13,17 +14,23 @@ function needInteger(what: string, value: number, low = 0): void {
 }
 
 /**
- * Put `items` (below `numIds`) in a random order that depends on seed, epoch and original ids alone.
+ * Put `items` (below `numIds`) in a random order that depends on seed, stream, epoch and original ids alone.
+ * @param key  `stream` names what the order is for. @default {"sample.shuffle"}
  * @throws {NativeError} (data) for an item out of range.
  */
 export function shuffle(
   items: NativeArray<"I64">,
   numIds: number,
   ids: NativeArray<"I64"> | null,
-  key: { readonly seed: number; readonly epoch: number },
+  { seed, epoch, stream = "sample.shuffle" }: {
+    readonly seed: number;
+    readonly epoch: number;
+    readonly stream?: string;
+  },
 ): void {
   if (ids && ids.length !== numIds) throw new RangeError(`${ids.length} ids, expected ${numIds}`);
-  call("gust_sample_shuffle", items.length, items.address, numIds, ids?.address ?? 0, key.seed, key.epoch);
+  const order = [seed, streamId(stream), epoch] as const;
+  call("gust_sample_shuffle", items.length, items.address, numIds, ids?.address ?? 0, ...order);
 }
 
 /** Sizes of one sampled batch. */

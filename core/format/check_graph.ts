@@ -173,5 +173,6 @@ export function checkGraph(checker: Checker): void {
   for (const s of splits) {
     checker.range(`link.${s}`, 0, n - 1);
     checker.range(`link_type.${s}`, 0, lastType(meta));
+    for (const column of ["link_time", "link_weight", "link_feat"]) checker.finite(`${column}.${s}`);
   }
 }

@@ -136,6 +136,9 @@ const isQuantised = (doc: View) => doc.spec("feat")?.dtype === "U8" || doc.spec(
 const DENSE = "F32 F16 BF16 F64 U8 I8";
 const splits = ["train", "val", "test"] as const;
 
+/** What a held-out link has besides its ends: what its arc had. */
+const linkColumns = ["link_type", "link_time", "link_weight", "link_feat"];
+
 /** Arcs of one relation, or of the whole graph (prefix ""). */
 const arcRows = (prefix: string, e: string): Row[] => [
   row(`${prefix}edge_weight`, "F32 F64", [e]),
@@ -175,8 +178,15 @@ const graphRows: Row[] = [
   row("graph_feat", "F32", ["graphs", "*"]),
   row("graph_cell", "F32 F64", ["graphs", 3, 3]),
   ...splits.map((s) => row(`fold.${s}`, "BOOL", ["folds", "graphs"])),
-  ...splits.map((s) => row(`link.${s}`, "I64", [`${s} links`, 2], when(`link_type.${s}`))),
-  ...splits.map((s) => row(`link_type.${s}`, "I32", [`${s} links`])),
+  ...splits.map((s) =>
+    row(`link.${s}`, "I64", [`${s} links`, 2], when(...linkColumns.map((column) => `${column}.${s}`)))
+  ),
+  ...splits.flatMap((s) => [
+    row(`link_type.${s}`, "I32", [`${s} links`]),
+    row(`link_time.${s}`, "I64 F64", [`${s} links`]),
+    row(`link_weight.${s}`, "F32 F64", [`${s} links`]),
+    row(`link_feat.${s}`, "F32", [`${s} links`, "*"]),
+  ]),
   row("rel/{relation}/indptr", "I64", ["{dst}+1"], true),
   row("rel/{relation}/indices", "I32 I64", ["arcs of {relation}"], true),
   ...arcRows("rel/{relation}/", "arcs of {relation}"),

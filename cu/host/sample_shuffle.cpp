@@ -56,9 +56,10 @@ void shuffle(int64_t count, int64_t* items, int64_t num_ids, const int64_t* ids,
 
 }  // namespace
 
-int32_t gust_sample_shuffle(int64_t count, int64_t items, int64_t num_ids, int64_t ids, int64_t seed, int64_t epoch) {
+int32_t gust_sample_shuffle(int64_t count, int64_t items, int64_t num_ids, int64_t ids, int64_t seed, int64_t stream,
+                            int64_t epoch) {
   return guard([&] {
-    const Random random(static_cast<uint64_t>(seed), stream_id("sample.shuffle"), static_cast<uint32_t>(epoch), 0, 0);
+    const Random random(static_cast<uint64_t>(seed), static_cast<uint32_t>(stream), static_cast<uint32_t>(epoch), 0, 0);
     shuffle(count, reinterpret_cast<int64_t*>(items), num_ids, reinterpret_cast<const int64_t*>(ids), random);
   });
 }

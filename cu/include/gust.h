@@ -325,15 +325,46 @@ GUST_API int32_t gust_generate_split(int64_t generator, int64_t labels, int64_t 
 GUST_API int32_t gust_generate_split_nodes(int64_t part, int64_t begin, int64_t end, int32_t which, int64_t nodes,
                                            int64_t* out);
 
+/* ---- split ----------------------------------------------------------------------------------------------- */
+/* A part (U8) per item or stored arc: 1 training, 2 validation, 3 test; 0 for the second direction of a held-out edge
+ * of an undirected graph, and for what belongs to none. */
+
+/** out[i] = bits of the element that would stand at place ranks[i] if `values` (I64 or F64 without NaN) were sorted. */
+GUST_API int32_t gust_split_at_ranks(int32_t dtype, int64_t values, int64_t count, const int64_t* ranks, int64_t num_ranks,
+                                     int64_t* out);
+/** part = 1 up to the value with bits `train_until`, 2 up to `val_until`, 3 after it; out[0 .. 3] = how many of each. */
+GUST_API int32_t gust_split_by_value(int32_t dtype, int64_t values, int64_t count, int64_t train_until, int64_t val_until,
+                                     int64_t part, int64_t* out);
+/** Hold out `val` and `test` edges by random numbers of (seed, "split.links") and the original ids of their ends (I64 [n],
+ *  NULL: 0 .. n-1); of an undirected graph both arcs of an edge go together. Self-loops stay. Parallel arcs have one
+ *  number, so that they go together and the last of a part may take more than was asked for. out[0 .. 3] = arcs per
+ *  part. GUST_EDATA if there are fewer edges. */
+GUST_API int32_t gust_split_links(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t ids,
+                                  int32_t undirected, int64_t seed, int64_t val, int64_t test, int64_t part,
+                                  int64_t* out);
+/** Of parts 2 and 3, keep the direction from the smaller to the larger node alone (the other becomes 0);
+ *  out[0 .. 3] = arcs per part. */
+GUST_API int32_t gust_split_one_direction(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t part,
+                                          int64_t* out);
+/** Row pointer (I64 [n+1]) of the arcs of part `which`; out[0] = self-loops among them. */
+GUST_API int32_t gust_split_indptr(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t part,
+                                   int32_t which, int64_t out_indptr, int64_t* out);
+/** (source, target) of the arcs of part `which` (I64 [m, 2], `room` pairs), in the order in which they are stored. */
+GUST_API int32_t gust_split_pairs(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t part, int32_t which,
+                                  int64_t room, int64_t pairs);
+/** Copy the rows (row_bytes each) of `from` whose part (U8 [count]) is `which`; out[0] = how many. */
+GUST_API int32_t gust_split_select(int64_t count, int64_t part, int32_t which, int64_t row_bytes, int64_t from,
+                                   int64_t to, int64_t* out);
+
 /* ---- sample ---------------------------------------------------------------------------------------------- */
 /* Decisions are made on integers keyed by seed, stream, epoch, step, layer and original id; results depend neither on
  * threads nor on the numbering of the nodes. Node numbers and row pointers are checked where they are read
  * (GUST_EDATA). */
 
-/** Put items[0 .. count) (I64, below num_ids) in a random order of (seed, "sample.shuffle", epoch) and the items'
- *  original ids (I64 [num_ids]; NULL: the items themselves). Memory: 64 bytes per item. */
+/** Put items[0 .. count) (I64, below num_ids) in a random order of (seed, stream, epoch) and the items' original ids
+ *  (I64 [num_ids]; NULL: the items themselves). Memory: 64 bytes per item. */
 GUST_API int32_t gust_sample_shuffle(int64_t count, int64_t items, int64_t num_ids, int64_t ids, int64_t seed,
-                                     int64_t epoch);
+                                     int64_t stream, int64_t epoch);
 /** A CSR graph to sample from, whose arrays must outlive it. ids: original ids (I64) or NULL. by_position: rows are
  *  sampled in the order they are stored in, not by original id (rows sorted by time). keep_edges: batches keep arc
  *  numbers. out[0] = sampler. */

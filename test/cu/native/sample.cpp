@@ -83,7 +83,7 @@ GUST_TEST(samples_are_the_same_on_any_number_of_threads) {
       succeed(gust_set_num_threads(threads));
       std::vector<int64_t> seeds(static_cast<size_t>(graph.num_nodes));
       std::iota(seeds.begin(), seeds.end(), 0);
-      succeed(gust_sample_shuffle(graph.num_nodes, address(seeds), graph.num_nodes, with_ids ? address(graph.ids) : 0, 3, 1));
+      succeed(gust_sample_shuffle(graph.num_nodes, address(seeds), graph.num_nodes, with_ids ? address(graph.ids) : 0, 3, 7, 1));
       const auto ptr = pointer(kBatches, kSeeds);
       const int64_t sampler = graph.sampler(with_ids);
       int64_t out;
@@ -124,7 +124,7 @@ GUST_TEST(shuffles_are_permutations_whatever_their_size) {
   for (int64_t n : {int64_t{0}, int64_t{1}, int64_t{2047}, int64_t{5000}, int64_t{300000}}) {
     std::vector<int64_t> items(static_cast<size_t>(n)), sorted;
     std::iota(items.begin(), items.end(), 0);
-    succeed(gust_sample_shuffle(n, address(items), n, 0, 1, 0));
+    succeed(gust_sample_shuffle(n, address(items), n, 0, 1, 7, 0));
     sorted = items;
     std::sort(sorted.begin(), sorted.end());
     for (int64_t i = 0; i < n; ++i) GUST_CHECK(sorted[i] == i);
