@@ -1,50 +1,13 @@
 // Edge lists whose ids are strings. Each chunk numbers the names it meets in a table of its own; the tables are then
 // joined in the order of the chunks, which gives every name the number of its first appearance in the file, on any
 // number of threads. Names are bytes of the mapped text until the end; only quoted ones with "" inside are copied.
-#include <xxhash.h>
-
 #include <deque>
-#include <string_view>
 
+#include "names.h"
 #include "parse_edges.h"
 
 namespace gust {
 namespace {
-
-/** Names to numbers 0, 1, 2, ... in order of arrival: open addressing over a vector of names. */
-class NameTable {
- public:
-  uint32_t number(std::string_view name) {
-    if (names.size() * 2 >= slots_.size()) grow();
-    uint64_t hash = XXH3_64bits(name.data(), name.size());
-    for (size_t i = hash & mask_;; i = (i + 1) & mask_) {
-      if (slots_[i] == 0) {
-        names.push_back(name);
-        if (names.size() >= static_cast<size_t>(kNarrowIds)) fail(GUST_ENOSYS, "more than 2^31 different node names");
-        slots_[i] = static_cast<uint32_t>(names.size());
-        return slots_[i] - 1;
-      }
-      if (names[slots_[i] - 1] == name) return slots_[i] - 1;
-    }
-  }
-
-  std::vector<std::string_view> names;
-
- private:
-  void grow() {
-    std::vector<uint32_t> bigger(slots_.empty() ? 1024 : slots_.size() * 2);
-    size_t mask = bigger.size() - 1;
-    for (uint32_t n = 0; n < names.size(); ++n) {
-      size_t i = XXH3_64bits(names[n].data(), names[n].size()) & mask;
-      while (bigger[i] != 0) i = (i + 1) & mask;
-      bigger[i] = n + 1;
-    }
-    slots_.swap(bigger);
-    mask_ = mask;
-  }
-  std::vector<uint32_t> slots_;  // number + 1, 0 = free
-  size_t mask_ = 0;
-};
 
 struct Chunk {
   NameTable table;

@@ -280,6 +280,58 @@ GUST_API int32_t gust_transpose(int64_t from, int64_t rows, int64_t cols, int32_
 GUST_API int32_t gust_convert(int64_t from, int32_t from_dtype, int64_t count, int64_t to, int32_t to_dtype,
                               int64_t* out);
 
+/* ---- tables ---------------------------------------------------------------------------------------------- */
+
+/** Names numbered 0, 1, 2, ... in order of arrival: out[0] = names. */
+GUST_API int32_t gust_names_create(int64_t* out);
+GUST_API int32_t gust_names_destroy(int64_t names);
+/** out[0] = how many, out[1] = their bytes. */
+GUST_API int32_t gust_names_sizes(int64_t names, int64_t* out);
+/** The names one after another, and where each begins (I64, names + 1). */
+GUST_API int32_t gust_names_copy(int64_t names, int64_t bytes, int64_t ptr);
+/** numbers (I32 [count]) of texts; unknown ones are added, or -1. */
+GUST_API int32_t gust_names_number(int64_t names, int64_t bytes, int64_t ptr, int64_t count, int32_t add,
+                                   int64_t numbers);
+
+/* What becomes of a column. */
+enum {
+  GUST_COLUMN_SKIP = 0,
+  GUST_COLUMN_TEXT = 1,
+  GUST_COLUMN_INTEGER = 2,  /* I64 */
+  GUST_COLUMN_NUMBER = 3,   /* F64, finite */
+  GUST_COLUMN_NAME = 4,     /* I32: its number among names; new ones are added */
+  GUST_COLUMN_KNOWN = 5,    /* the same, but a new one is a mistake */
+  GUST_COLUMN_UNIQUE = 6,   /* the same, but an old one is a mistake */
+  GUST_COLUMN_PLACE = 7     /* I64: byte offset of the field */
+};
+/* Mistakes in a table. */
+enum {
+  GUST_TABLE_COLUMNS = 1, GUST_TABLE_INTEGER = 2, GUST_TABLE_RANGE = 3, GUST_TABLE_NUMBER = 4, GUST_TABLE_FINITE = 5,
+  GUST_TABLE_EMPTY = 6, GUST_TABLE_UNKNOWN = 7, GUST_TABLE_TWICE = 8, GUST_TABLE_ENCODING = 9,
+  GUST_TABLE_OPEN_QUOTE = 10, GUST_TABLE_AFTER_QUOTE = 11
+};
+/** Parse rows of text. dialect: first byte, delimiter (0 = runs of blanks), 1 if fields may be in quotes, character
+ *  that begins a comment line (0 = none; '#' stands for '%' too), most rows (-1 = all). columns: kind and names of each.
+ *  Blank lines are left out. out[0] = table, [1] = rows, [2] = byte behind the last, [3], [4] = blank and comment lines,
+ *  [5] = first mistake (0 = none), [6], [7] = its bytes, [8] = its column, [9] = fields of its row. */
+GUST_API int32_t gust_table_parse(int64_t address, int64_t size, const int64_t* dialect, const int64_t* columns,
+                                  int64_t num_columns, int64_t* out);
+/** Parse rows of any number of integers: column 0 holds them all, column 1 where each row's begin. out: as above. */
+GUST_API int32_t gust_table_lists(int64_t address, int64_t size, int64_t begin, int32_t comment, int64_t* out);
+/** out[0], [1] = address and length of a column (-1: byte offset of each row); of texts out[2] = where each begins,
+ *  out[3] = whether each is there (BOOL: not empty, or in quotes). */
+GUST_API int32_t gust_table_column(int64_t table, int64_t column, int64_t* out);
+GUST_API int32_t gust_table_destroy(int64_t table);
+/** out[0], out[1] = line and column (in bytes), from 1. */
+GUST_API int32_t gust_text_place(int64_t address, int64_t offset, int64_t* out);
+/** Texts as I64, F64 (finite) or BOOL (true, false); those that are not there become 0. strict: only as a program
+ *  prints them. out[0] = first that is none, or -1. */
+GUST_API int32_t gust_texts_convert(int64_t bytes, int64_t ptr, int64_t present, int64_t count, int32_t dtype,
+                                    int32_t strict, int64_t values, int64_t* out);
+/** Texts `rows`, one after another: out_ptr (I64 [count + 1]) is filled, and the bytes unless out_bytes is NULL. */
+GUST_API int32_t gust_texts_select(int64_t bytes, int64_t ptr, int64_t rows, int64_t count, int64_t out_bytes,
+                                   int64_t out_ptr);
+
 /* ---- generate -------------------------------------------------------------------------------------------- */
 
 /* A generator draws the edges of a random or regular graph as functions of a counter, so that no list of them is ever
