@@ -24,7 +24,8 @@ export interface ArcOptions extends BuildOptions {
 }
 
 /** Whether there is a column at all. */
-export const hasColumns = (c: EdgeColumns | undefined): c is EdgeColumns => !!(c?.time || c?.type || c?.feat);
+export const hasColumns = (c: EdgeColumns | undefined): c is EdgeColumns =>
+  !!(c?.time || c?.type || c?.feat || c?.id);
 
 type Rows = NativeArray<"I64">;
 
@@ -33,16 +34,17 @@ function selectAny<A extends NativeArray>(array: A, width: number, rows: Rows): 
   return selectRows(array, width, rows) as unknown as A;
 }
 
-function selectColumns({ time, type, feat }: EdgeColumns, rows: Rows): EdgeColumns {
+function selectColumns({ time, type, feat, id }: EdgeColumns, rows: Rows): EdgeColumns {
   return {
     time: time && selectAny(time, 1, rows),
     type: type && selectAny(type, 1, rows),
     feat: feat && { ...feat, array: selectAny(feat.array, feat.columns, rows) },
+    id: id && selectAny(id, 1, rows),
   };
 }
 
-function checkLengths({ time, type, feat }: EdgeColumns, count: number): void {
-  const lengths = [time?.length, type?.length, feat && feat.array.length / feat.columns];
+function checkLengths({ time, type, feat, id }: EdgeColumns, count: number): void {
+  const lengths = [time?.length, type?.length, feat && feat.array.length / feat.columns, id?.length];
   for (const length of lengths) {
     if (length !== undefined && length !== count) throw new RangeError(`${length} rows of ${count} edges`);
   }
@@ -85,7 +87,7 @@ export function buildArcs(
 }
 
 /** 0, 1, 2, ... */
-function countUp(length: number): NativeArray<"I64"> {
+export function countUp(length: number): NativeArray<"I64"> {
   const array = NativeArray.allocate("I64", length, false);
   for (let at = 0; at < length;) {
     const window = array.window(at);
@@ -125,5 +127,6 @@ export function arcTensors(prefix: string, { csr, columns }: Arcs, wide = false)
   if (columns?.time) add("edge_time", columns.time);
   if (columns?.type) add("edge_type", columns.type);
   if (columns?.feat) add("edge_feat", columns.feat.array, columns.feat.columns);
+  if (columns?.id) add("edge_ids", columns.id);
   return tensors;
 }

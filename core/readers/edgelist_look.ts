@@ -31,7 +31,7 @@ export type Params = z.infer<typeof params>;
 const SAMPLE = 64;
 const DELIMITERS = [",", ";", "\t", "|"];
 const NAMED_DELIMITERS: Record<string, string> = { tab: "\t", "\\t": "\t", blank: "", space: "", comma: "," };
-const WEIGHT_NAMES = /^(weights?|w|wgt|wt|value|val|edge_?weight)$/i;
+export const WEIGHT_NAMES = /^(weights?|w|wgt|wt|value|val|edge_?weight)$/i;
 const ID_NAMES =
   /^(id_?[12]|src|dst|source|target|from|to|head|tail|u|v|node_?(id)?_?[12ab]?|from_?node(id)?|to_?node(id)?|user(_?id)?|item(_?id)?|source_?id|target_?id)$/i;
 
@@ -187,7 +187,7 @@ export function look(source: Source, p: Params): Findings | null {
       `three columns of names (${
         data.map((name) => `"${name}"`).join(" ")
       }) could be triples, expected source, target and weight`,
-      "bring source and target to the front (cut, awk) and add --weights none",
+      "--format triples reads triples; for an edge list bring source and target to the front and add --weights none",
     );
   }
   const weight = findWeights(p.weights, rows, header, notes);

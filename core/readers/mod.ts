@@ -1,15 +1,30 @@
 /** The formats that `gust import` reads, and how one is told from another: by content, never by name. */
 import { GustError } from "../errors.ts";
 import { registry } from "../registry.ts";
+import { clutrr } from "./clutrr.ts";
 import { edgelist } from "./edgelist.ts";
+import { events } from "./events.ts";
 import type { InputSet } from "./input.ts";
+import { interactions } from "./interactions.ts";
 import { metis } from "./metis.ts";
 import { mtx } from "./mtx.ts";
 import { npz } from "./npz.ts";
+import { openke } from "./openke.ts";
 import type { Reader } from "./reader.ts";
+import { triples } from "./triples.ts";
 
 /** In the order in which they are tried: an edge list is any text that nothing else claims. */
-export const readers = registry<Reader>("format", [npz, mtx, metis, edgelist]);
+export const readers = registry<Reader>("format", [
+  npz,
+  mtx,
+  metis,
+  openke,
+  clutrr,
+  interactions,
+  triples,
+  events,
+  edgelist,
+]);
 
 /**
  * The reader whose format the input has.

@@ -44,6 +44,8 @@ export interface EdgeColumns {
   readonly type?: NativeArray<"I32">;
   /** Row-major. */
   readonly feat?: { readonly columns: number; readonly array: NativeArray<"F32"> };
+  /** What the file calls them, or their rows in tables of their own: becomes edge_ids. */
+  readonly id?: NativeArray<"I64">;
 }
 
 /** Real numbers to predict, row-major. */

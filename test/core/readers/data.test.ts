@@ -104,6 +104,7 @@ const graphs: [name: string, wanted: Wanted, options?: Options][] = [
   }],
   ["edgelists/facebook_combined.txt", { nodes: 4039, arcs: 2 * 88234 }, { symmetrize: true }],
   ["CollegeMsg/CollegeMsg.txt", { nodes: 1899, arcs: 20296, directed: true }, {
+    format: "edgelist",
     indexBase: 1,
     params: { weights: "none" },
   }],
