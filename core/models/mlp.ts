@@ -1,7 +1,7 @@
 /** Multi-layer perceptron: the baseline that sees no edges, unless its features were propagated ahead. */
 import { z } from "zod";
-import { affine, defineModel } from "./model.ts";
-import { buildStack, stackParams } from "./stack.ts";
+import { affine, defineModel, type Init } from "./model.ts";
+import { buildStack, type Layer, type LayerPlace, stackParams } from "./stack.ts";
 
 export const mlp = defineModel({
   name: "mlp",
@@ -14,10 +14,13 @@ export const mlp = defineModel({
     batches: "it reads each node's own features, so that batches of neighbourhoods have nothing to add",
   },
   operator: () => "sym",
-  build: (init, signature, params, role) =>
-    buildStack(init, signature, params, role, (init, { index, inWidth, width }) => {
-      const weight = init.glorot(`layer${index}.weight`, index, inWidth, width);
-      const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
-      return (tape, x) => affine(tape, x, weight, bias);
-    }),
+  build: (init, signature, params, role) => buildStack(init, signature, params, role, linearLayer(params)),
 });
+
+/** x W + b */
+export const linearLayer =
+  ({ bias }: { readonly bias: boolean }) => (init: Init, { index, inWidth, width }: LayerPlace): Layer => {
+    const weight = init.glorot(`layer${index}.weight`, index, inWidth, width);
+    const offset = bias ? init.zeros(`layer${index}.bias`, index, width) : null;
+    return (tape, x) => affine(tape, x, weight, offset);
+  };

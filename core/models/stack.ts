@@ -33,30 +33,39 @@ interface Usual {
   readonly layers: number;
   readonly dropout: number;
   readonly activation?: Activation;
+  readonly layerNorm?: string;
+  readonly jk?: "none" | "cat";
 }
 
-/** The options of a stack, with a model's own defaults. */
-export const stackParams = ({ hidden, layers, dropout, activation = "relu" }: Usual) => ({
+/** Options of every deep model, with its own defaults. */
+export const layerParams = ({ hidden, layers, dropout, activation = "relu" }: Usual) => ({
   hidden: z.int().min(1).default(hidden).describe("width of the hidden layers"),
   layers: z.int().min(1).max(64).default(layers).describe("number of layers"),
   dropout: z.number().min(0).lt(1).default(dropout).describe("dropout on every layer's input"),
   activation: activationParam(activation),
-  residual: z.enum(["none", "identity", "linear"]).default("none").describe(
-    "add a layer's input after its activation where widths agree, or a projection of it before its norm",
-  ),
-  jk: z.enum(["none", "last", "cat", "max", "mean"]).default("none").describe(
-    "jumping knowledge: what a linear output layer reads of the layers, none = the last layer is the output",
-  ),
-  ...normParams,
   bias: z.boolean().default(true).describe("without bias terms"),
 });
 
-const normParams = {
-  layerNorm: z.enum(["none", ...layerNorms.names] as [string, ...string[]]).default("none").describe(
+/** Options of layer norms. */
+export const normParams = (usual = "none") => ({
+  layerNorm: z.enum(["none", ...layerNorms.names] as [string, ...string[]]).default(usual).describe(
     "normalisation between a hidden layer and its activation",
   ),
   normEps: z.number().positive().default(1e-6).describe("added to the variances of the layer norm"),
-};
+});
+
+/** The options of a stack. */
+export const stackParams = (usual: Usual) => ({
+  ...layerParams(usual),
+  ...normParams(usual.layerNorm),
+  residual: z.enum(["none", "identity", "linear"]).default("none").describe(
+    "add a layer's input after its activation where widths agree, or a projection of it before its norm",
+  ),
+  jk: z.enum(["none", "last", "cat", "max", "mean"]).default(usual.jk ?? "none").describe(
+    "jumping knowledge: what a linear output layer reads of the layers, none = the last layer is the output",
+  ),
+});
+
 const shape = z.object(stackParams({ hidden: 1, layers: 1, dropout: 0 }));
 export type StackParams = z.infer<typeof shape>;
 
@@ -82,6 +91,11 @@ export function makeNorm(
   place: { readonly name: string; readonly layer: number; readonly width: number },
 ): LayerNorm | null {
   return layerNorm === "none" ? null : layerNorms.get(layerNorm).create(init, { ...place, eps: normEps });
+}
+
+/** The sum of x and the first rows of y. */
+export function addRows(tape: Tape, x: Tensor, y: Tensor): Tensor {
+  return axpby(tape, x, firstRows(tape, y, x.rows), 1, 1);
 }
 
 /** The row ranges that norms and readouts of a batch go by. */
@@ -158,11 +172,11 @@ function runLayer(
   { activation }: StackParams,
 ): Tensor {
   let z = layer(tape, dropped, input);
-  if (skip) z = axpby(tape, z, firstRows(tape, project(tape, dropped, skip), z.rows), 1, 1);
+  if (skip) z = addRows(tape, z, project(tape, dropped, skip));
   if (isOutput) return z;
   if (norm) z = norm.apply(tape, z, graphRanges(input));
   const y = activate(tape, z, activation);
-  return hasIdentity ? axpby(tape, y, firstRows(tape, dense(tape, x, z), z.rows), 1, 1) : y;
+  return hasIdentity ? addRows(tape, y, dense(tape, x, z)) : y;
 }
 
 /** Features as rows of numbers; sparse ones are written out. `like` gives the dtype. */

@@ -17,13 +17,19 @@ import { bytesOf, g6Features, g6Labels, g6Rows, graphInput, signatureOf } from "
 
 const parts = { rows: g6Rows, features: g6Features, labels: g6Labels };
 const defaults = (entry: ModelEntry) => entry.params!.parse({}) as Record<string, unknown>;
-const withDropout = (entry: ModelEntry) => entry.params!.parse({ dropout: 0.5 }) as Record<string, unknown>;
+/** Half of everything is dropped; four layers tell as much as sixty-four. */
+const withDropout = (entry: ModelEntry) => {
+  const layers = (defaults(entry) as { layers?: number }).layers;
+  const few = layers === undefined ? {} : { layers: Math.min(layers, 4) };
+  return entry.params!.parse({ dropout: 0.5, ...few }) as Record<string, unknown>;
+};
 
 interface Built {
   readonly engine: Engine;
   readonly logits: (training: boolean) => number[];
   readonly step: () => string[];
   readonly parameters: string[];
+  readonly matrices: string[];
   readonly shape: number[];
   readonly layersAsked: [number, number][];
 }
@@ -55,6 +61,7 @@ function build(
     shape,
     layersAsked: asked,
     parameters: model.parameters.map(bytesOf),
+    matrices: model.parameters.filter((p) => p.shape.length === 2).map(bytesOf),
     logits: (training) => forward(training).toNumbers(),
     step() {
       const tape = new Tape(engine, arena, true);
@@ -109,7 +116,7 @@ describe.each([...models])("$name", (entry) => {
     expect(b.logits(true)).toEqual(a.logits(true));
     expect(c.parameters).not.toEqual(a.parameters);
     // Every matrix is its own draw.
-    expect(new Set(a.parameters).size).toBeGreaterThan(a.parameters.length / 2);
+    expect(new Set(a.matrices).size).toBe(a.matrices.length);
     [a, b, c].forEach(({ engine }) => engine.destroy());
   });
 
@@ -129,7 +136,9 @@ describe.each([...models])("$name", (entry) => {
   test("asks for one operator per hop, from the input on", () => {
     const { layersAsked, engine } = build(entry, makeGraph(parts));
     const hops = entry.accepts.hops(defaults(entry));
-    expect(layersAsked).toEqual(Array.from({ length: hops }, (_, layer) => [layer, hops]));
+    // A layer may ask for operators of several kinds.
+    const asked = layersAsked.filter(([layer], k) => k === 0 || layer !== layersAsked[k - 1]![0]);
+    expect(asked).toEqual(Array.from({ length: hops }, (_, layer) => [layer, hops]));
     engine.destroy();
   });
 

@@ -1,0 +1,30 @@
+/** Graph attention network. */
+import { z } from "zod";
+import { edgeSum } from "../tensor/ops/heads.ts";
+import { relu } from "../tensor/ops/relu.ts";
+import { firstRows } from "../tensor/ops/rows.ts";
+import { attentionAccepts, attentionParams, buildAttention, headDots, SCORE_SLOPE } from "./attention.ts";
+import { defineModel, project } from "./model.ts";
+
+export const gat = defineModel({
+  name: "gat",
+  summary: "graph attention: neighbours weighted by softmax(leaky-relu(a . W h_i + b . W h_j))",
+  source: "Velickovic et al. 2018, arXiv:1710.10903, eq. 1-6; cora 83.0, citeseer 72.5",
+  params: z.object(attentionParams).strict(),
+  accepts: attentionAccepts,
+  operator: () => "loops",
+  train: { lr: 0.005, weightDecay: 5e-4, weightDecayOn: "all", featNorm: "row", epochs: 1000, patience: 100 },
+  build: (init, signature, params, role) =>
+    buildAttention(init, signature, params, role, (init, { index, inWidth, heads, total }) => {
+      const name = `layer${index}`;
+      const weight = init.glorot(`${name}.weight`, index, inWidth, total);
+      const left = init.attention(`${name}.attention_row`, index, total / heads, heads);
+      const right = init.attention(`${name}.attention_column`, index, total / heads, heads);
+      return (tape, x, pattern) => {
+        const values = project(tape, x, weight);
+        const rows = firstRows(tape, headDots(tape, values, left, heads), pattern.numRows);
+        const sums = edgeSum(tape, pattern, rows, headDots(tape, values, right, heads));
+        return { values, scores: relu(tape, sums, SCORE_SLOPE) };
+      };
+    }),
+});

@@ -1,0 +1,68 @@
+/** GCN of any depth: initial residual and identity mapping. */
+import { z } from "zod";
+import { norms } from "../tensor/norm.ts";
+import { axpby } from "../tensor/ops/axpby.ts";
+import { matmul } from "../tensor/ops/matmul.ts";
+import { firstRows } from "../tensor/ops/rows.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { activate } from "./activation.ts";
+import { affine, defineModel, dropoutFeatures } from "./model.ts";
+import { graphRanges, layerParams, makeNorm, normParams } from "./stack.ts";
+
+export const gcnii = defineModel({
+  name: "gcnii",
+  summary: "deep GCN: Z = (1 - alpha) norm(A) H + alpha H0, H' = relu(Z ((1 - beta) I + beta W))",
+  source: "Chen et al. 2020, arXiv:2007.02133, eq. 5; cora 85.5 (64 layers), 84.6 (16), citeseer 73.4 (32)",
+  params: z.object({
+    alpha: z.number().min(0).max(1).default(0.1).describe("share of the first representation in every layer"),
+    lambda: z.number().min(0).default(0.5).describe("beta of layer l is log(1 + lambda / l)"),
+    convDecay: z.number().min(0).default(0.01).describe("weight decay of the convolutions"),
+    denseDecay: z.number().min(0).default(5e-4).describe("weight decay of the first and last linear layer"),
+    norm: z.enum(norms).default("sym").describe("adjacency normalisation, with self-loops"),
+    ...layerParams({ hidden: 64, layers: 64, dropout: 0.6 }),
+    ...normParams(),
+  }).strict(),
+  accepts: {
+    hops: ({ layers }) => layers,
+    propagated: "its layers multiply by the adjacency themselves, after dropout",
+    batches: null,
+  },
+  operator: ({ norm }) => norm,
+  train: { lr: 0.01, featNorm: "row", epochs: 1500, patience: 100 },
+  build(init, signature, params, role) {
+    const { hidden, layers, dropout, alpha, lambda, convDecay, denseDecay, bias, activation } = params;
+    const linear = (name: string, layer: number, rows: number, cols: number) => ({
+      weight: init.glorot(`${name}.weight`, layer, rows, cols, denseDecay),
+      bias: bias ? init.zeros(`${name}.bias`, layer, cols) : null,
+    });
+    const input = linear("input", 0, signature.num_features, hidden);
+    const convolutions = Array.from({ length: layers }, (_, l) => ({
+      weight: init.glorot(`layer${l}.weight`, l + 1, hidden, hidden, convDecay),
+      beta: Math.log1p(lambda / (l + 1)),
+      norm: makeNorm(init, params, { name: `layer${l}.norm`, layer: l + 1, width: hidden }),
+    }));
+    const output = role === "logits" ? linear("output", layers + 1, hidden, signature.num_classes) : null;
+    return {
+      parameters: init.parameters,
+      buffers: init.buffers,
+      width: output ? signature.num_classes : hidden,
+      forward(tape, batch) {
+        const { features, ids } = batch;
+        const drop = (x: Tensor, layer: number) => dropoutFeatures(tape, x, dropout, layer, ids) as Tensor;
+        const start = activate(
+          tape,
+          affine(tape, dropoutFeatures(tape, features, dropout, 0, ids), input.weight, input.bias),
+          activation,
+        );
+        let x = start;
+        for (const [l, { weight, beta, norm }] of convolutions.entries()) {
+          const spread = batch.operator(l, layers).apply(tape, drop(x, l + 1));
+          const z = axpby(tape, spread, firstRows(tape, start, spread.rows), 1 - alpha, alpha);
+          const mixed = axpby(tape, z, matmul(tape, z, weight), 1 - beta, beta);
+          x = activate(tape, norm ? norm.apply(tape, mixed, graphRanges(batch)) : mixed, activation);
+        }
+        return output ? affine(tape, drop(x, layers + 1), output.weight, output.bias) : x;
+      },
+    };
+  },
+});
