@@ -105,13 +105,25 @@ $(BUILD)/gust: $(SOURCES) $(NPM)
 	@mkdir -p $(BUILD)
 	$(BUN) build --compile --bytecode --format=esm --outfile $@ cmd/gust.ts > $(BUILD)/compile.log || { cat $(BUILD)/compile.log; exit 1; }
 
+# Manual pages, made of the tables that parse the command line: gust(1) and one per subcommand.
+MAN := $(BUILD)/man/man1
+.PHONY: man
+man: $(MAN)/gust.1
+$(MAN)/gust.1: $(BUILD)/gust | $(BUILD)/libgust_cpu.so
+	@mkdir -p $(@D)
+	rm -f $(MAN)/*.1
+	for name in $$($< help --names); do $< help "$$name" --man -o $(MAN)/gust-$$name.1; done
+	$< help --man -o $@
+
 .PHONY: install
-install: build
+install: build man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(BUILD)/gust $(DESTDIR)$(PREFIX)/bin/gust
 	install -m 755 $(BUILD)/libgust_cpu.so $(DESTDIR)$(PREFIX)/lib/libgust_cpu.so
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN)/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	$(BUILD)/gust completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/gust
 	$(BUILD)/gust completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_gust
 	$(BUILD)/gust completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/gust.fish

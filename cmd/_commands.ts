@@ -32,5 +32,26 @@ export const subcommands: Record<string, { summary: string; load: Loader }> = {
     load: load(() => import("./bench.ts")),
   },
   plot: { summary: "draw training logs as curves", load: load(() => import("./plot.ts")) },
+  help: {
+    summary: "explain a command, or an entry of a registry; write man pages",
+    load: load(() => import("./help.ts")),
+  },
   completion: { summary: "print a shell completion script", load: load(() => import("./completion.ts")) },
 };
+
+/** What gust says without a command. */
+export function usage(): string {
+  const width = Math.max(...Object.keys(subcommands).map((name) => name.length));
+  const list = Object.entries(subcommands).map(([name, { summary }]) =>
+    `  ${name.padEnd(width)}  ${summary}`
+  );
+  return `gust ${VERSION}: train graph neural networks from the shell
+
+Usage: gust <subcommand> [options] [input ...] [-o output]
+
+${list.join("\n")}
+
+gust help COMMAND shows its options, gust help NAME what a model, sampler, ... does. Documents flow through pipes:
+  gust generate sbm | gust partition -k 32 | gust sample --method cluster | gust train --model gcn | gust eval
+`;
+}

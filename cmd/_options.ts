@@ -62,6 +62,8 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   readonly details?: string;
   /** Operands as shown in the usage, e.g. "[input...]"; "" for none. */
   readonly operands: string;
+  /** Words that an operand may be, for completion; by default those of operands written "<a|b|c>". */
+  readonly words?: () => readonly string[];
   readonly options: O;
   /** Whether it writes a document (then --json needs -o or a file). */
   readonly writesDocument: boolean;
@@ -167,19 +169,24 @@ function parseValue(info: FlagInfo, text: string): unknown {
   return text;
 }
 
-function placeholder(info: FlagInfo): string {
+/** What stands for a flag's value in the help. */
+export function placeholder(info: FlagInfo): string {
   if (info.meta.value) return info.meta.value;
   if (info.type === "enum") return "NAME";
   if (info.type === "number") return "N";
   return info.type === "list" ? "LIST" : "TEXT";
 }
 
+/** What the help says of a flag: its description, choices and default. */
+export function describeFlag({ description, choices, defaultValue, type }: FlagInfo): string {
+  const words = choices ? ` (${choices.join(", ")})` : "";
+  return description + words + (defaultValue !== undefined && type !== "boolean" ? ` [${defaultValue}]` : "");
+}
+
 function addFlag(command: Command, info: FlagInfo): void {
   const short = info.meta.short ? `-${info.meta.short}, ` : "";
   const text = short + info.flag + (info.type === "boolean" ? "" : ` <${placeholder(info)}>`);
-  let description = info.description;
-  if (info.choices) description += ` (${info.choices.join(", ")})`;
-  if (info.defaultValue !== undefined && info.type !== "boolean") description += ` [${info.defaultValue}]`;
+  const description = describeFlag(info);
   const option = new Option(text, description);
   if (info.type !== "boolean") option.argParser((value: string) => parseValue(info, value));
   if (info.meta.hidden) option.hideHelp();
@@ -346,6 +353,13 @@ export function commanderCommand(sub: Subcommand): Command {
   for (const info of flagsOf(commonOptions)) addFlag(command as Command, info);
   if (sub.details) command.addHelpText("after", "\n" + sub.details.trim());
   return command as Command;
+}
+
+/** The whole help of a subcommand. */
+export function helpText(sub: Subcommand): string {
+  let text = "";
+  commanderCommand(sub).configureOutput({ writeOut: (piece) => text += piece }).outputHelp();
+  return text;
 }
 
 /** Parse and run a subcommand. Help goes to stdout; errors are thrown. */

@@ -1,27 +1,11 @@
 /** gust: entry point. Dispatch only; subcommands load when they are asked for. */
 import process from "node:process";
-import { subcommands, VERSION } from "./_commands.ts";
-
-function usage(): string {
-  const width = Math.max(...Object.keys(subcommands).map((name) => name.length));
-  const list = Object.entries(subcommands).map(([name, { summary }]) =>
-    `  ${name.padEnd(width)}  ${summary}`
-  );
-  return `gust ${VERSION}: train graph neural networks from the shell
-
-Usage: gust <subcommand> [options] [input ...] [-o output]
-
-${list.join("\n")}
-
-gust <subcommand> --help shows its options. Documents flow through pipes:
-  gust generate sbm | gust partition -k 32 | gust sample --method cluster | gust train --model gcn | gust eval
-`;
-}
+import { subcommands, usage, VERSION } from "./_commands.ts";
 
 async function main(argv: readonly string[]): Promise<void> {
   const [name, ...rest] = argv;
   if (name === "--version" || name === "-V") return void process.stdout.write(`gust ${VERSION}\n`);
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+  if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
     process.stdout.write(usage());
     if (name === undefined) process.exitCode = 2;
     return;

@@ -47,6 +47,6 @@ export function shellCommand(sub: Subcommand): ShellCommand {
     name: sub.name,
     summary: sub.summary,
     flags: [...flags.map(shellFlag), help],
-    operands: words ? words[1]!.split("|") : [],
+    operands: sub.words?.() ?? (words ? words[1]!.split("|") : []),
   };
 }

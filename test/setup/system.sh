@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the Debian packages that the native library needs, or print the exact line and stop.
+# Install the Debian packages that the native library and its tests need, or print the exact line and stop.
 set -euo pipefail
 missing=()
 need() { # header-or-program package
@@ -7,11 +7,16 @@ need() { # header-or-program package
     missing+=("$2")
   fi
 }
+# Tests that use it are skipped where it is missing: nobody without root is held up by it.
+want() { # program package
+  if [ "$(id -u)" = 0 ]; then need "$1" "$2"; fi
+}
 need g++ g++
 need openblas-pthread/cblas.h libopenblas-dev
 need xxhash.h libxxhash-dev
 need zstd.h libzstd-dev
 need zlib.h zlib1g-dev
+want groff groff-base
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing ${missing[*]}" >&2

@@ -1,0 +1,86 @@
+/** What gust help says of the registries: their entries, with the options and defaults of each. */
+import { registries } from "../../core/registries.ts";
+import type { Entry, Registry } from "../../core/registry.ts";
+import { subcommands } from "../_commands.ts";
+import { describeFlag, flagsOf, placeholder, type Subcommand } from "../_options.ts";
+
+export interface Topic {
+  readonly registry: Registry<Entry>;
+  readonly entry: Entry;
+}
+
+const plural = (kind: string) => kind.endsWith("s") ? `${kind}es` : `${kind}s`;
+
+/** Lines as long as a terminal's, each beginning with `indent`. */
+export function wrap(text: string, indent: string, columns = 96): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/\s+/)) {
+    if (line && indent.length + line.length + 1 + word.length > columns) {
+      lines.push(indent + line);
+      line = word;
+    } else line = line ? `${line} ${word}` : word;
+  }
+  return line ? [...lines, indent + line] : lines;
+}
+
+/** The registry that a word names: by its kind ("model") or what that is for several ("models"). */
+export const registryNamed = (word: string): Registry<Entry> | undefined =>
+  registries.find(({ kind }) => kind === word || plural(kind) === word);
+
+/** Every entry of a name; several registries may have one. */
+export const topicsNamed = (name: string): Topic[] =>
+  registries.flatMap((registry) =>
+    [...registry].filter((e) => e.name === name).map((entry) => ({ registry, entry }))
+  );
+
+/** All words that gust help explains besides commands. */
+export const topicNames = (): string[] => [
+  ...new Set(registries.flatMap(({ kind, names }) => [plural(kind), ...names])),
+];
+
+/** Where an entry is chosen: flags and operands of subcommands whose words are the registry's names. */
+function chosenBy({ registry, entry }: Topic, subs: readonly Subcommand[]): string[] {
+  const isOne = (words: readonly string[] | undefined) =>
+    words !== undefined && registry.names.every((name) => words.includes(name));
+  return subs.flatMap((sub) => {
+    const flags = flagsOf(sub.options).filter(({ choices }) => isOne(choices));
+    const operand = /^<(.*)>$/.exec(sub.operands)?.[1]?.split("|");
+    return [
+      ...flags.map(({ flag }) => `gust ${sub.name} ${flag} ${entry.name}`),
+      ...(isOne(operand) ? [`gust ${sub.name} ${entry.name}`] : []),
+    ];
+  });
+}
+
+/** An entry: what it is, where it comes from, how it is chosen, its options. */
+export function topicText(topic: Topic, subs: readonly Subcommand[]): string {
+  const { registry, entry } = topic;
+  const flags = entry.params ? flagsOf(entry.params) : [];
+  const chosen = chosenBy(topic, subs);
+  return [
+    ...wrap(`${entry.name} (${registry.kind}): ${entry.summary}`, ""),
+    "",
+    ...wrap(`Source: ${entry.source}`, "  "),
+    ...chosen.map((line, i) => `${i === 0 ? "  Chosen by: " : "             "}${line}`),
+    ...(flags.length > 0 ? ["", "Options:"] : []),
+    ...flags.flatMap((info) => [
+      `  ${info.flag}${info.type === "boolean" ? "" : ` <${placeholder(info)}>`}`,
+      ...wrap(describeFlag(info), "      "),
+    ]),
+    "",
+  ].join("\n");
+}
+
+/** The entries of a registry, a line each. */
+export function registryText(registry: Registry<Entry>): string {
+  const width = Math.max(...registry.names.map((name) => name.length));
+  const title = plural(registry.kind);
+  return `${title[0]!.toUpperCase()}${title.slice(1)}:\n${
+    [...registry].map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join("\n")
+  }\n`;
+}
+
+/** All subcommands, loaded. */
+export const loadAll = (): Promise<Subcommand[]> =>
+  Promise.all(Object.values(subcommands).map(async ({ load }) => (await load()).command));

@@ -1,0 +1,90 @@
+/** gust help: explain a command or an entry of a registry; write man pages. */
+import { z } from "zod";
+import { GustError } from "../core/errors.ts";
+import { replaceFile } from "../core/format/write.ts";
+import { openNative } from "../ffi/native.ts";
+import { subcommands, usage, VERSION } from "./_commands.ts";
+import { writeAll } from "./_exit.ts";
+import { mainPage, manPage } from "./_help/man.ts";
+import { loadAll, registryNamed, registryText, topicNames, topicsNamed, topicText } from "./_help/topics.ts";
+import { defineCommand, helpText } from "./_options.ts";
+
+const names = Object.keys(subcommands);
+
+async function page(name: string | undefined): Promise<string> {
+  if (name === undefined) {
+    return mainPage(
+      VERSION,
+      Object.entries(subcommands).map(([name, { summary }]) => [name, summary] as const),
+    );
+  }
+  if (!names.includes(name)) {
+    throw new GustError("usage", `No man page of "${name}", expected one of ${names.join(", ")}`);
+  }
+  return manPage((await subcommands[name]!.load()).command, VERSION, names);
+}
+
+/** @param kind  narrows a name that several registries have. */
+async function explain(name: string, kind: string | undefined): Promise<string> {
+  if (kind === undefined && names.includes(name)) return helpText((await subcommands[name]!.load()).command);
+  const registry = registryNamed(kind ?? name);
+  if (registry && kind === undefined) return registryText(registry);
+  const topics = topicsNamed(name).filter((topic) => kind === undefined || topic.registry === registry);
+  if (topics.length > 0) {
+    const subs = await loadAll();
+    return topics.map((topic) => topicText(topic, subs)).join("\n");
+  }
+  if (kind !== undefined && registry) {
+    throw new GustError(
+      "usage",
+      `No ${registry.kind} "${name}", expected one of ${registry.names.join(", ")}`,
+    );
+  }
+  throw new GustError(
+    "usage",
+    `No help on "${kind ?? name}", expected a command (${
+      names.join(", ")
+    }) or the name of a model, sampler, ...`,
+    "gust inspect --list shows all names",
+  );
+}
+
+export const command = defineCommand({
+  name: "help",
+  summary: "explain a command, or an entry of a registry; write man pages",
+  operands: "[topic...]",
+  words: () => [...new Set([...names, ...topicNames()])],
+  details:
+    `A topic is a command, a kind of things (models), the name of one (gcn), or both where a name has several meanings
+(partitioner random).
+
+Examples:
+  gust help train
+  gust help models
+  gust help sampler cluster
+  gust help train --man | man -l -`,
+  options: z.object({
+    man: z.boolean().default(false).describe(
+      "write the command's man page in troff; without a command, that of gust",
+    ),
+    names: z.boolean().default(false).describe("print the names of the commands, a line each"),
+  }).strict(),
+  writesDocument: false,
+  writesText: true,
+  async run(topics, options, { output }) {
+    if (topics.length > 2) {
+      throw new GustError("usage", `${topics.length} topics, expected a name, or its kind and its name`);
+    }
+    const [name, kind] = topics.length === 2 ? [topics[1]!, topics[0]!] : [topics[0], undefined];
+    const text = options.names
+      ? names.join("\n") + "\n"
+      : options.man
+      ? await page(name)
+      : name === undefined
+      ? usage()
+      : await explain(name, kind);
+    if (output === undefined) return writeAll(1, text);
+    await openNative();
+    replaceFile(output, (fd) => writeAll(fd, text));
+  },
+});
