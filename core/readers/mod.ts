@@ -10,8 +10,10 @@ import { metis } from "./metis.ts";
 import { mtx } from "./mtx.ts";
 import { npz } from "./npz.ts";
 import { openke } from "./openke.ts";
+import { propertyGraph } from "./property_graph.ts";
 import type { Reader } from "./reader.ts";
 import { triples } from "./triples.ts";
+import { xyz } from "./xyz.ts";
 
 /** In the order in which they are tried: an edge list is any text that nothing else claims. */
 export const readers = registry<Reader>("format", [
@@ -20,6 +22,8 @@ export const readers = registry<Reader>("format", [
   metis,
   openke,
   clutrr,
+  xyz,
+  propertyGraph,
   interactions,
   triples,
   events,
