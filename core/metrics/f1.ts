@@ -31,6 +31,23 @@ function countLabels({ numClasses, truth, scores }: LabelPredictions): Counts[] 
   });
 }
 
+/** As many labels as an item has are predicted: those of the highest scores, the first of equals. */
+function countTop({ count, numClasses, truth, scores }: LabelPredictions): Counts[] {
+  const counts = Array.from({ length: numClasses }, () => ({ hit: 0, predicted: 0, actual: 0 }));
+  const has = counts.map((_, c) => truth(c)), score = counts.map((_, c) => scores(c));
+  for (let i = 0; i < count; i++) {
+    const order = counts.map((_, c) => c).sort((a, b) => score[b]![i]! - score[a]![i]! || a - b);
+    const labels = has.reduce((sum, h) => sum + h[i]!, 0);
+    order.forEach((c, rank) => {
+      counts[c]!.actual += has[c]![i]!;
+      if (rank >= labels) return;
+      counts[c]!.predicted++;
+      counts[c]!.hit += has[c]![i]!;
+    });
+  }
+  return counts;
+}
+
 const f1 = ({ hit, predicted, actual }: Counts) => 2 * hit / (predicted + actual);
 
 function macro(counts: readonly Counts[]): number {
@@ -62,4 +79,20 @@ export const microF1 = defineMetric({
   summary: "F1 of all decisions together; equals accuracy where every item has one class",
   source,
   computes: { classes: (p) => micro(countClasses(p)), labels: (p) => micro(countLabels(p)) },
+});
+
+const protocol = "Perozzi et al. 2014, arXiv:1403.6652, section 6.1";
+
+export const macroF1Top = defineMetric({
+  name: "macro-f1-top",
+  summary: "macro-f1 where as many labels are predicted of an item as it has",
+  source: protocol,
+  computes: { labels: (p) => macro(countTop(p)) },
+});
+
+export const microF1Top = defineMetric({
+  name: "micro-f1-top",
+  summary: "micro-f1 where as many labels are predicted of an item as it has",
+  source: protocol,
+  computes: { labels: (p) => micro(countTop(p)) },
 });

@@ -3,7 +3,7 @@ import { GustError } from "../errors.ts";
 import { registry } from "../registry.ts";
 import { accuracy } from "./accuracy.ts";
 import { averagePrecisionMetric } from "./average_precision.ts";
-import { macroF1, microF1 } from "./f1.ts";
+import { macroF1, macroF1Top, microF1, microF1Top } from "./f1.ts";
 import { logLoss } from "./log_loss.ts";
 import type { Metric } from "./metric.ts";
 import { type ClassPredictions, type PredictionKind, type Predictions, usualMetric } from "./predictions.ts";
@@ -14,6 +14,8 @@ export const metrics = registry<Metric>("metric", [
   accuracy,
   macroF1,
   microF1,
+  macroF1Top,
+  microF1Top,
   rocAuc,
   averagePrecisionMetric,
   logLoss,

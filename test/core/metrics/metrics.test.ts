@@ -149,6 +149,13 @@ describe("several labels per item", () => {
     expect(of("micro-f1")).toBeCloseTo(2 * 2 / (3 + 3), 15);
     expect(of("macro-f1")).toBeCloseTo((2 * 1 / 3 + 2 * 1 / 3) / 2, 15);
   });
+  test("as many labels as an item has: one of item 0, two of item 1, none of item 2", () => {
+    expect(of("micro-f1-top")).toBe(1);
+    const wrong = { ...p, scores: (c: number) => Float32Array.from([[0.2, 0.4, 0.3], [0.9, 0.8, 0.6]][c]!) };
+    // Item 0 gets label 1 in place of label 0: 2 of 3 right; label 0: 1 of 1 of 2, label 1: 1 of 2 of 1.
+    expect(metrics.get("micro-f1-top").compute(wrong)).toBeCloseTo(2 * 2 / (3 + 3), 15);
+    expect(metrics.get("macro-f1-top").compute(wrong)).toBeCloseTo((2 / 3 + 2 / 3) / 2, 15);
+  });
   test("areas are means over labels", () => {
     expect(of("roc-auc")).toBe(1);
     expect(of("average-precision")).toBe(1);
