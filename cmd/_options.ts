@@ -283,16 +283,23 @@ export function allParams(
   return parsed.map((result) => (result?.data ?? {}) as Record<string, unknown>);
 }
 
-function optionProblems(error: z.ZodError, where = "Options"): GustError {
+/**
+ * What is wrong with options, each named as it was given.
+ * @param spelled  how a key was given: its flag, or its place in a config file.
+ */
+function optionProblems(
+  error: z.ZodError,
+  spelled: (key: string) => string = (key) => `--${kebab(key)}`,
+): GustError {
   const problems = error.issues.flatMap((issue) => {
     if (issue.code === "unrecognized_keys") return issue.keys.map((key) => `unknown key "${key}"`);
     const [key, ...rest] = issue.path;
     const name = key === undefined
       ? ""
-      : `--${kebab(String(key))}${rest.length ? ` item ${Number(rest[0]) + 1}` : ""}: `;
+      : `${spelled(String(key))}${rest.length ? ` item ${Number(rest[0]) + 1}` : ""}: `;
     return [name + issue.message.replace(/^Invalid (input|option): /, "")];
   });
-  return problemsError("usage", `${where} not accepted`, problems, "--help lists every option");
+  return problemsError("usage", "Options not accepted", problems, "--help lists every option");
 }
 
 // ---- resolving ------------------------------------------------------------------------------------------------
@@ -323,6 +330,7 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
 } {
   const known = new Set([...Object.keys(sub.options.shape), ...Object.keys(commonOptions.shape)]);
   let merged = given;
+  let spelled: ((key: string) => string) | undefined;
   if (typeof given["config"] === "string") {
     const config = readConfig(given["config"]);
     const camel = (key: string) => key.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
@@ -332,12 +340,16 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
     );
     if (unknown.length) throw problemsError("usage", `Config "${given["config"]}" not accepted`, unknown);
     merged = { ...Object.fromEntries(entries), ...given };
+    spelled = (key) =>
+      key in given
+        ? `--${kebab(key)}`
+        : `"${given["config"]}" key "${kebab(key)}" = ${JSON.stringify(merged[key])}`;
   }
   const pick = (shape: object) => Object.fromEntries(Object.entries(merged).filter(([key]) => key in shape));
   const options = sub.options.safeParse(pick(sub.options.shape));
   const common = commonOptions.safeParse(pick(commonOptions.shape));
   const issues = [...(options.error?.issues ?? []), ...(common.error?.issues ?? [])];
-  if (issues.length) throw optionProblems(new z.ZodError(issues));
+  if (issues.length) throw optionProblems(new z.ZodError(issues), spelled);
   const names = new Set(Object.keys(merged)), parsed = options.data as z.infer<O>;
   return { options: sub.refine?.(parsed, names) ?? parsed, common: common.data!, given: names };
 }

@@ -46,12 +46,23 @@ export class Graph {
   readonly meta: GraphMeta;
   readonly csr: Csr;
 
-  /** @throws {GustError} (mismatch) if the document is not a graph, (data) if it has no plain topology. */
+  /** @throws {GustError} (mismatch) if the document is not a graph, (unsupported) if it is typed, (data) if
+   * it has no topology. */
   constructor(readonly document: Document) {
     if (document.kind !== "graph") {
       throw new GustError("mismatch", `${document.label} is a ${document.kind} document, expected a graph`);
     }
     this.meta = document.meta as unknown as GraphMeta;
+    const relations = document.meta["relations"] as { name: string }[] | undefined;
+    if (relations && !document.has("indptr")) {
+      throw new GustError(
+        "unsupported",
+        `${document.label} has nodes of several types and the relations ${
+          relations.map(({ name }) => `"${name}"`).join(", ")
+        }, expected a graph of one type of nodes`,
+        "gust inspect shows what it holds",
+      );
+    }
     this.csr = {
       numRows: this.meta.num_nodes,
       numCols: this.meta.num_nodes,

@@ -82,10 +82,21 @@ describe("--config", () => {
   });
 
   test("with values that cannot be is refused, naming all of them", () => {
-    config("values.json", { epochs: 2.5, hidden: "3", lr: -1 });
-    const { status, stderr } = gust(["train", "g", "--config", "values.json", "-o", "never"], here);
+    config("values.json", { epochs: 2.5, hidden: "3", lr: -1, optimizer: "lion", "weight-decay": 1 });
+    const args = ["train", "g", "--config", "values.json", "--weight-decay", "-2", "-o", "never"];
+    const { status, stderr } = gust(args, here);
     expect(status).toBe(2);
-    for (const flag of ["--epochs: ", "--hidden: ", "--lr: "]) expect(stderr).toContain(`  - ${flag}`);
+    for (
+      const problem of [
+        '"values.json" key "epochs" = 2.5: expected int',
+        '"values.json" key "hidden" = "3": expected number',
+        '"values.json" key "lr" = -1: ',
+        '"values.json" key "optimizer" = "lion": expected one of "adam"|"adamw"|"sgd"',
+        "--weight-decay: ",
+      ]
+    ) {
+      expect(stderr).toContain(`  - ${problem}`);
+    }
   });
 
   test("that is no JSON object, or not there, is refused by name", () => {
