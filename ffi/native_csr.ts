@@ -31,7 +31,7 @@ export function withoutSelfLoops(a: Csr): Csr {
   return { numRows: a.numRows, numCols: a.numCols, indptr, indices, values };
 }
 
-/** The pattern, which has an empty diagonal, with a self-loop in every row; rows stay ascending. Values are left out. */
+/** The pattern, which has an empty diagonal, with a self-loop in every row, before the first larger column. Values are left out. */
 export function withSelfLoops(a: Csr): Csr {
   if (a.numRows > a.numCols) throw new RangeError(`self-loops of a ${a.numRows} x ${a.numCols} matrix`);
   const indptr = NativeArray.allocate("I64", a.numRows + 1, false);
@@ -45,8 +45,8 @@ export function withSelfLoops(a: Csr): Csr {
 }
 
 /**
- * Nodes exactly two hops away: neighbours of neighbours that are neither neighbours nor the node itself. Rows must be
- * ascending. O(sum over edges of degrees) time.
+ * Nodes exactly two hops away: neighbours of neighbours that are neither neighbours nor the node itself, ascending.
+ * O(sum over edges of degrees) time, times the logarithm of a row's share of it.
  */
 export function twoHops(a: Csr): Csr {
   if (a.numRows !== a.numCols) throw new RangeError(`two hops of a ${a.numRows} x ${a.numCols} matrix`);

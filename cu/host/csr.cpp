@@ -104,16 +104,16 @@ int32_t gust_csr_two_hops(int64_t rows, int64_t indptr, int64_t indices, int32_t
       auto* out = reinterpret_cast<I*>(out_indices);
       // Few rows per task: the square of a row is far longer than the row.
       parallel_for(rows, 64, [&](int64_t begin, int64_t end) {
-        std::vector<I> reached, kept;
+        std::vector<I> near, reached, kept;
         for (int64_t v = begin; v < end; ++v) {
-          const I *first = a.indices + a.indptr[v], *last = a.indices + a.indptr[v + 1];
+          near.assign(a.indices + a.indptr[v], a.indices + a.indptr[v + 1]);
           reached.clear();
-          for (const I* u = first; u < last; ++u)
-            reached.insert(reached.end(), a.indices + a.indptr[*u], a.indices + a.indptr[*u + 1]);
+          for (I u : near) reached.insert(reached.end(), a.indices + a.indptr[u], a.indices + a.indptr[u + 1]);
+          std::sort(near.begin(), near.end());  // rows may be in order of time
           std::sort(reached.begin(), reached.end());
           reached.erase(std::unique(reached.begin(), reached.end()), reached.end());
           kept.clear();
-          std::set_difference(reached.begin(), reached.end(), first, last, std::back_inserter(kept));
+          std::set_difference(reached.begin(), reached.end(), near.begin(), near.end(), std::back_inserter(kept));
           std::erase(kept, static_cast<I>(v));
           if (out) std::copy(kept.begin(), kept.end(), out + starts[v]);
           else starts[v] = static_cast<int64_t>(kept.size());

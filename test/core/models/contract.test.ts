@@ -6,6 +6,7 @@ import type { Graph } from "../../../core/graph/graph.ts";
 import { models } from "../../../core/models/mod.ts";
 import { Init, type ModelEntry } from "../../../core/models/model.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
+import type { Tensor } from "../../../core/tensor/tensor.ts";
 import type { Norm } from "../../../core/tensor/norm.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { checkAccepted } from "../../../core/train/job.ts";
@@ -28,6 +29,8 @@ interface Built {
   readonly engine: Engine;
   readonly logits: (training: boolean) => number[];
   readonly step: () => string[];
+  /** The bytes of a recorded forward pass, and of its replay after everything it made was overwritten. */
+  readonly forwardTwice: () => [string, string];
   readonly parameters: string[];
   readonly matrices: string[];
   readonly shape: number[];
@@ -63,6 +66,15 @@ function build(
     parameters: model.parameters.map(bytesOf),
     matrices: model.parameters.filter((p) => p.shape.length === 2).map(bytesOf),
     logits: (training) => forward(training).toNumbers(),
+    forwardTwice() {
+      const own = engine.arena();
+      let out: Tensor | undefined;
+      const program = engine.record(() => out = model.forward(new Tape(engine, own, true), input));
+      const before = bytesOf(out!);
+      out!.window().fill(7);
+      program.replay();
+      return [before, bytesOf(out!)];
+    },
     step() {
       const tape = new Tape(engine, arena, true);
       const logits = model.forward(tape, input);
@@ -156,6 +168,38 @@ describe.each([...models])("$name", (entry) => {
       a.engine.destroy();
       b.engine.destroy();
     }
+  });
+
+  test("runs on graphs without edges, without nodes and with isolated nodes", () => {
+    const isolated = [[1], [0], []], features = [[1, 0, 2], [0, 1, 1], [3, 1, 0]];
+    for (const rows of [isolated, [[], [], []], []]) {
+      const none = { name: "feat", dtype: "F32", shape: [0, 3], data: new Float32Array(0) } as const;
+      const own = rows.length ? { features } : { tensors: [none], meta: { num_features: 3 } };
+      const graph = makeGraph({ rows, numClasses: 2, ...own });
+      const { engine, shape, logits } = build(entry, graph, withDropout(entry));
+      expect(shape).toEqual([rows.length, 2]);
+      for (const training of [false, true]) expect(logits(training).every(Number.isFinite)).toBe(true);
+      engine.destroy();
+    }
+  });
+
+  test("gives hidden representations of the width that it says", () => {
+    const graph = makeGraph(parts), engine = new Engine(), arena = engine.arena();
+    const params = defaults(entry);
+    const model = entry.build(new Init(engine), signatureOf(graph), params, "hidden");
+    const input = graphInput(engine, arena, graph, "F32", entry.operator(params));
+    expect(model.forward(new Tape(engine, arena, false), input).shape).toEqual([6, model.width]);
+    const names = [...model.parameters, ...model.buffers ?? []].map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    engine.destroy();
+  });
+
+  test("a recorded step gives the bytes of a fresh one", () => {
+    const graph = makeGraph(parts);
+    const { engine, forwardTwice } = build(entry, graph, withDropout(entry));
+    const [first, replayed] = forwardTwice();
+    expect(replayed).toEqual(first);
+    engine.destroy();
   });
 
   test("accepts caches and samples as it says, and refuses the others with its reason", () => {

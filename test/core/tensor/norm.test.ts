@@ -127,6 +127,60 @@ describe.each([...norms])("norm %s", (norm) => {
   });
 });
 
+/** Kinds without self-loops, by their definitions. */
+function plain(a: Matrix, kind: Norm): number[] {
+  const off = a.map((row, i) => row.map((w, j) => i === j ? 0 : w));
+  const linked = off.map((row) => row.map((w) => Number(w !== 0)));
+  const far = linked.map((row, i) =>
+    row.map((w, j) => Number(i !== j && w === 0 && row.some((v, k) => v && linked[k]![j])))
+  );
+  const sums = (m: Matrix) => m.map((row) => row.reduce((sum, w) => sum + w, 0));
+  const inverse = (d: number, power: number) => d === 0 ? 0 : d ** power;
+  const scaled = (m: Matrix) => {
+    const d = sums(m);
+    return m.flatMap((row, i) => row.map((w, j) => inverse(d[i]!, -0.5) * w * inverse(d[j]!, -0.5)));
+  };
+  switch (kind) {
+    case "none":
+      return off.flat();
+    case "mean":
+      return off.flatMap((row, i) => row.map((w) => w * inverse(sums(off)[i]!, -1)));
+    case "loops":
+      return linked.flatMap((row, i) => row.map((w, j) => i === j ? 1 : w));
+    case "hop1":
+      return scaled(off);
+    case "hop2":
+      return scaled(far);
+    default:
+      throw new Error(kind);
+  }
+}
+
+const square: Matrix = [[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]];
+
+describe.each(["none", "mean", "loops", "hop1", "hop2"] as const)("kind %s", (kind) => {
+  test.each(
+    [
+      ["G6", g6, undefined],
+      ["a square", square, undefined],
+      ["directed", directed, undefined],
+      ["self-loops", loops, undefined],
+      ["weights and self-loops", weightedLoops, "F64"],
+      ["no arcs", [[0, 0], [0, 0]], undefined],
+    ] as const,
+  )("equals the dense numbers: %s", (_, a, weights) => {
+    expectNear(operatorOf(graphOf(a, weights ? { weights } : {}), kind), plain(a, kind), TOLERANCE);
+  });
+
+  test("of an undirected graph is its own transpose where it is symmetric", () => {
+    expectNear(operatorOf(graphOf(square, { directed: false }), kind), plain(square, kind), TOLERANCE);
+  });
+});
+
+test("by hand: opposite corners of a square are two hops apart, and nobody else", () => {
+  expect(operatorOf(graphOf(square), "hop2")).toEqual([0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0]);
+});
+
 test("by hand: the edge 2-3 of G6 is 1/4 in both norms, the edge 0-1 is 1/3, 0-2 is 1 / sqrt(12) or 1/3", () => {
   const sym = operatorOf(graphOf(g6), "sym"), row = operatorOf(graphOf(g6), "row");
   expectNear([sym[2 * 6 + 3]!, row[2 * 6 + 3]!, sym[1]!, row[1]!, sym[2]!, row[2]!], [

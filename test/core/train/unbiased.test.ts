@@ -26,7 +26,7 @@ const EPOCHS = 3000;
 
 /** Mean and standard error of a sampled product with x, per node and column. */
 function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; error: number[] } {
-  const s = setting(graph, "gcn", { layers: 1, norm });
+  const s = setting(graph, "gcn", { layers: 1 });
   const x = new Tensor(s.engine.persistent.tensor("F32", [n, 2]));
   x.window().set(features.flat());
   const source = batchSource(
@@ -39,7 +39,7 @@ function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; er
   const arena = s.engine.arena();
   for (let epoch = 0; epoch < EPOCHS; epoch++) {
     for (const batch of source.batches(epoch, arena)) {
-      const tape = new Tape(s.engine, arena, false), operator = batch.operator(0, 1);
+      const tape = new Tape(s.engine, arena, false), operator = batch.operator(0, 1, norm);
       const nodes = new Tensor(batch.ids!);
       const y = operator.apply(tape, gather(tape, x, nodes)).toNumbers(), seeds = nodes.toNumbers();
       for (let i = 0; i < operator.numRows; i++) {
@@ -72,6 +72,10 @@ const variants: [string, GraphParts, number, Norm][] = [
   ["a plain graph, 1 neighbour", parts, 1, "row"],
   ["a weighted graph, 2 neighbours", { ...parts, weights: weightsOf(rows) }, 2, "sym"],
   ["a weighted graph, 1 neighbour", { ...parts, weights: weightsOf(rows) }, 1, "row"],
+  ["a plain graph, plain sums of 2 neighbours", parts, 2, "none"],
+  ["a weighted graph, plain sums of 2 neighbours", { ...parts, weights: weightsOf(rows) }, 2, "none"],
+  ["a plain graph, means of 2 neighbours", parts, 2, "mean"],
+  ["a plain graph, symmetric without self-loops, 2 neighbours", parts, 2, "hop1"],
   ["self-loops, 1 neighbour", { ...parts, rows: looped }, 1, "sym"],
   ["weights and self-loops, 3 neighbours", { ...parts, rows: looped, weights: weightsOf(looped) }, 3, "row"],
 ];
@@ -86,6 +90,6 @@ describe("the sampled operator of a neighbour block", () => {
     expect(off.findIndex((v) => v > 0)).toBe(-1);
     // The draws do vary, and the test would see a bias of a quarter.
     expect(Math.max(...error)).toBeGreaterThan(1e-4);
-    expect(Math.max(...error)).toBeLessThan(0.05);
+    expect(Math.max(...error)).toBeLessThan(norm === "none" ? 0.4 : 0.05);
   });
 });
