@@ -61,7 +61,7 @@ function readLogs(operands: readonly string[]): TrainingLog[] {
 const resultOf = (panels: readonly LogPanel[]) => ({
   panels: panels.map(({ xName, curves }) => ({
     x: xName,
-    curves: curves.map(({ log, field, seeds, points }) => ({ log, field, seeds, points })),
+    curves: curves.map(({ log, field, runs, points }) => ({ log, field, runs, points })),
   })),
 });
 
@@ -77,7 +77,7 @@ export const command = defineCommand({
     ).meta({ value: "FIELDS" }),
     x: z.enum(xAxes).default("epoch").describe("the horizontal axis; seconds are the sum of the epochs' ms"),
     band: z.enum(bandKinds).default("std").describe(
-      "around the mean over seeds: one standard deviation, least to greatest, or nothing",
+      "around the mean over runs: one standard deviation, least to greatest, or nothing",
     ),
     logY: z.boolean().default(false).describe("logarithmic vertical axes"),
     title: z.string().optional().describe("a line above the picture"),
@@ -87,8 +87,8 @@ export const command = defineCommand({
     scale: z.number().min(0.1).max(10).default(2).describe("pixels of a PNG per pixel of the picture"),
   }).strict(),
   details:
-    `A log is what gust train --log writes: one JSON object per line with epoch, seed and numbers. The seeds of a
-log are one curve, their mean, over those that have a value at the epoch; several logs are drawn over each other.
+    `A log is what gust train --log writes: one JSON object per line with epoch, seed and numbers. The runs
+(seeds, splits) of a log are one curve: the mean over those that have a value at the epoch; several logs are drawn over each other.
 Equal logs give equal bytes.
 
 Examples:

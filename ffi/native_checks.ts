@@ -133,7 +133,7 @@ export interface GraphStats {
   readonly maxDegree: number;
 }
 
-/** Counts of a square CSR with sorted rows. */
+/** Counts of a square CSR, rows in any order. */
 export function graphStats(indptr: NativeArray<"I64">, indices: Indices): GraphStats {
   const out = callOut(
     5,

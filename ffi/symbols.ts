@@ -68,6 +68,18 @@ export const symbols = {
   gust_check_symmetric: status("addr", "i64", "i64", "i32", "addr", "buf"),
   gust_graph_stats: status("addr", "i64", "i64", "i32", "addr", "buf"),
 
+  gust_stats_lengths: status("addr", "i64", "i64", "buf"),
+  gust_stats_occurrences: status("i64", "i64", "i32", "addr", "buf"),
+  gust_components_begin: status("addr", "i64"),
+  gust_components_join: status("addr", "i64", "i64", "i64", "i64", "i64", "addr", "i64", "i32", "addr"),
+  gust_components_count: status("addr", "i64", "buf"),
+  gust_stats_homophily: status("i64", "addr", "i64", "i32", "addr", "addr", "i64", "addr", "buf"),
+  gust_stats_values: status("i64", "addr", "addr", "i64", "addr"),
+  gust_stats_columns: status("i64", "i64", "addr", "addr", "addr"),
+  gust_stats_zeros: status("i32", "addr", "i64", "buf"),
+  gust_stats_range: status("i32", "addr", "i64", "buf"),
+  gust_stats_histogram: status("i32", "addr", "i64", "f64", "f64", "i64", "addr"),
+
   gust_csr_count_self_loops: status("i64", "addr", "addr", "i32", "buf"),
   gust_csr_without_self_loops: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "addr"),
   gust_csr_with_self_loops: status("i64", "addr", "addr", "i32", "addr", "addr"),

@@ -1,4 +1,4 @@
-/** Training logs as curves: the mean over the seeds of each log, with a band. */
+/** Training logs as curves: the mean over the runs (seeds, splits) of each log, with a band. */
 import { GustError } from "../errors.ts";
 import { mean, std } from "../statistics/moments.ts";
 import type { Curve, CurvePanel, Point } from "./chart.ts";
@@ -6,7 +6,7 @@ import { fieldsOf, type LogRun, type TrainingLog } from "./log.ts";
 
 export const xAxes = ["epoch", "seconds"] as const;
 export type XAxis = (typeof xAxes)[number];
-/** Around the mean over seeds: one sample standard deviation, least to greatest, or nothing. */
+/** Around the mean over runs: one sample standard deviation, least to greatest, or nothing. */
 export const bandKinds = ["std", "range", "none"] as const;
 export type BandKind = (typeof bandKinds)[number];
 
@@ -22,13 +22,14 @@ export interface CurveRequest {
 export interface LogCurve extends Curve {
   readonly log: string;
   readonly field: string;
-  readonly seeds: readonly (number | null)[];
+  /** The runs that have values, in the order of the log. */
+  readonly runs: readonly Pick<LogRun, "seed" | "split">[];
 }
 export interface LogPanel extends CurvePanel {
   readonly curves: readonly LogCurve[];
 }
 
-const NOT_CURVES = new Set(["seed", "epoch"]);
+const NOT_CURVES = new Set(["seed", "split", "epoch"]);
 const USUAL = ["loss", "train+val"];
 
 /** The fields of each panel. @throws {GustError} (usage) naming fields that no log has, and those that are there. */
@@ -75,7 +76,7 @@ function xOf(log: TrainingLog, run: LogRun, axis: XAxis): number[] {
   });
 }
 
-/** Values of one field at one epoch, over the seeds that have one. */
+/** Values of one field at one epoch, over the runs that have one. */
 interface Group {
   readonly xs: number[];
   readonly ys: number[];
@@ -111,7 +112,7 @@ function points(log: TrainingLog, field: string, { x, band, logY }: CurveRequest
 }
 
 /**
- * The panels of a picture of training logs. An epoch's point is the mean over the seeds that have a value there; with
+ * The panels of a picture of training logs. An epoch's point is the mean over the runs that have a value there; with
  * x in seconds it stands at the mean of their times.
  *
  * @throws {GustError} (usage) for a field that no log has, (data) for a log that lacks what --x needs.
@@ -130,8 +131,8 @@ export function curvePanels(logs: readonly TrainingLog[], request: CurveRequest)
           dash: logs.length > 1 ? f : 0,
           log: log.label,
           field,
-          seeds: log.runs.filter(({ rows }) => rows.some(({ values }) => typeof values[field] === "number"))
-            .map(({ seed }) => seed),
+          runs: log.runs.filter(({ rows }) => rows.some(({ values }) => typeof values[field] === "number"))
+            .map(({ seed, split }) => ({ seed, split })),
         }];
       })
     );

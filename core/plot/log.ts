@@ -10,10 +10,11 @@ export interface LogRow {
   readonly values: Readonly<Record<string, number | null>>;
 }
 
-/** The rows of one seed, by ascending epoch. */
+/** The rows of one seed on one split, by ascending epoch. */
 export interface LogRun {
   /** null where the log names none. */
   readonly seed: number | null;
+  readonly split: number | null;
   readonly rows: readonly LogRow[];
 }
 
@@ -30,14 +31,14 @@ const quote = (value: unknown) => {
 };
 
 /**
- * Read a log. Blank lines are skipped. An epoch that comes again in a seed replaces the first one: a resumed run writes
+ * Read a log. Blank lines are skipped. An epoch that comes again in a run replaces the first one: a resumed run writes
  * the epochs after its checkpoint a second time.
  *
  * @param label  what messages call it, e.g. a quoted file name.
  * @throws {GustError} (data) naming file and line, what was found, and what was expected.
  */
 export function parseLog(text: string, label: string): Omit<TrainingLog, "label"> {
-  const runs = new Map<number | null, Map<number, LogRow>>();
+  const runs = new Map<string, { seed: number | null; split: number | null; rows: Map<number, LogRow> }>();
   const lines = text.replace(/^\uFEFF/, "").split("\n");
   lines.forEach((raw, i) => {
     const line = raw.replace(/\r$/, "");
@@ -59,24 +60,35 @@ export function parseLog(text: string, label: string): Omit<TrainingLog, "label"
       fail(`found ${quote(value)}, expected an object with "epoch" and numbers`);
     }
     const record = value as Record<string, unknown>;
-    const { epoch, seed = null } = record;
+    const { epoch, seed = null, split = null } = record;
     if (typeof epoch !== "number" || !Number.isFinite(epoch)) {
       fail(`"epoch" is ${epoch === undefined ? "missing" : quote(epoch)}, expected a number`);
     }
-    if (seed !== null && typeof seed !== "number") fail(`"seed" is ${quote(seed)}, expected a number`);
+    const number = (name: string, value: unknown) => {
+      if (value !== null && typeof value !== "number") {
+        fail(`"${name}" is ${quote(value)}, expected a number`);
+      }
+      return value as number | null;
+    };
+    const run = {
+      seed: number("seed", seed),
+      split: number("split", split),
+      rows: new Map<number, LogRow>(),
+    };
     const values = Object.fromEntries(
       Object.entries(record).filter(([, v]) => typeof v === "number" || v === null),
     ) as LogRow["values"];
-    const key = seed as number | null;
-    if (!runs.has(key)) runs.set(key, new Map());
-    runs.get(key)!.set(epoch as number, { epoch: epoch as number, values });
+    const key = `${run.seed} ${run.split}`;
+    if (!runs.has(key)) runs.set(key, run);
+    runs.get(key)!.rows.set(epoch as number, { epoch: epoch as number, values });
   });
   if (runs.size === 0) {
     throw new GustError("data", `${label}: no lines, expected JSON Lines as gust train --log writes them`);
   }
   return {
-    runs: [...runs].map(([seed, rows]) => ({
+    runs: [...runs.values()].map(({ seed, split, rows }) => ({
       seed,
+      split,
       rows: [...rows.values()].sort((a, b) => a.epoch - b.epoch),
     })),
   };

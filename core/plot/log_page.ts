@@ -7,13 +7,13 @@ const shown = (value: number) => String(Number(value.toPrecision(5)));
 /** A self-contained HTML page around a picture of training logs. */
 export function logPage(title: string, svg: string, panels: readonly LogPanel[]): string {
   const rows = panels.flatMap(({ curves }) =>
-    curves.map(({ log, field, seeds, points }) => {
+    curves.map(({ log, field, runs, points }) => {
       const known = points.flatMap(({ x, y }) => y === null ? [] : [{ x, y }]);
       const last = known.at(-1)!;
       const least = known.reduce((a, b) => b.y < a.y ? b : a);
       const most = known.reduce((a, b) => b.y > a.y ? b : a);
       const at = ({ x, y }: { x: number; y: number }) => `${shown(y)} at ${shown(x)}`;
-      return [log, field, String(seeds.length), at(last), at(least), at(most)];
+      return [log, field, String(runs.length), at(last), at(least), at(most)];
     })
   );
   return htmlPage(title, [

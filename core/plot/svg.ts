@@ -45,6 +45,9 @@ const CHARACTER = 7.5;
 const LONGEST_NAME = 36;
 const MARGIN = { left: 78, right: 24, top: 34, bottom: 52 };
 
+/** Where bars on a logarithmic axis begin. */
+const LOG_BASE = 0.5;
+
 const colorOf = (index: number) => COLORS[index % COLORS.length]!;
 
 /** Up to six significant digits, without a tail of zeros. */
@@ -86,7 +89,10 @@ function axes(panel: Panel, index: number): { xAxis: Option; yAxis: Option } {
     nameTextStyle: { color: "#333" },
   };
   const values = { type: "value", scale: true, axisLabel: { formatter: tick } };
-  const log = { type: "log", axisLabel: { formatter: tick } };
+  const log = {
+    type: "log",
+    axisLabel: { formatter: (value: number) => value === LOG_BASE ? "" : tick(value) },
+  };
   const bars = panel.kind === "bars";
   return {
     xAxis: {
@@ -107,8 +113,10 @@ function axes(panel: Panel, index: number): { xAxis: Option; yAxis: Option } {
       ...common,
       name: panel.yName,
       nameGap: 56,
-      // A bar of height 1 has to be seen on a logarithmic axis too.
-      ...(panel.logY ? { ...log, ...(bars ? { min: 0.5 } : {}) } : { ...values, scale: !bars }),
+      // Bars are counts: on a logarithmic axis they begin below 1, so that one of height 1 is seen.
+      ...(panel.logY
+        ? { ...log, ...(bars ? { min: LOG_BASE, startValue: LOG_BASE } : {}) }
+        : { ...values, scale: !bars }),
     },
   };
 }

@@ -276,14 +276,21 @@ int32_t gust_graph_stats(int64_t indptr, int64_t n, int64_t items, int32_t dtype
       auto columns = at<decltype(type)>(indices);
       parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
         Stats& s = partial[begin / kGrain];
+        std::vector<decltype(type)> sorted;
         for (int64_t v = begin; v < end; ++v) {
           int64_t degree = starts[v + 1] - starts[v];
           s.empty += degree == 0;
           s.least = std::min(s.least, degree);
           s.most = std::max(s.most, degree);
-          for (int64_t i = starts[v]; i < starts[v + 1]; ++i) {
-            s.loops += columns[i] == v;
-            s.duplicates += i > starts[v] && columns[i] == columns[i - 1];
+          auto row = columns + starts[v];
+          if (!std::is_sorted(row, row + degree)) {
+            sorted.assign(row, row + degree);
+            std::sort(sorted.begin(), sorted.end());
+            row = sorted.data();
+          }
+          for (int64_t i = 0; i < degree; ++i) {
+            s.loops += row[i] == v;
+            s.duplicates += i > 0 && row[i] == row[i - 1];
           }
         }
       });

@@ -163,9 +163,44 @@ GUST_API int32_t gust_check_no_common(int64_t a, int64_t a_size, int64_t b, int6
 /** Arcs of a square CSR with sorted rows whose reverse is missing; out[1] = row, out[2] = column. */
 GUST_API int32_t gust_check_symmetric(int64_t indptr, int64_t n, int64_t items, int32_t dtype, int64_t indices,
                                       int64_t* out);
-/** Of a square CSR with sorted rows: self-loops, duplicate arcs, empty rows, least and most entries of a row. */
+/** Of a square CSR, rows in any order: self-loops, duplicate arcs, empty rows, least and most entries of a row. */
 GUST_API int32_t gust_graph_stats(int64_t indptr, int64_t n, int64_t items, int32_t dtype, int64_t indices,
                                   int64_t* out);
+
+/* ---- statistics ------------------------------------------------------------------------------------------- */
+/* For `gust inspect`: exact counts, the same for any thread count. Row pointers, indices and labels are checked where
+ * they are read (GUST_EDATA). A distribution is 67 numbers: least, greatest, then 65 counts, of zeros and of values
+ * 2^(b-1) .. 2^b - 1 for b = 1 .. 64. */
+
+/** out = distribution of the row lengths of a pointer of n + 1 offsets into `items` items. */
+GUST_API int32_t gust_stats_lengths(int64_t ptr, int64_t n, int64_t items, int64_t* out);
+/** out = distribution of how often each of 0 .. n-1 is among the values (I32 or I64). Memory: 8 bytes per node. */
+GUST_API int32_t gust_stats_occurrences(int64_t n, int64_t items, int32_t dtype, int64_t values, int64_t* out);
+/** Weakly connected components: parent (I64 [n]) makes every node its own component. */
+GUST_API int32_t gust_components_begin(int64_t parent, int64_t n);
+/** Join the ends of the arcs of a CSR whose row r is node first_row + r and whose column c is node first_column + c. */
+GUST_API int32_t gust_components_join(int64_t parent, int64_t n, int64_t first_row, int64_t num_rows,
+                                      int64_t first_column, int64_t num_columns, int64_t indptr, int64_t items,
+                                      int32_t dtype, int64_t indices);
+/** out[0] = components, out[1] = nodes of the largest, out[2] = components of one node, then 65 counts of sizes. */
+GUST_API int32_t gust_components_count(int64_t parent, int64_t n, int64_t* out);
+/** Arcs of a square CSR between labelled nodes (label I32, negative: none), self-loops left out. counts (I64) per
+ *  class: arcs into it, arcs from it, arcs inside it. out[0] = sum over the nodes with such an arc into them of the
+ *  share that comes from their own class; out[1] = those nodes. */
+GUST_API int32_t gust_stats_homophily(int64_t n, int64_t indptr, int64_t items, int32_t dtype, int64_t indices,
+                                      int64_t label, int64_t classes, int64_t counts, double* out);
+/** counts[c] (I64 [classes + 1]) = how often c is among the values (I32) where the mask (U8; NULL: everywhere) is set;
+ *  the last count is that of negative values. */
+GUST_API int32_t gust_stats_values(int64_t n, int64_t values, int64_t mask, int64_t classes, int64_t counts);
+/** counts[c] (I64 [columns]) = cells that are not 0 in column c of a U8 matrix, over the rows whose mask is set. */
+GUST_API int32_t gust_stats_columns(int64_t rows, int64_t columns, int64_t values, int64_t mask, int64_t counts);
+/** out[0] = elements that are 0 or -0. */
+GUST_API int32_t gust_stats_zeros(int32_t dtype, int64_t address, int64_t n, int64_t* out);
+/** Least and greatest of F64, F32, I64 or I32, NaN left out; out[0] > out[1] where there is none. */
+GUST_API int32_t gust_stats_range(int32_t dtype, int64_t address, int64_t n, double* out);
+/** counts (I64 [bins]) of the values in equal bins from low to high, both included; others are left out. */
+GUST_API int32_t gust_stats_histogram(int32_t dtype, int64_t address, int64_t n, double low, double high, int64_t bins,
+                                      int64_t counts);
 
 /* ---- csr ------------------------------------------------------------------------------------------------- */
 

@@ -132,6 +132,82 @@ describe("gust inspect", () => {
   });
 });
 
+describe("gust inspect of a graph's arrays", () => {
+  test("counts small graphs and draws what it counted, in blocks or in ASCII by the locale", () => {
+    const cwd = folder({ a: example(GRAPH) });
+    const drawn = (env: Record<string, string | undefined>) =>
+      gustOk(["inspect", "a"], {
+        cwd,
+        env: { LC_ALL: undefined, LC_CTYPE: undefined, LANG: undefined, ...env },
+      }).text;
+    const blocks = drawn({ LANG: "C.UTF-8" });
+    for (
+      const part of [
+        "homophily ",
+        "edge 0.500",
+        "nodes by degree",
+        "nodes by class",
+        "all train val test",
+        "█",
+      ]
+    ) {
+      expect(blocks).toContain(part);
+    }
+    const ascii = drawn({ LANG: "C.UTF-8", LC_ALL: "C" });
+    expect(ascii).toContain("##");
+    expect(/^[\x00-\x7f]*$/.test(ascii)).toBe(true);
+  });
+
+  test("--json holds every count", () => {
+    const cwd = folder({
+      a: example(GRAPH),
+      t: example("typed graph"),
+      m: example("dataset of many graphs"),
+    });
+    const [plain, typed, many] = JSON.parse(gustOk(["inspect", "--json", "a", "t", "m"], { cwd }).text);
+    expect(plain).toMatchObject({
+      max_degree: 2,
+      components: { count: 2, largest: 3 },
+      isolated_nodes: 1,
+      homophily: { edge: 0.5 },
+      labels: { classes: [{ class: 0, train: 1 }, { class: 1, train: 0 }], unlabelled: 1 },
+      feature_density: 1,
+    });
+    expect(typed).toMatchObject({
+      relations: [{ name: "cites", edges: 2 }, { name: "writes", edges: 3 }],
+      relation_statistics: [{ arcs: 2 }, { arcs: 3 }],
+    });
+    expect(many).toMatchObject({ graphs: 2, folds: 2, graph_sizes: { greatest: 3 } });
+  });
+
+  test("a damaged graph is shown without counts, and says why; --stats fails", () => {
+    const cwd = folder({ bad: withTensor(example(GRAPH), "indices", { data: i32(1, 0, 9, 1) }) });
+    const { text } = gustOk(["inspect", "bad"], { cwd });
+    expect(text).toMatch(/counts +left out: .*index 2 is 9, expected 0 to 3; --check lists what is wrong/);
+    expect(text).not.toContain("components");
+    expect(gust(["inspect", "--stats", "bad"], { cwd })).toMatchObject({ status: 1 });
+  });
+
+  test("--html writes one page that needs nothing else, the same bytes again", () => {
+    const cwd = folder({ a: example(GRAPH), b: example("model"), t: example("typed graph") });
+    const { text, stderr } = gustOk(["inspect", "a", "b", "t", "--html", "p.html"], { cwd });
+    expect([text, stderr]).toEqual(["", ""]);
+    const page = readFileSync(join(cwd, "p.html"), "utf8");
+    for (
+      const part of ["&#34;a&#34;: graph", "nodes by class", "<svg ", "in-degree of writes", "optimizer/"]
+    ) {
+      expect(page).toContain(part);
+    }
+    expect(page).not.toMatch(/<script|(src|href)="(?!data:,)|url\((?!#)/);
+    gustOk(["inspect", "a", "b", "t", "--html", "q.html"], { cwd });
+    expect(readFileSync(join(cwd, "q.html"), "utf8")).toBe(page);
+    for (const mode of ["--check", "--list"]) {
+      expect(gust(["inspect", "a", mode, "--html", "x"], { cwd })).toMatchObject({ status: 2 });
+    }
+    expect(gust(["inspect", "a", "--html", "none/x"], { cwd }).stderr).toContain('Cannot write "none/x"');
+  });
+});
+
 describe("gust inspect --check", () => {
   const bad = () => {
     const d = withTensor(example(GRAPH), "indices", { data: i32(1, 0, 9, 1) });

@@ -59,7 +59,7 @@ describe("gust plot", () => {
     gustOk([...args, "--json=p.json", "--deps", "p.d"], { cwd });
     const { panels } = JSON.parse(readFileSync(join(cwd, "p.json"), "utf8"));
     expect(panels.map(({ curves }: { curves: unknown[] }) => curves.length)).toEqual([1, 3]);
-    expect(panels[0].curves[0]).toMatchObject({ log: "l", field: "loss", seeds: [0, 1] });
+    expect(panels[0].curves[0]).toMatchObject({ log: "l", field: "loss", runs: [{ seed: 0 }, { seed: 1 }] });
     expect(panels[0].curves[0].points).toHaveLength(4);
     expect(readFileSync(join(cwd, "p.d"), "utf8")).toBe("p.svg: l.jsonl\n");
   });

@@ -14,9 +14,14 @@ const a = log("a", [
 ]);
 
 describe("curvePanels()", () => {
-  test("draws the mean over the seeds that have a value, with one standard deviation", () => {
+  test("draws the mean over the runs that have a value, with one standard deviation", () => {
     const [loss, scores] = curvePanels([a], usual);
-    expect(loss!.curves).toMatchObject([{ name: "loss", seeds: [0, 1], color: 0, dash: 0 }]);
+    expect(loss!.curves).toMatchObject([{
+      name: "loss",
+      runs: [{ seed: 0, split: null }, { seed: 1, split: null }],
+      color: 0,
+      dash: 0,
+    }]);
     // Mean of 1 and 3 is 2, their sample standard deviation is sqrt(2); epoch 2 has one run.
     expect(loss!.curves[0]!.points).toEqual([
       { x: 1, y: 2, low: 2 - Math.SQRT2, high: 2 + Math.SQRT2 },

@@ -13,12 +13,13 @@ describe("parseLog()", () => {
     expect(parseLog(text, "a").runs).toEqual([
       {
         seed: 1,
+        split: null,
         rows: [
           { epoch: 1, values: { seed: 1, epoch: 1, loss: 0.7 } },
           { epoch: 2, values: { seed: 1, epoch: 2, loss: 0.5 } },
         ],
       },
-      { seed: 0, rows: [{ epoch: 1, values: { seed: 0, epoch: 1, loss: 0.9, val: null } }] },
+      { seed: 0, split: null, rows: [{ epoch: 1, values: { seed: 0, epoch: 1, loss: 0.9, val: null } }] },
     ]);
   });
 
@@ -26,8 +27,17 @@ describe("parseLog()", () => {
     const { runs } = parseLog('\uFEFF{"epoch":1,"loss":2}\r\n\r\n{"epoch":2,"loss":1}\r\n', "a");
     expect(runs).toEqual([{
       seed: null,
+      split: null,
       rows: [{ epoch: 1, values: { epoch: 1, loss: 2 } }, { epoch: 2, values: { epoch: 2, loss: 1 } }],
     }]);
+  });
+
+  test("the splits of a seed are runs of their own", () => {
+    const text = [0, 1].map((split) => line({ seed: 3, split, epoch: 1, loss: split })).join("\n");
+    expect(parseLog(text, "a").runs.map(({ seed, split, rows }) => [seed, split, rows.length])).toEqual([
+      [3, 0, 1],
+      [3, 1, 1],
+    ]);
   });
 
   test("an epoch that comes again replaces the first", () => {

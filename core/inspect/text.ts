@@ -1,12 +1,14 @@
 /** A description as one screen for a person. */
-import type { Description, TensorDescription } from "./inspect.ts";
-import { describeStep } from "./provenance.ts";
+import { describeStep } from "../format/provenance.ts";
+import type { Description, TensorDescription } from "./describe.ts";
+import { drawBars, type Terminal } from "./pictures.ts";
+import type { GraphStatistics } from "./statistics.ts";
+import { type FactRow, group, statisticsBars, statisticsRows } from "./views.ts";
 
 /** Longer lists of tensors and splits are cut: --json has everything. */
 const MAX_TENSORS = 16;
 const MAX_SPLITS = 3;
-
-const group = (value: number) => value.toLocaleString("en-US", { maximumFractionDigits: 4 });
+const MAX_TYPES = 8;
 
 /** 1536 -> "1.5 KiB" */
 export function bytesText(bytes: number): string {
@@ -52,9 +54,14 @@ const special: Record<string, (d: Description) => string> = {
   features: featuresText,
   splits: (d) => splitsText(d["splits"] as Record<string, number>[]),
   relations: (d) =>
-    (d["relations"] as { name: string; src: string; dst: string }[]).map(({ name, src, dst }) =>
-      `${src} -> ${name} -> ${dst}`
+    (d["relations"] as { name: string; src: string; dst: string; edges: number }[]).map((r) =>
+      `${r.src} -> ${r.name} -> ${r.dst}, ${group(r.edges)} arcs`
     ).join("\n"),
+  links: (d) => splitsText([d["links"] as Record<string, number>]),
+  edge_types: (d) => {
+    const names = d["edge_types"] as string[];
+    return names.length > MAX_TYPES ? `${group(names.length)} types` : names.join(", ");
+  },
   node_types: (d) =>
     (d["node_types"] as string[]).map((type, i) => `${type} ${group((d["node_counts"] as number[])[i]!)}`)
       .join(", "),
@@ -92,19 +99,45 @@ function tensorLines(tensors: readonly TensorDescription[]): string[] {
   return lines;
 }
 
-/** The screen, ending in a newline. `label` heads it. */
-export function describeText(d: Description, label: string): string {
+/** Facts of a description in words, in order; with what was counted, if it was. */
+export function factRows(d: Description, counted: GraphStatistics | null): FactRow[] {
   const facts = Object.entries(d).filter(([key, value]) =>
-    !HIDDEN.has(key) && value !== undefined && value !== null
+    !HIDDEN.has(key) && value !== undefined && value !== null &&
+    !(key === "self_loops" && counted?.self_loops !== undefined)
   );
-  const rows = facts.map(([key, value]) =>
-    [key.replaceAll("_", " "), special[key]?.(d) ?? valueText(value)] as const
-  );
-  for (const record of d.provenance ?? []) rows.push(["step", describeStep(record).replace("made by ", "")]);
+  return [
+    ...facts.map(([key, value]): FactRow => [
+      key.replaceAll("_", " "),
+      special[key]?.(d) ?? valueText(value),
+    ]),
+    ...(counted ? statisticsRows(counted, d["nodes"] as number, d["feature_storage"] === "csr") : []),
+    ...(d.provenance ?? []).map((record): FactRow => [
+      "step",
+      describeStep(record).replace("made by ", ""),
+    ]),
+  ];
+}
+
+/** What heads a description. */
+export const headOf = (d: Description, label: string) =>
+  `${label}: ${d.kind}${d["name"] ? ` ${JSON.stringify(d["name"])}` : ""}`;
+
+/**
+ * The screen, ending in a newline. `label` heads it.
+ *
+ * @param counted  what was counted in the document's arrays; drawn if there is a terminal's size too.
+ */
+export function describeText(
+  d: Description,
+  label: string,
+  counted: GraphStatistics | null = null,
+  terminal: Terminal | null = null,
+): string {
+  const rows = factRows(d, counted);
   const width = Math.max(...rows.map(([key]) => key.length));
   const lines = rows.map(([key, value]) =>
     `  ${key.padEnd(width)}  ${value.replaceAll("\n", `\n${" ".repeat(width + 4)}`)}`
   );
-  const name = d["name"] ? ` ${JSON.stringify(d["name"])}` : "";
-  return [`${label}: ${d.kind}${name}`, ...lines, "tensors", ...tensorLines(d.tensors)].join("\n") + "\n";
+  const pictures = counted && terminal ? drawBars(statisticsBars(counted), terminal) : [];
+  return [headOf(d, label), ...lines, ...pictures, "tensors", ...tensorLines(d.tensors)].join("\n") + "\n";
 }

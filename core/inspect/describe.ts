@@ -1,10 +1,10 @@
 /** What `gust inspect` says of a document, as data. Reads headers, and of the data only split masks and pointers' ends. */
-import type { NativeArray } from "../../ffi/native.ts";
-import { findAsymmetric, findOutside, findRowDescent, graphStats } from "../../ffi/native_checks.ts";
-import type { Container } from "./container.ts";
-import type { Document, Kind, TensorSpec } from "./document.ts";
-import type { ProvenanceRecord } from "./provenance.ts";
-import { countOf } from "./safetensors.ts";
+import { findOutside } from "../../ffi/native_checks.ts";
+import type { Container } from "../format/container.ts";
+import type { Document, Kind, TensorSpec } from "../format/document.ts";
+import type { ProvenanceRecord } from "../format/provenance.ts";
+import { countOf } from "../format/safetensors.ts";
+import { relationsOf } from "./topology.ts";
 
 export interface TensorDescription {
   readonly name: string;
@@ -51,6 +51,14 @@ function featureFacts(doc: Document): Record<string, unknown> {
   };
 }
 
+/** Pairs of nodes kept for link prediction, by split. */
+function linkCounts(doc: Document): Record<string, number> | undefined {
+  const present = splitNames.filter((s) => doc.has(`link.${s}`));
+  return present.length
+    ? Object.fromEntries(present.map((s) => [s, doc.spec(`link.${s}`).shape[0]!]))
+    : undefined;
+}
+
 function graphFacts(doc: Document): Record<string, unknown> {
   const meta = doc.meta;
   return {
@@ -67,9 +75,15 @@ function graphFacts(doc: Document): Record<string, unknown> {
     multi_label: meta["multi_label"] ?? false,
     splits: splitSizes(doc),
     graphs: doc.has("graph_ptr") ? doc.spec("graph_ptr").shape[0]! - 1 : undefined,
+    folds: doc.has("fold.train") ? doc.spec("fold.train").shape[0] : undefined,
+    links: linkCounts(doc),
+    edge_types: meta["edge_types"],
     node_types: meta["node_types"],
     node_counts: meta["node_counts"],
-    relations: meta["relations"],
+    relations: relationsOf(doc)?.map((relation) => ({
+      ...relation,
+      edges: doc.spec(`rel/${relation.name}/indices`).shape[0]!,
+    })),
   };
 }
 
@@ -170,28 +184,5 @@ export function describeForeign({ header, mapping, path }: Container): Descripti
     file: path,
     bytes: mapping.sizeBytes,
     tensors: header.tensors.map(plain),
-  };
-}
-
-/**
- * Counts that need a pass over the topology of a graph document: O(edges * log degree).
- * `symmetric` is null where rows are not sorted by index.
- */
-export function topologyStats(doc: Document): Record<string, number | boolean | null> | null {
-  if (doc.kind !== "graph" || !doc.has("indices")) return null;
-  const indptr = doc.tensor("indptr", "I64");
-  const indices = doc.tensor("indices", "I32", "I64") as NativeArray<"I32">;
-  const { selfLoops, duplicateEdges, emptyRows, minDegree, maxDegree } = graphStats(indptr, indices);
-  const n = indptr.length - 1;
-  return {
-    self_loops: selfLoops,
-    duplicate_edges: duplicateEdges,
-    nodes_without_edges: emptyRows,
-    min_degree: minDegree,
-    mean_degree: n === 0 ? 0 : indices.length / n,
-    max_degree: maxDegree,
-    symmetric: findRowDescent(indptr, indices, false).count > 0
-      ? null
-      : findAsymmetric(indptr, indices).count === 0,
   };
 }

@@ -1,9 +1,10 @@
 import { describe as group, expect, test } from "bun:test";
 import { buildDocument } from "../../../core/format/document.ts";
-import { describe, topologyStats } from "../../../core/format/inspect.ts";
-import { bytesText, describeText } from "../../../core/format/inspect_text.ts";
+import { describe } from "../../../core/inspect/describe.ts";
+import { bytesText, describeText } from "../../../core/inspect/text.ts";
 import { openNative } from "../../../ffi/native.ts";
-import { example, examples, i32, withTensor } from "./examples.ts";
+import { graphStatistics } from "../../../core/inspect/statistics.ts";
+import { example, examples } from "../format/examples.ts";
 
 await openNative();
 
@@ -84,36 +85,15 @@ group("describe() says of", () => {
   });
 });
 
-test("topologyStats() counts degrees, self-loops, duplicates and symmetry", () => {
-  const d = example("graph, topology only");
-  expect(topologyStats(buildDocument(d))).toEqual({
-    self_loops: 0,
-    duplicate_edges: 0,
-    nodes_without_edges: 1,
-    min_degree: 0,
-    mean_degree: 1,
-    max_degree: 2,
-    symmetric: true,
-  });
-  const directed = withTensor({ ...d, meta: { ...d.meta, directed: true } }, "indices", {
-    data: i32(0, 2, 2, 0),
-  });
-  expect(topologyStats(buildDocument(directed))).toMatchObject({
-    self_loops: 1,
-    duplicate_edges: 1,
-    symmetric: false,
-  });
-  expect(topologyStats(buildDocument(example("temporal graph")))).toMatchObject({ symmetric: null });
-  expect(topologyStats(buildDocument(example("partition")))).toBeNull();
-});
-
 test("describeText() fits every kind on a screen", () => {
   for (const [name, d] of Object.entries(examples())) {
-    const text = describeText(describe(buildDocument(d)), name);
+    const doc = buildDocument(d);
+    const terminal = { width: 80, unicode: true };
+    const text = describeText(describe(doc), name, graphStatistics(doc), terminal);
     const lines = text.split("\n");
     expect(lines[0]).toStartWith(`${name}: ${d.kind}`);
     expect(text).toEndWith("]\n");
-    expect(lines.length).toBeLessThan(45);
+    expect(lines.length).toBeLessThan(60);
     for (const bad of ["undefined", "null", "NaN", "[object"]) {
       expect([name, text.includes(bad)]).toEqual([name, false]);
     }

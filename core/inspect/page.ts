@@ -1,0 +1,84 @@
+/** Documents as one self-contained HTML page, with plots. It loads the library that draws: import it where asked for. */
+import { type Block, htmlPage } from "../plot/page.ts";
+import type { BarPanel } from "../plot/chart.ts";
+import { renderSvg } from "../plot/svg.ts";
+import type { Description } from "./describe.ts";
+import type { Bars } from "./pictures.ts";
+import type { GraphStatistics } from "./statistics.ts";
+import { factRows, headOf } from "./text.ts";
+import { group, statisticsBars } from "./views.ts";
+
+export interface InspectedDocument {
+  readonly description: Description;
+  readonly label: string;
+  readonly counted: GraphStatistics | null;
+}
+
+/** More bars than this are cut from a plot; the JSON has all. */
+const MAX_BARS = 400;
+/** Counts that spread over more than this are drawn on a logarithmic axis. */
+const WIDE = 50;
+
+/** A picture of counts; counts by split are stacked. */
+function panelOf({ title, parts, rows }: Bars): BarPanel {
+  const shown = rows.slice(0, MAX_BARS);
+  const counts = shown.map(({ count }) => count).filter((count) => count > 0);
+  const inSplits = (row: Bars["rows"][number]) => row.parts!.reduce((a, b) => a + b, 0);
+  const [things, by] = title.split(/ by /) as [string, string];
+  const stacked = parts !== undefined && shown.every((row) => inSplits(row) <= row.count);
+  const series = stacked
+    ? [
+      ...parts.map((name, p) => ({ name, values: shown.map((row) => row.parts![p]!) })),
+      { name: "in no split", values: shown.map((row) => row.count - inSplits(row)) },
+    ]
+    : [{ name: things, values: shown.map(({ count }) => count) }];
+  return {
+    kind: "bars",
+    title: rows.length > MAX_BARS ? `${title} (the first ${MAX_BARS} of ${group(rows.length)})` : title,
+    xName: by,
+    yName: things,
+    categories: shown.map(({ name }) => name),
+    series: series.filter(({ values }) => series.length === 1 || values.some((value) => value > 0)),
+    stacked,
+    logY: !stacked && counts.length > 0 && Math.max(...counts) > WIDE * Math.min(...counts),
+  };
+}
+
+const tableOf = ({ parts, rows, title }: Bars): Block => ({
+  kind: "table",
+  header: [title, "all", ...parts!],
+  rows: rows.map(({ name, count, parts: numbers }) => [name, group(count), ...numbers!.map(group)]),
+});
+
+function blocksOf(
+  { description, label, counted }: InspectedDocument,
+  index: number,
+  all: readonly unknown[],
+): Block[] {
+  const pictures = counted ? statisticsBars(counted).filter(({ rows }) => rows.length > 0) : [];
+  return [
+    ...(all.length > 1 ? [{ kind: "heading" as const, text: headOf(description, label) }] : []),
+    { kind: "facts", rows: factRows(description, counted) },
+    ...pictures.flatMap((picture, i): Block[] => [
+      {
+        kind: "picture",
+        svg: renderSvg({ panels: [panelOf(picture)] }, { width: 760, panelHeight: 280 }, `d${index}p${i}`),
+        label: picture.title,
+      },
+      ...(picture.parts ? [tableOf(picture)] : []),
+    ]),
+    {
+      kind: "table",
+      header: ["tensor", "dtype", "shape"],
+      rows: description.tensors.map(({ name, dtype, shape }) => [name, dtype, `[${shape.join(", ")}]`]),
+    },
+  ];
+}
+
+/** @throws what renderSvg throws. Equal documents give equal bytes. */
+export function inspectPage(documents: readonly InspectedDocument[]): string {
+  const title = documents.length === 1
+    ? headOf(documents[0]!.description, documents[0]!.label)
+    : "gust inspect";
+  return htmlPage(title, documents.flatMap(blocksOf));
+}
