@@ -157,7 +157,11 @@ export function countClasses(
 }
 
 /** Cells that are not 0 in each column of a matrix, over the rows that a mask chooses. */
-export function countColumns(values: NativeArray<"U8">, columns: number, mask?: NativeArray<"BOOL">): number[] {
+export function countColumns(
+  values: NativeArray<"U8">,
+  columns: number,
+  mask?: NativeArray<"BOOL">,
+): number[] {
   const rows = columns === 0 ? 0 : values.length / columns;
   if (mask) needLength("mask", mask, rows);
   const counts = NativeArray.allocate("I64", columns);
@@ -184,4 +188,3 @@ export function histogram(values: Numbers, low: number, high: number, bins: numb
   call("gust_stats_histogram", code(values), values.address, values.length, low, high, bins, counts.address);
   return counts.toNumbers();
 }
-
