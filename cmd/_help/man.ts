@@ -21,7 +21,7 @@ const special: Readonly<Record<string, string>> = {
 /** Text as troff: every character stands for itself. */
 export function escape(text: string): string {
   const safe = text.replace(
-    /[\\\-'`^~]|[^\x00-\x7f]/gu,
+    /[\\\-'`^~]|\P{ASCII}/gu,
     (c) => special[c] ?? `\\[u${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}]`,
   );
   // A line that begins with a point would be a request.
