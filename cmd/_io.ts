@@ -3,7 +3,7 @@
  * regular file or down a pipe (after the documents that were read), results as JSON.
  */
 import { accessSync, constants, existsSync, fstatSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import process from "node:process";
 import { GustError } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
@@ -272,19 +272,27 @@ export class Io {
     return writeStream(STDOUT, document);
   }
 
-  /** A Make rule "outputs: inputs", as cc -MD writes it. */
+  /** A Make rule "outputs: inputs", as cc -MD writes it; each input once, as it was named first. */
   writeDeps(...outputs: string[]): void {
     const { deps, config } = this.common;
     if (deps === undefined) return;
-    const escape = (path: string) => path.replace(/([ #])/g, "\\$1").replaceAll("$", "$$$$");
+    const escape = (path: string) => path.replace(/([ #:])/g, "\\$1").replaceAll("$", "$$$$");
+    // A reference names an absolute path; make knows the files below it by their relative ones.
+    const below = (path: string) => {
+      const short = relative("", path);
+      return short.startsWith("..") ? path : short;
+    };
     const inputs = [
       ...this.inputs.filter((i) => i !== "-"),
-      ...this.read.flatMap((d) => d.path ?? []),
+      ...this.read.flatMap((d) => d.path === null ? [] : below(d.path)),
       ...(config === undefined ? [] : [config]),
       ...this.alsoRead,
     ];
-    const seen = new Map(inputs.map((path) => [resolve(path), path]));
-    const rule = `${outputs.map(escape).join(" ")}: ${[...seen.values()].map(escape).join(" ")}\n`;
+    const seen = new Map<string, string>();
+    for (const path of inputs) if (!seen.has(resolve(path))) seen.set(resolve(path), path);
+    // A "%" would make a pattern of a target.
+    const targets = outputs.map((path) => escape(path).replaceAll("%", "\\%"));
+    const rule = `${targets.join(" ")}: ${[...seen.values()].map(escape).join(" ")}\n`;
     replaceFile(deps, (fd) => writeNamed(fd, `"${deps}"`, rule));
   }
 

@@ -63,7 +63,7 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   /** Operands as shown in the usage, e.g. "[input...]"; "" for none. */
   readonly operands: string;
   /** Words that an operand may be, for completion; by default those of operands written "<a|b|c>". */
-  readonly words?: () => readonly string[];
+  readonly words?: () => Promise<readonly string[]>;
   readonly options: O;
   /** Whether it writes a document (then --json needs -o or a file). */
   readonly writesDocument: boolean;
@@ -80,6 +80,12 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   ): void | Promise<void>;
 }
 
+/** The words of a first operand written "<a|b|c>", and whether others follow it; null where it is no such choice. */
+export function operandWords(operands: string): { words: readonly string[]; others: boolean } | null {
+  const [, words, rest] = /^<([^<>\s.]+\|[^<>\s.]+)>(.*)$/.exec(operands) ?? [];
+  return words === undefined ? null : { words: words.split("|"), others: rest !== "" };
+}
+
 /** Type helper: `export const command = defineCommand({...})`. */
 export function defineCommand<O extends z.ZodObject>(command: Subcommand<O>): Subcommand<O> {
   return command;
@@ -93,6 +99,8 @@ export interface FlagMeta {
   hidden?: boolean;
   /** On unless it is turned off: the flag is --no-KEY. */
   negated?: boolean;
+  /** Its value names a file that is read, which --deps lists. */
+  reads?: boolean;
 }
 type FlagType = "boolean" | "number" | "string" | "list" | "enum";
 export interface FlagInfo {
@@ -232,6 +240,12 @@ function usersOf<E extends Entry>(registry: Registry<E>, key: string): string {
 export function entryDefaults({ params }: Entry): Record<string, unknown> {
   const known = params ? flagsOf(params).filter(({ defaultValue }) => defaultValue !== undefined) : [];
   return Object.fromEntries(known.map(({ key, defaultValue }) => [key, defaultValue]));
+}
+
+/** Files that an entry's options name and that it reads. */
+export function filesNamed({ params }: Entry, values: Record<string, unknown>): string[] {
+  const flags = params ? flagsOf(params).filter(({ meta }) => meta.reads) : [];
+  return flags.flatMap(({ key }) => values[key] === undefined ? [] : [values[key] as string]);
 }
 
 function unwrapDefault(schema: z.ZodType): z.ZodType {

@@ -17,7 +17,7 @@ export const command = defineCommand({
   async run([shell], _, { output }) {
     if (output !== undefined) throw new GustError("usage", "-o does not apply to completion, which prints");
     const { script } = shells.get(shell!);
-    const commands = await Promise.all(Object.values(subcommands).map(({ load }) => load()));
-    writeAll(1, script(commands.map(({ command }) => shellCommand(command))));
+    const loads = Object.values(subcommands).map(async ({ load }) => shellCommand((await load()).command));
+    writeAll(1, script(await Promise.all(loads)));
   },
 });

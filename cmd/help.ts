@@ -5,13 +5,14 @@ import { replaceFile } from "../core/format/write.ts";
 import { openNative } from "../ffi/native.ts";
 import { subcommands, usage, VERSION } from "./_commands.ts";
 import { writeAll } from "./_exit.ts";
-import { mainPage, manPage } from "./_help/man.ts";
-import { loadAll, registryNamed, registryText, topicNames, topicsNamed, topicText } from "./_help/topics.ts";
 import { defineCommand, helpText } from "./_options.ts";
 
 const names = Object.keys(subcommands);
+/** All registries with everything in them: loaded where more than a command is asked for. */
+const topics = () => import("./_help/topics.ts");
 
 async function page(name: string | undefined): Promise<string> {
+  const { mainPage, manPage } = await import("./_help/man.ts");
   if (name === undefined) {
     return mainPage(
       VERSION,
@@ -27,12 +28,13 @@ async function page(name: string | undefined): Promise<string> {
 /** @param kind  narrows a name that several registries have. */
 async function explain(name: string, kind: string | undefined): Promise<string> {
   if (kind === undefined && names.includes(name)) return helpText((await subcommands[name]!.load()).command);
+  const { loadAll, registryNamed, registryText, topicsNamed, topicText } = await topics();
   const registry = registryNamed(kind ?? name);
   if (registry && kind === undefined) return registryText(registry);
-  const topics = topicsNamed(name).filter((topic) => kind === undefined || topic.registry === registry);
-  if (topics.length > 0) {
+  const found = topicsNamed(name).filter((topic) => kind === undefined || topic.registry === registry);
+  if (found.length > 0) {
     const subs = await loadAll();
-    return topics.map((topic) => topicText(topic, subs)).join("\n");
+    return found.map((topic) => topicText(topic, subs)).join("\n");
   }
   if (kind !== undefined && registry) {
     throw new GustError(
@@ -53,7 +55,7 @@ export const command = defineCommand({
   name: "help",
   summary: "explain a command, or an entry of a registry; write man pages",
   operands: "[topic...]",
-  words: () => [...new Set([...names, ...topicNames()])],
+  words: async () => [...new Set([...names, ...(await topics()).topicNames()])],
   details:
     `A topic is a command, a kind of things (models), the name of one (gcn), or both where a name has several meanings
 (partitioner random).
@@ -71,11 +73,11 @@ Examples:
   }).strict(),
   writesDocument: false,
   writesText: true,
-  async run(topics, options, { output }) {
-    if (topics.length > 2) {
-      throw new GustError("usage", `${topics.length} topics, expected a name, or its kind and its name`);
+  async run(words, options, { output }) {
+    if (words.length > 2) {
+      throw new GustError("usage", `${words.length} topics, expected a name, or its kind and its name`);
     }
-    const [name, kind] = topics.length === 2 ? [topics[1]!, topics[0]!] : [topics[0], undefined];
+    const [name, kind] = words.length === 2 ? [words[1]!, words[0]!] : [words[0], undefined];
     const text = options.names
       ? names.join("\n") + "\n"
       : options.man

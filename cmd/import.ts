@@ -6,7 +6,7 @@ import { type Imported, importGraph, reportJson, sourceDigest } from "../core/re
 import { InputSet } from "../core/readers/input.ts";
 import { detectReader, readers } from "../core/readers/mod.ts";
 import { withIo } from "./_io.ts";
-import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+import { defineCommand, entryParams, filesNamed, registryOptions } from "./_options.ts";
 
 const options = z.object({
   format: z.enum(["auto", ...readers.names]).default("auto").describe(
@@ -108,13 +108,9 @@ Examples:
     return withIo(self, [], common, (io) => {
       const input = InputSet.open(inputs);
       const reader = o.format === "auto" ? detectReader(input) : readers.get(o.format);
-      const imported = importGraph(
-        input,
-        reader,
-        o as Options & { indexBase?: 0 | 1 },
-        entryParams(readers, reader, o),
-      );
-      io.alsoRead.push(...imported.files.flatMap(({ path }) => path ?? []));
+      const params = entryParams(readers, reader, o);
+      const imported = importGraph(input, reader, o as Options & { indexBase?: 0 | 1 }, params);
+      io.alsoRead.push(...filesNamed(reader, params), ...imported.files.flatMap(({ path }) => path ?? []));
       const { meta, tensors, report, notes, changes, found } = imported;
       const digestOfFiles = sourceDigest(imported.files);
       const provenance = io.provenance(provenanceParams(o, reader.name, found, digestOfFiles), []);

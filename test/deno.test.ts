@@ -22,6 +22,7 @@ writeKarate(join(cwd, "karate.npz"));
 const underDeno = (args: string, options: RunOptions = {}) =>
   run([deno!, "run", "-A", join(repository, "cmd/gust.ts"), ...args.split(" ")], { cwd, ...options });
 const bytes = (name: string) => readFileSync(join(cwd, name));
+const bytesOf = (name: string) => new Uint8Array(bytes(name));
 
 const reason = deno ? "" : ` (skipped: no Deno in ${folder})`;
 const denoTest = (name: string, body: () => void) => test.skipIf(!deno)(name + reason, body, 60_000);
@@ -38,6 +39,10 @@ denoTest("import, partition, sample, cache, train, eval and predict give the byt
     ["packed.m", "train g s k --epochs 5"],
     ["sgc.m", "train g c --model sgc --epochs 20"],
     ["random", "generate sbm --nodes 1000"],
+    ["links", "split g --method links"],
+    ["folds", "split g --method k-fold --folds 4"],
+    ["fold.m", "train folds --split-index 2 --model sage --epochs 3"],
+    ["text", "help sgc"],
     ["scores", "eval g full.m --json"],
     ["pred", "predict g full.m"],
     ["pred.csv", "predict g full.m --format csv"],
@@ -48,6 +53,20 @@ denoTest("import, partition, sample, cache, train, eval and predict give the byt
     expect([args, status, stderr]).toEqual([args, 0, ""]);
     expect([args, bytes(`deno.${output}`).equals(bytes(output))]).toEqual([args, true]);
   }
+});
+
+denoTest("deno task gust imports, trains and evaluates in the folder where it is called", () => {
+  const task = (args: string) => {
+    const words = ["task", "-q", "--config", join(repository, "deno.json"), "gust", ...args.split(" ")];
+    const result = run([deno!, ...words], { cwd });
+    expect([args, result.status, result.stderr]).toEqual([args, 0, ""]);
+    return result;
+  };
+  task("import karate.npz -o task.g");
+  task("train task.g --epochs 20 -o task.m");
+  expect(bytes("task.g").equals(bytes("g"))).toBe(true);
+  expect(bytes("task.m").equals(bytes("full.m"))).toBe(true);
+  expect(task("eval task.g task.m --json").stdout).toEqual(bytesOf("scores"));
 });
 
 denoTest("streams, errors and exit statuses are the same", () => {

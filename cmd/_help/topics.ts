@@ -2,7 +2,7 @@
 import { registries } from "../../core/registries.ts";
 import type { Entry, Registry } from "../../core/registry.ts";
 import { subcommands } from "../_commands.ts";
-import { describeFlag, flagsOf, placeholder, type Subcommand } from "../_options.ts";
+import { describeFlag, flagsOf, operandWords, placeholder, type Subcommand } from "../_options.ts";
 
 export interface Topic {
   readonly registry: Registry<Entry>;
@@ -45,10 +45,9 @@ function chosenBy({ registry, entry }: Topic, subs: readonly Subcommand[]): stri
     words !== undefined && registry.names.every((name) => words.includes(name));
   return subs.flatMap((sub) => {
     const flags = flagsOf(sub.options).filter(({ choices }) => isOne(choices));
-    const operand = /^<(.*)>$/.exec(sub.operands)?.[1]?.split("|");
     return [
       ...flags.map(({ flag }) => `gust ${sub.name} ${flag} ${entry.name}`),
-      ...(isOne(operand) ? [`gust ${sub.name} ${entry.name}`] : []),
+      ...(isOne(operandWords(sub.operands)?.words) ? [`gust ${sub.name} ${entry.name}`] : []),
     ];
   });
 }

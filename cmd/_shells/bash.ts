@@ -26,7 +26,7 @@ export const bash: ShellEntry = {
   script: (commands) =>
     `# bash completion of gust, made by: gust completion bash
 _gust() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} sub=\${COMP_WORDS[1]} words= files=1
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} sub=\${COMP_WORDS[1]} words= files=1 mixed=
   COMPREPLY=()
   # bash cuts --flag=value into three words
   if [[ $cur == "=" ]]; then cur=
@@ -46,13 +46,13 @@ ${commands.map((c) => `          ${c.name}) words="${flagWords(c.flags)}" ;;`).j
         case $sub in
 ${
       commands.filter((c) => c.operands.length > 0).map((c) =>
-        `          ${c.name}) files= words="${c.operands.join(" ")}" ;;`
+        `          ${c.name}) ${c.thenFiles ? "mixed=1" : "files="} words="${c.operands.join(" ")}" ;;`
       ).join("\n")
     }
         esac
       fi ;;
   esac fi
-  [[ $words ]] && files=
+  [[ $words && ! $mixed ]] && files=
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
   [[ $files ]] || compopt +o default 2>/dev/null
 }

@@ -16,12 +16,12 @@ function flagLine(command: string, { names, description, value }: ShellFlag): st
   }`;
 }
 
-function commandLines({ name, summary, flags, operands }: ShellCommand): string[] {
+function commandLines({ name, summary, flags, operands, thenFiles }: ShellCommand): string[] {
   return [
     `complete -c gust -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
     ...flags.map((flag) => flagLine(name, flag)),
     `complete -c gust -n '__fish_seen_subcommand_from ${name}' ${
-      operands.length > 0 ? `-a ${quote(operands.join(" "))}` : "-F"
+      operands.length > 0 ? `${thenFiles ? "-F " : ""}-a ${quote(operands.join(" "))}` : "-F"
     }`,
   ];
 }

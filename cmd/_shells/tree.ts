@@ -1,6 +1,6 @@
 /** The command tree as shells need it: subcommands, flags, and what may follow each. */
 import type { Entry } from "../../core/registry.ts";
-import { commonOptions, type FlagInfo, flagsOf, type Subcommand } from "../_options.ts";
+import { commonOptions, type FlagInfo, flagsOf, operandWords, type Subcommand } from "../_options.ts";
 
 export interface ShellFlag {
   /** As typed, e.g. ["-o", "--output"]. */
@@ -20,6 +20,8 @@ export interface ShellCommand {
   readonly flags: readonly ShellFlag[];
   /** Words that its operand is one of; empty where operands are files. */
   readonly operands: readonly string[];
+  /** Whether files may follow them. */
+  readonly thenFiles: boolean;
 }
 
 export interface ShellEntry extends Entry {
@@ -39,14 +41,15 @@ function shellFlag(info: FlagInfo): ShellFlag {
   };
 }
 
-/** What a shell must know of a subcommand. Operands written "<a|b|c>" are one of these words. */
-export function shellCommand(sub: Subcommand): ShellCommand {
+/** What a shell must know of a subcommand. */
+export async function shellCommand(sub: Subcommand): Promise<ShellCommand> {
   const flags = [...flagsOf(sub.options), ...flagsOf(commonOptions)].filter(({ meta }) => !meta.hidden);
-  const words = /^<([^<>\s.]+\|[^<>\s.]+)>$/.exec(sub.operands);
+  const choice = operandWords(sub.operands);
   return {
     name: sub.name,
     summary: sub.summary,
     flags: [...flags.map(shellFlag), help],
-    operands: sub.words?.() ?? (words ? words[1]!.split("|") : []),
+    operands: await sub.words?.() ?? choice?.words ?? [],
+    thenFiles: choice?.others ?? false,
   };
 }

@@ -18,10 +18,12 @@ function flagSpecs({ names, description, value }: ShellFlag): string[] {
 }
 
 function branch(command: ShellCommand): string {
-  const operands = command.operands.length > 0
-    ? `1:operand:(${command.operands.join(" ")})`
-    : "*:file:_files";
-  const specs = [...command.flags.flatMap(flagSpecs), quote(operands)];
+  const { operands, thenFiles } = command;
+  const specs = [
+    ...command.flags.flatMap(flagSpecs),
+    ...(operands.length > 0 ? [quote(`1:operand:(${operands.join(" ")})`)] : []),
+    ...(operands.length === 0 || thenFiles ? [quote("*:file:_files")] : []),
+  ];
   return `        ${command.name})\n          _arguments -s ${
     specs.map((spec) => `\\\n            ${spec}`).join(" ")
   } ;;`;

@@ -27,7 +27,7 @@ const params = z.object({
   ),
   relationsFrom: z.string().optional().describe(
     "imported graph whose numbering of the relations is taken (inductive sets)",
-  ).meta({ value: "GRAPH" }),
+  ).meta({ value: "FILE", reads: true }),
 }).strict();
 type Params = z.infer<typeof params>;
 

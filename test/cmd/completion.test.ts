@@ -2,8 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { subcommands } from "../../cmd/_commands.ts";
+import { benchmarks } from "../../core/bench/mod.ts";
 import { generators } from "../../core/generate/mod.ts";
 import { models } from "../../core/models/mod.ts";
+import { splitters } from "../../core/splits/mod.ts";
 import { freshDir, gust, gustOk, run } from "../helpers.ts";
 
 /** A test that needs a shell which may not be installed. */
@@ -42,6 +44,10 @@ describe("gust completion", () => {
     expect(offers(path, "gust", "train", "--model", "=")).toEqual(models.names);
     expect(offers(path, "gust", "generate", "sbm", "--homo")).toEqual(["--homophily"]);
     expect(offers(path, "gust", "completion", "z")).toEqual(["zsh"]);
+    expect(offers(path, "gust", "bench", "")).toEqual(benchmarks.names);
+    expect(offers(path, "gust", "split", "--method", "")).toEqual(splitters.names);
+    expect(offers(path, "gust", "help", "tra")).toEqual(["train"]);
+    expect(offers(path, "gust", "help", "sam")).toEqual(["sample", "samplers"]);
   });
 
   test("bash leaves files to the shell, and offers nothing where only the user knows", () => {

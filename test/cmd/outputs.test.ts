@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openNative } from "../../ffi/native.ts";
 import { gust, gustOk, pipeline, program, run } from "../helpers.ts";
@@ -222,7 +222,36 @@ describe("--deps", () => {
     quietly("echo '{\"epochs\": 1}' > 'a c.json'", here);
     expect(rule("train", "g", "--config", "a c.json", "-o", "b $#.m")).toBe("b\\ $$\\#.m: g a\\ c.json\n");
     quietly("gust cache g --hops 1 | gust train --model sgc --epochs 1 -o c.m --deps d", here);
-    expect(text("d")).toBe(`c.m: ${join(here.cwd, "g")}\n`);
+    expect(text("d")).toBe("c.m: g\n");
+    quietly(
+      `mkdir -p below && cd below && gust cache ../g --hops 1 | gust train --model sgc --epochs 1 -o e.m --deps ../d`,
+      here,
+    );
+    expect(text("d")).toBe(`e.m: ${join(here.cwd, "g")}\n`);
+    expect(rule("split", "g", "-o", "50%:s")).toBe("50\\%\\:s: g\n");
+  });
+
+  test("names the files of a folder that were read, and those that options name", () => {
+    const triples = (path: string, lines: string) => writeFileSync(join(here.cwd, path), lines);
+    quietly("mkdir -p kg more", here);
+    for (const part of ["train", "valid", "test"]) {
+      triples(`kg/${part}.txt`, "a\tlikes\tb\nb\tknows\tc\na\tknows\tc\n");
+    }
+    triples("kg/notes.md", "# Triples\n");
+    expect(rule("import", "kg", "-o", "kg.g")).toBe("kg.g: kg/test.txt kg/train.txt kg/valid.txt\n");
+    for (const part of ["train", "valid", "test"]) triples(`more/${part}.txt`, "x\tknows\ty\ny\tlikes\tz\n");
+    expect(rule("import", "more", "--relations-from", "kg.g", "-o", "more.g")).toBe(
+      "more.g: kg.g more/test.txt more/train.txt more/valid.txt\n",
+    );
+  });
+
+  test("can be read by make", () => {
+    quietly("cp g 'a b:c#d$e'", here);
+    rule("split", "a b:c#d$e", "-o", "x:y");
+    const makefile = "-include d\nx\\:y: ; @printf %s '$^' > said\n";
+    writeFileSync(join(here.cwd, "rule.mk"), makefile);
+    quietly("rm -f x:y && make -s -f rule.mk 'x:y'", here);
+    expect(text("said")).toBe("a b:c#d$e");
   });
 
   test("without an output to name is a usage error", () => {
