@@ -31,6 +31,10 @@ export const subcommands: Record<string, { summary: string; load: Loader }> = {
     summary: "measure kernels and training against the machine's limits",
     load: load(() => import("./bench.ts")),
   },
+  compare: {
+    summary: "table models and test their differences over seeds",
+    load: load(() => import("./compare.ts")),
+  },
   plot: { summary: "draw training logs as curves", load: load(() => import("./plot.ts")) },
   help: {
     summary: "explain a command, or an entry of a registry; write man pages",

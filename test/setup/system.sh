@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Install the Debian packages that the native library and its tests need, or print the exact line and stop.
+# With "browser": the one that the tests of HTML pages open them with, which is large and not for everybody.
 set -euo pipefail
 missing=()
 need() { # header-or-program package
@@ -11,12 +12,16 @@ need() { # header-or-program package
 want() { # program package
   if [ "$(id -u)" = 0 ]; then need "$1" "$2"; fi
 }
-need g++ g++
-need openblas-pthread/cblas.h libopenblas-dev
-need xxhash.h libxxhash-dev
-need zstd.h libzstd-dev
-need zlib.h zlib1g-dev
-want groff groff-base
+if [ "${1:-}" = browser ]; then
+  want chromium chromium
+else
+  need g++ g++
+  need openblas-pthread/cblas.h libopenblas-dev
+  need xxhash.h libxxhash-dev
+  need zstd.h libzstd-dev
+  need zlib.h zlib1g-dev
+  want groff groff-base
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "installing ${missing[*]}" >&2
