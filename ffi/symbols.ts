@@ -88,6 +88,8 @@ export const symbols = {
 
   gust_source_open: status("buf", "buf"),
   gust_text_shape: status("addr", "i64", "i64", "buf"),
+  gust_matrix_rows: status("addr", "i64", "i64", "buf"),
+  gust_matrix_parse: status("addr", "i64", "buf", "buf", "i32", "addr"),
   gust_edges_parse: status("addr", "i64", "buf", "buf", "buf"),
   gust_edges_parse_metis: status("addr", "i64", "buf", "addr", "addr", "buf"),
   gust_edges_from_pairs: status("addr", "addr", "i64", "i32", "i64", "buf"),

@@ -230,6 +230,14 @@ GUST_API int32_t gust_source_open(const char* path, int64_t* out);
 /** Lines, words and blank lines at the end of a text, '%' lines left out; stops past most_lines. out[0..2]. */
 GUST_API int32_t gust_text_shape(int64_t address, int64_t size, int64_t most_lines, int64_t* out);
 
+/** Lines of a text from byte `begin` on, without blank ones at its end: the rows of gust_matrix_parse(). */
+GUST_API int32_t gust_matrix_rows(int64_t address, int64_t size, int64_t begin, int64_t* out);
+/** Parse a table of numbers in parallel into row-major memory of the caller (I64, I32, F64 or F32). format: first byte,
+ *  delimiter (0 = blanks), columns, smallest and largest integer, 1 if a field may be missing (empty or nan: -1 or NaN).
+ *  title: what an element is, for messages. GUST_EDATA "LINE:COLUMN: what" names the first mistake. */
+GUST_API int32_t gust_matrix_parse(int64_t address, int64_t size, const int64_t* format, const char* title,
+                                   int32_t dtype, int64_t matrix);
+
 /* Edge lists: arcs (source, target) in the order of the file. The calls that make one set out[0] = handle, [1] = edges,
  * [2], [3] = smallest and largest id, [4] = 1 if every weight is 1, [5] = 1 if there are weights, [6], [7] = comment
  * and blank lines left out, [8], [9] = names and their bytes (-1: integer ids), [10] = 1 if ids take 64 bits. */

@@ -1,0 +1,166 @@
+/** Going through a text byte by byte, for formats whose lines say themselves how long they are. */
+import type { Source } from "../../ffi/native_source.ts";
+import { MAX_WINDOW_BYTES } from "../../ffi/native.ts";
+import type { GustError } from "../errors.ts";
+import { dataError, textError } from "./reader.ts";
+
+const NEWLINE = 10, RETURN = 13, BLANK = 32, TAB = 9, ZERO = 48, NINE = 57, MINUS = 45, PLUS = 43;
+
+/** Longest piece of input that a message shows. */
+const SHOWN = 40;
+
+/** A place in a text that moves on. Lines and columns count from 1, columns in bytes. */
+export class Scanner {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #line = 1;
+  #lineBegin = 0;
+
+  /** @throws {GustError} (data) for UTF-16, and for texts of more than 1 GiB. */
+  constructor(readonly source: Source) {
+    if (source.sizeBytes > MAX_WINDOW_BYTES) {
+      throw dataError(source, `${source.sizeBytes} bytes of text, expected at most 1 GiB in this format`);
+    }
+    const bytes = source.bytes().window();
+    this.#bytes = bytes;
+    const [a, b, c] = bytes;
+    if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
+      throw dataError(source, "begins with the byte order mark of UTF-16, expected UTF-8", "iconv -f utf-16 -t utf-8");
+    }
+    if (a === 0xef && b === 0xbb && c === 0xbf) this.#at = 3;
+  }
+
+  get line(): number {
+    return this.#line;
+  }
+
+  /** The byte here; undefined at the end. */
+  peek(): number | undefined {
+    return this.#bytes[this.#at];
+  }
+
+  /** Go on by one byte; a newline counts. */
+  advance(): void {
+    if (this.#bytes[this.#at++] === NEWLINE) {
+      this.#line++;
+      this.#lineBegin = this.#at;
+    }
+  }
+
+  /** Skip blanks inside the line. */
+  skipBlanks(): void {
+    for (;;) {
+      const byte = this.#bytes[this.#at];
+      if (byte !== BLANK && byte !== TAB && byte !== RETURN) return;
+      this.#at++;
+    }
+  }
+
+  /** Skip blanks and newlines. */
+  skipSpace(): void {
+    for (this.skipBlanks(); this.peek() === NEWLINE; this.skipBlanks()) this.advance();
+  }
+
+  /** Behind the blanks here: is the line over? */
+  isLineOver(): boolean {
+    this.skipBlanks();
+    return this.isOver || this.peek() === NEWLINE;
+  }
+
+  get isOver(): boolean {
+    return this.#at >= this.#bytes.length;
+  }
+
+  /** Go to the next line. @throws {GustError} if more stands here; `expected` says what should. */
+  endLine(expected: string): void {
+    if (!this.isLineOver()) throw this.error(`${this.shown()} is too much, expected ${expected}`);
+    if (!this.isOver) this.advance();
+  }
+
+  /** The word here in quotes, for a message. */
+  shown(): string {
+    let end = this.#at;
+    while (end < this.#bytes.length && end - this.#at <= SHOWN && this.#bytes[end]! > BLANK) end++;
+    const bytes = this.#bytes.slice(this.#at, Math.max(end, Math.min(this.#at + 1, this.#bytes.length)));
+    const text = Array.from(bytes.subarray(0, SHOWN), (b) => b < BLANK ? "?" : String.fromCharCode(b)).join("");
+    return `"${text}${bytes.length > SHOWN ? "..." : ""}"`;
+  }
+
+  /** A mistake here, or at the beginning of the line. */
+  error(what: string, hint?: string): GustError {
+    return textError(this.source, this.#line, this.#at - this.#lineBegin + 1, what, hint);
+  }
+
+  /** The next word of the line as an integer. @throws {GustError} naming it as `title`. */
+  integer(title: string, low: number, high: number): number {
+    if (this.isLineOver()) throw this.error(`the line ends, expected ${title}`);
+    const bytes = this.#bytes, begin = this.#at;
+    let at = begin, value = 0, digits = 0;
+    const sign = bytes[at];
+    if (sign === MINUS || sign === PLUS) at++;
+    for (let byte = bytes[at]; byte !== undefined && byte >= ZERO && byte <= NINE; byte = bytes[++at]) {
+      value = value * 10 + byte - ZERO;
+      digits++;
+    }
+    const next = bytes[at];
+    const isWord = next === undefined || next === BLANK || next === TAB || next === RETURN || next === NEWLINE ||
+      next === 44 || next === 93;
+    if (digits === 0 || !isWord) throw this.error(`${title} ${this.shown()} is not an integer`);
+    if (sign === MINUS) value = -value;
+    if (value < low || value > high) {
+      throw this.error(`${title} ${this.shown()} is out of range, expected ${low} to ${high}`);
+    }
+    this.#at = at;
+    return value;
+  }
+
+  /** The next word of the line as a finite number. @throws {GustError} naming it as `title`. */
+  number(title: string): number {
+    if (this.isLineOver()) throw this.error(`the line ends, expected ${title}`);
+    let end = this.#at;
+    while (end < this.#bytes.length && this.#bytes[end]! > BLANK) end++;
+    const text = String.fromCharCode(...this.#bytes.subarray(this.#at, Math.min(end, this.#at + 64)));
+    const value = Math.fround(Number(text));
+    if (!/^[+-]?(\d|\.\d|nan|inf)/i.test(text) || (Number.isNaN(value) && !/^[+-]?(nan|inf)/i.test(text))) {
+      throw this.error(`${title} ${this.shown()} is not a number`);
+    }
+    if (!Number.isFinite(value)) throw this.error(`${title} ${this.shown()} is not finite, expected a number`);
+    this.#at = end;
+    return value;
+  }
+}
+
+/** Integers or float32 numbers that grow by one at a time, in blocks: no copy of all of them until the end. */
+export class Growing<A extends Int32Array | Float32Array> {
+  readonly #full: A[] = [];
+  #block: A;
+  #used = 0;
+
+  constructor(private readonly make: (length: number) => A) {
+    this.#block = make(1 << 12);
+  }
+
+  get length(): number {
+    return this.#full.reduce((sum, block) => sum + block.length, this.#used);
+  }
+
+  push(value: number): void {
+    if (this.#used === this.#block.length) {
+      this.#full.push(this.#block);
+      this.#block = this.make(Math.min(this.#block.length * 2, 1 << 22));
+      this.#used = 0;
+    }
+    this.#block[this.#used++] = value;
+  }
+
+  /** All of them. */
+  take(): A {
+    const all = this.make(this.length);
+    let at = 0;
+    for (const block of [...this.#full, this.#block.subarray(0, this.#used) as A]) {
+      all.set(block, at);
+      at += block.length;
+    }
+    return all;
+  }
+}
