@@ -37,7 +37,7 @@ export function parseMatrix<D extends keyof typeof most>(
     BigInt(begin),
     BigInt(delimiter === "" ? 0 : delimiter.charCodeAt(0)),
     BigInt(columns),
-    low === undefined ? -most[dtype] - 1n : BigInt(low),
+    low === undefined ? -BigInt(most[dtype]) - 1n : BigInt(low),
     high === undefined ? most[dtype] : BigInt(high),
     mayMiss ? 1n : 0n,
   ]);

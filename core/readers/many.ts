@@ -3,7 +3,7 @@ import { NativeArray } from "../../ffi/native.ts";
 import type { SplitName } from "../graph/graph.ts";
 import type { InputFile } from "./input.ts";
 import { readMatrix, rowError } from "./matrix.ts";
-import { dataError, type RawFeatures, type RawGraphs, textError } from "./reader.ts";
+import { dataError, type RawFeatures, type RawGraphs } from "./reader.ts";
 
 /** Values as numbers 0, 1, ... in ascending order of the values, which `names` keeps. */
 export interface Classes {
@@ -83,7 +83,10 @@ export function foldMasks(
       mask.forEach((on, graph) => {
         if (!on) return;
         if (others[graph] !== undefined) {
-          throw dataError(file.source, `graph ${graph} is listed in ${others[graph]} too, expected disjoint parts`);
+          throw dataError(
+            file.source,
+            `graph ${graph} is listed in ${others[graph]} too, expected disjoint parts`,
+          );
         }
         others[graph] = file.name;
       });
@@ -111,7 +114,9 @@ export function foldsOf(files: readonly InputFile[], numGraphs: number): RawGrap
     const other = (train[fold] ?? test[fold] ?? train.find((file) => file) ?? test.find((file) => file))!;
     throw dataError(
       other.source,
-      `fold ${fold + 1} has no ${train[fold] ? "test" : "train"}_idx-${fold + 1}.txt, expected both files of every fold`,
+      `fold ${fold + 1} has no ${train[fold] ? "test" : "train"}_idx-${
+        fold + 1
+      }.txt, expected both files of every fold`,
     );
   }
   return foldMasks(parts, numGraphs);
@@ -126,6 +131,3 @@ export function pointerOf(sizes: ArrayLike<number>): NativeArray<"I64"> {
   for (let g = 0; g < sizes.length; g++) ptr[g + 1] = ptr[g]! + BigInt(sizes[g]!);
   return NativeArray.from<"I64">(ptr);
 }
-
-/** A line that names a graph, for a message. */
-export const graphError = textError;

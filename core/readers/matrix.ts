@@ -4,7 +4,8 @@ import { parseMatrix } from "../../ffi/native_matrix.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import type { GustError } from "../errors.ts";
 import type { InputFile } from "./input.ts";
-import { dataError, parsing, textError } from "./reader.ts";
+import { parsing, textError } from "./reader.ts";
+import { textBegin } from "./table.ts";
 import { headLines, words } from "./text.ts";
 
 export interface MatrixOptions {
@@ -32,15 +33,6 @@ export interface Matrix<D extends "I32" | "I64" | "F32" | "F64"> {
   readonly columns: number;
 }
 
-/** First byte of a text: behind a byte order mark. @throws {GustError} (data) for UTF-16. */
-function beginOf(source: Source): number {
-  const [a, b, c] = source.head(3);
-  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
-    throw dataError(source, "begins with the byte order mark of UTF-16, expected UTF-8", "iconv -f utf-16 -t utf-8");
-  }
-  return a === 0xef && b === 0xbb && c === 0xbf ? 3 : 0;
-}
-
 /**
  * Read a file of numbers, cut by commas or blanks as its first line is.
  * @throws {GustError} (data) with line, column, what was found and what was expected.
@@ -50,7 +42,7 @@ export function readMatrix<D extends "I32" | "I64" | "F32" | "F64">(
   dtype: D,
   { columns: wanted, rows: count, per, hints = [], ...options }: MatrixOptions,
 ): Matrix<D> {
-  const begin = beginOf(source);
+  const begin = textBegin(source);
   const first = headLines(source).next().value?.text ?? "";
   const delimiter = first.includes(",") ? "," : "";
   const columns = wanted ?? Math.max(1, delimiter ? first.split(",").length : words(first).length);

@@ -9,16 +9,22 @@ import { interactions } from "./interactions.ts";
 import { metis } from "./metis.ts";
 import { mtx } from "./mtx.ts";
 import { npz } from "./npz.ts";
+import { ogb } from "./ogb.ts";
 import { openke } from "./openke.ts";
 import { propertyGraph } from "./property_graph.ts";
 import type { Reader } from "./reader.ts";
 import { triples } from "./triples.ts";
+import { tu } from "./tu.ts";
+import { tuText } from "./tu_text.ts";
 import { xyz } from "./xyz.ts";
 
 /** In the order in which they are tried: an edge list is any text that nothing else claims. */
 export const readers = registry<Reader>("format", [
   npz,
   mtx,
+  tu,
+  ogb,
+  tuText,
   metis,
   openke,
   clutrr,

@@ -3,11 +3,12 @@ import type { Source } from "../../ffi/native_source.ts";
 import { MAX_WINDOW_BYTES } from "../../ffi/native.ts";
 import type { GustError } from "../errors.ts";
 import { dataError, textError } from "./reader.ts";
+import { shown, textBegin } from "./table.ts";
 
 const NEWLINE = 10, RETURN = 13, BLANK = 32, TAB = 9, ZERO = 48, NINE = 57, MINUS = 45, PLUS = 43;
 
-/** Longest piece of input that a message shows. */
-const SHOWN = 40;
+/** Bytes of a word looked at for a message. */
+const SHOWN = 41;
 
 /** A place in a text that moves on. Lines and columns count from 1, columns in bytes. */
 export class Scanner {
@@ -21,13 +22,8 @@ export class Scanner {
     if (source.sizeBytes > MAX_WINDOW_BYTES) {
       throw dataError(source, `${source.sizeBytes} bytes of text, expected at most 1 GiB in this format`);
     }
-    const bytes = source.bytes().window();
-    this.#bytes = bytes;
-    const [a, b, c] = bytes;
-    if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff)) {
-      throw dataError(source, "begins with the byte order mark of UTF-16, expected UTF-8", "iconv -f utf-16 -t utf-8");
-    }
-    if (a === 0xef && b === 0xbb && c === 0xbf) this.#at = 3;
+    this.#bytes = source.bytes().window();
+    this.#at = textBegin(source);
   }
 
   get line(): number {
@@ -79,14 +75,12 @@ export class Scanner {
 
   /** The word here in quotes, for a message. */
   shown(): string {
-    let end = this.#at;
+    let end = this.#at + (this.isOver ? 0 : 1);
     while (end < this.#bytes.length && end - this.#at <= SHOWN && this.#bytes[end]! > BLANK) end++;
-    const bytes = this.#bytes.slice(this.#at, Math.max(end, Math.min(this.#at + 1, this.#bytes.length)));
-    const text = Array.from(bytes.subarray(0, SHOWN), (b) => b < BLANK ? "?" : String.fromCharCode(b)).join("");
-    return `"${text}${bytes.length > SHOWN ? "..." : ""}"`;
+    return shown(this.source, this.#at, end);
   }
 
-  /** A mistake here, or at the beginning of the line. */
+  /** A mistake here. */
   error(what: string, hint?: string): GustError {
     return textError(this.source, this.#line, this.#at - this.#lineBegin + 1, what, hint);
   }
@@ -103,7 +97,8 @@ export class Scanner {
       digits++;
     }
     const next = bytes[at];
-    const isWord = next === undefined || next === BLANK || next === TAB || next === RETURN || next === NEWLINE ||
+    const isWord = next === undefined || next === BLANK || next === TAB || next === RETURN ||
+      next === NEWLINE ||
       next === 44 || next === 93;
     if (digits === 0 || !isWord) throw this.error(`${title} ${this.shown()} is not an integer`);
     if (sign === MINUS) value = -value;
@@ -124,7 +119,9 @@ export class Scanner {
     if (!/^[+-]?(\d|\.\d|nan|inf)/i.test(text) || (Number.isNaN(value) && !/^[+-]?(nan|inf)/i.test(text))) {
       throw this.error(`${title} ${this.shown()} is not a number`);
     }
-    if (!Number.isFinite(value)) throw this.error(`${title} ${this.shown()} is not finite, expected a number`);
+    if (!Number.isFinite(value)) {
+      throw this.error(`${title} ${this.shown()} is not finite, expected a number`);
+    }
     this.#at = end;
     return value;
   }
