@@ -125,7 +125,7 @@ test("detectReader() names the beginning of what it does not know", () => {
 
 test("readers each say what they read and where the format comes from", () => {
   for (const { name, summary, source } of readers) {
-    expect(name).toMatch(/^[a-z]+$/);
+    expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/);
     expect(summary.length).toBeGreaterThan(10);
     expect(source.length).toBeGreaterThan(3);
   }
