@@ -27,7 +27,8 @@ void zero_outside(const int64_t* indptr, int64_t segments, int64_t n, int64_t f,
  */
 class Tile {
  public:
-  explicit Tile(int64_t f) : f_(f), width_(std::max<int64_t>(1, 64 / f) * f) {}
+  static constexpr int64_t kWidth = 64;
+  explicit Tile(int64_t f, int64_t least = kWidth) : f_(f), width_(std::max<int64_t>(1, least / f) * f) {}
   int64_t width() const { return width_; }
 
   /** Call f(at, count) for pieces of 0 .. size-1 of at most one tile. */
@@ -55,7 +56,8 @@ class Tile {
 template <class T>
 class ColumnSoftmax {
  public:
-  explicit ColumnSoftmax(int64_t f) : f_(f), tile_(f), top_(tile_.width()), sum_(tile_.width()) {}
+  explicit ColumnSoftmax(int64_t f, int64_t least = Tile::kWidth)
+      : f_(f), tile_(f, least), top_(tile_.width()), sum_(tile_.width()) {}
   T* top() { return top_.data(); }
   double* sum() { return sum_.data(); }
 
@@ -183,10 +185,12 @@ void segment_softmax(const segment_softmax_args& args, Context& context) {
     zero_outside(indptr, segments, x_slot.rows, f, out);
     const RowGrid grid(indptr, segments, 8 * f);  // exp costs about eight multiply-adds
     const std::vector<int64_t> hubs = grid.for_rows([=](int64_t begin, int64_t end) {
-      ColumnSoftmax<T> part(f);
+      // Setting a tile up costs more than a short segment itself: those go row by row.
+      ColumnSoftmax<T> tiled(f), by_row(f, 1);
       for (int64_t s = begin; s < end; ++s) {
         const int64_t at = indptr[s] * f, rows = indptr[s + 1] - indptr[s];
         if (rows == 0) continue;
+        ColumnSoftmax<T>& part = rows * f < 4 * Tile::kWidth ? by_row : tiled;
         part.find_top(x + at, rows);
         part.exponentials(x + at, rows, out + at);
         part.normalise(rows, out + at);
