@@ -16,7 +16,16 @@ import { GustError } from "../errors.ts";
 import { cut, WEIGHT_NAMES } from "./edgelist_look.ts";
 import { firstLines } from "./parts.ts";
 import { type EdgeColumns, fileReader, type RawGraph, type ReadOptions, textError } from "./reader.ts";
-import { fieldError, leftOut, type Place, readTable, textBegin, type TitledColumn } from "./table.ts";
+import {
+  fieldError,
+  integersOf,
+  leftOut,
+  numbersOf,
+  type Place,
+  readTable,
+  textBegin,
+  type TitledColumn,
+} from "./table.ts";
 import { integer, isText, type Line, words } from "./text.ts";
 
 const params = z.object({
@@ -170,11 +179,7 @@ function idsOf(
       value === 0 && base === 1 ? "the file counts from 0: leave out --index-base 1" : undefined,
     );
   }
-  if (base === 0) return ids;
-  const shifted = NativeArray.allocate("I64", ids.length, false);
-  const to = shifted.window(0, ids.length), less = BigInt(base);
-  ids.window(0, ids.length).forEach((id, i) => to[i] = id - less);
-  return shifted;
+  return base === 0 ? ids : integersOf(numbersOf(ids).map((id) => id - base));
 }
 
 /** The features, row-major. */
@@ -190,14 +195,11 @@ function featuresOf(table: Table, columns: readonly number[]): EdgeColumns["feat
 }
 
 /** Ids as their rank among those that occur, which are listed. */
-function ranks(ids: NativeArray<"I64">): { numbers: NativeArray<"I64">; originals: BigInt64Array } {
-  const from = Float64Array.from(ids.window(0, ids.length), Number);
+function ranks(ids: NativeArray<"I64">): { numbers: NativeArray<"I64">; originals: Float64Array } {
+  const from = numbersOf(ids);
   const originals = Float64Array.from(new Set(from)).sort();
-  const rank = new Map(Array.from(originals, (id, i) => [id, BigInt(i)]));
-  const numbers = NativeArray.allocate("I64", ids.length, false);
-  const to = numbers.window(0, ids.length);
-  for (let i = 0; i < from.length; i++) to[i] = rank.get(from[i]!)!;
-  return { numbers, originals: BigInt64Array.from(originals, BigInt) };
+  const rank = new Map(Array.from(originals, (id, i) => [id, i]));
+  return { numbers: integersOf(from.map((id) => rank.get(id)!)), originals };
 }
 
 function bipartite(
@@ -231,7 +233,7 @@ function bipartite(
       name: "extra/original_ids",
       dtype: "I64",
       shape: [numNodes],
-      data: BigInt64Array.from([...users.originals, ...items.originals]),
+      data: BigInt64Array.from([...users.originals, ...items.originals], BigInt),
     }],
   };
 }

@@ -6,7 +6,6 @@
  * links between global node numbers, where users come first.
  * Source: the files of NGCF and LightGCN (Wang et al. 2019, arXiv:1905.08108; He et al. 2020, arXiv:2002.02126).
  */
-import { NativeArray } from "../../ffi/native.ts";
 import { EdgeList } from "../../ffi/native_build.ts";
 import { findOutside } from "../../ffi/native_checks.ts";
 import type { Table } from "../../ffi/native_table.ts";
@@ -15,7 +14,7 @@ import type { SplitName } from "../graph/graph.ts";
 import type { InputFile, InputSet } from "./input.ts";
 import { firstLines, partFiles } from "./parts.ts";
 import type { RawGraph, RawLinks, Reader, ReadOptions } from "./reader.ts";
-import { errorAt, leftOut, readLists, textBegin } from "./table.ts";
+import { errorAt, integersOf, leftOut, numbersOf, readLists, textBegin } from "./table.ts";
 import { integer, isText, words } from "./text.ts";
 
 const PARTS: Record<SplitName, RegExp> = {
@@ -37,6 +36,8 @@ function sniff(input: InputSet): boolean {
 interface Pairs {
   readonly users: Float64Array;
   readonly items: Float64Array;
+  /** Largest user of any line and one more: a user without items counts. */
+  readonly numUsers: number;
   readonly table: Table;
 }
 
@@ -51,34 +52,19 @@ function readPart({ source }: InputFile, base: number): Pairs {
     const which = nth === 0 ? `user ${value}` : `item ${value} (number ${nth} of its line)`;
     throw errorAt(source, table.rowOffsets().at(row), `${which}, expected ids from ${base}`);
   }
-  const id = ids.window(0, ids.length);
+  const id = numbersOf(ids);
   const users = new Float64Array(ids.length - table.rows), items = new Float64Array(users.length);
-  let at = 0;
+  let at = 0, last = 0;
   for (let row = 0; row < table.rows; row++) {
-    const begin = Number(ptr[row]), end = Number(ptr[row + 1]), user = Number(id[begin]) - base;
+    const begin = Number(ptr[row]), end = Number(ptr[row + 1]), user = id[begin]! - base;
+    last = Math.max(last, user);
     for (let i = begin + 1; i < end; i++) {
       users[at] = user;
-      items[at++] = Number(id[i]) - base;
+      items[at++] = id[i]! - base;
     }
   }
-  return { users, items, table };
+  return { users, items, numUsers: table.rows > 0 ? last + 1 : 0, table };
 }
-
-/** Largest first id of any line, or item: a user without items counts. */
-function sizes(parts: readonly Pairs[], base: number): { users: number; items: number } {
-  let users = 0, items = 0;
-  for (const { items: given, table } of parts) {
-    const ids = table.integers(0), ptr = table.integers(1).window(0, table.rows + 1);
-    const id = ids.window(0, ids.length);
-    for (let row = 0; row < table.rows; row++) {
-      users = Math.max(users, Number(id[Number(ptr[row])]) - base + 1);
-    }
-    for (const item of given) items = Math.max(items, item + 1);
-  }
-  return { users, items };
-}
-
-const I64 = (values: Float64Array) => NativeArray.from<"I64">(BigInt64Array.from(values, BigInt));
 
 function read(input: InputSet, options: ReadOptions): RawGraph {
   if (options.numNodes !== undefined) {
@@ -93,7 +79,9 @@ function read(input: InputSet, options: ReadOptions): RawGraph {
   const parts = Object.fromEntries(
     Object.entries(files).map(([name, file]) => [name, readPart(file, base)]),
   ) as Partial<Record<SplitName, Pairs>>;
-  const { users, items } = sizes(Object.values(parts), base);
+  const users = Math.max(...Object.values(parts).map(({ numUsers }) => numUsers));
+  let items = 0;
+  for (const part of Object.values(parts)) part.items.forEach((item) => items = Math.max(items, item + 1));
   const train = parts.train!;
   if (train.users.length === 0) {
     throw new GustError("data", `${files.train.label}: no interactions, expected some`);
@@ -102,14 +90,16 @@ function read(input: InputSet, options: ReadOptions): RawGraph {
   for (const name of ["val", "test"] as const) {
     const part = parts[name];
     if (!part) continue;
-    const pairs = new BigInt64Array(2 * part.users.length);
+    const pairs = new Float64Array(2 * part.users.length);
     part.users.forEach((user, i) => {
-      pairs[2 * i] = BigInt(user);
-      pairs[2 * i + 1] = BigInt(users + part.items[i]!);
+      pairs[2 * i] = user;
+      pairs[2 * i + 1] = users + part.items[i]!;
     });
-    links[name] = { pairs: NativeArray.from<"I64">(pairs) };
+    links[name] = { pairs: integersOf(pairs) };
   }
-  const active = new Set(train.users).size;
+  const isActive = new Uint8Array(users);
+  train.users.forEach((user) => isActive[user] = 1);
+  const active = isActive.reduce((sum, on) => sum + on, 0);
   const notes = leftOut(Object.values(parts).map(({ table }) => table));
   if (active < users) notes.push(`${users - active} of ${users} users have no item to train on`);
   return {
@@ -120,7 +110,7 @@ function read(input: InputSet, options: ReadOptions): RawGraph {
         name: "interacts",
         src: "user",
         dst: "item",
-        edges: EdgeList.fromArrays(I64(train.users), I64(train.items)),
+        edges: EdgeList.fromArrays(integersOf(train.users), integersOf(train.items)),
       }],
     },
     links,

@@ -1,10 +1,11 @@
 /** What readers of data sets in several files share: which file is which part, first lines, links of a part. */
-import { NativeArray } from "../../ffi/native.ts";
+import type { NativeArray } from "../../ffi/native.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 import type { SplitName } from "../graph/graph.ts";
 import type { InputFile, InputSet } from "./input.ts";
 import type { RawLinks, ReadOptions } from "./reader.ts";
+import { integersOf } from "./table.ts";
 import { headLines, type Line } from "./text.ts";
 
 /** A file per part that is there. @throws {GustError} (usage) if two files could be the same part. */
@@ -50,14 +51,13 @@ export interface Triples {
 
 /** The pairs of triples as links. */
 export function linksOf({ heads, relations, tails }: Triples): RawLinks {
-  const pairs = NativeArray.allocate("I64", 2 * heads.length, false);
-  const to = pairs.window(0, pairs.length);
+  const pairs = new Int32Array(2 * heads.length);
   const head = heads.window(0, heads.length), tail = tails.window(0, tails.length);
   for (let i = 0; i < head.length; i++) {
-    to[2 * i] = BigInt(head[i]!);
-    to[2 * i + 1] = BigInt(tail[i]!);
+    pairs[2 * i] = head[i]!;
+    pairs[2 * i + 1] = tail[i]!;
   }
-  return { pairs, types: relations };
+  return { pairs: integersOf(pairs), types: relations };
 }
 
 /** Formats whose nodes are not numbers of the user's. @throws {GustError} (usage) for options that number nodes. */

@@ -6,7 +6,16 @@ import type { InputFile } from "./input.ts";
 import { firstLines } from "./parts.ts";
 import { type NodeBlock, type PropertyParts, type RelationshipBlock, rowsByType } from "./property_parts.ts";
 import { textError } from "./reader.ts";
-import { fieldError, leftOut, type Place, readTable, shown, textBegin, type TitledColumn } from "./table.ts";
+import {
+  fieldError,
+  integersOf,
+  leftOut,
+  type Place,
+  readTable,
+  shown,
+  textBegin,
+  type TitledColumn,
+} from "./table.ts";
 import { declaredColumn, selectColumn, type TypedColumn, type ValueKind } from "./typed_columns.ts";
 
 /** A field of a header: `name:TYPE(group)`. */
@@ -160,7 +169,7 @@ function rowsByKind({ kindOf, kinds, place: { table } }: Parsed): Map<string, nu
 /** The columns of some rows. */
 function columnsOf({ columns, place: { table } }: Parsed, rows: readonly number[]): Map<string, TypedColumn> {
   if (rows.length === table.rows) return columns;
-  const chosen = NativeArray.from<"I64">(BigInt64Array.from(rows, BigInt));
+  const chosen = integersOf(Int32Array.from(rows));
   return new Map([...columns].map(([name, column]) => [name, selectColumn(column, chosen)]));
 }
 
@@ -268,7 +277,7 @@ function relationshipsOf(
           1,
           1,
           `no column :TYPE, and the name of the file gives none (the first row is ${
-            shown(source, offset, offset + 40)
+            shown(source, offset, table.next)
           })`,
         );
     }

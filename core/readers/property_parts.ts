@@ -6,6 +6,7 @@ import { GustError } from "../errors.ts";
 import type { NewTensor } from "../format/document.ts";
 import { countUp } from "../graph/build_columns.ts";
 import type { RawGraph, RawRelation } from "./reader.ts";
+import { integersOf } from "./table.ts";
 import {
   columnTensors,
   countPresent,
@@ -77,7 +78,6 @@ const itemName = (name: string) =>
   name.replace(/[/{}<>\p{Cc}]/gu, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
 
 const byName = <T>(map: ReadonlyMap<string, T>) => [...map].sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
-const I64 = (values: ArrayLike<number>) => NativeArray.from<"I64">(BigInt64Array.from(values, BigInt));
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const list = map.get(key);
@@ -199,19 +199,19 @@ function nodeTensors(places: Places, empty: string[]): NewTensor[] {
 
 function relationOf(name: string, { src, dst, pieces }: Group, places: Places): RawRelation {
   const count = pieces.reduce((sum, { rows }) => sum + rows.length, 0);
-  const sources = new BigInt64Array(count), targets = new BigInt64Array(count);
+  const sources = new Int32Array(count), targets = new Int32Array(count);
   let at = 0;
   for (const { block, rows } of pieces) {
     for (const row of rows) {
-      sources[at] = BigInt(places.numberOf[block.sources[row]!]!);
-      targets[at++] = BigInt(places.numberOf[block.targets[row]!]!);
+      sources[at] = places.numberOf[block.sources[row]!]!;
+      targets[at++] = places.numberOf[block.targets[row]!]!;
     }
   }
   return {
     name,
     src: places.types[src]!,
     dst: places.types[dst]!,
-    edges: EdgeList.fromArrays(NativeArray.from<"I64">(sources), NativeArray.from<"I64">(targets)),
+    edges: EdgeList.fromArrays(NativeArray.from<"I32">(sources), NativeArray.from<"I32">(targets)),
     columns: { id: countUp(count) },
   };
 }
@@ -235,7 +235,7 @@ export function assemble(parts: PropertyParts, notes: readonly string[]): RawGra
   const extra = nodeTensors(places, empty);
   for (const [name, { pieces }] of named) {
     const own = pieces.map(({ block, rows }): Piece => {
-      const chosen = I64(rows);
+      const chosen = integersOf(Int32Array.from(rows));
       const isWhole = rows.length === block.sources.length;
       const columns = [...block.columns].map(([key, column]) =>
         [key, isWhole ? column : selectColumn(column, chosen)] as const
@@ -255,7 +255,7 @@ export function assemble(parts: PropertyParts, notes: readonly string[]): RawGra
     numNodes: places.order.length,
     isUndirected: false,
     isWeighted: false,
-    nodeNames: selectTexts(parts.names, I64(places.order)),
+    nodeNames: selectTexts(parts.names, integersOf(places.order)),
     extra,
     notes: [
       ...parts.notes,

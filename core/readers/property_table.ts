@@ -2,7 +2,7 @@
  * A property graph as one CSV table: rows with _id and _labels are nodes, rows with _start, _end and _type are
  * relationships; the other columns are properties of whichever rows fill them. Their types are found by their values.
  */
-import { NativeArray } from "../../ffi/native.ts";
+import type { NativeArray } from "../../ffi/native.ts";
 import { Names, selectTexts, type TextColumn } from "../../ffi/native_table.ts";
 import { selectRows } from "../../ffi/native_source.ts";
 import { cut } from "./edgelist_look.ts";
@@ -13,6 +13,7 @@ import { textError } from "./reader.ts";
 import {
   errorAt,
   fieldError,
+  integersOf,
   leftOut,
   type Place,
   readTable,
@@ -34,7 +35,7 @@ export function exportFields(header: string): { fields: string[]; delimiter: str
 }
 
 type Rows = NativeArray<"I64">;
-const rowsOf = (rows: readonly number[]): Rows => NativeArray.from<"I64">(BigInt64Array.from(rows, BigInt));
+const rowsOf = (rows: readonly number[]): Rows => integersOf(Int32Array.from(rows));
 
 const select = (column: TextColumn, rows: Rows): TextColumn => ({
   ...selectTexts(column, rows),

@@ -61,7 +61,11 @@ const cutLine = (text: string, delimiter: string) => delimiter === "\t" ? text.s
 function lookAt(source: Source): Look {
   const begin = textBegin(source);
   const lines = firstLines(source, 64);
-  const delimiter = lines.some(({ text }) => text.includes("\t")) ? "\t" : "";
+  // A first line past what is looked at still shows its tabs.
+  const hasTabs = lines.length > 0
+    ? lines.some(({ text }) => text.includes("\t"))
+    : source.head(1 << 20).includes(9);
+  const delimiter = hasTabs ? "\t" : "";
   const fields = lines[0] ? cutLine(lines[0].text, delimiter).map((field) => field.trim()) : [];
   const order = (Object.keys(ORDERS) as Order[]).find((key) => {
     const [h, r, t] = ORDERS[key];

@@ -8,7 +8,7 @@ export interface AtomProperty {
 }
 
 const PAIR =
-  /\s*(?:"((?:[^"\\]|\\.)*)"|([^\s="]+))(?:=(?:"((?:[^"\\]|\\.)*)"|\{([^}]*)\}|\[([^\]]*)\]|([^\s]*)))?/y;
+  /\s*(?:"((?:[^"\\]|\\.)*)"|([^\s="]+))(?:=(?:"((?:[^"\\]|\\.)*)"|\{([^}]*)\}|\[([^\]]*)\]|((?:[^\s"{[]\S*)?)))?/y;
 
 /**
  * The pairs of a comment line, in order; a key without a value is "T". A line without any "=" is a comment and holds

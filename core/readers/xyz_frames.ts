@@ -246,11 +246,11 @@ export class Frames {
     if (hasParts) {
       extra.push({ name: "extra/part", dtype: "I32", shape: [G], data: Int32Array.from(this.#part) });
     }
-    for (const [name, kept] of this.#atoms) {
+    for (const [name, kept] of byName(this.#atoms)) {
       const tensor = name === this.names.forces ? "extra/forces" : `extra/atom/${tensorName(name)}`;
       extra.push(...this.#atomTensors(tensor, kept));
     }
-    for (const [key, values] of this.#pairs) {
+    for (const [key, values] of byName(this.#pairs)) {
       extra.push(...pairTensors(`extra/frame/${tensorName(key)}`, values, G));
     }
     const energies = this.#energy.filter((energy) => energy !== null).length;
@@ -301,6 +301,9 @@ export class Frames {
     return [{ name, dtype: type === "R" ? "F64" : type === "I" ? "I64" : "BOOL", shape, data }, ...present];
   }
 }
+
+/** In the order of the names, whatever the order in the files. */
+const byName = <T>(map: ReadonlyMap<string, T>) => [...map].sort(([a], [b]) => a < b ? -1 : 1);
 
 const mask = (values: readonly boolean[]) =>
   NativeArray.from<"BOOL">(Uint8Array.from(values, Number), "BOOL");
