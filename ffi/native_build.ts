@@ -26,6 +26,8 @@ export interface Dialect {
   readonly named: boolean;
   /** What begins a line to leave out; "": any of # % //. */
   readonly comment: string;
+  /** A letter in front of every line; the columns are counted behind it. */
+  readonly tag?: string;
 }
 
 /** What the body of a METIS graph holds. */
@@ -53,8 +55,8 @@ export class EdgeList {
   minId: number;
   maxId: number;
   /** Every weight is 1, or there are none. */
-  readonly hasUnitWeights: boolean;
-  readonly hasWeights: boolean;
+  hasUnitWeights: boolean;
+  hasWeights: boolean;
   /** Comment and blank lines left out. */
   readonly comments: number;
   readonly blanks: number;
@@ -93,7 +95,7 @@ export class EdgeList {
       d.target,
       d.weight ?? -1,
     ]
-      .concat(d.indexBase, d.limit ?? -1, d.named ? 1 : 0);
+      .concat(d.indexBase, d.limit ?? -1, d.named ? 1 : 0, d.tag?.charCodeAt(0) ?? 0);
     const words = BigInt64Array.from(dialect, BigInt);
     return new EdgeList(
       callOut(OUT, "gust_edges_parse", source.address, source.sizeBytes, words, cString(d.comment)),
@@ -175,6 +177,17 @@ export class EdgeList {
         dtypes[values?.dtype ?? "F32"].code,
       ),
     );
+  }
+
+  /** Give a list made of arrays a weight per edge. */
+  setWeights(weights: NativeArray<"F32"> | NativeArray<"F64">): void {
+    if (weights.length !== this.count) {
+      throw new RangeError(`${weights.length} weights for ${this.count} edges`);
+    }
+    const code = dtypes[weights.dtype].code;
+    const out = callOut(OUT, "gust_edges_set_weights", this.#handle, weights.address, code);
+    this.hasUnitWeights = out[4] === 1;
+    this.hasWeights = out[5] === 1;
   }
 
   /** Number the ids that occur 0, 1, 2, ... in ascending order. @returns the id that each number had. */

@@ -2,29 +2,39 @@
 import { GustError } from "../errors.ts";
 import { registry } from "../registry.ts";
 import { clutrr } from "./clutrr.ts";
+import { dimacs } from "./dimacs.ts";
 import { edgelist } from "./edgelist.ts";
 import { events } from "./events.ts";
+import { graphml } from "./graphml.ts";
 import type { InputSet } from "./input.ts";
 import { interactions } from "./interactions.ts";
 import { metis } from "./metis.ts";
 import { mtx } from "./mtx.ts";
+import { npy } from "./npy_edges.ts";
 import { npz } from "./npz.ts";
 import { ogb } from "./ogb.ts";
 import { openke } from "./openke.ts";
 import { propertyGraph } from "./property_graph.ts";
 import type { Reader } from "./reader.ts";
+import { safetensors } from "./safetensors.ts";
 import { triples } from "./triples.ts";
 import { tu } from "./tu.ts";
 import { tuText } from "./tu_text.ts";
 import { xyz } from "./xyz.ts";
+import { webgraph } from "./webgraph.ts";
 
 /** In the order in which they are tried: an edge list is any text that nothing else claims. */
 export const readers = registry<Reader>("format", [
   npz,
+  npy,
+  safetensors,
+  graphml,
   mtx,
+  dimacs,
   tu,
   ogb,
   tuText,
+  webgraph,
   metis,
   openke,
   clutrr,
@@ -66,6 +76,13 @@ export function detectReader(input: InputSet): Reader {
       "data",
       `${source.label} is a safetensors document already, expected a raw graph`,
       "gust inspect shows what it holds",
+    );
+  }
+  if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) {
+    throw new GustError(
+      "data",
+      `${source.label}:1:1: the text is UTF-16, expected UTF-8`,
+      "iconv -f UTF-16 -t UTF-8 converts it",
     );
   }
   const bytes = Array.from(head, (byte) => byte.toString(16).padStart(2, "0")).join(" ");

@@ -112,7 +112,9 @@ export const mtx = fileReader({
   name: "mtx",
   summary: "Matrix Market coordinate file (real, integer or pattern; general or symmetric)",
   source: "Boisvert, Pozo, Remington 1996, NISTIR 5935",
-  sniff: (source) =>
-    new TextDecoder("latin1").decode(source.head(BANNER.length)).toLowerCase() === BANNER.toLowerCase(),
+  sniff: (source) => {
+    const head = new TextDecoder().decode(source.head(BANNER.length + 3));
+    return head.slice(0, BANNER.length).toLowerCase() === BANNER.toLowerCase();
+  },
   read,
 });

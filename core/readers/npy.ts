@@ -38,7 +38,7 @@ interface Header {
   readonly begin: number;
 }
 
-const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+export const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
 function readHeader(source: Source, name: string, bytes: NativeArray<"U8">): Header {
   const bad = (what: string, hint?: string) => dataError(source, `array "${name}" ${what}`, hint);
@@ -106,8 +106,8 @@ export function readNpy(source: Source, name: string, bytes: NativeArray<"U8">):
   return { name, shape, kind: "numbers", data };
 }
 
-/** The elements behind the header: in place where their address fits their size, else a copy. */
-function aligned(bytes: NativeArray<"U8">, begin: number, dtype: DType, count: number): NativeArray {
+/** Elements from byte `begin` on: in place where their address fits their size, else a copy. */
+export function aligned(bytes: NativeArray<"U8">, begin: number, dtype: DType, count: number): NativeArray {
   const address = bytes.address + begin;
   const inPlace = NativeArray.at(dtype, count, address, bytes);
   return address % dtypes[dtype].size === 0 ? inPlace : copyOf(inPlace);

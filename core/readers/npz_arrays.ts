@@ -1,4 +1,4 @@
-/** The arrays of an npz file by name: typed, shaped and checked, with messages that name array and index. */
+/** The arrays of a file by name: typed, shaped and checked, with messages that name array and index. */
 import type { DType } from "../../ffi/dtype.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { findDescent, findNotFinite, findOutside } from "../../ffi/native_checks.ts";
@@ -18,20 +18,38 @@ type Indices = Shaped<"I32"> | Shaped<"I64">;
 const isFloat = (array: NativeArray): array is NativeArray<"F64"> | NativeArray<"F32"> | NativeArray<"F16"> =>
   array.dtype === "F64" || array.dtype === "F32" || array.dtype === "F16";
 
+/** Where arrays lie: a file that holds them by name. */
+export interface ArrayStore {
+  readonly names: readonly string[];
+  /** @throws {GustError} (data) naming the array. */
+  read(name: string): NpyArray;
+}
+
+/** The members of a NumPy archive. */
+export function npzStore(source: Source): ArrayStore {
+  const zip = new Zip(source);
+  return {
+    names: zip.names.map((name) => name.replace(/\.npy$/, "")),
+    read: (name) => readNpy(source, name, zip.bytes(zip.has(`${name}.npy`) ? `${name}.npy` : name)),
+  };
+}
+
 export class Arrays {
-  readonly #zip: Zip;
+  readonly #store: ArrayStore;
+  readonly #names: ReadonlySet<string>;
   readonly #read = new Set<string>();
 
-  constructor(readonly source: Source) {
-    this.#zip = new Zip(source);
+  constructor(readonly source: Source, store: ArrayStore = npzStore(source)) {
+    this.#store = store;
+    this.#names = new Set(store.names);
   }
 
   get names(): string[] {
-    return this.#zip.names.map((name) => name.replace(/\.npy$/, ""));
+    return [...this.#names];
   }
 
   has(name: string): boolean {
-    return this.#zip.has(`${name}.npy`);
+    return this.#names.has(name);
   }
 
   /** Arrays that nobody asked for. */
@@ -48,7 +66,7 @@ export class Arrays {
       throw this.error(`array "${name}" is missing, expected it beside ${this.names.join(", ")}`);
     }
     this.#read.add(name);
-    return readNpy(this.source, name, this.#zip.bytes(`${name}.npy`));
+    return this.#store.read(name);
   }
 
   /** Numbers of any type. */

@@ -9,8 +9,8 @@ import type { Arrays, Shaped } from "./npz_arrays.ts";
 import { every, type RawFeatures, type RawLabels, type RawSplit } from "./reader.ts";
 
 const CSR_FEATURES = ["attr_", "attr_matrix.", "attr_matrix_"];
-const DENSE_FEATURES = ["node_features", "attr", "attr_matrix", "features"];
-const LABELS = ["labels", "node_labels"];
+const DENSE_FEATURES = ["node_features", "attr", "attr_matrix", "features", "x", "feat"];
+const LABELS = ["labels", "node_labels", "y", "label"];
 
 /** Features as the file stores them: CSR stays CSR, dense stays dense. */
 export function readFeatures(arrays: Arrays, numNodes: number, notes: string[]): RawFeatures | undefined {

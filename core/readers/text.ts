@@ -28,9 +28,12 @@ export function* headLines(source: Source): Generator<Line> {
   }
 }
 
-/** Whether the beginning reads as text: no NUL byte. */
+/** Control characters that no text holds: all but white space and escape. */
+const isControl = (byte: number) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27);
+
+/** Whether the beginning reads as text in an encoding that has ASCII in it. */
 export function isText(source: Source): boolean {
-  return source.sizeBytes > 0 && !source.head(1 << 12).includes(0);
+  return source.sizeBytes > 0 && !source.head(1 << 12).some(isControl);
 }
 
 /** A line cut at runs of blanks. */

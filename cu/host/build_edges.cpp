@@ -219,6 +219,19 @@ int32_t gust_edges_from_csr(int64_t num_rows, int64_t indptr, int64_t indices, i
   });
 }
 
+int32_t gust_edges_set_weights(int64_t handle, int64_t values, int32_t dtype, int64_t* out) {
+  return guard([&] {
+    EdgeList& edges = edge_list(handle);
+    for (int64_t at = 0; const EdgeList::Segment& s : edges.segments) {
+      if (s.start != at) fail(GUST_EINVAL, "weights for an edge list that was parsed, expected one made of arrays");
+      at += s.count;
+    }
+    edges.unit_weights = true;
+    fill_weights(edges, edges.count(), values, dtype);
+    describe_edges(edges, out);
+  });
+}
+
 int32_t gust_edges_relabel(int64_t handle, int64_t* out) {
   return guard([&] {
     EdgeList& edges = edge_list(handle);

@@ -149,6 +149,10 @@ class Scanner {
   /** A line of digits and delimiters alone: the byte after its newline, or null to look closer. */
   const char* fast_line(const char* p, int64_t slot, ChunkResult& r) const {
     int64_t u, v;
+    if (d_.tag != 0) {
+      if (p[0] != d_.tag || p[1] != ' ') return nullptr;
+      ++p;
+    }
     while (*p == ' ') ++p;
     if (!scan_digits(p, u) || !skip_delimiter(p) || !scan_digits(p, v)) return nullptr;
     double w = 1;
@@ -195,6 +199,12 @@ class Scanner {
     while (first < end && is_blank(*first)) ++first;
     if (first == end) return ++r.blanks, true;
     if (d_.is_comment(first, end)) return ++r.comments, true;
+    p = d_.skip_tag(first, end);
+    if (!p) {
+      const char* word = first;
+      while (word < end && !is_blank(*word)) ++word;
+      return problem(first, "the line begins with " + quoted(first, word) + ", expected \"" + d_.tag + "\"");
+    }
 
     Field fields[kFields];
     int count = split_fields(p, end, d_.delimiter, fields, kFields);
@@ -311,6 +321,7 @@ int32_t gust_edges_parse(int64_t address, int64_t size, const int64_t* dialect, 
     d.base = dialect[6];
     d.limit = dialect[7];
     d.comment = comment;
+    d.tag = static_cast<char>(dialect[9]);
     if (d.columns < 2 || d.columns > kFields || std::max({d.source, d.target, d.weight}) >= d.columns)
       fail(GUST_EINVAL, "edge list of %d columns, expected 2 to %d", d.columns, kFields);
     auto edges = std::make_unique<EdgeList>();

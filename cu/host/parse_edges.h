@@ -18,6 +18,7 @@ struct Dialect {
   int64_t base;            // what the file calls node 0
   int64_t limit;           // ids (less base) are below it; -1: any
   std::string comment;     // begins a line that is left out; "": any of # % //
+  char tag = 0;            // a letter in front of the columns of every line, which count behind it; 0: none
 
   bool is_comment(const char* p, const char* end) const {
     if (!comment.empty())
@@ -26,7 +27,12 @@ struct Dialect {
   }
   std::string columns_problem(int found) const {
     return std::to_string(found) + (found == 1 ? " column, expected " : " columns, expected ") +
-           std::to_string(columns) + " as in the first line";
+           std::to_string(columns) + (tag ? std::string(" behind \"") + tag + "\"" : " as in the first line");
+  }
+  /** Behind the tag of a line that begins at p, or null if it is not there. */
+  const char* skip_tag(const char* p, const char* end) const {
+    if (tag == 0) return p;
+    return p < end && *p == tag && (p + 1 == end || is_blank(p[1])) ? p + 1 : nullptr;
   }
 };
 

@@ -242,8 +242,8 @@ GUST_API int32_t gust_matrix_parse(int64_t address, int64_t size, const int64_t*
  * [2], [3] = smallest and largest id, [4] = 1 if every weight is 1, [5] = 1 if there are weights, [6], [7] = comment
  * and blank lines left out, [8], [9] = names and their bytes (-1: integer ids), [10] = 1 if ids take 64 bits. */
 /** Parse text in parallel. dialect: first byte, delimiter (0 = blanks), columns, source, target and weight column
- *  (from 0; -1 = none), index base, bound of the ids (-1 = none), 1 if ids are names. comment: prefix of lines to
- *  leave out ("": any of # % //). GUST_EDATA "LINE:COLUMN: what" names the first mistake.
+ *  (from 0; -1 = none), index base, bound of the ids (-1 = none), 1 if ids are names, the letter in front of every
+ *  line (0 = none; columns count behind it). comment: prefix of lines to leave out ("": any of # % //). GUST_EDATA "LINE:COLUMN: what" names the first mistake.
  *  Memory: 8 bytes per line (16 where ids take 64 bits), 8 more with weights. */
 GUST_API int32_t gust_edges_parse(int64_t address, int64_t size, const int64_t* dialect, const char* comment,
                                   int64_t* out);
@@ -257,6 +257,8 @@ GUST_API int32_t gust_edges_from_pairs(int64_t sources, int64_t targets, int64_t
 /** Entry (row, column) of a CSR matrix as edge row -> column; values (F32 or F64) may be NULL. */
 GUST_API int32_t gust_edges_from_csr(int64_t num_rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                      int32_t values_dtype, int64_t* out);
+/** Give a list made of arrays one weight (F32, F64) per edge. out as for the calls that make one, but out[0]. */
+GUST_API int32_t gust_edges_set_weights(int64_t edges, int64_t values, int32_t dtype, int64_t* out);
 /** Number the ids that occur 0, 1, 2, ... in ascending order: out[0] = how many; out[1..] as above. */
 GUST_API int32_t gust_edges_relabel(int64_t edges, int64_t* out);
 /** The id that each number of gust_edges_relabel() had, I64. */

@@ -155,7 +155,7 @@ test("gust import tells usage mistakes from bad data", () => {
     return [result.status, result.stderr.split("\n")[0]];
   };
   expect(status("--symetrize")).toEqual([2, expect.stringContaining("unknown option '--symetrize'")]);
-  expect(status("--format", "npy")).toEqual([2, expect.stringContaining("--format")]);
+  expect(status("--format", "excel")).toEqual([2, expect.stringContaining("--format")]);
   expect(status("--index-base", "2")).toEqual([2, expect.stringContaining("--index-base")]);
   expect(status("--num-nodes", "-1")).toEqual([2, expect.stringContaining("--num-nodes")]);
   expect(status("--directed", "--symmetrize")).toEqual([

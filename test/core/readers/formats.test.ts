@@ -21,11 +21,34 @@ const same: Record<string, Options> = {
   "tiny.graph": {},
   "a.npz": {},
   "b.npz": { numNodes: 6 },
+  "once.col": {},
+  "both.col": {},
+  "successors.txt": {},
+  "plain.graphml": {},
+  "arcs.graphml": {},
+  "pairs.npy": {},
+  "wide.npy": {},
+  "index.npz": {},
+  "index.safetensors": {},
 };
 const groups = {
   plain: same,
-  weighted: { "weighted.txt": {}, "weighted.mtx": {}, "weighted.graph": {}, "weighted.npz": {} },
-  labelled: { "labelled_a.npz": {}, "labelled_b.npz": {} },
+  weighted: {
+    "weighted.txt": {},
+    "weighted.mtx": {},
+    "weighted.graph": {},
+    "weighted.npz": {},
+    "weighted.gr": {},
+    "weighted.graphml": {},
+    "weighted_index.npz": {},
+    "weighted.safetensors": {},
+  },
+  labelled: {
+    "labelled_a.npz": {},
+    "labelled_b.npz": {},
+    "labelled_index.npz": {},
+    "labelled.graphml": { params: { labelAttr: "side", featAttrs: ["a", "b"] } },
+  },
 } satisfies Record<string, Record<string, Options>>;
 
 for (const [group, files] of Object.entries(groups)) {
@@ -91,14 +114,18 @@ test("importGraph() numbers names in the order of their first appearance", () =>
 test("detectReader() tells every tiny file by its content alone", () => {
   const names = Object.keys(tiny);
   const formats = names.map((name) => detectReader(InputSet.open([fileOf(tiny[name]!)])).name);
+  const byEnd: Record<string, string> = {
+    npz: "npz",
+    npy: "npy",
+    mtx: "mtx",
+    graph: "metis",
+    col: "dimacs",
+    gr: "dimacs",
+    graphml: "graphml",
+    safetensors: "safetensors",
+  };
   const wanted = (name: string) =>
-    name.endsWith(".npz")
-      ? "npz"
-      : name.endsWith(".mtx")
-      ? "mtx"
-      : name.endsWith(".graph")
-      ? "metis"
-      : "edgelist";
+    name === "successors.txt" ? "webgraph" : byEnd[name.slice(name.lastIndexOf(".") + 1)] ?? "edgelist";
   expect(formats).toEqual(names.map(wanted));
 });
 
@@ -114,7 +141,7 @@ test("detectReader() takes a list that begins like a METIS header for what its l
 
 test("detectReader() names the beginning of what it does not know", () => {
   expect(messageOf(() => detectReader(InputSet.open([fixture("bad/unknown.bin")])))).toContain(
-    "begins with 00 01 02 03, expected one of npz, mtx",
+    "begins with 00 01 02 03, expected one of npz,",
   );
   const header = '{"__metadata__":{}}     ';
   const document = new Uint8Array([header.length, 0, 0, 0, 0, 0, 0, 0, ...new TextEncoder().encode(header)]);

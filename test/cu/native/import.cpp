@@ -28,7 +28,7 @@ struct Edges {
 
 int32_t parse(const std::string& text, Edges& edges, bool named = false, int columns = 2, const char* comment = "") {
   TextBlock block(text);
-  int64_t dialect[] = {0, 0, columns, 0, 1, columns == 3 ? 2 : -1, 0, -1, named};
+  int64_t dialect[] = {0, 0, columns, 0, 1, columns == 3 ? 2 : -1, 0, -1, named, 0};
   return gust_edges_parse(block.address(), block.size, dialect, comment, edges.out);
 }
 
