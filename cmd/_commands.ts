@@ -15,6 +15,10 @@ export const subcommands: Record<string, { summary: string; load: Loader }> = {
     summary: "read a graph in a common format and write a graph document",
     load: load(() => import("./import.ts")),
   },
+  export: {
+    summary: "write a graph in a common format",
+    load: load(() => import("./export.ts")),
+  },
   generate: { summary: "make a random or regular graph", load: load(() => import("./generate.ts")) },
   inspect: { summary: "show, check or list documents", load: load(() => import("./inspect.ts")) },
   split: { summary: "choose what trains, validates and tests", load: load(() => import("./split.ts")) },

@@ -4,7 +4,9 @@ import { z } from "zod";
 import { GustError } from "../core/errors.ts";
 import { type Imported, importGraph, reportJson, sourceDigest } from "../core/readers/import.ts";
 import { InputSet } from "../core/readers/input.ts";
+import { parseSize } from "../core/readers/memory.ts";
 import { detectReader, readers } from "../core/readers/mod.ts";
+import { SPOOL_BYTES } from "../ffi/native_source.ts";
 import { withIo } from "./_io.ts";
 import { defineCommand, entryParams, filesNamed, registryOptions } from "./_options.ts";
 
@@ -28,6 +30,10 @@ const options = z.object({
   relabel: z.boolean().default(false).describe(
     "number the ids that occur 0, 1, 2, ...; node_ids keeps the originals",
   ),
+  memory: z.string().refine((text) => parseSize(text) !== null, "expected a size like 512M or 2G").optional()
+    .describe("most memory to take: past it, edges go to temporary files (TMPDIR); line formats only").meta({
+      value: "SIZE",
+    }),
   ...registryOptions(readers),
 }).strict();
 type Options = z.infer<typeof options>;
@@ -106,10 +112,12 @@ Examples:
     }
     // What was read is known only afterwards: operands may be folders.
     return withIo(self, [], common, (io) => {
-      const input = InputSet.open(inputs);
+      const memory = o.memory === undefined ? undefined : parseSize(o.memory)!;
+      const input = InputSet.open(inputs, memory && Math.min(SPOOL_BYTES, Math.floor(memory / 8)));
       const reader = o.format === "auto" ? detectReader(input) : readers.get(o.format);
       const params = entryParams(readers, reader, o);
-      const imported = importGraph(input, reader, o as Options & { indexBase?: 0 | 1 }, params);
+      const request = { ...o as Options & { indexBase?: 0 | 1 }, memory };
+      const imported = importGraph(input, reader, request, params);
       io.alsoRead.push(...filesNamed(reader, params), ...imported.files.flatMap(({ path }) => path ?? []));
       const { meta, tensors, report, notes, changes, found } = imported;
       const digestOfFiles = sourceDigest(imported.files);

@@ -13,9 +13,11 @@ import { samplers } from "./sampling/mod.ts";
 import { schedules } from "./schedules/mod.ts";
 import { splitters } from "./splits/mod.ts";
 import { tasks } from "./tasks/mod.ts";
+import { writers } from "./writers/mod.ts";
 
 export const registries: readonly Registry<Entry>[] = [
   readers,
+  writers,
   generators,
   splitters,
   partitioners,

@@ -28,6 +28,8 @@ export interface Dialect {
   readonly comment: string;
   /** A letter in front of every line; the columns are counted behind it. */
   readonly tag?: string;
+  /** Bytes that native buffers may hold before edges and build go to temporary files. @default {no bound} */
+  readonly heldBytes?: number;
 }
 
 /** What the body of a METIS graph holds. */
@@ -42,6 +44,8 @@ export interface MetisFormat {
   readonly hasSizes: boolean;
   readonly hasEdgeWeights: boolean;
   readonly indexBase: number;
+  /** As in Dialect. */
+  readonly heldBytes?: number;
 }
 
 const OUT = 11;
@@ -95,7 +99,7 @@ export class EdgeList {
       d.target,
       d.weight ?? -1,
     ]
-      .concat(d.indexBase, d.limit ?? -1, d.named ? 1 : 0, d.tag?.charCodeAt(0) ?? 0);
+      .concat(d.indexBase, d.limit ?? -1, d.named ? 1 : 0, d.tag?.charCodeAt(0) ?? 0, d.heldBytes ?? -1);
     const words = BigInt64Array.from(dialect, BigInt);
     return new EdgeList(
       callOut(OUT, "gust_edges_parse", source.address, source.sizeBytes, words, cString(d.comment)),
@@ -121,6 +125,7 @@ export class EdgeList {
       f.hasSizes ? 1 : 0,
       f.hasEdgeWeights ? 1 : 0,
       f.indexBase,
+      f.heldBytes ?? -1,
     ];
     const words = BigInt64Array.from(format, BigInt);
     return new EdgeList(

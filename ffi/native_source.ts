@@ -6,6 +6,9 @@ const closed = new FinalizationRegistry<number>((handle) => {
   if (handle) call("gust_mapping_close", handle);
 });
 
+/** Spools up to this stay in memory, where no less is asked for. */
+export const SPOOL_BYTES = 64 * 2 ** 20;
+
 const compressions = ["none", "gzip", "zstd"] as const;
 
 /** The bytes of a file or of standard input, unpacked where they are gzip or zstd; freed when collected. */
@@ -23,13 +26,18 @@ export class Source {
   }
 
   /**
-   * Map a file, or spool what is no regular file. `path` null is standard input.
+   * Map a file, or spool what is no regular file: in memory up to `spoolBytes`. `path` null is standard input.
    *
    * @throws {NativeError} (io) with the system's text, (data) for a broken or truncated packed stream.
    */
-  static open(path: string | null): Source {
+  static open(path: string | null, spoolBytes = SPOOL_BYTES): Source {
     if (path === "") throw new NativeError("io", "the file name is empty");
-    const [handle, address, size, packed] = callOut(4, "gust_source_open", cString(path ?? "")) as [
+    const [handle, address, size, packed] = callOut(
+      4,
+      "gust_source_open",
+      cString(path ?? ""),
+      spoolBytes,
+    ) as [
       number,
       number,
       number,

@@ -86,7 +86,7 @@ export const symbols = {
   gust_csr_two_hops: status("i64", "addr", "addr", "i32", "addr", "addr"),
   gust_csr_is_symmetric: status("i64", "addr", "addr", "i32", "buf"),
 
-  gust_source_open: status("buf", "buf"),
+  gust_source_open: status("buf", "i64", "buf"),
   gust_text_shape: status("addr", "i64", "i64", "buf"),
   gust_matrix_rows: status("addr", "i64", "i64", "buf"),
   gust_matrix_parse: status("addr", "i64", "buf", "buf", "i32", "addr"),
@@ -121,6 +121,7 @@ export const symbols = {
     "addr",
     "addr",
   ),
+  gust_csr_text: status("buf", "buf"),
   gust_rows_select: status("addr", "i64", "addr", "i64", "addr"),
   gust_unzip: status("addr", "i64", "i32", "i64", "addr", "i64"),
   gust_swap_bytes: status("addr", "i64", "i32"),

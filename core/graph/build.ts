@@ -19,7 +19,7 @@ import { type Arcs, arcTensors, buildArcs, hasColumns, keepColumns } from "./bui
 import { buildTyped } from "./build_typed.ts";
 import { type Csr, nnz } from "./csr.ts";
 import type { GraphMeta } from "./graph.ts";
-import { graphTensors, keepNodes, nodeTensors } from "./node_data.ts";
+import { graphTensors, keepNodes, type NodeData, nodeTensors } from "./node_data.ts";
 
 /** The changes to make. */
 export interface BuildRequest {
@@ -151,9 +151,9 @@ export function buildGraph(raw: RawGraph, request: BuildRequest, label: string):
   checkFits(raw, request);
   const { edges } = raw;
   if (!edges) throw new Error("a graph without edges and types");
-  let nodes = { ...raw, numNodes: 0, nodeIds: null as NativeArray<"I64"> | null };
+  let nodes: NodeData = { ...raw, numNodes: 0, nodeIds: raw.nodeIds ?? null };
   const arcsRead = edges.count;
-  nodes.nodeIds = request.relabel ? relabel(edges, raw) : null;
+  if (request.relabel) nodes.nodeIds = relabel(edges, raw) ?? nodes.nodeIds;
   nodes.numNodes = request.relabel && raw.numNodes === null ? edges.maxId + 1 : numNodesOf(edges, raw, label);
 
   const rowOrder = raw.rowOrder ?? "index";

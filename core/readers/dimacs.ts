@@ -87,6 +87,7 @@ function read(source: Source, options: ReadOptions): RawGraph {
       weight: isWeighted ? 2 : null,
       indexBase: options.indexBase ?? 1,
       limit: numNodes,
+      heldBytes: options.heldBytes,
       named: false,
       comment: "c",
       tag,
@@ -116,6 +117,7 @@ export const dimacs = fileReader({
   name: "dimacs",
   summary: "DIMACS colouring (.col: e u v) and shortest-path (.gr: a u v w) files",
   source: "Johnson and Trick 1996, DIMACS series 26; 9th DIMACS challenge, 2006",
+  isBounded: true,
   sniff,
   read,
 });

@@ -43,6 +43,27 @@ export function edgesOf(
   return EdgeList.fromArrays(edges.data.slice(0, half), edges.data.slice(half, half));
 }
 
+/** Integers per node: a vector, or a row for each. */
+function readNodeWeight(arrays: Arrays, numNodes: number): RawGraph["nodeWeight"] {
+  if (!arrays.has("node_weight")) return undefined;
+  const stored = arrays.numbers("node_weight");
+  if (stored.shape.length > 2 || stored.shape[0] !== numNodes) {
+    throw arrays.error(
+      `node_weight has shape (${stored.shape.join(", ")}), expected (${numNodes}) or (${numNodes}, m)`,
+    );
+  }
+  return { columns: stored.shape[1] ?? 1, array: arrays.as("node_weight", stored, "I64").data };
+}
+
+function readNodeIds(arrays: Arrays, numNodes: number): RawGraph["nodeIds"] {
+  if (!arrays.has("node_ids")) return undefined;
+  const ids = arrays.vector("node_ids", arrays.numbers("node_ids"));
+  if (ids.shape[0] !== numNodes) {
+    throw arrays.error(`node_ids holds ${ids.shape[0]} ids, expected one per node (${numNodes})`);
+  }
+  return arrays.as("node_ids", ids, "I64").data;
+}
+
 /** What every layout tells of the nodes. */
 export function nodeParts(
   arrays: Arrays,
@@ -62,6 +83,7 @@ export function nodeParts(
     );
   }
   const features = readFeatures(arrays, numNodes, notes);
+  const nodeWeight = readNodeWeight(arrays, numNodes), nodeIds = readNodeIds(arrays, numNodes);
   const splits = readSplits(arrays, numNodes, notes);
   const left = arrays.unread();
   if (left.length) notes.push(`left out: ${left.join(", ")}`);
@@ -71,6 +93,8 @@ export function nodeParts(
     classNames: classNames ?? undefined,
     splits,
     nodeNames: names ? packNames(names) : undefined,
+    nodeWeight,
+    nodeIds,
     notes,
   };
 }

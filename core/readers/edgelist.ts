@@ -24,15 +24,25 @@ function read(source: Source, options: ReadOptions, given: Record<string, unknow
     throw new GustError("usage", "--index-base does not apply to ids that are names");
   }
   const base = options.indexBase ?? 0;
-  const edges = parsing(source, [
-    [/is not an integer/, "--ids string takes ids as names"],
-    [/weight ".*" is not/, "--weights none leaves the column out"],
-    [/node id 0, expected ids from 1/, "the file counts from 0: leave out --index-base 1"],
+  const edges = parsing(
+    source,
     [
-      /columns?, expected/,
-      "--format metis reads lists of neighbours; --delimiter says what separates columns",
+      [/is not an integer/, "--ids string takes ids as names"],
+      [/weight ".*" is not/, "--weights none leaves the column out"],
+      [/node id 0, expected ids from 1/, "the file counts from 0: leave out --index-base 1"],
+      [
+        /columns?, expected/,
+        "--format metis reads lists of neighbours; --delimiter says what separates columns",
+      ],
     ],
-  ], () => EdgeList.parse(source, { ...dialect, indexBase: base, limit: options.numNodes ?? null }));
+    () =>
+      EdgeList.parse(source, {
+        ...dialect,
+        indexBase: base,
+        limit: options.numNodes ?? null,
+        heldBytes: options.heldBytes,
+      }),
+  );
   if (edges.count === 0 && options.numNodes === undefined) {
     throw new GustError(
       "data",
@@ -62,6 +72,7 @@ export const edgelist = fileReader({
   summary: "edge list: source, target and optional weight per line, blanks or CSV or TSV",
   source: "SNAP, KONECT and spreadsheet exports",
   params,
+  isBounded: true,
   sniff: isText,
   read,
 });

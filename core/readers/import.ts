@@ -10,6 +10,7 @@ import {
   describeChanges,
 } from "../graph/build.ts";
 import type { InputFile, InputSet } from "./input.ts";
+import { MemoryBound } from "./memory.ts";
 import type { Reader, ReadOptions } from "./reader.ts";
 
 export interface Imported extends BuiltGraph {
@@ -26,13 +27,14 @@ export interface Imported extends BuiltGraph {
 /**
  * Read an input by a reader and build the graph.
  *
+ * @param options  `memory`: bytes that the process may take (memory.ts).
  * @param params  the reader's own options.
  * @throws {GustError} (data) naming the place in the input, (usage) for options that do not fit it.
  */
 export function importGraph(
   input: InputSet,
   reader: Reader,
-  options: ReadOptions & BuildRequest,
+  options: Omit<ReadOptions, "heldBytes"> & BuildRequest & { readonly memory?: number },
   params: Record<string, unknown> = {},
 ): Imported {
   if (options.relabel && options.numNodes !== undefined) {
@@ -41,13 +43,20 @@ export function importGraph(
       "--relabel and --num-nodes contradict each other: the ids that occur are the nodes",
     );
   }
+  if (options.memory !== undefined && !reader.isBounded) {
+    throw new GustError("usage", `--memory does not apply to format "${reader.name}", only to lines of text`);
+  }
+  const bound = options.memory === undefined ? null : new MemoryBound(options.memory);
   input.forget();
-  const raw = reader.read(input, options, params);
+  const raw = reader.read(input, { ...options, heldBytes: bound?.heldBytes }, params);
   if (options.numNodes !== undefined && raw.numNodes !== options.numNodes) {
     throw new GustError(
       "data",
       `${input.label} has ${raw.numNodes} nodes, but --num-nodes says ${options.numNodes}`,
     );
+  }
+  if (bound && !options.relabel) {
+    bound.checkNodes(raw.numNodes ?? raw.edges!.maxId + 1, options.largestComponent === true);
   }
   const built = buildGraph(raw, options, input.label);
   const lists = [raw.edges, ...raw.typed?.relations.map(({ edges }) => edges) ?? []];

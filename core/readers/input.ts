@@ -2,14 +2,17 @@
 import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { NativeError } from "../../ffi/native.ts";
-import { Source } from "../../ffi/native_source.ts";
+import { Source, SPOOL_BYTES } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 
-/** Open a file, or standard input for null. @throws {GustError} (io, data) naming it. */
-export function openSource(path: string | null): Source {
+/**
+ * Open a file, or standard input for null; what is unpacked or comes from a pipe stays in memory up to `spoolBytes`.
+ * @throws {GustError} (io, data) naming it.
+ */
+export function openSource(path: string | null, spoolBytes = SPOOL_BYTES): Source {
   const label = path === null ? "standard input" : `"${path}"`;
   try {
-    return Source.open(path);
+    return Source.open(path, spoolBytes);
   } catch (error) {
     if (!(error instanceof NativeError)) throw error;
     throw new GustError(error.code === "data" ? "data" : "io", `Cannot read ${label}: ${error.message}`);
@@ -24,8 +27,9 @@ export class InputFile {
   /**
    * @param name  its path inside the folder, "/"-separated, or the operand's base name.
    * @param path  where it lies; null: standard input.
+   * @param spoolBytes  as for openSource().
    */
-  constructor(readonly name: string, readonly path: string | null) {}
+  constructor(readonly name: string, readonly path: string | null, private readonly spoolBytes?: number) {}
 
   /** For messages: the path, or "standard input". */
   get label(): string {
@@ -35,7 +39,7 @@ export class InputFile {
   /** @throws {GustError} (io, data) naming the file. */
   get source(): Source {
     this.#isUsed = true;
-    return this.#source ??= openSource(this.path);
+    return this.#source ??= openSource(this.path, this.spoolBytes);
   }
 
   /** Whether its bytes were asked for since forget(). */
@@ -110,10 +114,10 @@ export class InputSet {
    * @throws {GustError} (io) for what is not there, for devices and for empty folders, (usage) for two files of the
    *   same name.
    */
-  static open(operands: readonly string[]): InputSet {
+  static open(operands: readonly string[], spoolBytes?: number): InputSet {
     const [first] = operands;
     if (first === undefined || (first === "-" && operands.length === 1)) {
-      const file = new InputFile("-", null);
+      const file = new InputFile("-", null, spoolBytes);
       return new InputSet(file.label, [file], file);
     }
     if (operands.includes("-")) {
@@ -124,7 +128,7 @@ export class InputSet {
       const info = statOf(path);
       if (isDevice(info)) throw cannotRead(path, "it is a device, expected a file, a pipe or a folder");
       if (!info.isDirectory()) {
-        files.push(new InputFile(basename(path), path));
+        files.push(new InputFile(basename(path), path, spoolBytes));
         if (operands.length === 1) return new InputSet(path, files, files[0]!);
         continue;
       }

@@ -112,6 +112,7 @@ function read(source: Source, options: ReadOptions): RawGraph {
     hasSizes: header.hasSizes,
     hasEdgeWeights: header.hasEdgeWeights,
     indexBase,
+    heldBytes: options.heldBytes,
   };
   const edges = parsing(source, HINTS, () => EdgeList.parseMetis(source, format, weights, sizes));
   const wanted = 2 * numEdges;
@@ -136,6 +137,7 @@ export const metis = fileReader({
   name: "metis",
   summary: "METIS .graph file, with vertex and edge weights",
   source: "Karypis and Kumar, METIS 5.1 manual, section 4.1.1",
+  isBounded: true,
   sniff,
   read,
 });

@@ -86,6 +86,7 @@ function read(source: Source, options: ReadOptions): RawGraph {
         weight: banner.hasValues ? 2 : null,
         indexBase: options.indexBase ?? 1,
         limit: rows!,
+        heldBytes: options.heldBytes,
         named: false,
         comment: "%",
       }),
@@ -112,6 +113,7 @@ export const mtx = fileReader({
   name: "mtx",
   summary: "Matrix Market coordinate file (real, integer or pattern; general or symmetric)",
   source: "Boisvert, Pozo, Remington 1996, NISTIR 5935",
+  isBounded: true,
   sniff: (source) => {
     const head = new TextDecoder().decode(source.head(BANNER.length + 3));
     return head.slice(0, BANNER.length).toLowerCase() === BANNER.toLowerCase();

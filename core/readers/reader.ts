@@ -17,6 +17,8 @@ export interface ReadOptions {
   readonly numNodes?: number;
   /** Take arcs as they are listed, even where the format stands for undirected edges. */
   readonly directed?: boolean;
+  /** Bytes that native buffers may hold before edges go to temporary files. @default {no bound} */
+  readonly heldBytes?: number;
 }
 
 export type RawFeatures =
@@ -121,6 +123,8 @@ export interface RawGraph {
   readonly labels?: RawLabels;
   readonly classNames?: readonly string[];
   readonly splits?: Partial<Record<SplitName, RawSplit>>;
+  /** What the nodes were numbered in a graph that this one was made of. */
+  readonly nodeIds?: NativeArray<"I64">;
   /** UTF-8 and where each name begins. */
   readonly nodeNames?: { readonly bytes: NativeArray<"U8">; readonly indptr: NativeArray<"I64"> };
   /** (n, columns) row-major. */
@@ -142,6 +146,8 @@ export interface RawGraph {
 }
 
 export interface Reader extends Entry {
+  /** Whether it keeps to ReadOptions.heldBytes. */
+  readonly isBounded?: boolean;
   /** Whether the input looks like this format: by content; of a folder, by the names and first lines of its files. */
   sniff(input: InputSet): boolean;
   /** @throws {GustError} (data) naming the place in the input. */
@@ -150,6 +156,7 @@ export interface Reader extends Entry {
 
 /** A format that is one file. */
 export interface FileFormat extends Entry {
+  readonly isBounded?: boolean;
   /** Whether the file looks like this format, by its content alone. */
   sniff(source: Source): boolean;
   /** @throws {GustError} (data) naming the place in the file. */

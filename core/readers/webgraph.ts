@@ -63,6 +63,7 @@ function read(source: Source, options: ReadOptions): RawGraph {
     hasSizes: false,
     hasEdgeWeights: false,
     indexBase: options.indexBase ?? 0,
+    heldBytes: options.heldBytes,
   };
   const hints = [[/is out of range/, "--index-base 1 reads lists that count from 1"]] as const;
   const edges = parsing(source, hints, () => EdgeList.parseMetis(source, format, null, null));
@@ -73,6 +74,7 @@ export const webgraph = fileReader({
   name: "webgraph",
   summary: "WebGraph text: number of nodes, then a line of successors per node",
   source: "Boldi and Vigna 2004, it.unimi.dsi.webgraph.ASCIIGraph",
+  isBounded: true,
   sniff,
   read,
 });

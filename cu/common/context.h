@@ -97,5 +97,7 @@ class Context {
 /** 64-byte aligned memory, accounted and on huge pages where large (cu/host/memory.cpp). */
 char* allocate(int64_t size, bool zero);
 void deallocate(char* data, int64_t size) noexcept;
+/** Bytes of allocate() that are not freed yet. */
+int64_t held_bytes() noexcept;
 
 }  // namespace gust

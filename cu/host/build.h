@@ -12,7 +12,10 @@
 
 namespace gust {
 
-/** Owned memory of gust::allocate(), moved and never copied. */
+/** Buffers below this stay in memory whatever the bound: they are few at a time. */
+constexpr int64_t kSmallestFile = int64_t{1} << 20;
+
+/** Owned memory of gust::allocate(), or a temporary file's; moved and never copied. */
 class Buffer {
  public:
   Buffer() = default;
@@ -23,7 +26,10 @@ class Buffer {
     swap(moved);
     return *this;
   }
-  ~Buffer() { deallocate(data_, size_); }
+  ~Buffer() { release(); }
+
+  /** In memory where all buffers then hold at most `limit` bytes (-1: no bound), else in an unlinked file. */
+  static Buffer within(int64_t size, int64_t limit, bool zero = false);
 
   int64_t size() const { return size_; }
   explicit operator bool() const { return data_ != nullptr; }
@@ -34,9 +40,12 @@ class Buffer {
   void swap(Buffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(is_file_, other.is_file_);
   }
+  void release() noexcept;
   char* data_ = nullptr;
   int64_t size_ = 0;
+  bool is_file_ = false;
 };
 
 /**
@@ -46,6 +55,7 @@ class Buffer {
 struct EdgeList {
   struct Segment { int64_t start, count; };
 
+  int64_t limit = -1;    // bytes that all buffers may hold in memory, its own and those of a build; -1: no bound
   std::vector<Segment> segments;
   Buffer ids;            // uint32_t pairs, or int64_t pairs where an id reaches 2^31 - 1 (`wide`)
   Buffer weights;        // double per edge slot, or empty

@@ -14,7 +14,9 @@
 // a weight, and rows are sorted by column or by time, equal ones in the order of the list. A mirrored copy stays where
 // the list holds no arc that way, or always (mirror).
 //
-// Memory: the list and one copy of it (3), then that copy and the result (5); the list is freed after step 3.
+// Memory: the list and one copy of it (3), then that copy and the result (5); the list is freed after step 3. Past the
+// list's bound they lie in temporary files: the list is read in order, the copy written in kMostBuckets streams and
+// read bucket by bucket, the result written in order.
 // Deterministic for any number of threads: duplicates add up in the order of the file, in double.
 #include <unistd.h>
 
@@ -94,6 +96,8 @@ class Builder {
   }
 
  private:
+  Buffer room(int64_t size, bool zero = false) const { return Buffer::within(size, edges_.limit, zero); }
+
   /** Call put(row, column * 2 + tag, slot) for the entries that edge list segment t stands for. */
   template <class Put>
   void for_entries(int64_t t, Put&& put) const {
@@ -111,7 +115,7 @@ class Builder {
   int64_t segments() const { return static_cast<int64_t>(edges_.segments.size()); }
 
   void count_bins() {
-    counts_ = Buffer(segments() * bins_ * 4, true);
+    counts_ = room(segments() * bins_ * 4, true);
     auto* counts = counts_.as<uint32_t>();
     std::vector<int64_t> removed(static_cast<size_t>(segments()));
     parallel_tasks(segments(), [&](int64_t t) {
@@ -164,7 +168,7 @@ class Builder {
   }
 
   void scatter() {
-    entries_ = Buffer(room_ * static_cast<int64_t>(sizeof(E)));
+    entries_ = room(room_ * static_cast<int64_t>(sizeof(E)));
     auto width = static_cast<int64_t>(buckets_.size());
     E* entries = entries_.as<E>();
     const double* weights = edges_.weights.as<double>();
@@ -184,7 +188,7 @@ class Builder {
   }
 
   void sort_buckets() {
-    built_.indptr = Buffer((o_.num_rows + 1) * 8, true);
+    built_.indptr = room((o_.num_rows + 1) * 8, true);
     tallies_.resize(buckets_.size());
     parallel_tasks(static_cast<int64_t>(buckets_.size()), [&](int64_t k) { sort_bucket(buckets_[k], tallies_[k]); });
     for (const Counts& c : tallies_) {
@@ -211,7 +215,9 @@ class Builder {
     // rows needs no table of its own.
     auto* next = built_.indptr.as<int64_t>() + 1 + b.first_row;
     int64_t rows = b.end_row - b.first_row;
-    std::vector<C> cells(static_cast<size_t>(b.room));
+    // A bucket of one long row may be large.
+    Buffer work = room(b.room * static_cast<int64_t>(sizeof(C)));
+    C* cells = work.as<C>();
     for (int64_t i = 0; i < b.count; ++i) ++next[static_cast<int64_t>(entries[i].row) - b.first_row];
     for (int64_t r = 0, at = 0; r < rows; ++r) {
       int64_t n = next[r];
@@ -235,8 +241,8 @@ class Builder {
         ++end;
       }
       if (end > from) {
-        if constexpr (kListed) out = keep_row(cells.data() + from, end - from, row, values, columns, out, counts);
-        else out = merge_row(cells.data() + from, end - from, row, values, columns, out, counts);
+        if constexpr (kListed) out = keep_row(cells + from, end - from, row, values, columns, out, counts);
+        else out = merge_row(cells + from, end - from, row, values, columns, out, counts);
       }
       from = end;
       next[r] = out - first;
@@ -305,15 +311,15 @@ class Builder {
     auto* indptr = built_.indptr.as<int64_t>();
     for (int64_t v = 0; v < o_.num_rows; ++v) indptr[v + 1] += indptr[v];
     built_.nnz = indptr[o_.num_rows];
-    built_.indices = Buffer(built_.nnz * static_cast<int64_t>(sizeof(Id)));
+    built_.indices = room(built_.nnz * static_cast<int64_t>(sizeof(Id)));
     built_.indices_dtype = sizeof(Id) == 4 ? GUST_I32 : GUST_I64;
     if constexpr (kWeighted) {
       built_.values_dtype = needs_double_ ? GUST_F64 : GUST_F32;
-      built_.values = Buffer(built_.nnz * (needs_double_ ? 8 : 4));
+      built_.values = room(built_.nnz * (needs_double_ ? 8 : 4));
     }
     if constexpr (kListed) {
       built_.values_dtype = GUST_I64;
-      built_.values = Buffer(built_.nnz * 8);
+      built_.values = room(built_.nnz * 8);
     }
     parallel_tasks(static_cast<int64_t>(buckets_.size()), [&](int64_t k) {
       const Bucket& b = buckets_[k];

@@ -153,7 +153,7 @@ void relabel(EdgeList& edges) {
 
   const Id* ids = edges.ids.as<Id>();
   // In place where the numbers take as much room as the ids, so that no second list is needed.
-  Buffer wanted = sizeof(Id) == 4 ? Buffer() : Buffer(edges.ids.size() / 2);
+  Buffer wanted = sizeof(Id) == 4 ? Buffer() : Buffer::within(edges.ids.size() / 2, edges.limit);
   uint32_t* out = sizeof(Id) == 4 ? edges.ids.as<uint32_t>() : wanted.as<uint32_t>();
   parallel_tasks(static_cast<int64_t>(edges.segments.size()), [&](int64_t t) {
     const EdgeList::Segment& s = edges.segments[t];

@@ -75,6 +75,8 @@ void deallocate(char* data, int64_t size) noexcept {
   }
 }
 
+int64_t held_bytes() noexcept { return g_held; }
+
 }  // namespace gust
 
 using namespace gust;

@@ -265,8 +265,8 @@ class Scanner {
 template <class Id>
 bool scan_all(const Text& text, const Dialect& dialect, const std::vector<int64_t>& starts, EdgeList& edges) {
   int64_t lines = starts.back();
-  edges.ids = Buffer(lines * 2 * static_cast<int64_t>(sizeof(Id)));
-  if (dialect.weight >= 0) edges.weights = Buffer(lines * 8);
+  edges.ids = Buffer::within(lines * 2 * static_cast<int64_t>(sizeof(Id)), edges.limit);
+  if (dialect.weight >= 0) edges.weights = Buffer::within(lines * 8, edges.limit);
   std::vector<ChunkResult> results(static_cast<size_t>(text.chunks()));
   Scanner<Id> scanner(text, dialect, edges.ids.as<Id>(), edges.weights ? edges.weights.as<double>() : nullptr);
   parallel_tasks(text.chunks(), [&](int64_t c) {
@@ -301,7 +301,9 @@ bool scan_all(const Text& text, const Dialect& dialect, const std::vector<int64_
 void parse_integer_edges(const Text& text, const Dialect& dialect, EdgeList& edges) {
   std::vector<int64_t> starts = line_starts(text);
   if (scan_all<uint32_t>(text, dialect, starts, edges)) return;
+  int64_t limit = edges.limit;
   edges = EdgeList();
+  edges.limit = limit;
   if (!scan_all<int64_t>(text, dialect, starts, edges)) fail(GUST_EFAIL, "an id does not fit 63 bits");
 }
 
@@ -325,6 +327,7 @@ int32_t gust_edges_parse(int64_t address, int64_t size, const int64_t* dialect, 
     if (d.columns < 2 || d.columns > kFields || std::max({d.source, d.target, d.weight}) >= d.columns)
       fail(GUST_EINVAL, "edge list of %d columns, expected 2 to %d", d.columns, kFields);
     auto edges = std::make_unique<EdgeList>();
+    edges->limit = dialect[10];
     if (dialect[8] != 0) parse_named_edges(text, d, *edges);
     else parse_integer_edges(text, d, *edges);
     describe_edges(*edges, out);

@@ -118,8 +118,8 @@ template <class Id>
 void read_all(const Text& text, const MetisFormat& f, const std::vector<Shape>& before, int64_t* node_weights,
               int64_t* sizes, EdgeList& edges) {
   edges.wide = sizeof(Id) == 8;
-  edges.ids = Buffer(before.back().words * 2 * static_cast<int64_t>(sizeof(Id)));
-  if (f.has_edge_weights) edges.weights = Buffer(before.back().words * 8);
+  edges.ids = Buffer::within(before.back().words * 2 * static_cast<int64_t>(sizeof(Id)), edges.limit);
+  if (f.has_edge_weights) edges.weights = Buffer::within(before.back().words * 8, edges.limit);
   std::vector<ChunkState> states(static_cast<size_t>(text.chunks()));
   std::vector<TextProblem> problems(states.size());
   parallel_tasks(text.chunks(), [&](int64_t c) {
@@ -173,6 +173,7 @@ int32_t gust_edges_parse_metis(int64_t address, int64_t size, const int64_t* for
       raise_first(text, problem);
     }
     auto edges = std::make_unique<EdgeList>();
+    edges->limit = format[7];
     auto *weight = reinterpret_cast<int64_t*>(node_weights), *node_size = reinterpret_cast<int64_t*>(sizes);
     if (f.num_nodes > kNarrowIds) read_all<int64_t>(text, f, before, weight, node_size, *edges);
     else read_all<uint32_t>(text, f, before, weight, node_size, *edges);

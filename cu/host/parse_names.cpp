@@ -34,8 +34,8 @@ std::string_view name_of(const Field& f, ptrdiff_t shift, Chunk& chunk) {
 void parse_named_edges(const Text& text, const Dialect& d, EdgeList& edges) {
   constexpr int kFields = 64;
   std::vector<int64_t> starts = line_starts(text);
-  edges.ids = Buffer(starts.back() * 8);
-  if (d.weight >= 0) edges.weights = Buffer(starts.back() * 8);
+  edges.ids = Buffer::within(starts.back() * 8, edges.limit);
+  if (d.weight >= 0) edges.weights = Buffer::within(starts.back() * 8, edges.limit);
   auto* ids = edges.ids.as<uint32_t>();
   double* weights = edges.weights ? edges.weights.as<double>() : nullptr;
   std::vector<Chunk> chunks(static_cast<size_t>(text.chunks()));

@@ -1,5 +1,5 @@
 // Where a reader's bytes come from: a regular file is mapped; a pipe is spooled; gzip and zstd are unpacked into a
-// spool. A spool is memory up to 64 MiB and an unlinked temporary file past that, so that a large input on a pipe
+// spool. A spool is memory up to a bound and an unlinked temporary file past that, so that a large input on a pipe
 // costs no memory either.
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -19,7 +19,6 @@
 namespace gust {
 namespace {
 
-constexpr int64_t kInMemory = int64_t{64} << 20;
 constexpr int64_t kPiece = int64_t{1} << 20;
 
 enum Compression : int64_t { kPlain = 0, kGzip = 1, kZstd = 2 };
@@ -27,12 +26,13 @@ enum Compression : int64_t { kPlain = 0, kGzip = 1, kZstd = 2 };
 /** Bytes whose number is known only at their end. */
 class Spool {
  public:
+  explicit Spool(int64_t most_in_memory) : most_in_memory_(most_in_memory) {}
   ~Spool() {
     if (data_) deallocate(data_, capacity_);
     if (fd_ >= 0) close(fd_);
   }
   void append(const char* bytes, int64_t count) {
-    if (fd_ < 0 && size_ + count > kInMemory) {
+    if (fd_ < 0 && size_ + count > most_in_memory_) {
       folder_ = temporary_folder();
       fd_ = unnamed_file(folder_);
       put(data_, size_, 0);
@@ -61,7 +61,7 @@ class Spool {
 
  private:
   void grow(int64_t wanted) {
-    int64_t capacity = std::max(wanted, std::min(kInMemory, std::max(capacity_ * 2, kPiece)));
+    int64_t capacity = std::max(wanted, std::min(most_in_memory_, std::max(capacity_ * 2, kPiece)));
     char* data = allocate(capacity, false);
     if (size_ > 0) std::memcpy(data, data_, static_cast<size_t>(size_));
     deallocate(data_, capacity_);
@@ -75,14 +75,15 @@ class Spool {
       fail(e.code(), "temporary file in \"%s\" (TMPDIR names another folder): %s", folder_.c_str(), e.what());
     }
   }
+  int64_t most_in_memory_;
   int fd_ = -1;
   std::string folder_;
   char* data_ = nullptr;
   int64_t capacity_ = 0, size_ = 0;
 };
 
-std::unique_ptr<Mapping> gunzip(const Mapping& from) {
-  Spool spool;
+std::unique_ptr<Mapping> gunzip(const Mapping& from, int64_t most_in_memory) {
+  Spool spool(most_in_memory);
   std::vector<char> piece(kPiece);
   z_stream stream{};
   if (inflateInit2(&stream, 15 + 16) != Z_OK) throw std::bad_alloc();
@@ -119,8 +120,8 @@ std::unique_ptr<Mapping> gunzip(const Mapping& from) {
   return spool.finish();
 }
 
-std::unique_ptr<Mapping> unzstd(const Mapping& from) {
-  Spool spool;
+std::unique_ptr<Mapping> unzstd(const Mapping& from, int64_t most_in_memory) {
+  Spool spool(most_in_memory);
   std::vector<char> piece(ZSTD_DStreamOutSize());
   std::unique_ptr<ZSTD_DStream, size_t (*)(ZSTD_DStream*)> stream(ZSTD_createDStream(), ZSTD_freeDStream);
   if (!stream) throw std::bad_alloc();
@@ -148,7 +149,7 @@ Compression compression_of(const Mapping& source) {
   return kPlain;
 }
 
-std::unique_ptr<Mapping> read_input(int fd) {
+std::unique_ptr<Mapping> read_input(int fd, int64_t most_in_memory) {
   struct stat about{};
   if (fstat(fd, &about) != 0) fail_errno("fstat");
   if (S_ISDIR(about.st_mode)) fail(GUST_EIO, "it is a folder, expected a file");
@@ -158,7 +159,7 @@ std::unique_ptr<Mapping> read_input(int fd) {
     if (mapping->base) madvise(mapping->base, static_cast<size_t>(mapping->length), MADV_WILLNEED);
     return mapping;
   }
-  Spool spool;
+  Spool spool(most_in_memory);
   std::vector<char> piece(kPiece);
   for (int64_t n; (n = read_fully(fd, piece.data(), kPiece)) > 0;) spool.append(piece.data(), n);
   return spool.finish();
@@ -169,14 +170,14 @@ std::unique_ptr<Mapping> read_input(int fd) {
 
 using namespace gust;
 
-int32_t gust_source_open(const char* path, int64_t* out) {
+int32_t gust_source_open(const char* path, int64_t most_in_memory, int64_t* out) {
   return guard([&] {
     Descriptor file(*path ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO));
     if (file.get() < 0) fail_errno("open");
-    std::unique_ptr<Mapping> source = read_input(file.get());
+    std::unique_ptr<Mapping> source = read_input(file.get(), most_in_memory);
     Compression compression = compression_of(*source);
-    if (compression == kGzip) source = gunzip(*source);
-    if (compression == kZstd) source = unzstd(*source);
+    if (compression == kGzip) source = gunzip(*source, most_in_memory);
+    if (compression == kZstd) source = unzstd(*source, most_in_memory);
     out[1] = reinterpret_cast<int64_t>(source->data);
     out[2] = source->size;
     out[3] = compression;

@@ -225,8 +225,9 @@ GUST_API int32_t gust_csr_is_symmetric(int64_t rows, int64_t indptr, int64_t ind
 /* ---- import ---------------------------------------------------------------------------------------------- */
 
 /** The bytes of a file (path "": standard input): mapped, or spooled where they come from a pipe; gzip and zstd are
- *  unpacked. out[0] = mapping (gust_mapping_close), out[1] = address, out[2] = size, out[3] = 0 plain, 1 gzip, 2 zstd. */
-GUST_API int32_t gust_source_open(const char* path, int64_t* out);
+ *  unpacked. A spool past most_in_memory bytes is an unlinked temporary file. out[0] = mapping (gust_mapping_close),
+ *  out[1] = address, out[2] = size, out[3] = 0 plain, 1 gzip, 2 zstd. */
+GUST_API int32_t gust_source_open(const char* path, int64_t most_in_memory, int64_t* out);
 /** Lines, words and blank lines at the end of a text, '%' lines left out; stops past most_lines. out[0..2]. */
 GUST_API int32_t gust_text_shape(int64_t address, int64_t size, int64_t most_lines, int64_t* out);
 
@@ -243,12 +244,15 @@ GUST_API int32_t gust_matrix_parse(int64_t address, int64_t size, const int64_t*
  * and blank lines left out, [8], [9] = names and their bytes (-1: integer ids), [10] = 1 if ids take 64 bits. */
 /** Parse text in parallel. dialect: first byte, delimiter (0 = blanks), columns, source, target and weight column
  *  (from 0; -1 = none), index base, bound of the ids (-1 = none), 1 if ids are names, the letter in front of every
- *  line (0 = none; columns count behind it). comment: prefix of lines to leave out ("": any of # % //). GUST_EDATA "LINE:COLUMN: what" names the first mistake.
+ *  line (0 = none; columns count behind it), bytes that buffers may hold in memory before they go to unlinked
+ *  temporary files, those of the build too (-1 = no bound). comment: prefix of lines to leave out ("": any of # % //).
+ *  GUST_EDATA "LINE:COLUMN: what" names the first mistake.
  *  Memory: 8 bytes per line (16 where ids take 64 bits), 8 more with weights. */
 GUST_API int32_t gust_edges_parse(int64_t address, int64_t size, const int64_t* dialect, const char* comment,
                                   int64_t* out);
 /** Parse the body of a METIS graph. format: first byte, byte of the header, nodes, weights per node, 1 if nodes have
- *  sizes, 1 if edges have weights, index base. node_weights (I64 [nodes, weights]) and sizes (I64 [nodes]) are filled. */
+ *  sizes, 1 if edges have weights, index base, bytes held in memory (as above). node_weights (I64 [nodes, weights]) and
+ *  sizes (I64 [nodes]) are filled. */
 GUST_API int32_t gust_edges_parse_metis(int64_t address, int64_t size, const int64_t* format, int64_t node_weights,
                                         int64_t sizes, int64_t* out);
 /** Edges sources[i * stride], targets[i * stride] of type dtype. */
@@ -312,6 +316,14 @@ GUST_API int32_t gust_csr_select(int64_t indptr, int64_t indices, int32_t dtype,
                                  int64_t out_indices, int64_t out_values);
 /** Rows of row_bytes bytes, gathered in the order of `rows`. */
 GUST_API int32_t gust_rows_select(int64_t from, int64_t row_bytes, int64_t rows, int64_t count, int64_t to);
+
+/** Items [begin, end) of a CSR as text: entries, and the end of every row. words: rows, indptr, indices and their dtype,
+ *  begin, end, 0 = a line "column row values" per entry or 1 = a line of columns per row, index base, delimiter,
+ *  0 = all entries or 1 = those with column >= row or 2 = all off the diagonal, ids to write instead of numbers (I64
+ *  [rows], 0 = none), names and where each begins (0 = none), columns of values as pairs (address, dtype) and how many,
+ *  numbers in front of each list (I64 [rows, m], 0 = none) and m. out[0] = text (gust_free), out[1] = its bytes,
+ *  out[2] = entries written. GUST_EDATA for a name with a line break. */
+GUST_API int32_t gust_csr_text(const int64_t* words, int64_t* out);
 
 /** A member of a zip file: stored or deflated, checked against its CRC-32. */
 GUST_API int32_t gust_unzip(int64_t from, int64_t from_size, int32_t deflated, int64_t crc, int64_t to,

@@ -28,7 +28,7 @@ struct Edges {
 
 int32_t parse(const std::string& text, Edges& edges, bool named = false, int columns = 2, const char* comment = "") {
   TextBlock block(text);
-  int64_t dialect[] = {0, 0, columns, 0, 1, columns == 3 ? 2 : -1, 0, -1, named, 0};
+  int64_t dialect[] = {0, 0, columns, 0, 1, columns == 3 ? 2 : -1, 0, -1, named, 0, -1};
   return gust_edges_parse(block.address(), block.size, dialect, comment, edges.out);
 }
 
@@ -139,14 +139,14 @@ GUST_TEST(metis_lists_end_at_their_last_byte) {
   for (const Case& c : {Case{"2\n1 3\n2", 3, 0, 4}, {"2\n1 3\n2\n\n", 3, 0, 4}, {"\n\n", 2, 0, 0}, {"5 2\n6 1", 2, 1, 2}}) {
     TextBlock block(c.text);
     std::vector<int64_t> weights(static_cast<size_t>(c.nodes * c.weights));
-    int64_t format[] = {0, 0, c.nodes, c.weights, 0, 0, 1};
+    int64_t format[] = {0, 0, c.nodes, c.weights, 0, 0, 1, -1};
     Edges edges;
     succeed(gust_edges_parse_metis(block.address(), block.size, format, reinterpret_cast<int64_t>(weights.data()), 0, edges.out));
     GUST_CHECK(edges.out[1] == c.edges);
   }
   for (const char* text : {"2\n1 4\n2", "2\n1 3", "2\n1 3\n2\n1", "x\n\n"}) {
     TextBlock block(text);
-    int64_t format[] = {0, 0, 3, 0, 0, 0, 1};
+    int64_t format[] = {0, 0, 3, 0, 0, 0, 1, -1};
     Edges edges;
     GUST_CHECK(gust_edges_parse_metis(block.address(), block.size, format, 0, 0, edges.out) == GUST_EDATA);
   }

@@ -1,0 +1,57 @@
+/**
+ * A bound on the memory of an import: edges, the build's copies and the result lie in unlinked temporary files once the
+ * native buffers reach it. What counts is the process's anonymous and shared resident memory; mapped file pages are
+ * the kernel's.
+ */
+import { describeNative, memoryUse } from "../../ffi/native.ts";
+import { GustError } from "../errors.ts";
+
+/** For what grows beside native buffers: windows and garbage of the runtime. */
+const RUNTIME_BYTES = 32 * 2 ** 20;
+/** Buffers below 1 MiB that a thread holds at a time, and its stack. */
+const THREAD_BYTES = 4 * 2 ** 20;
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** "512M" in bytes; null if it is no size. */
+export function parseSize(text: string): number | null {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
+  return number === undefined ? null : Math.floor(Number(number) * UNITS[unit!.toUpperCase()]!);
+}
+
+/** "97M": the whole MiB that hold so many bytes. */
+export const showSize = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)}M`;
+
+export class MemoryBound {
+  /** What native buffers may hold in memory. */
+  readonly heldBytes: number;
+  private readonly reserve: number;
+
+  /** @throws {GustError} (usage) if not even an empty graph could be read in so little. */
+  constructor(readonly bytes: number) {
+    const { resident, held } = memoryUse();
+    this.reserve = RUNTIME_BYTES + THREAD_BYTES * describeNative().threads;
+    const least = resident + this.reserve;
+    if (bytes < least) throw this.tooLittle("the program itself takes its part of it", least);
+    this.heldBytes = bytes - this.reserve - (resident - held);
+  }
+
+  /**
+   * Check what the build holds for each node: whether it is listed, cursors to look for its reverse arcs, and its
+   * component where those are asked for.
+   * @throws {GustError} (usage) with the least that works.
+   */
+  checkNodes(numNodes: number, withComponents: boolean): void {
+    const perNode = withComponents ? 33 : 9;
+    const least = memoryUse().resident + this.reserve + perNode * numNodes;
+    if (this.bytes < least) {
+      throw this.tooLittle(`${numNodes.toLocaleString("en")} nodes take ${perNode} bytes each`, least);
+    }
+  }
+
+  private tooLittle(why: string, least: number): GustError {
+    return new GustError(
+      "usage",
+      `--memory ${showSize(this.bytes)} is too little: ${why}, expected at least ${showSize(least)}`,
+    );
+  }
+}

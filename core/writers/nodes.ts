@@ -1,0 +1,75 @@
+/** What the writers of text formats ask of a graph's nodes and arcs. */
+import { z } from "zod";
+import type { NativeArray } from "../../ffi/native.ts";
+import { findAsymmetry } from "../../ffi/native_build.ts";
+import type { Column, TextOptions } from "../../ffi/native_text.ts";
+import { GustError } from "../errors.ts";
+import type { Graph } from "../graph/graph.ts";
+
+export const idsParam = z.enum(["original", "index"]).default("original").describe(
+  "what nodes are called: their names or ids in the imported file, where the graph keeps them, or their numbers",
+);
+
+/** Elements that a window is moved by. */
+const WINDOW = 2 ** 20;
+
+/** Element i of an array as a number; asked for in about ascending order, windows are taken rarely. */
+export function elements(array: NativeArray): (i: number) => number {
+  let start = 0, window: ArrayLike<number | bigint> = [];
+  return (i) => {
+    if (i < start || i >= start + window.length) {
+      start = Math.floor(i / WINDOW) * WINDOW;
+      window = array.window(start, Math.min(WINDOW, array.length - start));
+    }
+    return Number(window[i - start]);
+  };
+}
+
+/** The names of a graph as texts, or null. */
+export function namesOf(graph: Graph): ((v: number) => string) | null {
+  const names = nodeNames(graph);
+  if (!names) return null;
+  const { bytes } = names, decoder = new TextDecoder(), at = elements(names.indptr);
+  return (v) => {
+    const begin = at(v);
+    return decoder.decode(bytes.window(begin, at(v + 1) - begin));
+  };
+}
+
+/** Names, original ids, or neither. */
+export function nodeNames(graph: Graph): TextOptions["names"] {
+  const d = graph.document;
+  return d.has("node_names")
+    ? { bytes: d.tensor("node_names", "U8"), indptr: d.tensor("node_names.indptr", "I64") }
+    : undefined;
+}
+
+/** What an arc's ends are called by `--ids`: names before ids. */
+export function calledBy(graph: Graph, ids: z.infer<typeof idsParam>): Pick<TextOptions, "ids" | "names"> {
+  if (ids === "index") return {};
+  const names = nodeNames(graph);
+  return names ? { names } : { ids: graph.nodeIds() ?? undefined };
+}
+
+/** Values of the arcs that a text can carry beside their ends: name and array. */
+export function arcColumns(graph: Graph): { name: string; array: Column }[] {
+  const d = graph.document;
+  const found = (["edge_weight", "edge_time", "edge_type"] as const).filter((name) => d.has(name));
+  return found.map((name) => ({ name, array: d.tensor(name) as NativeArray as Column }));
+}
+
+/** @throws {GustError} (unsupported) unless every arc has its reverse of the same weight. */
+export function requireUndirected(graph: Graph, format: string): void {
+  const found = findAsymmetry(graph.csr);
+  if (!found && !graph.meta.directed) return;
+  const example = !found
+    ? "the graph is marked as directed"
+    : found.byValue
+    ? `the arcs between nodes ${found.col} and ${found.row} have two different weights`
+    : `arc ${found.col} -> ${found.row} has no reverse`;
+  throw new GustError(
+    "unsupported",
+    `${graph.document.label} is directed (${example}), and ${format} holds undirected graphs only`,
+    "gust import --symmetrize makes it undirected; --format edgelist or mtx writes arcs",
+  );
+}

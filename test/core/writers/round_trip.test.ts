@@ -1,0 +1,190 @@
+/** Export, then import: what the format can carry comes back bit for bit. */
+import { expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Document } from "../../../core/format/document.ts";
+import { Graph } from "../../../core/graph/graph.ts";
+import { writers } from "../../../core/writers/mod.ts";
+import type { Piece } from "../../../core/writers/writer.ts";
+import { NativeArray, openNative } from "../../../ffi/native.ts";
+import { graphPath } from "../../../fixtures/graphs.ts";
+import { openFile } from "../../../core/format/read.ts";
+import { freshDir } from "../../helpers.ts";
+import { fixture, importContent, importFile, messageOf, type Options } from "../readers/_import.ts";
+
+await openNative();
+
+function bytesOf(pieces: Iterable<Piece>): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const piece of pieces) {
+    parts.push(
+      piece instanceof NativeArray
+        ? NativeArray.at("U8", piece.sizeBytes, piece.address, piece).window().slice()
+        : piece.slice(),
+    );
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** The files of an export, in a folder of their own. */
+function exported(document: Document, format: string, params: Record<string, unknown> = {}) {
+  const { files, notes } = writers.get(format).write(new Graph(document), params);
+  const folder = freshDir();
+  mkdirSync(folder, { recursive: true });
+  for (const { name, pieces } of files) writeFileSync(join(folder, name ?? "one"), bytesOf(pieces));
+  return {
+    folder,
+    notes,
+    path: join(folder, "one"),
+    text: (name = "one") => readFileSync(join(folder, name), "utf8"),
+  };
+}
+
+const tensorsOf = (document: Document, names: readonly string[]) =>
+  Object.fromEntries(
+    names.map((name) => [name, document.has(name) ? document.tensor(name).toNumbers() : null]),
+  );
+
+const topology = ["indptr", "indices", "edge_weight"];
+const nodes = [
+  ...[
+    "feat",
+    "feat.indptr",
+    "feat.indices",
+    "feat.values",
+    "label",
+    "split.train",
+    "split.val",
+    "split.test",
+  ],
+  ...["node_weight", "node_ids", "node_names", "node_names.indptr"],
+];
+
+const directed = "0 1 0.1\n1 2 3\n2 0 1e-7\n4 2 16777217\n3 3 2\n";
+/** Graphs with something that each format has to carry. */
+const graphs: Record<string, () => Document> = {
+  g6: () => openFile(graphPath("g6")),
+  karate: () => openFile(graphPath("karate")),
+  "weighted": () => importFile(fixture("tiny/weighted.graph")).document,
+  "labelled": () => importFile(fixture("tiny/labelled_a.npz")).document,
+  "directed with real weights": () => importContent(directed).document,
+  "vertex weights": () => importContent("3 2 011 2\n1 2 2 5\n3 4 1 5 3 1\n5 6 2 1\n").document,
+  "one component": () =>
+    importContent("7 8\n8 9\n1 2\n", { largestComponent: true, symmetrize: true }).document,
+  "no arcs": () => importContent("", { format: "edgelist", numNodes: 3 }).document,
+};
+const isDirected = (name: string) => name.startsWith("directed");
+
+/** What each format brings back, and how it is read. */
+const carried: Record<string, { tensors: string[]; options: (d: Document, name: string) => Options }> = {
+  edgelist: {
+    tensors: topology,
+    options: (d) => ({ format: "edgelist", numNodes: d.meta["num_nodes"] as number }),
+  },
+  npz: { tensors: [...topology, ...nodes], options: () => ({ format: "npz" }) },
+  metis: { tensors: [...topology, "node_weight"], options: () => ({ format: "metis" }) },
+  mtx: { tensors: topology, options: () => ({ format: "mtx" }) },
+  csv: {
+    tensors: topology,
+    options: (d) => ({ format: "edgelist", numNodes: d.meta["num_nodes"] as number }),
+  },
+};
+
+for (const [format, { tensors, options }] of Object.entries(carried)) {
+  for (const [name, make] of Object.entries(graphs)) {
+    if (format === "metis" && isDirected(name)) continue;
+    test(`${format} brings back ${name}`, () => {
+      const document = make();
+      const { path, folder } = exported(document, format, format === "edgelist" ? { ids: "index" } : {});
+      const back = importFile(format === "csv" ? join(folder, "edges.csv") : path, options(document, name));
+      expect(tensorsOf(back.document, tensors)).toEqual(tensorsOf(document, tensors));
+      expect(back.meta.directed).toBe(document.meta["directed"] as boolean);
+      if (format === "npz") {
+        const { class_names, num_classes, num_features } = document.meta;
+        expect(back.document.meta).toMatchObject({
+          num_classes,
+          num_features,
+          ...(class_names ? { class_names } : {}),
+        });
+      }
+    });
+  }
+}
+
+test("round_trip.test.ts has every writer", () => {
+  expect(Object.keys(carried).sort()).toEqual([...writers.names].sort());
+});
+
+test("edgelist writes names and original ids, which come back", () => {
+  const named = importContent('"a b",c\n"say ""hi""",c\nc,"#d"\n').document;
+  const { text, path, notes } = exported(named, "edgelist");
+  expect(text().split("\n").sort()).toEqual(["", '"say ""hi""",c', "a b,c", 'c,"#d"']);
+  expect(notes[0]).toContain("nodes are called by their names");
+  expect(importFile(path).document.tensor("indices").length).toBe(3);
+  const far = importContent("70 900\n900 8\n", { relabel: true }).document;
+  const ids = exported(far, "edgelist");
+  expect(ids.text()).toBe("900 8\n70 900\n");
+  expect(importFile(ids.path, { relabel: true }).document.digest).toBe(far.digest);
+});
+
+test("metis refuses directed graphs and weights that it cannot hold, with the reason", () => {
+  const refused = (content: string, options?: Options) =>
+    messageOf(() => exported(importContent(content, options).document, "metis"));
+  expect(refused("0 1\n1 2\n")).toContain(
+    "is directed (arc 0 -> 1 has no reverse), and METIS holds undirected graphs",
+  );
+  expect(refused("0 1 0.5\n1 0 0.5\n")).toContain("has edge weights that are no positive integers");
+  expect(refused("0 1\n1 0\n", { directed: true })).toContain(
+    "is directed (the graph is marked as directed)",
+  );
+});
+
+test("metis leaves self-loops and features out aloud, and counts its edges without them", () => {
+  const { text, notes } = exported(importContent("0 1\n1 0\n1 1\n").document, "metis");
+  expect(text()).toBe("2 1\n2\n1\n");
+  expect(notes).toEqual(["left out, since METIS has none: 1 self-loop"]);
+  const said = exported(openFile(graphPath("g6")), "metis").notes.join("\n");
+  for (const name of ["label", "feat", "split.train"]) expect(said).toContain(name);
+});
+
+test("mtx lists an undirected edge once, and says pattern, integer or real", () => {
+  expect(exported(importContent("0 1\n1 0\n2 2\n").document, "mtx").text()).toBe(
+    "%%MatrixMarket matrix coordinate pattern symmetric\n3 3 2\n2 1\n3 3\n",
+  );
+  expect(exported(importContent("0 1 2\n").document, "mtx").text()).toBe(
+    "%%MatrixMarket matrix coordinate integer general\n2 2 1\n1 2 2\n",
+  );
+  expect(exported(importContent("0 1 0.25\n").document, "mtx").text()).toContain(
+    "real general\n2 2 1\n1 2 0.25\n",
+  );
+});
+
+test("csv writes a row per node with label, split and features", () => {
+  const { text } = exported(openFile(graphPath("g6")), "csv");
+  expect(text("nodes.csv").split("\n").slice(0, 3)).toEqual([
+    "id,label,split,feat_0,feat_1",
+    "0,left,train,1,0",
+    "1,left,val,1,0.5",
+  ]);
+  expect(text("edges.csv").split("\n").slice(0, 3)).toEqual(["source,target", "1,0", "2,0"]);
+  const sparse = exported(openFile(graphPath("karate")), "csv");
+  expect(sparse.text("nodes.csv").split("\n")[3]).toBe("2,instructor,test,2");
+});
+
+test("text of many pieces and threads joins without a seam", () => {
+  const count = 90_000;
+  const text = Array.from({ length: count }, (_, i) => `${(i * 7919) % 20_011} ${(i * 31) % 20_011}\n`).join(
+    "",
+  );
+  const { document } = importContent(text, { symmetrize: true });
+  for (const format of ["edgelist", "metis", "mtx"]) {
+    const back = importFile(
+      exported(document, format).path,
+      format === "edgelist" ? { numNodes: 20_011 } : {},
+    );
+    const wanted = format === "metis"
+      ? importContent(text, { symmetrize: true, removeSelfLoops: true }).document
+      : document;
+    expect(back.document.digest).toBe(wanted.digest);
+  }
+});
