@@ -8,7 +8,10 @@ import type { Csr } from "./csr.ts";
 import { splitNames } from "./graph.ts";
 
 /** A reader's findings with the number of nodes decided; `nodeIds` null: 0 .. n-1. */
-export type NodeData = Omit<RawGraph, "numNodes" | "nodeIds"> & { numNodes: number; nodeIds: NativeArray<"I64"> | null };
+export type NodeData = Omit<RawGraph, "numNodes" | "nodeIds"> & {
+  numNodes: number;
+  nodeIds: NativeArray<"I64"> | null;
+};
 
 type Rows = NativeArray<"I64">;
 
