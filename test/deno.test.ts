@@ -69,6 +69,23 @@ denoTest("deno task gust imports, trains and evaluates in the folder where it is
   expect(task("eval task.g task.m --json").stdout).toEqual(bytesOf("scores"));
 });
 
+denoTest("pictures and pages are the same bytes", () => {
+  gustOk(["train", "g", "--epochs", "5", "--log", "l.jsonl", "-o", "logged.m", "-q"], { cwd });
+  for (
+    const [output, args] of [
+      ["p.svg", "plot l.jsonl -o"],
+      ["p.png", "plot l.jsonl -o"],
+      ["i.html", "inspect g logged.m --html"],
+      ["c.md", "compare logged.m full.m --format markdown -o"],
+    ] as const
+  ) {
+    gustOk([...args.split(" "), output], { cwd });
+    const { status, stderr } = underDeno(`${args} deno.${output}`);
+    expect([args, status, stderr]).toEqual([args, 0, ""]);
+    expect([args, bytes(`deno.${output}`).equals(bytes(output))]).toEqual([args, true]);
+  }
+});
+
 denoTest("streams, errors and exit statuses are the same", () => {
   const stdin = Buffer.concat([bytes("g"), bytes("full.m")]);
   for (

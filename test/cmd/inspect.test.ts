@@ -155,7 +155,7 @@ describe("gust inspect of a graph's arrays", () => {
     }
     const ascii = drawn({ LANG: "C.UTF-8", LC_ALL: "C" });
     expect(ascii).toContain("##");
-    expect(/^[\x00-\x7f]*$/.test(ascii)).toBe(true);
+    expect(/^[ -~\n]*$/.test(ascii)).toBe(true);
   });
 
   test("--json holds every count", () => {
