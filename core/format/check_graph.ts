@@ -9,6 +9,7 @@ import {
   graphStats,
 } from "../../ffi/native_checks.ts";
 import type { Checker } from "./check.ts";
+import { checkExtra } from "./check_extra.ts";
 
 const splits = ["train", "val", "test"] as const;
 const pairs = [["train", "val"], ["train", "test"], ["val", "test"]] as const;
@@ -175,4 +176,5 @@ export function checkGraph(checker: Checker): void {
     checker.range(`link_type.${s}`, 0, lastType(meta));
     for (const column of ["link_time", "link_weight", "link_feat"]) checker.finite(`${column}.${s}`);
   }
+  checkExtra(checker);
 }
