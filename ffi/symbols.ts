@@ -177,6 +177,14 @@ export const symbols = {
   gust_split_select: status("i64", "addr", "i32", "i64", "addr", "addr", "buf"),
 
   gust_sample_shuffle: status("i64", "addr", "i64", "addr", "i64", "i64", "i64"),
+
+  gust_links_count: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "buf"),
+  gust_links_list: status("i64", "addr", "addr", "i32", "addr", "addr", "i32", "addr", "addr", "addr", "addr", "addr"),
+  gust_links_order: status("i64", "addr", "addr"),
+  gust_links_rows: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "i64", "addr", "addr", "addr", "addr", "addr", "addr", "i64", "i64", "i32", "i64", "i64", "i64", "addr", "addr", "addr"),
+  gust_links_ranks: status("i64", "addr", "addr", "i32", "addr", "i32", "addr", "addr", "i64", "i64", "addr", "addr", "addr", "i32", "addr", "addr"),
+
+  gust_sample_shuffle: status("i64", "addr", "i64", "addr", "i64", "i64"),
   gust_sampler_create: status("i64", "addr", "i64", "addr", "i32", "addr", "i32", "i32", "buf"),
   gust_sampler_destroy: status("addr"),
   gust_sample_neighbors: status("addr", "addr", "buf", "i64", "buf", "i64", "i64", "i64", "i64", "buf"),

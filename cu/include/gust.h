@@ -465,6 +465,38 @@ GUST_API int32_t gust_split_pairs(int64_t n, int64_t indptr, int64_t indices, in
 GUST_API int32_t gust_split_select(int64_t count, int64_t part, int32_t which, int64_t row_bytes, int64_t from,
                                    int64_t to, int64_t* out);
 
+/* ---- links ----------------------------------------------------------------------------------------------- */
+/* Links of a CSR graph (rows = targets, `dtype` of the indices) with a type per arc (I32, or NULL: none). The caller has
+ * checked the arrays. ids: original ids (I64 [n]) or NULL. */
+
+/** Links to train on: every arc but self-loops, of an undirected graph the one from the smaller original id. starts
+ *  I64 [n + 1] becomes the number of the first link of each row; out[0] = how many. */
+GUST_API int32_t gust_links_count(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t ids,
+                                  int32_t undirected, int64_t starts, int64_t* out);
+/** Their ends (I64), types (I32, or NULL) and keys (I64: 40 bits of the original ids and the type). */
+GUST_API int32_t gust_links_list(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t types, int64_t ids,
+                                 int32_t undirected, int64_t starts, int64_t source, int64_t target, int64_t type,
+                                 int64_t key);
+/** order I64 [n] = the nodes by original id. */
+GUST_API int32_t gust_links_order(int64_t n, int64_t ids, int64_t order);
+/** Rows of a link and `per` pairs without one: source, target I64 and type I32 [count, per + 1]. Row i is link
+ *  chosen[i] (NULL: i) of link_source, link_target and link_type, and behind it come pairs of different nodes that are
+ *  no link of its type. one_end: target and source are drawn anew in turn, else both. flags: 1 = rows of the graph are
+ *  ascending, 2 = undirected. others I64 [num_others, 2], other_types: more links to avoid. order: of gust_links_order,
+ *  NULL where ids are. The draws depend on (seed, stream, epoch), the link's original ids and type, and the column.
+ *  GUST_EDATA if there is no free pair. */
+GUST_API int32_t gust_links_rows(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t types, int32_t flags,
+                                 int64_t others, int64_t other_types, int64_t num_others, int64_t ids, int64_t order,
+                                 int64_t link_source, int64_t link_target, int64_t link_type, int64_t chosen,
+                                 int64_t count, int64_t per, int32_t one_end, int64_t seed, int64_t stream,
+                                 int64_t epoch, int64_t source, int64_t target, int64_t type);
+/** ranks F64 [count]: place of each link by scores F32 (count, n) of every node in the place of its target (of_target)
+ *  or source, among the nodes that make no known link; of equal scores half count as higher. */
+GUST_API int32_t gust_links_ranks(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t types,
+                                  int32_t flags, int64_t others, int64_t other_types, int64_t num_others, int64_t count,
+                                  int64_t source, int64_t target, int64_t type, int32_t of_target, int64_t scores,
+                                  int64_t ranks);
+
 /* ---- sample ---------------------------------------------------------------------------------------------- */
 /* Decisions are made on integers keyed by seed, stream, epoch, step, layer and original id; results depend neither on
  * threads nor on the numbering of the nodes. Node numbers and row pointers are checked where they are read
