@@ -132,8 +132,7 @@ function taskSettings(graph: Graph, o: Options, options: TrainJob["options"]): N
   const task = taskFor(graph, o.task);
   const [taskParams] = allParams([[tasks, task]], o) as [Params];
   const { kind } = task.outputs(graph, taskParams);
-  const loss = kind === "links" ? null : lossFor(kind, options.loss);
-  const lossParams = loss ? allParams([[losses, loss]], o)[0]! : {};
+  const [lossParams] = allParams([[losses, lossFor(kind, options.loss)]], o) as [Params];
   return { task, taskParams, lossParams };
 }
 

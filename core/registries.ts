@@ -1,5 +1,6 @@
 /** Every registry of gust, for `gust inspect --list`. A new registry adds its line here. */
 import { benchmarks } from "./bench/mod.ts";
+import { decoders } from "./decoders/mod.ts";
 import { generators } from "./generate/mod.ts";
 import { losses } from "./losses/mod.ts";
 import { metrics } from "./metrics/mod.ts";
@@ -25,6 +26,7 @@ export const registries: readonly Registry<Entry>[] = [
   models,
   layerNorms,
   tasks,
+  decoders,
   losses,
   optimizers,
   schedules,

@@ -6,7 +6,8 @@ import { byQuery, DECODER_LAYER, defineDecoder } from "./decoder.ts";
 
 export const distmult = defineDecoder({
   name: "distmult",
-  summary: "the product of the two vectors, weighted by a trained vector of the link's type; the same both ways",
+  summary:
+    "the product of the two vectors, weighted by a trained vector of the link's type; the same both ways",
   source: "Yang et al. 2015, arXiv:1412.6575, eq. 2",
   params: z.object({}).strict(),
   isTyped: true,

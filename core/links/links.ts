@@ -22,7 +22,9 @@ export function linkGraphOf(graph: Graph): LinkGraph {
 export function numLinkTypes({ document, meta }: Graph): number | null {
   if (!document.has("edge_type")) return null;
   if (meta.edge_types) return meta.edge_types.length;
-  const names = ["edge_type", ...splitNames.map((s) => `link_type.${s}`)].filter((name) => document.has(name));
+  const names = ["edge_type", ...splitNames.map((s) => `link_type.${s}`)].filter((name) =>
+    document.has(name)
+  );
   let largest = -1;
   for (const name of names) {
     const types = document.tensor(name, "I32");

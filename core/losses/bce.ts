@@ -12,7 +12,7 @@ export const bce = defineLoss({
   summary:
     "binary cross-entropy of every label under the sigmoid of its output, the mean over items and labels",
   source: "Bishop 2006, section 4.3.2",
-  kinds: ["labels"],
+  kinds: ["labels", "links"],
   params: z.object({
     classWeights: z.array(z.number().min(0)).optional().describe("weight of each class"),
     balanced: z.boolean().default(false).describe(

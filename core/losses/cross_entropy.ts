@@ -32,7 +32,7 @@ export const crossEntropy = defineLoss({
   name: "cross-entropy",
   summary: "negative log-likelihood of the true class under the softmax of the outputs",
   source: "Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing)",
-  kinds: ["classes"],
+  kinds: ["classes", "links"],
   params: z.object({
     labelSmoothing: z.number().min(0).lt(1).default(0).describe(
       "share of the target that is spread evenly over all classes",

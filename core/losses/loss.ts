@@ -4,11 +4,12 @@ import type { Arena, TensorHandle } from "../../ffi/engine.ts";
 import type { Entry } from "../registry.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { TargetKind, Targets } from "../train/targets.ts";
+import type { PredictionKind } from "../metrics/predictions.ts";
+import type { Targets } from "../train/targets.ts";
 
 /** One step's rows. */
 export interface LossRows {
-  /** (n, width) logits or numbers. */
+  /** (n, width) logits or numbers; of links the first column, the others are pairs without one. */
   readonly outputs: Tensor;
   /** I32 [n] classes, or (n, width) 0/1 or numbers. */
   readonly targets: TensorHandle;
@@ -30,7 +31,7 @@ export interface LossContext {
 }
 
 export interface LossEntry extends Entry {
-  readonly kinds: readonly TargetKind[];
+  readonly kinds: readonly PredictionKind[];
   create(context: LossContext, params: Record<string, unknown>): Loss;
 }
 
@@ -39,7 +40,7 @@ export function defineLoss<S extends z.ZodObject>(entry: {
   readonly name: string;
   readonly summary: string;
   readonly source: string;
-  readonly kinds: readonly TargetKind[];
+  readonly kinds: readonly PredictionKind[];
   readonly params: S;
   create(context: LossContext, params: z.infer<S>): Loss;
 }): LossEntry {

@@ -7,6 +7,7 @@ import { macroF1, macroF1Top, microF1, microF1Top } from "./f1.ts";
 import { logLoss } from "./log_loss.ts";
 import type { Metric } from "./metric.ts";
 import { type ClassPredictions, type PredictionKind, type Predictions, usualMetric } from "./predictions.ts";
+import { hitsAt1, hitsAt10, hitsAt3, mrr, sharedHits } from "./ranking.ts";
 import { mae, r2, rmse } from "./regression.ts";
 import { rocAuc } from "./roc_auc.ts";
 
@@ -22,6 +23,11 @@ export const metrics = registry<Metric>("metric", [
   mae,
   rmse,
   r2,
+  mrr,
+  hitsAt1,
+  hitsAt3,
+  hitsAt10,
+  ...sharedHits,
 ]);
 
 /**

@@ -39,6 +39,8 @@ export interface LinkPredictions {
   /** `negativesPer` scores for each positive, row-major. */
   readonly negative: Float32Array;
   readonly negativesPer: number;
+  /** Places among all candidates, any number per link, where they were counted apart from `negative`. */
+  readonly ranks?: Float64Array;
 }
 
 export type Predictions = ClassPredictions | LabelPredictions | ValuePredictions | LinkPredictions;

@@ -19,6 +19,19 @@ export type FeatureInput = Tensor | SparseOperator;
 export interface Signature {
   readonly num_features: number;
   readonly num_classes: number;
+  /** Types of links, where a decoder reads them. */
+  readonly num_edge_types?: number;
+}
+
+/** Pairs of nodes to score: `perRow` of them make a row of the output. */
+export interface NodePairs {
+  /** I64 [pairs] */
+  readonly source: TensorHandle;
+  /** I64 [pairs] */
+  readonly target: TensorHandle;
+  /** I32 [pairs], where links have types. */
+  readonly type: TensorHandle | null;
+  readonly perRow: number;
 }
 
 /** The graphs of a many-graph batch. */
@@ -45,6 +58,8 @@ export interface ForwardInput {
   readonly ids: TensorHandle | null;
   /** The graphs that the rows belong to; null: all rows are of one graph. */
   readonly graphs: Graphs | null;
+  /** Pairs whose scores are the output in place of the nodes'; read by decoders alone. */
+  readonly pairs?: NodePairs;
 }
 
 /**

@@ -54,6 +54,8 @@ export interface OpenedRun {
   readonly params: Params;
   /** What the outputs are: the targets of the graph need not be there. */
   readonly kind: PredictionKind;
+  /** The seed of the run. */
+  readonly seed: number;
   /** The split stored in the model, where the graph is the one it was trained on. */
   readonly storedSplit: Split | null;
   /** Of the model, for messages. */
@@ -84,8 +86,13 @@ export type Prediction =
 export interface TaskEntry extends Entry {
   /** What keeps a graph from this task ("it has no labels"), or null. Looks at names only. */
   misfit(graph: Graph): string | null;
-  /** What the outputs are and how many there are per item. */
-  outputs(graph: Graph, params: Params): { readonly kind: PredictionKind; readonly width: number };
+  /** What keeps `auto` from choosing it besides, or null. */
+  unasked?(graph: Graph): string | null;
+  /** What the outputs are, how many there are per item, and the types of links that are told apart. */
+  outputs(
+    graph: Graph,
+    params: Params,
+  ): { readonly kind: PredictionKind; readonly width: number; readonly edgeTypes?: number };
   /** Refuse targets and splits that lead outside of arrays. @throws {GustError} (data) */
   check(graph: Graph): void;
   split(graph: Graph, options: SplitOptions): Split;

@@ -17,7 +17,7 @@ export const trainOptions = z.object({
   ema: z.number().min(0).lt(1).default(0).describe(
     "score and keep a moving average of the weights with this decay, 0 = the weights themselves",
   ),
-  loss: z.enum(["cross-entropy", "bce", "mse", "l1", "huber"]).optional().describe(
+  loss: z.enum(["cross-entropy", "bce", "mse", "l1", "huber", "margin"]).optional().describe(
     "what is minimised [the first that fits the targets]",
   ),
   selectBy: z.enum(metrics.names as [string, ...string[]]).optional().describe(

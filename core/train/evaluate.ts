@@ -85,10 +85,12 @@ export function withModel<T>(
     const { config: { features: recipe, params, task: { params: taskParams } }, signature } = meta;
     checkBounds(graph, task);
     // A graph without targets can be predicted: only what it says must agree.
-    const width = task.misfit(graph) === null ? task.outputs(graph, taskParams).width : graph.numClasses;
+    const outputs = task.misfit(graph) === null ? task.outputs(graph, taskParams) : null;
+    const width = outputs?.width ?? graph.numClasses, edgeTypes = outputs?.edgeTypes;
     const got = {
       num_features: numFeaturesOf(graph, recipe.source, signature),
       num_classes: width || signature.num_classes,
+      ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
     checkSignature(modelDocument.label, signature, got, graph.document.label);
     const { input } = modelFeatures(
@@ -111,6 +113,7 @@ export function withModel<T>(
       meta,
       params: taskParams,
       kind: meta.outputs,
+      seed: meta.config.seed,
       input: fullInput(engine, arena, graph, input, norm),
       storedSplit: meta.graph === graph.digest ? split : null,
       label: modelDocument.label,

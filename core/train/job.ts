@@ -13,6 +13,7 @@ import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from 
 import { checkArcs, checkFeatures, checkFinite } from "../graph/arcs.ts";
 import { Init, type ModelEntry, type Signature } from "../models/model.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
+import { iota } from "../sampling/sampler.ts";
 import { optimizers } from "../optim/mod.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
 import type { TaskEntry } from "../tasks/task.ts";
@@ -207,13 +208,13 @@ export class Run {
   static start(job: TrainJob, seed: number): Run {
     const { graph, model: entry, modelParams, task, taskParams, options } = job;
     checkAccepted(job);
-    const { kind, width } = task.outputs(graph, taskParams);
+    const { kind, width, edgeTypes } = task.outputs(graph, taskParams);
     if (width < 1) {
       throw new GustError("data", `${graph.document.label} has ${width} classes, expected at least 1`);
     }
     checkBounds(graph, task);
     const split = task.split(graph, { ...options, seed });
-    if (split.train.length === 0) {
+    if (split.train.length === 0 && kind !== "links") {
       throw new GustError("data", `The training split of ${graph.document.label} is empty`);
     }
     const engine = new Engine();
@@ -225,11 +226,12 @@ export class Run {
       graph,
       recipe,
       job.cache,
-      split.train,
+      kind === "links" ? iota(graph.numNodes).window() : split.train,
     );
     const signature: Signature = {
       num_features: stored?.numFeatures ?? graph.meta.num_features,
       num_classes: width,
+      ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
     engine.setStep(seed, 0, 0);
     const model = task.build(new Init(engine), entry, signature, modelParams, taskParams);

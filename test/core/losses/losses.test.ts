@@ -34,7 +34,7 @@ const handleOf = {
 
 /** The loss of an entry on the five items, in float64. */
 function lossOf(entry: LossEntry, params: Record<string, unknown>) {
-  const kind = entry.kinds[0]!;
+  const kind = entry.kinds.find((k) => k !== "links") ?? "labels";
   const context = { arena: fixed, targets: targetsOf[kind], train: BigInt64Array.from(rows, BigInt) };
   const loss = entry.create(context, entry.params!.parse(params) as Record<string, unknown>);
   return {
@@ -84,6 +84,9 @@ function sigmoidReference(w: readonly number[]): number {
   return sum(terms) / terms.length;
 }
 const differences = () => grid().flatMap((row, i) => row.map((v, c) => v - numbers[3 * rows[i]! + c]!));
+/** Of rows of a link and two pairs without one. */
+const meanAbove = (margin: number) =>
+  sum(grid().flatMap(([link, ...others]) => others.map((v) => Math.max(0, margin + v - link!)))) / 8;
 const meanOf = (f: (d: number) => number) => sum(differences().map(f)) / 12;
 
 // Among the training items classes 0, 1, 2 occur 1, 2 and 1 times.
@@ -99,6 +102,7 @@ const cases: readonly (readonly [name: string, params: Record<string, unknown>, 
   ["bce", { classWeights: [2, 1, 0.5] }, () => sigmoidReference([2, 1, 0.5])],
   ["mse", {}, () => meanOf((d) => d * d)],
   ["l1", {}, () => meanOf(Math.abs)],
+  ["margin", { margin: 0.5 }, () => meanAbove(0.5)],
   ["huber", { delta: 0.7 }, () => meanOf((d) => Math.abs(d) < 0.7 ? d * d / 2 : 0.7 * (Math.abs(d) - 0.35))],
 ];
 
@@ -116,6 +120,7 @@ test("every loss is looked at, and the first that fits the targets is the usual 
   expect(lossFor("classes", undefined).name).toBe("cross-entropy");
   expect(lossFor("labels", undefined).name).toBe("bce");
   expect(lossFor("values", undefined).name).toBe("mse");
+  expect(lossFor("links", undefined).name).toBe("bce");
   expect(() => lossFor("values", "bce")).toThrow(
     'Loss "bce" does not fit targets of values, expected one of mse, l1, huber',
   );
