@@ -59,7 +59,7 @@ export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSour
     const pairs = pairTensors(arena, size, per, typed), views = pairViews(arena, pairs);
     const batch = batchOf(arena, size, pairs);
     return {
-      name: "links",
+      name: "full",
       isStatic,
       batches(epoch) {
         drawRows(links.graph, null, links.order, links.pairs, null, views, { ...key, epoch });
@@ -68,7 +68,7 @@ export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSour
     };
   }
   return {
-    name: "links",
+    name: "full",
     isStatic,
     *batches(epoch, within) {
       const order = links.shuffled(seed, epoch);
