@@ -194,6 +194,28 @@ describe.each([...models])("$name", (entry) => {
     engine.destroy();
   });
 
+  test("norms of a graph's nodes do not see the other graphs of a batch", () => {
+    const params = {
+      ...withDropout(entry),
+      ...("layerNorm" in entry.params!.shape ? { layerNorm: "graph" } : {}),
+    };
+    const shifted = g6Rows.map((row) => row.map((u) => u + 6));
+    const scaled = g6Features.map((row) => row.map((v) => 2 * v - 1));
+    const both = makeGraph({
+      rows: [...g6Rows, ...shifted],
+      features: [...g6Features, ...scaled],
+      numClasses: 2,
+      tensors: [{ name: "graph_ptr", dtype: "I64", shape: [3], data: BigInt64Array.of(0n, 6n, 12n) }],
+      meta: { num_graphs: 2 },
+    });
+    const built = [both, makeGraph({ rows: g6Rows, features: g6Features, numClasses: 2 })].map((graph) =>
+      build(entry, graph, params, { dtype: "F64" })
+    );
+    const [together, alone] = built.map(({ logits }) => logits(false)) as [number[], number[]];
+    expectNear(together.slice(0, 12), alone, 1e-12);
+    built.forEach(({ engine }) => engine.destroy());
+  });
+
   test("a recorded step gives the bytes of a fresh one", () => {
     const graph = makeGraph(parts);
     const { engine, forwardTwice } = build(entry, graph, withDropout(entry));

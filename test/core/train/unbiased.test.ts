@@ -72,10 +72,8 @@ const variants: [string, GraphParts, number, Norm][] = [
   ["a plain graph, 1 neighbour", parts, 1, "row"],
   ["a weighted graph, 2 neighbours", { ...parts, weights: weightsOf(rows) }, 2, "sym"],
   ["a weighted graph, 1 neighbour", { ...parts, weights: weightsOf(rows) }, 1, "row"],
-  ["a plain graph, plain sums of 2 neighbours", parts, 2, "none"],
   ["a weighted graph, plain sums of 2 neighbours", { ...parts, weights: weightsOf(rows) }, 2, "none"],
   ["a plain graph, means of 2 neighbours", parts, 2, "mean"],
-  ["a plain graph, symmetric without self-loops, 2 neighbours", parts, 2, "hop1"],
   ["self-loops, 1 neighbour", { ...parts, rows: looped }, 1, "sym"],
   ["weights and self-loops, 3 neighbours", { ...parts, rows: looped, weights: weightsOf(looped) }, 3, "row"],
 ];
