@@ -7,7 +7,7 @@
 #include <new>
 #include <string>
 
-#include "../include/gust.h"
+#include "../include/gust_codes.h"
 
 namespace gust {
 

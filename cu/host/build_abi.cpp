@@ -1,6 +1,7 @@
 // The C interface of building: flags to options, and the addresses of what was built.
 #include <algorithm>
 
+#include "../include/gust.h"
 #include "build_csr.h"
 
 using namespace gust;

@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "build.h"

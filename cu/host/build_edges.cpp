@@ -2,6 +2,7 @@
 // or the original ids.
 #include <bit>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "build.h"

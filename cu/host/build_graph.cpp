@@ -2,6 +2,7 @@
 // that a set of rows makes.
 #include <atomic>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "build.h"

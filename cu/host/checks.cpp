@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 
+#include "../include/gust.h"
 #include "../common/context.h"
 #include "../common/parallel.h"
 

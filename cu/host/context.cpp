@@ -1,4 +1,5 @@
 // Contexts, arenas and slots, and the interpreter of programs.
+#include "../include/gust.h"
 #include "../common/context.h"
 
 #include <cstring>

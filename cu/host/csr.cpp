@@ -3,6 +3,7 @@
 #include <iterator>
 #include <vector>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 

@@ -1,4 +1,5 @@
 // Files: read-only maps of any size, exact reads and writes, and temporary files that a signal removes.
+#include "../include/gust.h"
 #include "files.h"
 
 #include <fcntl.h>

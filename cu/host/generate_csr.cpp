@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "generate.h"

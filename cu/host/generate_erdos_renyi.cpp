@@ -3,6 +3,7 @@
 //
 // Pair k is {k mod n, (k mod n + k / n + 1) mod n}: rows of equal distance on a ring. For unordered pairs the distances
 // 1 .. floor(n / 2) suffice; if n is even, the last of them meets each pair twice and only its first half is numbered.
+#include "../include/gust.h"
 #include "generate.h"
 
 namespace gust {

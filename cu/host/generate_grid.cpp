@@ -1,6 +1,7 @@
 // Grid: node r * cols + c is joined to its right and lower neighbours, with `diagonal` also to the two below on either
 // side, with `torus` across the border. A border is only wrapped where it is more than two nodes long: below that the
 // edge is there already, or would be a self-loop. So every edge comes once, from its upper (or left) end.
+#include "../include/gust.h"
 #include "generate.h"
 
 namespace gust {

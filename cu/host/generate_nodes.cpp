@@ -3,6 +3,7 @@
 // A normal deviate is the sum of eight 16-bit uniforms of one Philox block, centred and scaled to variance 1 (an
 // Irwin-Hall variable: kurtosis 3 - 6 / 40, bounded by 4.9): integers and one product, so the same bits on every
 // machine. Features of node v: centre of its class + noise * deviates, one block per entry.
+#include "../include/gust.h"
 #include "../common/parallel.h"
 #include "../common/rng_blocks.h"
 #include "generate.h"

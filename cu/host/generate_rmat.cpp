@@ -6,6 +6,7 @@
 // that is no multiple of four leaves bits of the last choice unused, which is sound as levels are independent.
 #include <cmath>
 
+#include "../include/gust.h"
 #include "../common/rng_blocks.h"
 #include "generate.h"
 

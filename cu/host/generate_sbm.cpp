@@ -4,6 +4,7 @@
 //
 // Classes are balanced to one node and scattered over the ids: class c owns a range of positions, and a random
 // permutation maps positions to ids. Cost per edge: one Philox block and two permutations. No memory.
+#include "../include/gust.h"
 #include "generate.h"
 
 namespace gust {

@@ -2,6 +2,7 @@
 // buffer, and then moved together.
 #include <cstring>
 
+#include "../include/gust.h"
 #include "../common/parallel.h"
 #include "generate.h"
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "../include/gust.h"
 #include "../common/isa.h"
 #include "../common/parallel.h"
 #include "../common/status.h"

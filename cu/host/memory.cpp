@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "../include/gust.h"
 #include "../common/context.h"
 
 namespace gust {

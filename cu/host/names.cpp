@@ -1,4 +1,5 @@
 // Dictionaries of names, as handles: filled by tables, by lists of texts, or by an older graph's names.
+#include "../include/gust.h"
 #include "names.h"
 
 using namespace gust;

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "../include/gust.h"
 #include "build.h"
 #include "parse_edges.h"
 

@@ -4,6 +4,7 @@
 // neighbours; '%' begins a comment line. Source: METIS 5.1 manual, section 4.1.1.
 #include <charconv>
 
+#include "../include/gust.h"
 #include "parse_edges.h"
 
 namespace gust {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "../include/gust.h"
 #include "../common/context.h"
 #include "files.h"
 

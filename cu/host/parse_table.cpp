@@ -1,6 +1,7 @@
 // Tables of text: rows of columns cut by one character or by runs of blanks, with or without CSV quotes (which may
 // hold newlines and "" for a quote: RFC 4180). One pass over the mapped bytes, in order, into one array per column.
 // A mistake stops the parse and is reported as a kind, a place and a column, so that the caller can word it.
+#include "../include/gust.h"
 #include "names.h"
 #include "parse_values.h"
 

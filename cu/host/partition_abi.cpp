@@ -2,6 +2,7 @@
 // partition.
 #include <algorithm>
 
+#include "../include/gust.h"
 #include "partition.h"
 
 using namespace gust;

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "../include/gust.h"
 #include "../common/isa.h"
 #include "../common/parallel.h"
 #include "../common/status.h"

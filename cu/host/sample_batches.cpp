@@ -1,4 +1,5 @@
 // Samplers and sampled batches as handles: creation, sizes, and copies into the flat arrays of a sample document.
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;

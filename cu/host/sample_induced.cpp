@@ -3,6 +3,7 @@
 // Nodes take positions in the order of their original ids, so that rows stay ascending where the graph's are and the
 // batch of all nodes is the graph itself. Cost: O(sum of degrees of B) look-ups, O(|B| + kept) memory.
 // Parallel over batches. Source: Chiang et al. 2019 (arXiv:1905.07953), section 3.2 (q clusters and the links between).
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;

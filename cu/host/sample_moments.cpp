@@ -3,6 +3,7 @@
 // thread count, and for a column whatever columns are beside it. Memory: 8 bytes per column and chunk, 256 chunks at most.
 #include <cmath>
 
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;

@@ -9,6 +9,7 @@
 // Cost: O(edges sampled) time where rows are in id order; else rows longer than the fanout are sorted by original id.
 // Rows are taken in tiles with the memory of the next step asked for ahead, since every access is a cache miss.
 // Parallel over batches; a batch is a function of its seeds, (seed, epoch, step) and the graph.
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;

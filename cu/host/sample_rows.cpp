@@ -1,5 +1,6 @@
 // Rows of feature matrices in the order of a batch, and columns of them: what caches are made of.
 // All are copies, bound by memory bandwidth; row numbers come from files and are checked. Parallel over rows.
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;

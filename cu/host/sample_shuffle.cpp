@@ -5,6 +5,7 @@
 // per item, buckets in parallel.
 #include <bit>
 
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "../common/rng.h"

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "../include/gust.h"
 #include "../common/context.h"
 #include "files.h"
 

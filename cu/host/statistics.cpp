@@ -7,6 +7,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 

@@ -1,6 +1,7 @@
 // Columns of texts, as bytes and where each begins: what they stand for, a choice of them, places in a file.
 #include <string_view>
 
+#include "../include/gust.h"
 #include "parse_values.h"
 
 using namespace gust;

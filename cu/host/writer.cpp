@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "../include/gust.h"
 #include "files.h"
 
 namespace gust {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gust.h"
 #include "../../../cu/common/op.h"
 
 namespace gust::test {
