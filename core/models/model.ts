@@ -128,13 +128,15 @@ export class Init {
 
   private uniform(name: string, layer: number, shape: readonly number[], bound: number, decay?: number) {
     const handle = this.engine.persistent.tensor(this.dtype, shape, true);
-    // The stream is the init's own; seed comes from the step block, epoch and step are 0 there.
+    // The stream is the init's own, another one for every 256 draws, as many as a key tells apart; seed comes from the
+    // step block, epoch and step are 0 there.
+    const page = this.draws >> 8;
     this.engine.run("uniform", {
       out: handle,
       low: -bound,
       high: bound,
-      stream: streamId("init"),
-      layer: this.draws++,
+      stream: streamId(page === 0 ? "init" : `init ${page}`),
+      layer: this.draws++ & 0xff,
     });
     return this.add(new Parameter(handle, name, layer, decay));
   }

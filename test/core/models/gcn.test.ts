@@ -140,6 +140,14 @@ describe("Init", () => {
   });
 });
 
+test("a model of more than 256 matrices starts them all differently", () => {
+  const own = new Engine(), init = new Init(own, "F64");
+  own.setStep(1, 0, 0);
+  const values = Array.from({ length: 600 }, (_, k) => init.glorot(`w${k}`, 0, 2, 2).toNumbers().join());
+  expect(new Set(values).size).toBe(600);
+  own.destroy();
+});
+
 test("matmulOrder() runs the sparse product at the narrower width", () => {
   const x = new Tensor(fixed.tensor("F64", [4, 3])),
     narrow = new Tensor(fixed.tensor("F64", [3, 2])),
