@@ -223,6 +223,7 @@ export class Arena {
 
   destroy(): void {
     call("gust_arena_destroy", this.engine.context, this.id);
+    this.engine.forget(this);
     this.bound = [];
     this.round.ended = true;
   }
@@ -268,6 +269,8 @@ export class Engine {
   private readonly stepInts: BigUint64Array;
   private readonly stepFloats: Float64Array;
   private nextStepWord = 8;
+  /** Every arena that lives: programs replay on the arrays that are bound there, whoever else has let go of them. */
+  private readonly arenas = new Set<Arena>();
   private recording: { readonly blocks: Uint8Array[]; readonly scopes: Set<Scope> } | null = null;
 
   /** The native library must be open (openNative()). */
@@ -282,7 +285,14 @@ export class Engine {
 
   /** A new arena for a step, a batch or a recorded program. */
   arena(): Arena {
-    return new Arena(this, callOut(1, "gust_arena_create", this.context)[0]!);
+    const arena = new Arena(this, callOut(1, "gust_arena_create", this.context)[0]!);
+    this.arenas.add(arena);
+    return arena;
+  }
+
+  /** An arena that was destroyed. */
+  forget(arena: Arena): void {
+    this.arenas.delete(arena);
   }
 
   /** Free one tensor of the persistent arena. */
@@ -381,6 +391,7 @@ export class Engine {
   }
 
   destroy(): void {
+    this.arenas.clear();
     call("gust_context_destroy", this.context);
   }
 }

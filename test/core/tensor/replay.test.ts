@@ -130,3 +130,23 @@ test("what runs inside once() is left out of the program", () => {
   expect(engine.record(() => add(1)).length).toBe(1);
   engine.destroy();
 });
+
+test("arrays that a program reads live as long as its engine, though nobody else holds them or their arena", async () => {
+  const engine = new Engine(), out = engine.persistent.tensor("F64", [4]);
+  const watch: WeakRef<NativeArray>[] = [];
+  const program = (() => {
+    const arena = engine.arena(), array = NativeArray.from<"F64">(Float64Array.of(1, 2, 3, 4));
+    watch.push(new WeakRef(array));
+    const x = arena.bind(array);
+    return engine.record(() => engine.run("axpby", { x, out, alpha: 2, beta: 0 }));
+  })();
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    Bun.gc(true);
+  }
+  expect(watch[0]!.deref()).toBeDefined();
+  new Tensor(out).window().fill(0);
+  program.replay();
+  expect(new Tensor(out).toNumbers()).toEqual([2, 4, 6, 8]);
+  engine.destroy();
+});
