@@ -10,6 +10,7 @@ import type { InputSet } from "./input.ts";
 import { interactions } from "./interactions.ts";
 import { metis } from "./metis.ts";
 import { mtx } from "./mtx.ts";
+import { musae } from "./musae.ts";
 import { npy } from "./npy_edges.ts";
 import { npz } from "./npz.ts";
 import { ogb } from "./ogb.ts";
@@ -34,6 +35,7 @@ export const readers = registry<Reader>("format", [
   tu,
   ogb,
   tuText,
+  musae,
   webgraph,
   metis,
   openke,

@@ -7,6 +7,9 @@ import { shown, textBegin } from "./table.ts";
 
 const NEWLINE = 10, RETURN = 13, BLANK = 32, TAB = 9, ZERO = 48, NINE = 57, MINUS = 45, PLUS = 43;
 
+/** What may follow a number besides blanks: , ] and the quote behind a JSON key. */
+const ENDS = new Set([44, 93, 34]);
+
 /** Bytes of a word looked at for a message. */
 const SHOWN = 41;
 
@@ -73,6 +76,23 @@ export class Scanner {
     if (!this.isOver) this.advance();
   }
 
+  /** Take one character, which must stand here behind blanks and newlines. */
+  expect(character: string, where: string): void {
+    this.skipSpace();
+    if (this.peek() !== character.charCodeAt(0)) {
+      throw this.error(`${this.isOver ? "the file ends" : this.shown()}, expected ${character} ${where}`);
+    }
+    this.#at++;
+  }
+
+  /** Take a character if it stands here behind blanks and newlines. */
+  take(character: string): boolean {
+    this.skipSpace();
+    if (this.peek() !== character.charCodeAt(0)) return false;
+    this.#at++;
+    return true;
+  }
+
   /** The word here in quotes, for a message. */
   shown(): string {
     let end = this.#at + (this.isOver ? 0 : 1);
@@ -97,9 +117,7 @@ export class Scanner {
       digits++;
     }
     const next = bytes[at];
-    const isWord = next === undefined || next === BLANK || next === TAB || next === RETURN ||
-      next === NEWLINE ||
-      next === 44 || next === 93;
+    const isWord = next === undefined || next <= BLANK || ENDS.has(next);
     if (digits === 0 || !isWord) throw this.error(`${title} ${this.shown()} is not an integer`);
     if (sign === MINUS) value = -value;
     if (value < low || value > high) {
