@@ -113,16 +113,34 @@ function relabel(edges: EdgeList, raw: RawGraph): NativeArray<"I64"> | null {
   return ids.length === 0 || ids.at(ids.length - 1) === ids.length - 1 ? null : ids;
 }
 
-/** Row `col` lists `row` in a METIS file, but not the other way round: name both as the file does. */
-function checkSymmetric(csr: Csr, base: number, label: string): void {
+/** "vertex 7", or "node 2 of graph 3", as the file counts them; the second of two in a sentence is the number alone. */
+function naming(raw: RawGraph, base: number): (v: number) => readonly [long: string, short: number] {
+  const ptr = raw.graphs?.ptr;
+  if (!ptr) return (v) => [`vertex ${v + base}`, v + base];
+  return (v) => {
+    let low = 0, high = ptr.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (ptr.at(middle) <= v) low = middle;
+      else high = middle;
+    }
+    const inside = v - ptr.at(low) + base;
+    return [`node ${inside} of graph ${low}`, inside];
+  };
+}
+
+/** Node `col` lists `row`, but not the other way round: name both as the file does. */
+function checkSymmetric(csr: Csr, raw: RawGraph, label: string): void {
   const found = findAsymmetry(csr);
   if (!found) return;
-  const from = found.col + base, to = found.row + base;
+  const name = naming(raw, raw.symmetricFrom!), [from, a] = name(found.col), [to, b] = name(found.row);
   throw new GustError(
     "data",
     found.byValue
-      ? `${label}: the edge between vertices ${from} and ${to} has two different weights in their lists`
-      : `${label}: vertex ${from} lists ${to}, but vertex ${to} does not list ${from}`,
+      ? `${label}: the edge between ${
+        from.replace("vertex", "vertices")
+      } and ${b} has two different weights in their lists`
+      : `${label}: ${from} lists ${b}, but ${to} does not list ${a}`,
     "--symmetrize adds the missing direction; --directed takes the lists as arcs",
   );
 }
@@ -168,7 +186,7 @@ export function buildGraph(raw: RawGraph, request: BuildRequest, label: string):
   });
   let { csr, selfLoops, columns } = built;
   const mirrors = request.symmetrize || raw.isUndirected;
-  if (raw.symmetricFrom !== undefined && !mirrors) checkSymmetric(csr, raw.symmetricFrom, label);
+  if (raw.symmetricFrom !== undefined && !mirrors) checkSymmetric(csr, raw, label);
 
   let found: ReturnType<typeof components> | null = null;
   const before = { nodes: nodes.numNodes, arcs: nnz(csr) };

@@ -61,8 +61,8 @@ function parse(source: Source): Parsed {
       degrees.push(degree);
       for (let i = 0; i < degree; i++) {
         const u = scan.integer("neighbour", 0, size - 1);
-        sources.push(first + u);
-        targets.push(first + v);
+        sources.push(first + v);
+        targets.push(first + u);
       }
       let found = 0;
       for (; !scan.isLineOver(); found++) values.push(scan.number("node attribute"));
@@ -90,31 +90,34 @@ function parse(source: Source): Parsed {
   };
 }
 
-/** Whether the beginning is a count, "n label", and n lines that are as long as their degrees say. */
+/** Whether the beginning is a count, "n label", and n lines of which most are as long as their degrees say. */
 function looksRight(source: Source): boolean {
   if (!isText(source)) return false;
   const lines = headLines(source);
-  const next = () => words(lines.next().value?.text ?? "").map(integer);
-  const [count, header] = [next(), next()];
+  const next = () => words(lines.next().value?.text ?? "");
+  const [count, header] = [next().map(integer), next().map(integer)];
   if (count.length !== 1 || !(count[0]! >= 1) || header.length !== 2) return false;
   const [size, label] = header as [number, number];
   if (!(size >= 1) || Number.isNaN(label)) return false;
-  let columns = -1;
-  for (let v = 0; v < Math.min(size, 64); v++) {
-    const row = words(lines.next().value?.text ?? "");
-    const degree = integer(row[1]), found = row.length - 2 - degree;
-    if (Number.isNaN(integer(row[0])) || !(degree >= 0) || found < 0) return false;
-    if (row.slice(2, 2 + degree).some((u) => !(integer(u) < size))) return false;
-    if (columns >= 0 && found !== columns) return false;
-    columns = found;
+  const looked = Math.min(size, 64);
+  let fitting = 0;
+  for (let v = 0; v < looked; v++) {
+    const row = next(), degree = integer(row[1]);
+    const neighbours = row.slice(2, 2 + degree).map(integer);
+    fitting += Number(
+      !Number.isNaN(integer(row[0])) && neighbours.length === degree && neighbours.every((u) => u < size),
+    );
   }
-  return true;
+  return 2 * fitting > looked;
 }
+
+/** The texts of a folder that could hold the graphs. */
+const textsOf = (input: InputSet) => input.find(/\.txt(\.gz|\.zst)?$/).filter((file) => !isFold(file));
 
 /** The file with the graphs: the one operand, or the one text of the folder that looks like it. */
 function mainFile(input: InputSet): InputFile | null {
   if (input.single) return looksRight(input.single.source) ? input.single : null;
-  const candidates = input.find(/\.txt(\.gz|\.zst)?$/).filter((file) => !isFold(file));
+  const candidates = textsOf(input);
   // A folder of many texts is another kind of data set.
   if (candidates.length > 8) return null;
   const right = candidates.filter(({ source }) => looksRight(source));
@@ -124,7 +127,8 @@ function mainFile(input: InputSet): InputFile | null {
 function read(input: InputSet, options: ReadOptions, given: Record<string, unknown>): RawGraph {
   const { nodeTags } = params.parse(given);
   refuseNumbering(options, "data sets of many graphs: nodes count from 0 inside their graph");
-  const file = input.single ?? mainFile(input);
+  const only = textsOf(input);
+  const file = input.single ?? mainFile(input) ?? (only.length === 1 ? only[0] : null);
   if (!file) {
     throw new GustError(
       "data",
