@@ -16,6 +16,7 @@ import { samplers } from "../core/sampling/mod.ts";
 import { sampleChunks } from "../core/sampling/sample.ts";
 import { schedules } from "../core/schedules/mod.ts";
 import { taskFor, tasks } from "../core/tasks/mod.ts";
+import { summaryOf } from "../core/statistics/moments.ts";
 import { trainOptions } from "../core/train/config.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { modelMeta } from "../core/train/model_document.ts";
@@ -256,15 +257,6 @@ function better({ better }: Metric, a: RunResult, b: RunResult): boolean {
   return better === "higher" ? b.val > a.val : b.val < a.val;
 }
 
-/** Mean and sample standard deviation; null where no run has a value. */
-function summary(values: readonly (number | null)[]): { mean: number | null; std: number | null } {
-  const known = values.filter((x): x is number => x !== null);
-  if (known.length === 0) return { mean: null, std: null };
-  const mean = known.reduce((a, b) => a + b, 0) / known.length;
-  const squares = known.reduce((sum, x) => sum + (x - mean) ** 2, 0);
-  return { mean, std: known.length > 1 ? Math.sqrt(squares / (known.length - 1)) : 0 };
-}
-
 const round = (x: number | null, digits: number) => x === null ? null : Number(x.toFixed(digits));
 function runJson(r: RunResult) {
   const { seed, split, epochs, best_epoch, train, val, test } = r;
@@ -439,7 +431,7 @@ Examples:
           : null;
         if (!best) io.writeDeps(...outputs);
         best?.run.close();
-        const scores = (key: "val" | "test") => summary(results.map((r) => r[key]));
+        const scores = (key: "val" | "test") => summaryOf(results.map((r) => r[key]));
         const totals = { metric: metric!.name, val: scores("val"), test: scores("test") };
         io.json({ runs: results.map(runJson), summary: totals, model: settings.model, digest });
         const p = (s: { mean: number | null; std: number | null }) =>

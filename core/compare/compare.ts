@@ -1,18 +1,11 @@
 /** Groups of runs against the first of them. */
-import { mean, std } from "../statistics/moments.ts";
+import { mean, type Summary, summaryOf } from "../statistics/moments.ts";
 import { holm, meanDifference, pairedTest, type TestResult } from "../statistics/paired.ts";
 import { differingSettings, type Group } from "./groups.ts";
 import type { Run } from "./runs.ts";
 
 export const splits = ["train", "val", "test"] as const;
 export type Split = (typeof splits)[number];
-
-export interface Summary {
-  /** Null where no run has a value. */
-  readonly mean: number | null;
-  /** Sample standard deviation, 0 of one. */
-  readonly std: number | null;
-}
 
 /** One group against the first, over the runs of equal seed and split. */
 export interface Comparison {
@@ -44,11 +37,6 @@ export interface Result {
   /** Values in the order of the groups, null where a group does not say. */
   readonly settings_that_differ: Readonly<Record<string, readonly unknown[]>>;
   readonly comparisons: readonly Comparison[];
-}
-
-function summaryOf(values: readonly (number | null)[]): Summary {
-  const known = values.filter((value) => value !== null);
-  return known.length ? { mean: mean(known), std: std(known) } : { mean: null, std: null };
 }
 
 function summarised(group: Group): ComparedGroup {

@@ -1,7 +1,8 @@
 /** Results of a comparison as tables: for a terminal, as Markdown, as CSV. */
 import { type Metric } from "../metrics/metric.ts";
 import { showScore } from "../metrics/mod.ts";
-import type { Comparison, Result, Summary } from "./compare.ts";
+import type { Summary } from "../statistics/moments.ts";
+import type { Comparison, Result } from "./compare.ts";
 import { shown } from "./groups.ts";
 
 /** Rows of text; the first column stands to the left, the others as they come. */

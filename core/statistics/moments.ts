@@ -11,3 +11,14 @@ export function std(values: readonly number[]): number {
   const center = mean(values);
   return Math.sqrt(values.reduce((sum, x) => sum + (x - center) ** 2, 0) / (values.length - 1));
 }
+
+/** Mean and sample standard deviation of the values that are there; null where none is. */
+export interface Summary {
+  readonly mean: number | null;
+  readonly std: number | null;
+}
+
+export function summaryOf(values: readonly (number | null)[]): Summary {
+  const known = values.filter((value) => value !== null);
+  return known.length ? { mean: mean(known), std: std(known) } : { mean: null, std: null };
+}
