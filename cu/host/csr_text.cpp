@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "build.h"

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "../common/rng.h"

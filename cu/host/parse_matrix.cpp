@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "../include/gust.h"
 #include "../common/dtype.h"
 #include "parse_edges.h"
 
