@@ -31,6 +31,10 @@ export const subcommands: Record<string, { summary: string; load: Loader }> = {
   train: { summary: "train a model", load: load(() => import("./train.ts")) },
   eval: { summary: "score a model on a graph", load: load(() => import("./eval.ts")) },
   predict: { summary: "write a model's predictions", load: load(() => import("./predict.ts")) },
+  smooth: {
+    summary: "spread labels or predictions along the edges",
+    load: load(() => import("./smooth.ts")),
+  },
   bench: {
     summary: "measure kernels and training against the machine's limits",
     load: load(() => import("./bench.ts")),

@@ -1,8 +1,10 @@
 /** gust eval: score a model on a graph by exact full-graph inference. */
 import { z } from "zod";
+import { GustError } from "../core/errors.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { metricFor, metrics, showScore } from "../core/metrics/mod.ts";
 import { evaluate } from "../core/train/evaluate.ts";
+import { evaluatePrediction } from "../core/train/prediction_document.ts";
 import { AnswerIsNo } from "./_exit.ts";
 import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
@@ -30,7 +32,9 @@ export const command = defineCommand({
       },
     ),
   }).strict(),
-  details: `Inputs: a graph and a model, in any order, as files or down a pipe.
+  details:
+    `Inputs: a graph and a model, or a prediction of it (gust predict, gust smooth), in any order, as files or
+down a pipe.
 Exit status 3 means that it ran and a threshold was missed.
 
 Examples:
@@ -38,10 +42,18 @@ Examples:
   gust eval cora.graph.safetensors cora.model.safetensors --min-accuracy 0.8 --json`,
   run: (inputs, options, common) =>
     withIo(self, inputs, common, (io) => {
-      const model = io.one("model", "train one with gust train");
+      const prediction = io.maybe("prediction");
+      const model = prediction ? io.soFar("model") : io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
-      const cache = io.soFar("cache", isPropagated);
-      const { items, count, kind, metrics: values, confusion } = evaluate(graph, model, cache, options.split);
+      if (prediction && model && prediction.meta["model"] !== model.digest) {
+        throw new GustError(
+          "usage",
+          `${prediction.label} is no prediction of ${model.label}, expected a model or a prediction to score`,
+        );
+      }
+      const { items, count, kind, metrics: values, confusion } = prediction
+        ? evaluatePrediction(graph, prediction, options.split)
+        : evaluate(graph, model!, io.soFar("cache", isPropagated), options.split);
       const metric = metricFor(kind, options.metric);
       const value = values[metric.name] ?? null;
       io.json({
@@ -51,7 +63,8 @@ Examples:
         count,
         metrics: values,
         confusion,
-        model: model.digest,
+        model: prediction ? prediction.meta["model"] : model!.digest,
+        ...(prediction ? { prediction: prediction.digest } : {}),
         graph: graph.digest,
       });
       if (!common.json) {

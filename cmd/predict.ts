@@ -1,10 +1,10 @@
 /** gust predict: class probabilities of every node, as a document, CSV or JSON Lines. */
 import { z } from "zod";
-import { NativeArray } from "../ffi/native.ts";
-import type { Document, NewDocument } from "../core/format/document.ts";
+import type { NativeArray } from "../ffi/native.ts";
 import { Graph } from "../core/graph/graph.ts";
 import type { Prediction } from "../core/tasks/task.ts";
 import { withModel } from "../core/train/evaluate.ts";
+import { predictionDocument } from "../core/train/prediction_document.ts";
 import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 
@@ -31,8 +31,6 @@ function naming({ document }: Graph, ids: NativeArray<"I64"> | null): Naming {
   const digits = (node: number) => String(window ? window[node] : node);
   return { csv: digits, json: digits };
 }
-
-type ItemPrediction = Exclude<Prediction, { items: "vectors" }>;
 
 /** How each item is called in the text. */
 function namesOf(graph: Graph, prediction: Prediction): Naming {
@@ -94,46 +92,6 @@ function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): 
   );
 }
 
-/** Node or graph numbers of the source. */
-function idsOf(graph: Graph, { items, count }: ItemPrediction): NativeArray<"I64"> | BigInt64Array {
-  return items === "nodes" ? nodeIds(graph) : BigInt64Array.from({ length: count }, (_, i) => BigInt(i));
-}
-
-/** The document of a prediction, but for its provenance. */
-function documentOf(graph: Graph, model: Document, prediction: Prediction): Omit<NewDocument, "provenance"> {
-  const meta = { model: model.digest, graph: graph.digest };
-  if (prediction.items === "vectors") {
-    const { width, vectors } = prediction, n = graph.numNodes;
-    return {
-      kind: "embedding",
-      meta,
-      tensors: [
-        { name: "node_ids", dtype: "I64", shape: [n], data: nodeIds(graph) },
-        { name: "vectors", dtype: "F32", shape: [n, width], data: vectors },
-      ],
-    };
-  }
-  const { items, kind, count, outputs: { scores, predicted, width } } = prediction;
-  return {
-    kind: "prediction",
-    meta: { ...meta, num_classes: width, outputs: kind },
-    tensors: [
-      {
-        name: items === "nodes" ? "node_ids" : "graph_ids",
-        dtype: "I64",
-        shape: [count],
-        data: idsOf(graph, prediction),
-      },
-      { name: "scores", dtype: "F32", shape: [count, width], data: scores },
-      ...(predicted ? [{ name: "label", dtype: "I32" as const, shape: [count], data: predicted }] : []),
-    ],
-  };
-}
-
-function nodeIds(graph: Graph): NativeArray<"I64"> | BigInt64Array {
-  return graph.nodeIds() ?? BigInt64Array.from({ length: graph.numNodes }, (_, i) => BigInt(i));
-}
-
 export const command = defineCommand({
   name: "predict",
   summary: "write class probabilities of every node",
@@ -157,7 +115,10 @@ Examples:
       const model = io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
       const cache = io.soFar("cache", isPropagated);
-      const prediction = withModel(graph, model, cache, (opened) => opened.task.predict(opened));
+      const { prediction, split } = withModel(graph, model, cache, (opened) => ({
+        prediction: opened.task.predict(opened),
+        split: opened.storedSplit,
+      }));
       const isVectors = prediction.items === "vectors";
       const items = isVectors ? "nodes" : prediction.items;
       const count = isVectors ? graph.numNodes : prediction.count;
@@ -168,7 +129,7 @@ Examples:
         io.json({ kind: options.format, ...sizes });
         return;
       }
-      const document = documentOf(graph, model, prediction);
+      const document = predictionDocument(graph, { model: model.digest }, prediction, split);
       const digest = io.write({ ...document, provenance: io.provenance({}, [graph.document, model]) });
       io.json({ kind: document.kind, ...sizes, digest });
       io.say(`predicted ${count} ${items}, ${width} ${isVectors ? "numbers each" : "classes"}`);

@@ -12,6 +12,7 @@ import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
 import { schedules } from "./schedules/mod.ts";
+import { smoothers } from "./smoothing/mod.ts";
 import { splitters } from "./splits/mod.ts";
 import { tasks } from "./tasks/mod.ts";
 import { writers } from "./writers/mod.ts";
@@ -31,5 +32,6 @@ export const registries: readonly Registry<Entry>[] = [
   optimizers,
   schedules,
   metrics,
+  smoothers,
   benchmarks,
 ];

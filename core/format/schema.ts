@@ -390,6 +390,7 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
       row("graph_ids", "I64", ["n"]),
       row("scores", "F32", ["n", "C"], true),
       row("label", "I32", ["n"]),
+      ...splits.map((s) => row(`split.${s}`, "I64", ["*"])),
     ],
   },
   ref: { meta: refMeta, dims: () => ({}), rows: [] },

@@ -66,7 +66,7 @@ export function inferItems(run: OpenedRun, kind: TargetKind, item: "node" | "gra
  * this graph, else of the graph's own.
  */
 export function itemsOf(
-  { graph, storedSplit }: OpenedRun,
+  { graph, storedSplit }: Pick<OpenedRun, "graph" | "storedSplit">,
   targets: Targets,
   numItems: number,
   subset: Subset,
@@ -78,7 +78,7 @@ export function itemsOf(
   if (!items) {
     throw new GustError(
       "missing",
-      `No ${subset} split: the model was trained on another graph and ${graph.document.label} stores none`,
+      `No ${subset} split: ${graph.document.label} stores none, and no split of it came with what is scored`,
       "score every labelled node with --split all",
     );
   }
