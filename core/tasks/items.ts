@@ -78,7 +78,7 @@ export function itemsOf(
   if (!items) {
     throw new GustError(
       "missing",
-      `No ${subset} split: ${graph.document.label} stores none, and no split of it came with what is scored`,
+      `No ${subset} split: the model was trained on another graph and ${graph.document.label} stores none`,
       "score every labelled node with --split all",
     );
   }

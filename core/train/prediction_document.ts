@@ -136,6 +136,13 @@ export function evaluatePrediction(graph: Graph, document: Document, subset: Sub
   }
   const outputs: Outputs = prediction.outputs;
   const stored = (name: Exclude<Subset, "all">) => prediction.items === "nodes" ? graph.split(name) : null;
+  if (subset !== "all" && !split && !stored(subset)) {
+    throw new GustError(
+      "missing",
+      `No ${subset} split: neither ${document.label} nor ${graph.document.label} stores one`,
+      `score every ${prediction.items === "nodes" ? "labelled node" : "graph"} with --split all`,
+    );
+  }
   const chosen = itemsOf({ graph, storedSplit: split }, targets, numItems(targets), subset, stored);
   return scoreItems(prediction.items, outputs, targets, chosen);
 }
