@@ -17,6 +17,7 @@
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "../common/rng.h"
+#include "../include/gust.h"
 
 using namespace gust;
 
