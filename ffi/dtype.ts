@@ -1,4 +1,4 @@
-/** Element types, named as safetensors names them; the codes are those of gust.h. */
+/** Element types, named as safetensors names them; the codes are those of gust_codes.h. */
 
 export const dtypes = {
   F64: { code: 0, size: 8 },

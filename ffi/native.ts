@@ -13,7 +13,7 @@ import { type ArgKind, type SymbolName, symbols } from "./symbols.ts";
 
 const ABI_VERSION = 1;
 
-/** Codes of gust.h. */
+/** Codes of gust_codes.h. */
 export const nativeCodes = {
   [-1]: "invalid",
   [-2]: "memory",
