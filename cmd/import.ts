@@ -72,7 +72,7 @@ function summary({ meta, tensors, report }: Imported): string {
   if (report.selfLoops) {
     parts.push(`${n(report.selfLoops)} ${report.selfLoops === 1 ? "self-loop" : "self-loops"}`);
   }
-  if (report.isolated) {
+  if (report.isolated && meta.num_edges > 0) {
     parts.push(`${n(report.isolated)} isolated ${report.isolated === 1 ? "node" : "nodes"}`);
   }
   const sparse = tensors.find(({ name }) => name === "feat.indices");
@@ -82,8 +82,29 @@ function summary({ meta, tensors, report }: Imported): string {
     );
   }
   if (meta.num_classes) parts.push(`${n(meta.num_classes)} ${meta.multi_label ? "labels" : "classes"}`);
-  return parts.join(", ");
+  return [...parts, ...familyParts({ meta, tensors })].join(", ");
 }
+
+/** What typed, many-graph and linked data have besides: "3 node types, 5 relations", "188 graphs", "3,034 val links". */
+function familyParts({ meta, tensors }: Pick<Imported, "meta" | "tensors">): string[] {
+  const n = (count: number, what: string) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+  const rows = (name: string) => tensors.find((tensor) => tensor.name === name)?.shape[0];
+  const parts: string[] = [];
+  if (meta.relations) {
+    parts.push(n(meta.node_types!.length, "node type"), n(meta.relations.length, "relation"));
+  }
+  if (meta.edge_types) parts.push(n(meta.edge_types.length, "edge type"));
+  const graphs = rows("graph_ptr");
+  if (graphs !== undefined) parts.push(n(graphs - 1, "graph"));
+  for (const split of ["val", "test"]) {
+    const links = rows(`link.${split}`);
+    if (links !== undefined) parts.push(n(links, `${split} link`));
+  }
+  return parts;
+}
+
+/** Width of the longest format name: the help lists them in a column. */
+const nameWidth = Math.max(...readers.names.map((name) => name.length));
 
 const self = { name: "import", writesDocument: true } as const;
 
@@ -93,7 +114,7 @@ export const command = defineCommand({
   operands: "[file|folder...]",
   options,
   details: `Formats (told by content; gzip and zstd are unpacked; - or no operand reads standard input):
-${[...readers].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+${[...readers].map(({ name, summary }) => `  ${name.padEnd(nameWidth)} ${summary}`).join("\n")}
 
 An arc u -> v becomes entry u in row v. Nothing is symmetrised, removed or renumbered unless asked for; duplicates are
 merged (their weights added). Every change is counted on standard error, and in the --json result.
@@ -101,7 +122,9 @@ merged (their weights added). Every change is counted on standard error, and in 
 Examples:
   gust import cora.npz -o cora.graph.safetensors
   gust import edges.txt.gz --index-base 1 --symmetrize --remove-self-loops -o roads.graph.safetensors
-  zcat edges.csv.gz | gust import - --ids string | gust inspect`,
+  zcat edges.csv.gz | gust import - --ids string | gust inspect
+  gust import WN18RR/ -o wn18rr.graph.safetensors
+  gust import events.txt --index-base 1 --bipartite -o wiki.graph.safetensors`,
   run(inputs, o, common) {
     if ((inputs.length === 0 || inputs[0] === "-") && process.stdin.isTTY) {
       throw new GustError(
