@@ -37,6 +37,8 @@ type Order = keyof typeof ORDERS;
 
 /** Rows that decide which column the relations are. */
 const LOOK_ROWS = 1_000_000;
+/** Fewer rows than this say nothing by the number of their names alone. */
+const FEW_ROWS = 100;
 const HEADER = {
   head: /^(head|subject|subj|source|from|h|s|e1|entity_?1)$/i,
   relation: /^(relation|predicate|rel|pred|r|p|type|edge)$/i,
@@ -98,14 +100,14 @@ function sniff(input: InputSet): boolean {
 }
 
 /**
- * Which column holds the relations: the one whose names the other two share least; of equal ones the one with the
- * fewest names.
+ * Which column holds the relations: the one that leaves two columns with the most names in common; of equal ones the
+ * one with the fewest names, if there are enough rows to tell by.
  */
 function findOrder(source: Source, look: Look, notes: string[]): Order {
   const names = [new Names(), new Names(), new Names()];
   const columns = names.map((names): TitledColumn => ({ kind: "name", names, title: "name" }));
   // A mistake in the first rows is reported by the parse that follows.
-  Table.parse(source, { ...dialectOf(look), mostRows: LOOK_ROWS }, columns);
+  const { rows } = Table.parse(source, { ...dialectOf(look), mostRows: LOOK_ROWS }, columns);
   const counts = names.map(({ count }) => count);
   const shared = (a: number, b: number) => {
     const [few, many] = counts[a]! < counts[b]! ? [a, b] : [b, a];
@@ -120,8 +122,8 @@ function findOrder(source: Source, look: Look, notes: string[]): Order {
     shared: shared(a, b),
     relations: counts[ORDERS[order][1]]!,
   }));
-  const [best] = scores.sort((a, b) => b.shared - a.shared || a.relations - b.relations);
-  const { order } = best!;
+  const [best] = scores.toSorted((a, b) => b.shared - a.shared || a.relations - b.relations);
+  const { order } = best!.shared === 0 && rows < FEW_ROWS ? scores[0]! : best!;
   const [h, r, t] = ORDERS[order];
   notes.push(
     `column ${r + 1} holds the relations (${counts[r]} names; heads ${counts[h]}, tails ${

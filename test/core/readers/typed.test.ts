@@ -162,7 +162,9 @@ test("triples tell the relation column by the names that the others share, not b
   // Four relations between two entities: the column with the fewest names is not the relation.
   const rht = "r1\ta\tb\nr2\tb\ta\nr3\ta\tb\nr4\tb\ta\n";
   expect(importContent(rht)).toMatchObject({ found: { columns: "rht" }, meta: { num_nodes: 2 } });
-  // Heads and tails share nothing: the smallest column decides.
+  // Heads and tails share nothing: the smallest column decides, where there are rows enough.
+  const large = Array.from({ length: 120 }, (_, i) => `r${i % 3}\ta${i}\tb${i}\n`).join("");
+  expect(importContent(large)).toMatchObject({ found: { columns: "rht" }, meta: { num_nodes: 240 } });
   const apart = "a\tin\tx\nb\tin\ty\nc\tof\tz\n";
   expect(importContent(apart)).toMatchObject({ found: { columns: "hrt" }, meta: { num_nodes: 6 } });
   expect(importContent(apart, { format: "triples", params: { columns: "rht" } }).meta).toMatchObject({
