@@ -16,6 +16,8 @@ export interface InspectedDocument {
 
 /** More bars than this are cut from a plot; the JSON has all. */
 const MAX_BARS = 400;
+/** Degrees of more relations than this are numbers alone. */
+const DRAWN_RELATIONS = 32;
 /** Counts that spread over more than this are drawn on a logarithmic axis. */
 const WIDE = 50;
 
@@ -55,7 +57,9 @@ function blocksOf(
   index: number,
   all: readonly unknown[],
 ): Block[] {
-  const pictures = counted ? statisticsBars(counted).filter(({ rows }) => rows.length > 0) : [];
+  const pictures = counted
+    ? statisticsBars(counted, DRAWN_RELATIONS).filter(({ rows }) => rows.length > 0)
+    : [];
   return [
     ...(all.length > 1 ? [{ kind: "heading" as const, text: headOf(description, label) }] : []),
     { kind: "facts", rows: factRows(description, counted) },

@@ -21,8 +21,8 @@ export interface Bars {
 
 /** Eighths of a character, from one to eight. */
 const EIGHTHS = [..."▏▎▍▌▋▊▉█"];
-/** Longer lists are cut in the middle of their order: the rest is told as one line. */
-const MAX_ROWS = 14;
+/** Longer lists are cut, and the rest is told as one line; degrees up to 2^22 fit. */
+const MAX_ROWS = 24;
 const MAX_NAME = 16;
 const GAP = 3;
 /** A picture is not drawn narrower or wider. */
@@ -33,9 +33,9 @@ const group = (value: number) => value.toLocaleString("en-US");
 
 /** Characters that a cell of a terminal shows one of: wide ones are rare in names, and cost alignment alone. */
 const lengthOf = (text: string) => [...text].length;
-const cut = (text: string, unicode: boolean) => {
+const cut = (text: string, unicode: boolean, most = MAX_NAME) => {
   const mark = unicode ? "…" : "~";
-  return lengthOf(text) > MAX_NAME ? [...text].slice(0, MAX_NAME - 1).join("") + mark : text;
+  return lengthOf(text) > most ? [...text].slice(0, most - 1).join("") + mark : text;
 };
 
 /** A bar of `share` of `width` characters; what is not nothing is seen. */
@@ -73,7 +73,7 @@ function drawing({ title, parts, rows }: Bars, width: number, unicode: boolean):
   const more = rest.length
     ? [`  ... ${group(rest.length)} more with ${group(rest.reduce((sum, { count }) => sum + count, 0))}`]
     : [];
-  return [title, ...head, ...lines, ...more];
+  return [cut(title, unicode, width), ...head, ...lines, ...more];
 }
 
 /**

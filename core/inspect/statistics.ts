@@ -31,7 +31,7 @@ import {
 } from "./topology.ts";
 
 /** Bins of a histogram of times. */
-const TIME_BINS = 16;
+const TIME_BINS = 12;
 /** More types than this are not counted one by one. */
 const MOST_TYPES = 2 ** 20;
 
@@ -70,6 +70,7 @@ export interface GraphStatistics extends Partial<ArcStatistics> {
   readonly graph_sizes: Spread | null;
   readonly graph_labels: LabelCounts | null;
   readonly relation_statistics?: readonly RelationStatistics[];
+  readonly node_type_counts?: readonly { readonly name: string; readonly count: number }[];
   /** By node type. */
   readonly type_labels?: Readonly<Record<string, LabelCounts>>;
 }
@@ -171,6 +172,7 @@ function typed(doc: Document, relations: readonly Relation[]) {
       homophily: src === dst ? homophilyOf(doc, all[i]!, `label/${src}`, labels[src] ?? null) : null,
       times: times(doc, `rel/${name}/edge_time`),
     })),
+    node_type_counts: [...typeRanges(doc)].map(([name, { count }]) => ({ name, count })),
     type_labels: labels,
     ...componentStatistics(doc.meta["num_nodes"] as number, all),
   };

@@ -9,6 +9,8 @@ import { type FactRow, group, statisticsBars, statisticsRows } from "./views.ts"
 const MAX_TENSORS = 16;
 const MAX_SPLITS = 3;
 const MAX_TYPES = 8;
+/** A screen has no room for the degrees of more: --html draws them. */
+const DRAWN_RELATIONS = 2;
 
 /** 1536 -> "1.5 KiB" */
 export function bytesText(bytes: number): string {
@@ -103,7 +105,7 @@ function tensorLines(tensors: readonly TensorDescription[]): string[] {
 export function factRows(d: Description, counted: GraphStatistics | null): FactRow[] {
   const facts = Object.entries(d).filter(([key, value]) =>
     !HIDDEN.has(key) && value !== undefined && value !== null &&
-    !(key === "self_loops" && counted?.self_loops !== undefined)
+    !(counted && ((key === "self_loops" && counted.self_loops !== undefined) || key === "relations"))
   );
   return [
     ...facts.map(([key, value]): FactRow => [
@@ -138,6 +140,6 @@ export function describeText(
   const lines = rows.map(([key, value]) =>
     `  ${key.padEnd(width)}  ${value.replaceAll("\n", `\n${" ".repeat(width + 4)}`)}`
   );
-  const pictures = counted && terminal ? drawBars(statisticsBars(counted), terminal) : [];
+  const pictures = counted && terminal ? drawBars(statisticsBars(counted, DRAWN_RELATIONS), terminal) : [];
   return [headOf(d, label), ...lines, ...pictures, "tensors", ...tensorLines(d.tensors)].join("\n") + "\n";
 }

@@ -3,7 +3,7 @@ import type { Bars } from "./pictures.ts";
 import type { Homophily } from "./homophily.ts";
 import type { LabelCounts } from "./labels.ts";
 import type { GraphStatistics, RelationStatistics, TimeStatistics } from "./statistics.ts";
-import type { Bin, Spread } from "./topology.ts";
+import type { ArcStatistics, Bin, Relation, Spread } from "./topology.ts";
 
 export const group = (value: number) => value.toLocaleString("en-US", { maximumFractionDigits: 4 });
 /** Four significant digits, for shares that may be tiny. */
@@ -32,6 +32,7 @@ const timesText = ({ least, greatest }: TimeStatistics) => `${least} .. ${greate
 
 function relationText(r: RelationStatistics): string {
   const parts = [
+    `${r.src} -> ${r.dst}`,
     `${group(r.arcs)} arcs`,
     `in ${spreadText(r.degrees.in)}`,
     `out ${spreadText(r.degrees.out)}`,
@@ -109,28 +110,49 @@ function labelBars(title: string, labels: LabelCounts): Bars {
   };
 }
 
-/** The counts as bars, in order: degrees, components, labels, sizes of graphs, types, times. */
-export function statisticsBars(s: GraphStatistics): Bars[] {
-  const degreeBars = (of: string, { in: into, out }: { readonly in: Spread; readonly out: Spread }) =>
-    sameSpread(into, out)
-      ? [spreadBars(`nodes by degree${of}`, into)]
-      : [spreadBars(`nodes by in-degree${of}`, into), spreadBars(`nodes by out-degree${of}`, out)];
+/** Nodes by degree, of one relation or of the whole graph: one picture where both directions spread alike. */
+function degreeBars(arcs: Required<Pick<ArcStatistics, "degrees">>, relation: Relation | null): Bars[] {
+  const { in: into, out } = arcs.degrees;
+  const of = relation ? ` of ${relation.name}` : "";
+  const [src, dst] = relation ? [relation.src, relation.dst] : ["nodes", "nodes"];
+  return src === dst && sameSpread(into, out)
+    ? [spreadBars(`${src} by degree${of}`, into)]
+    : [spreadBars(`${dst} by in-degree${of}`, into), spreadBars(`${src} by out-degree${of}`, out)];
+}
+
+/**
+ * The counts as bars, in order: degrees, components, labels, sizes of graphs, types, times.
+ *
+ * @param mostRelations  the degrees of more relations than this are not drawn.
+ */
+export function statisticsBars(s: GraphStatistics, mostRelations: number): Bars[] {
+  const relations = s.relation_statistics ?? [];
   return [
-    ...(s.degrees ? degreeBars("", s.degrees) : []),
-    ...(s.relation_statistics ?? []).flatMap((r) => degreeBars(` of ${r.name}`, r.degrees)),
+    ...(s.degrees ? degreeBars({ degrees: s.degrees }, null) : []),
+    ...(s.node_type_counts ? [{ title: "nodes by type", rows: s.node_type_counts }] : []),
+    ...(relations.length > 1
+      ? [{ title: "arcs by relation", rows: relations.map(({ name, arcs }) => ({ name, count: arcs })) }]
+      : []),
+    ...(relations.length <= mostRelations ? relations.flatMap((r) => degreeBars(r, r)) : []),
     ...(s.components.count > 1
       ? [{
         title: "components by size",
-        rows: s.components.bins.map((bin) => ({ name: binName(bin), count: bin.count })),
+        // One giant and many small ones are usual: the sizes between have no line.
+        rows: s.components.bins.filter(({ count }) => count > 0).map((bin) => ({
+          name: binName(bin),
+          count: bin.count,
+        })),
       }]
       : []),
     ...(s.labels ? [labelBars("nodes by class", s.labels)] : []),
     ...Object.entries(s.type_labels ?? {}).map(([type, labels]) => labelBars(`${type} by class`, labels)),
     ...(s.graph_sizes ? [spreadBars("graphs by nodes", s.graph_sizes)] : []),
     ...(s.graph_labels ? [labelBars("graphs by class", s.graph_labels)] : []),
-    ...(s.edge_type_counts ? [{ title: "arcs by type", rows: s.edge_type_counts }] : []),
+    ...(s.edge_type_counts
+      ? [{ title: "arcs by type", rows: s.edge_type_counts.toSorted((a, b) => b.count - a.count) }]
+      : []),
     ...(s.edge_times ? [timeBars("arcs by time, from", s.edge_times)] : []),
-    ...(s.relation_statistics ?? []).flatMap(({ name, times }) =>
+    ...(relations.length <= mostRelations ? relations : []).flatMap(({ name, times }) =>
       times ? [timeBars(`${name} by time, from`, times)] : []
     ),
     ...(s.node_times ? [timeBars("nodes by time, from", s.node_times)] : []),

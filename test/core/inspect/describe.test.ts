@@ -111,6 +111,20 @@ test("describeText() says in words what a graph is", () => {
   expect(sparse).toMatch(/\n {2}features +3, sparse, 3 stored = 25\.0 %\n/);
 });
 
+test("describeText() tells each relation of a typed graph once, counted or not", () => {
+  const doc = buildDocument(example("typed graph"));
+  const bare = describeText(describe(doc), "x");
+  expect(bare).toMatch(
+    /\n {2}relations +paper -> cites -> paper, 2 arcs\n +author -> writes -> paper, 3 arcs\n/,
+  );
+  const counted = describeText(describe(doc), "x", graphStatistics(doc), { width: 100, unicode: false });
+  expect(counted).toMatch(/\n {2}writes +author -> paper; 3 arcs; in 1 \.\. 1, mean 1\.00; out 3 \.\. 3, /);
+  expect(counted).not.toContain("relations ");
+  for (const title of ["nodes by type", "arcs by relation", "paper by degree of cites", "paper by class"]) {
+    expect(counted).toContain(title);
+  }
+});
+
 test("describeText() cuts long lists of tensors", () => {
   const d = example("model");
   const many = {

@@ -56,8 +56,8 @@ describe("drawBars()", () => {
   });
 
   test("cuts long lists and long names, and draws nothing for nothing", () => {
-    const lines = drawBars([bars("t", Array.from({ length: 20 }, () => 2))], { width: 40, unicode: true });
-    expect(lines).toHaveLength(1 + 14 + 1);
+    const lines = drawBars([bars("t", Array.from({ length: 30 }, () => 2))], { width: 40, unicode: true });
+    expect(lines).toHaveLength(1 + 24 + 1);
     expect(lines.at(-1)).toBe("  ... 6 more with 12");
     const named = { title: "t", rows: [{ name: "abcdefghijklmnopqrstuvwxyz", count: 1 }] };
     expect(drawBars([named], { width: 40, unicode: true })[1]).toStartWith("  abcdefghijklmno… 1 █");
