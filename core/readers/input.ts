@@ -103,7 +103,7 @@ export class InputSet {
     /** For messages. */
     readonly label: string,
     readonly files: readonly InputFile[],
-    /** The one file, where the input is one operand that is a file, or standard input. */
+    /** The one file (also where it is all that a folder holds), or standard input. */
     readonly single: InputFile | null,
   ) {}
 
@@ -146,7 +146,9 @@ export class InputSet {
       );
     }
     const more = operands.length - 1;
-    return new InputSet(first + (more ? ` and ${more} more` : ""), files, null);
+    // A folder around one file is that file; formats of folders look at names, and still see it.
+    const single = files.length === 1 ? files[0]! : null;
+    return new InputSet(first + (more ? ` and ${more} more` : ""), files, single);
   }
 
   /** The files whose names match, sorted by name. */

@@ -28,6 +28,11 @@ test("InputSet.open() walks a folder and sorts its files by name", () => {
   expect(input.label).toBe(root);
 });
 
+test("InputSet.open() takes a folder around one file as that file", () => {
+  const { single, label } = InputSet.open([folder({ "only.txt": "0 1" })]);
+  expect([single?.name, label.endsWith("only.txt")]).toEqual(["only.txt", false]);
+});
+
 test("InputSet.open() follows links, and refuses loops, dangling links and pipes", () => {
   const root = folder({ "a.txt": "a", "sub/b.txt": "b" });
   symlinkSync(join(root, "sub"), join(root, "linked"));
