@@ -78,6 +78,9 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   if (o.split === "file" && o.valPerClass !== usual.valPerClass) {
     problems.push("--val-per-class applies to --split random alone");
   }
+  if (o.split === "file" && o.testShare !== usual.testShare) {
+    problems.push("--test-share applies to --split random alone");
+  }
   if (o.allSplits && (o.split === "random" || o.splitIndex !== usual.splitIndex)) {
     problems.push("--all-splits takes every stored split, expected no --split random or --split-index");
   }
@@ -129,9 +132,16 @@ function settingsOf(o: Options, common: CommonOptions): Settings {
 }
 
 /** The task, and the loss that its targets call for, with their options. */
-function taskSettings(graph: Graph, o: Options, options: TrainJob["options"]): NonNullable<Settings["task"]> {
+function taskSettings(
+  graph: Graph,
+  o: Options,
+  options: TrainJob["options"],
+  given: ReadonlySet<string>,
+): NonNullable<Settings["task"]> {
   const task = taskFor(graph, o.task);
-  const [taskParams] = allParams([[tasks, task]], o) as [Params];
+  const idle = (task.unused ?? []).filter((key) => given.has(key));
+  const problems = idle.map((key) => `--${kebab(key)} does not apply to task "${task.name}"`);
+  const [taskParams] = allParams([[tasks, task]], o, problems) as [Params];
   const { kind } = task.outputs(graph, taskParams);
   const [lossParams] = allParams([[losses, lossFor(kind, options.loss)]], o) as [Params];
   return { task, taskParams, lossParams };
@@ -321,7 +331,7 @@ Examples:
       const asked = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);
       const graphDocument = io.until("graph") ?? io.one("graph", "give the graph document");
       const graph = new Graph(graphDocument);
-      const task = asked.task ?? taskSettings(graph, o, asked.options);
+      const task = asked.task ?? taskSettings(graph, o, asked.options, given);
       if (resumed) checkMadeFrom(resumed, graphDocument);
       const sampled = SampleFeed.open(graph, io.read, () => io.next());
       if (sampled && o.partsPerBatch !== undefined) {

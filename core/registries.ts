@@ -8,6 +8,7 @@ import { models } from "./models/mod.ts";
 import { layerNorms } from "./norms/mod.ts";
 import { optimizers } from "./optim/mod.ts";
 import { partitioners } from "./partition/mod.ts";
+import { poolings } from "./pooling/mod.ts";
 import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
 import { samplers } from "./sampling/mod.ts";
@@ -26,6 +27,7 @@ export const registries: readonly Registry<Entry>[] = [
   samplers,
   models,
   layerNorms,
+  poolings,
   tasks,
   decoders,
   losses,

@@ -414,6 +414,15 @@ export const ops = {
     x: input("real", "n", "f"),
     out: output("real", "n", "f"),
   }),
+  segment_top: row(
+    "out = the rows of each segment with the largest scores x, ascending; as many as out_indptr has room for",
+    {
+      indptr: input("I64", "s+1"),
+      x: input("real", "n"),
+      out_indptr: input("I64", "s+1"),
+      out: output("I64", "k"),
+    },
+  ),
 
   segment_norm: row(
     "out = gamma * c / sqrt(moment + eps) + beta with c = x - alpha * mean, mean and moment (of c^2) over the rows of " +

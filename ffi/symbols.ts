@@ -248,6 +248,23 @@ export const symbols = {
   gust_batches_destroy: status("addr"),
   gust_batch_check: status("i64", "i64", "i64", "addr", "addr", "buf"),
 
+  gust_graphs_sizes: status("i64", "addr", "i64", "addr", "i64", "addr", "i64", "addr", "buf"),
+  gust_graphs_gather: status(
+    "i64",
+    "addr",
+    "addr",
+    "addr",
+    "addr",
+    "i32",
+    "addr",
+    "i64",
+    "addr",
+    "addr",
+    "addr",
+    "addr",
+    "addr",
+  ),
+
   gust_rows_gather: status("i64", "addr", "i32", "i64", "i64", "addr", "addr"),
   gust_rows_gather_indptr: status("i64", "addr", "i32", "i64", "addr", "i64", "i64", "addr", "buf"),
   gust_rows_gather_entries: status("i64", "addr", "i32", "addr", "i64", "addr", "addr", "addr"),

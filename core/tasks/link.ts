@@ -19,6 +19,7 @@ import {
 import { linkSource } from "../links/source.ts";
 import { lossFor } from "../losses/mod.ts";
 import { allMetrics, metricFor } from "../metrics/mod.ts";
+import { iota } from "../sampling/sampler.ts";
 import { Tape } from "../tensor/autograd.ts";
 import { gather } from "../tensor/ops/gather.ts";
 import { reshape } from "../tensor/ops/reshape.ts";
@@ -150,6 +151,8 @@ export const link = defineTask({
   check: checkLinks,
   split: noSplit,
   numSplits: () => 1,
+  unused: ["valShare", "testShare"],
+  trainNodes: (graph) => iota(graph.numNodes).window(),
   build(init, entry, signature, modelParams, params): LinkModel {
     const encoder = entry.build(init, signature, modelParams, "logits");
     const shape = { width: encoder.width, numTypes: signature.num_edge_types ?? null };

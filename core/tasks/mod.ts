@@ -2,12 +2,13 @@
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { registry } from "../registry.ts";
+import { graph } from "./graph.ts";
 import { link } from "./link.ts";
 import { node } from "./node.ts";
 import type { TaskEntry } from "./task.ts";
 
 /** In the order in which `auto` tries them. */
-export const tasks = registry<TaskEntry>("task", [node, link]);
+export const tasks = registry<TaskEntry>("task", [node, graph, link]);
 
 /**
  * The task of that name, or for "auto" the first that the graph has targets for.

@@ -38,6 +38,7 @@ export const node = defineTask({
   },
   split: resolveSplit,
   numSplits: (graph) => graph.numSplits,
+  unused: ["valShare", "testShare"],
   build: (init, entry, signature, modelParams) => entry.build(init, signature, modelParams, "logits"),
   start(run) {
     const { job: { graph, samples, model, modelParams }, engine, arena, input, features, split } = run;

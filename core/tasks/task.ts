@@ -10,6 +10,8 @@ import type { Loss } from "../losses/loss.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import type { ForwardInput, Init, Model, ModelEntry, Signature } from "../models/model.ts";
 import type { Entry } from "../registry.ts";
+import type { Norm } from "../tensor/norm.ts";
+import type { TrainOptions } from "../train/config.ts";
 import type { TrainJob } from "../train/job.ts";
 import type { Outputs } from "../train/predictions.ts";
 import type { BatchFeatures } from "../train/sampled.ts";
@@ -51,6 +53,8 @@ export interface OpenedRun {
   readonly graph: Graph;
   readonly model: Model;
   readonly input: ForwardInput;
+  /** The operator that its layers multiply by. */
+  readonly norm: Norm;
   readonly params: Params;
   /** What the outputs are: the targets of the graph need not be there. */
   readonly kind: PredictionKind;
@@ -98,6 +102,10 @@ export interface TaskEntry extends Entry {
   split(graph: Graph, options: SplitOptions): Split;
   /** How many splits the graph stores. */
   numSplits(graph: Graph): number;
+  /** Training options that say nothing to this task: giving one is a mistake. */
+  readonly unused?: readonly (keyof TrainOptions)[];
+  /** The nodes that statistics of training features are taken from; absent: the training items are nodes. */
+  trainNodes?(graph: Graph, split: Split): BigInt64Array;
   /** The model with whatever follows it (a readout, a decoder): its outputs are what `outputs` says. */
   build(init: Init, entry: ModelEntry, signature: Signature, modelParams: Params, params: Params): Model;
   start(run: TaskRun): TaskParts;

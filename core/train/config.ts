@@ -33,6 +33,12 @@ export const trainOptions = z.object({
   splitIndex: z.int().min(0).default(0).describe("which of several stored splits"),
   trainPerClass: z.int().min(1).default(20).describe("training nodes per class of a random split"),
   valPerClass: z.int().min(0).default(30).describe("validation nodes per class of a random split"),
+  valShare: z.number().min(0).lt(1).default(0.1).describe(
+    "share of the graphs that validates: of the training graphs of a fold that stores none, or of all",
+  ),
+  testShare: z.number().min(0).lt(1).default(0.1).describe(
+    "share of all graphs that tests in a random split",
+  ),
   patience: z.int().min(0).default(0).describe(
     "stop after N epochs without a better validation score, 0 = never",
   ),

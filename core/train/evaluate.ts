@@ -111,6 +111,7 @@ export function withModel<T>(
       model,
       task,
       meta,
+      norm,
       params: taskParams,
       kind: meta.outputs,
       seed: meta.config.seed,

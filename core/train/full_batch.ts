@@ -1,7 +1,7 @@
 /** Full-graph input: one static batch, for training and for exact inference. */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { adjacency } from "../graph/adjacency.ts";
+import { type Adjacency, adjacency } from "../graph/adjacency.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatureInput, ForwardInput } from "../models/model.ts";
 import { type Norm, normalized } from "../tensor/norm.ts";
@@ -10,39 +10,40 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { Batch, BatchSource } from "./source.ts";
 import { type Targets, targetTensor } from "./targets.ts";
 
-/** The operators of a whole graph, each made in `arena` when it is first asked for. */
-class GraphOperators {
+/** The operators of a graph, each made in `arena` when it is first asked for. */
+export class GraphOperators {
   private base: { pattern: Pattern; values: Tensor | null } | null = null;
   private readonly made = new Map<Norm, Operator>();
 
+  /** @param adjacency  asked for once, when the first operator is made. */
   constructor(
     private readonly engine: Engine,
     private readonly arena: Arena,
-    private readonly graph: Graph,
+    private readonly adjacency: () => Pick<Adjacency, "csr" | "isSymmetric">,
   ) {}
 
   get(kind: Norm): Operator {
     const known = this.made.get(kind);
     if (known) return known;
-    const { engine, arena, graph } = this;
+    const { engine, arena } = this;
     const operator = engine.once(() => {
-      this.base ??= graphPattern(engine, arena, graph);
+      this.base ??= this.pattern();
       return normalized(engine, arena, this.base.pattern, this.base.values, kind);
     });
     this.made.set(kind, operator);
     return operator;
   }
-}
 
-function graphPattern(engine: Engine, arena: Arena, graph: Graph) {
-  const { csr, isSymmetric } = adjacency(graph);
-  const values = csr.values ? new Tensor(floatWeights(engine, arena, csr.values)) : null;
-  return { pattern: Pattern.of(arena, csr, isSymmetric), values };
+  private pattern() {
+    const { engine, arena } = this, { csr, isSymmetric } = this.adjacency();
+    const values = csr.values ? new Tensor(floatWeights(engine, arena, csr.values)) : null;
+    return { pattern: Pattern.of(arena, csr, isSymmetric), values };
+  }
 }
 
 /** The normalised adjacency of a whole graph, in `arena`. */
 export function graphOperator(engine: Engine, arena: Arena, graph: Graph, norm: Norm): Operator {
-  return new GraphOperators(engine, arena, graph).get(norm);
+  return new GraphOperators(engine, arena, () => adjacency(graph)).get(norm);
 }
 
 /** Edge weights as float32: in place where they are. */
@@ -62,7 +63,7 @@ export function fullInput(
   features: FeatureInput,
   norm: Norm,
 ): ForwardInput {
-  const operators = new GraphOperators(engine, arena, graph);
+  const operators = new GraphOperators(engine, arena, () => adjacency(graph));
   const ids = graph.nodeIds(), pointer = graph.graphPointer();
   return {
     features,

@@ -13,7 +13,6 @@ import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from 
 import { checkArcs, checkFeatures, checkFinite } from "../graph/arcs.ts";
 import { Init, type ModelEntry, type Signature } from "../models/model.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
-import { iota } from "../sampling/sampler.ts";
 import { optimizers } from "../optim/mod.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
 import type { TaskEntry } from "../tasks/task.ts";
@@ -226,7 +225,7 @@ export class Run {
       graph,
       recipe,
       job.cache,
-      kind === "links" ? iota(graph.numNodes).window() : split.train,
+      task.trainNodes?.(graph, split) ?? split.train,
     );
     const signature: Signature = {
       num_features: stored?.numFeatures ?? graph.meta.num_features,

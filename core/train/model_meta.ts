@@ -6,6 +6,7 @@ import { featNorms, featSources } from "../graph/features.ts";
 import { splitNames } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
 import type { Signature } from "../models/model.ts";
+import { tasks } from "../tasks/mod.ts";
 import { norms } from "../tensor/norm.ts";
 import { trainOptions } from "./config.ts";
 import type { Progress } from "./run.ts";
@@ -85,10 +86,20 @@ export function modelMeta(document: Document): ModelMeta {
   }
   const own = models.get(data.model).params?.safeParse(data.config.params);
   if (own && !own.success) throw refuse(issues(own.error, ["config", "params"]));
+  const { task } = data.config;
+  if (!tasks.names.includes(task.name)) {
+    throw refuse([`metadata config.task: "${task.name}", expected one of ${tasks.names.join(", ")}`]);
+  }
+  const taskParams = tasks.get(task.name).params?.safeParse(task.params);
+  if (taskParams && !taskParams.success) throw refuse(issues(taskParams.error, ["config", "task", "params"]));
   const best = Object.fromEntries(splitNames.map((name) => [name, data.progress.best[name] ?? NaN]));
   return {
     ...data,
-    config: { ...data.config, params: (own?.data ?? {}) as Record<string, unknown> },
+    config: {
+      ...data.config,
+      params: (own?.data ?? {}) as Record<string, unknown>,
+      task: { name: task.name, params: (taskParams?.data ?? {}) as Record<string, unknown> },
+    },
     signature: meta["signature"] as Signature,
     progress: { ...data.progress, best: best as Progress["best"] },
   };

@@ -14,6 +14,9 @@ export interface SplitOptions {
   readonly splitIndex: number;
   readonly trainPerClass: number;
   readonly valPerClass: number;
+  /** Shares of many items (graphs): of the training part where a stored split has no validation, or of all. */
+  readonly valShare: number;
+  readonly testShare: number;
   readonly seed: number;
 }
 

@@ -518,6 +518,18 @@ GUST_API int32_t gust_batches_destroy(int64_t batches);
 GUST_API int32_t gust_batch_check(int64_t rows, int64_t columns, int64_t entries, int64_t indptr, int64_t indices,
                                   int64_t* out);
 
+/* ---- batches of whole graphs ------------------------------------------------------------------------------ */
+
+/** First row in the batch of each of the graphs chosen[0 .. count) (out_ptr, count + 1) of a union of `graphs` graphs,
+ *  whose rows graph_ptr gives; out[0] = rows of the batch, out[1] = entries. Checked (GUST_EDATA). */
+GUST_API int32_t gust_graphs_sizes(int64_t count, int64_t chosen, int64_t graphs, int64_t graph_ptr, int64_t rows,
+                                   int64_t indptr, int64_t entries, int64_t out_ptr, int64_t* out);
+/** The batch: its nodes (I64), and its CSR with columns that count inside the batch; `values` (value_bytes each) may be
+ *  NULL. batch_ptr is what gust_graphs_sizes wrote. An arc that leaves its graph is refused (GUST_EDATA). */
+GUST_API int32_t gust_graphs_gather(int64_t count, int64_t chosen, int64_t graph_ptr, int64_t indptr, int64_t indices,
+                                    int32_t dtype, int64_t values, int64_t value_bytes, int64_t batch_ptr,
+                                    int64_t out_nodes, int64_t out_indptr, int64_t out_indices, int64_t out_values);
+
 /* ---- rows ------------------------------------------------------------------------------------------------ */
 
 /** to[i] = row index[i] of a matrix of `rows` rows of row_bytes bytes; index I32 or I64, checked (GUST_EDATA). */

@@ -1,7 +1,8 @@
 /** Reductions over row ranges (graphs of a batch, edges of a row), broadcasts back, softmax inside a range. */
+import { NativeArray } from "../../../ffi/native.ts";
 import { reductions } from "../../../ffi/ops.ts";
 import type { Op, Tape } from "../autograd.ts";
-import type { Tensor } from "../tensor.ts";
+import { Tensor } from "../tensor.ts";
 import { argScatter } from "./arg.ts";
 import { axpby } from "./axpby.ts";
 import { mul } from "./mul.ts";
@@ -96,4 +97,30 @@ export function segmentBroadcast(tape: Tape, x: Tensor, indptr: Tensor, rows: nu
 /** Softmax over the rows of each segment, column by column. */
 export function segmentSoftmax(tape: Tape, x: Tensor, indptr: Tensor): Tensor {
   return tape.apply(softmaxOp, [x], { indptr });
+}
+
+/**
+ * The ceil(ratio * rows) rows of each segment with the largest scores, ascending (of equal scores the first).
+ *
+ * @param score  [n]; no gradient flows through the choice.
+ * @param ratio  above 0, at most 1.
+ * @returns the rows, and the row range of each segment among them.
+ */
+export function segmentTop(
+  tape: Tape,
+  score: Tensor,
+  indptr: Tensor,
+  ratio: number,
+): { index: Tensor; ptr: Tensor } {
+  const { arena, engine } = tape, segments = indptr.size - 1;
+  const from = NativeArray.at("I64", segments + 1, indptr.handle.address, indptr).window();
+  const kept = NativeArray.allocate("I64", segments + 1), to = kept.window();
+  for (let s = 0; s < segments; s++) {
+    // A product that rounds up past a whole number must not take one more.
+    const rows = Number(from[s + 1]! - from[s]!), take = Math.ceil(ratio * rows - 1e-9);
+    to[s + 1] = to[s]! + BigInt(rows === 0 ? 0 : Math.max(1, take));
+  }
+  const ptr = arena.bind(kept), index = arena.tensor("I64", [Number(to[segments])]);
+  engine.run("segment_top", { indptr: indptr.handle, x: score.handle, out_indptr: ptr, out: index });
+  return { index: new Tensor(index), ptr: new Tensor(ptr) };
 }

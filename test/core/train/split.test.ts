@@ -10,6 +10,8 @@ const options = (o: Partial<SplitOptions>): SplitOptions => ({
   splitIndex: 0,
   trainPerClass: 3,
   valPerClass: 2,
+  valShare: 0.1,
+  testShare: 0.1,
   seed: 1,
   ...o,
 });

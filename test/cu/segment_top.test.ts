@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+import {
+  engine,
+  expectSameOnThreads,
+  integers,
+  numbers,
+  onEveryIsa,
+  randoms,
+  realTypes,
+  tensor,
+} from "./_ops.ts";
+
+/** Rows of the `take` largest of begin .. end - 1, by a full sort. */
+function top(x: readonly number[], begin: number, end: number, take: number): number[] {
+  const rows = Array.from({ length: end - begin }, (_, i) => begin + i);
+  const value = (v: number) => Number.isNaN(v) ? -Infinity : v;
+  return rows.sort((a, b) => value(x[b]!) - value(x[a]!) || a - b).slice(0, take).sort((a, b) => a - b);
+}
+
+describe.each([...realTypes])("%s", (dtype) => {
+  const run = (starts: number[], x: number[], kept: number[]) => {
+    const out = tensor("I64", [kept.at(-1)!]);
+    const args = {
+      indptr: tensor("I64", [starts.length], starts),
+      x: tensor(dtype, [x.length], x),
+      out_indptr: tensor("I64", [kept.length], kept),
+      out,
+    };
+    onEveryIsa(() => expectSameOnThreads([out], () => engine.run("segment_top", args)));
+    return numbers(out);
+  };
+
+  test("segment_top() takes the largest of each segment, ascending; of equal ones the first", () => {
+    expect(run([0, 4, 4, 5, 8], [1, 5, 3, 5, 9, 2, 2, 2], [0, 2, 2, 3, 5])).toEqual([1, 3, 4, 5, 6]);
+    expect(run([0, 3], [-1, -3, -2], [0, 3])).toEqual([0, 1, 2]);
+    expect(run([0, 3], [NaN, -Infinity, 1], [0, 2])).toEqual([1, 2]);
+  });
+
+  test("segment_top() matches a full sort, ties included", () => {
+    const sizes = integers(3000, 0, 40, "sizes"), starts = [0], kept = [0], want: number[] = [];
+    for (const d of sizes) {
+      starts.push(starts.at(-1)! + d);
+      kept.push(kept.at(-1)! + Math.ceil(d / 3));
+    }
+    // Eight values: most segments hold equal ones.
+    const x = randoms(starts.at(-1)!, "scores").map((v) => Math.round(4 * v) / 4);
+    sizes.forEach((d, s) => want.push(...top(x, starts[s]!, starts[s + 1]!, Math.ceil(d / 3))));
+    expect(run(starts, x, kept)).toEqual(want);
+  });
+
+  test("segment_top() does nothing for no segments, and refuses to take more than there is", () => {
+    expect(run([0], [], [0])).toEqual([]);
+    expect(run([0, 0], [], [0, 0])).toEqual([]);
+    expect(() => run([0, 2], [1, 2], [0, 3])).toThrow("segment 0 takes 3 of 2 rows");
+  });
+});
