@@ -168,7 +168,7 @@ describe("the forward pass", () => {
     ["gcn", {}, { pool: "attention" }],
     ["gcn", { layerNorm: "instance" }, { pool: "top-k", poolReadout: "sum" }],
   ])("of %s %j %j has the gradient of central differences, with dropout", (name, model, head) => {
-    const small = cyclesAndStars(4, 7), graph = makeMany({ ...small, graphs: small.graphs.slice(0, 4) });
+    const small = cyclesAndStars(4, 7), graph = makeMany({ ...small, numClasses: 2 });
     const entry = models.get(name);
     const params = entry.params!.parse({ hidden: 4, layers: 2, activation: "tanh", ...model }) as Record<
       string,
