@@ -181,6 +181,8 @@ describe("per-class", () => {
         splitIndex: 0,
         trainPerClass: 6,
         valPerClass: 3,
+        valShare: 0.1,
+        testShare: 0.1,
         seed: 7 + r,
       });
       expect(parts(made, r)).toEqual(
