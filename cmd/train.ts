@@ -139,7 +139,8 @@ function taskSettings(
   given: ReadonlySet<string>,
 ): NonNullable<Settings["task"]> {
   const task = taskFor(graph, o.task);
-  const idle = (task.unused ?? []).filter((key) => given.has(key));
+  const usual = trainOptions.parse({});
+  const idle = (task.unused ?? []).filter((key) => given.has(key) && o[key] !== usual[key]);
   const problems = idle.map((key) => `--${kebab(key)} does not apply to task "${task.name}"`);
   const [taskParams] = allParams([[tasks, task]], o, problems) as [Params];
   const { kind } = task.outputs(graph, taskParams);
