@@ -309,11 +309,16 @@ export const command = defineCommand({
     `Inputs: a graph, and what was made of it: samples (gust sample), packed or propagated features (gust cache).
 Samples and packed features end here; everything else is passed on down a pipe.
 
+Where a data set of many graphs has labels or targets of its graphs alone, graphs are predicted: --pool and a head follow
+the model, steps are batches of whole graphs, folds are splits. A fold without a validation part gives up --val-share of
+its training graphs, of every class, by seed and fold; --split random draws --val-share and --test-share of all graphs.
+
 A model's published training settings are its defaults; every flag overrides one.
 
 Examples:
   gust train cora.graph.safetensors --model gcn -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --json=scores.json -o cora.model.safetensors
+  gust train mutag.graph.safetensors --model gin --all-splits --json=scores.json -o mutag.model.safetensors
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval`,
   refine(o, given) {
     const model = models.get(o.model);
