@@ -127,8 +127,19 @@ interface Def {
   defaultValue?: unknown;
 }
 
+/** Schemas are asked for their flags again and again while options are put together. */
+const knownFlags = new WeakMap<z.ZodType, FlagInfo>();
+
 /** What a flag needs to know of an option's schema. */
 export function flagInfo(key: string, schema: z.ZodType): FlagInfo {
+  const known = knownFlags.get(schema);
+  if (known?.key === key) return known;
+  const info = readFlag(key, schema);
+  knownFlags.set(schema, info);
+  return info;
+}
+
+function readFlag(key: string, schema: z.ZodType): FlagInfo {
   let inner = schema;
   let description = schema.description ?? "";
   let meta = (schema.meta() ?? {}) as FlagMeta;
