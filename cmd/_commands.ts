@@ -2,9 +2,10 @@
  * The table of subcommands. It is apart from the entry point, which nothing may import: the entry awaits the command it
  * runs, and a command that imported it would wait for itself.
  */
+import { VERSION } from "../core/version.ts";
 import type { Subcommand } from "./_options.ts";
 
-export const VERSION = "0.1.0";
+export { VERSION };
 
 type Loader = () => Promise<{ command: Subcommand }>;
 const load = <M extends { command: unknown }>(promise: () => Promise<M>) => promise as unknown as Loader;

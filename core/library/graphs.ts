@@ -1,0 +1,226 @@
+/** Graphs: opening, importing, generating, splitting, partitioning, saving. */
+import { setThreads as setNativeThreads } from "../../ffi/engine.ts";
+import { openNative } from "../../ffi/native.ts";
+import { buildDocument, type Document, type NewDocument } from "../format/document.ts";
+import { openFile } from "../format/read.ts";
+import { asNew, writeFile } from "../format/write.ts";
+import { generateGraph } from "../generate/graph.ts";
+import { generators } from "../generate/mod.ts";
+import type { BuildRequest } from "../graph/build.ts";
+import { Graph } from "../graph/graph.ts";
+import { partitionDocument } from "../partition/document.ts";
+import { partitioners } from "../partition/mod.ts";
+import { importGraph as importInput, sourceDigest } from "../readers/import.ts";
+import { InputSet } from "../readers/input.ts";
+import { detectReader, readers } from "../readers/mod.ts";
+import type { ReadOptions } from "../readers/reader.ts";
+import { splitDocument } from "../splits/document.ts";
+import { splitters } from "../splits/mod.ts";
+import type { Over } from "../splits/splitter.ts";
+import { entryOptions, provenanceOf } from "./options.ts";
+
+/** What every call that draws takes, and the own options of the entry that it names. */
+export interface Drawn {
+  /** @default {0} */
+  readonly seed?: number;
+  readonly [option: string]: unknown;
+}
+
+/**
+ * Open a document of any kind: a graph, a model, a partition, ... It is mapped, not read.
+ *
+ * The memory is given back when nothing refers to the document or to an array of it any more, or by its `close()`,
+ * after which its arrays must not be used.
+ *
+ * @throws {GustError} (io) if the file cannot be read, (data) with every problem of its header.
+ *
+ * @example
+ * ```ts
+ * import { generate, open, save } from "./core/mod.ts";
+ *
+ * save("small.graph.safetensors", await generate("grid", { rows: 2, cols: 3 }));
+ * const document = await open("small.graph.safetensors");
+ * console.log(document.kind, document.names.join(" "), document.tensor("indptr", "I64").toNumbers().join(" "));
+ * // graph indptr indices 0 2 5 7 9 12 14
+ * document.close();
+ * ```
+ */
+export async function open(path: string): Promise<Document> {
+  await openNative();
+  return openFile(path);
+}
+
+/**
+ * Open a graph document.
+ *
+ * @throws {GustError} as open() does; (mismatch) if it is a document of another kind.
+ *
+ * @example
+ * ```ts
+ * import { generate, openGraph, save } from "./core/mod.ts";
+ *
+ * save("sbm.graph.safetensors", await generate("sbm", { nodes: 200, classes: 4, trainPerClass: 5, valPerClass: 5 }));
+ * const graph = await openGraph("sbm.graph.safetensors");
+ * console.log(graph.numNodes, graph.numClasses, graph.split("train")?.length);
+ * // 200 4 20
+ * ```
+ */
+export async function openGraph(path: string): Promise<Graph> {
+  return new Graph(await open(path));
+}
+
+/** Write a document or a graph to a file: beside it, then renamed. Returns its digest. */
+export function save(path: string, what: Document | Graph | NewDocument): string {
+  const document = what instanceof Graph ? what.document : what;
+  return writeFile(path, "digest" in document ? asNew(document) : document);
+}
+
+/**
+ * Worker threads of everything that follows, 0 = all cores. Results do not depend on it.
+ *
+ * @example
+ * ```ts
+ * import { generate, setThreads } from "./core/mod.ts";
+ *
+ * const edges: number[] = [];
+ * for (const threads of [1, 0]) {
+ *   await setThreads(threads);
+ *   edges.push((await generate("rmat", { scale: 8, edges: 1000 })).numEdges);
+ * }
+ * console.log(edges[0] === edges[1]);
+ * // true
+ * ```
+ */
+export async function setThreads(count: number): Promise<void> {
+  await openNative();
+  setNativeThreads(count);
+}
+
+/** Options of importGraph(): the changes to make, and the reader's own options. */
+export interface ImportRequest extends ReadOptions, BuildRequest {
+  /** A reader; auto tells the format by content. @default {"auto"} */
+  readonly format?: string;
+  readonly [option: string]: unknown;
+}
+
+const BUILD_KEYS = [
+  "numNodes",
+  "indexBase",
+  "directed",
+  "symmetrize",
+  "removeSelfLoops",
+  "selfLoops",
+  "largestComponent",
+  "relabel",
+];
+
+/**
+ * Read a graph in a foreign format: a file, several, or a folder.
+ *
+ * @throws {GustError} (data) naming file, line and column of what is wrong; (usage) for options that do not fit.
+ *
+ * @example
+ * ```ts
+ * import { writeFileSync } from "node:fs";
+ * import { importGraph } from "./core/mod.ts";
+ *
+ * writeFileSync("edges.txt", "0 1\n1 2\n2 0\n");
+ * const graph = await importGraph("edges.txt", { symmetrize: true });
+ * console.log(graph.numNodes, graph.numEdges, graph.meta.directed);
+ * // 3 6 false
+ * ```
+ */
+export async function importGraph(
+  paths: string | readonly string[],
+  request: ImportRequest = {},
+): Promise<Graph> {
+  await openNative();
+  const { format = "auto", ...rest } = request;
+  const input = InputSet.open(typeof paths === "string" ? [paths] : paths);
+  const name = format === "auto" ? detectReader(input).name : format;
+  const own = Object.entries(rest).filter(([key]) => !BUILD_KEYS.includes(key));
+  const { entry: reader, params } = entryOptions(readers, name, Object.fromEntries(own));
+  const { meta, tensors, found, files } = importInput(input, reader, request, params);
+  const asked = Object.entries(rest).filter(([key, value]) => BUILD_KEYS.includes(key) && value);
+  const record = { format: name, ...Object.fromEntries(asked), ...found, source: sourceDigest(files) };
+  const provenance = provenanceOf("import", record, 0, []);
+  return new Graph(buildDocument({ kind: "graph", meta: { ...meta }, tensors, provenance }));
+}
+
+/**
+ * Make a random or regular graph; the options are those of `gust generate MODEL`.
+ *
+ * @throws {GustError} (usage) for options that the model does not take or that contradict each other.
+ *
+ * @example
+ * ```ts
+ * import { generate } from "./core/mod.ts";
+ *
+ * const graph = await generate("erdos-renyi", { nodes: 100, edges: 300, seed: 7 });
+ * console.log(graph.numNodes);
+ * // 100
+ * ```
+ */
+export async function generate(model: string, { seed = 0, ...options }: Drawn = {}): Promise<Graph> {
+  await openNative();
+  const { entry, params } = entryOptions(generators, model, options);
+  const provenance = provenanceOf("generate", { model, ...params }, seed, []);
+  return new Graph(buildDocument(generateGraph(entry, params, seed, provenance).document));
+}
+
+/**
+ * The graph with another split; the options are those of `gust split --method METHOD`.
+ *
+ * @throws {GustError} with the reason if the graph cannot be split so.
+ *
+ * @example
+ * ```ts
+ * import { generate, split } from "./core/mod.ts";
+ *
+ * const graph = await generate("sbm", { nodes: 100, classes: 2, trainPerClass: 5, valPerClass: 5 });
+ * const folds = split(graph, "k-fold", { folds: 5 });
+ * console.log(folds.numSplits, folds.split("test", 4)?.length);
+ * // 5 20
+ * ```
+ */
+export function split(
+  graph: Graph,
+  method: string,
+  { seed = 0, over = "auto", ...options }: Drawn & { readonly over?: Over } = {},
+): Graph {
+  const { document } = graph;
+  const { entry, params } = entryOptions(splitters, method, options);
+  const parts = entry.split({ document, over, seed }, params);
+  const provenance = provenanceOf("split", { method, of: parts.of, ...params }, seed, [document]);
+  return new Graph(buildDocument(splitDocument(document, parts, provenance).document));
+}
+
+/** Options of partition(), and the method's own. */
+export interface PartitionOptions extends Drawn {
+  /** @default {"multilevel"} */
+  readonly method?: string;
+  /** Most that a part may have over an even share. @default {1.03} */
+  readonly imbalance?: number;
+}
+
+/**
+ * Split a graph into k balanced parts with a small cut.
+ *
+ * @throws {GustError} (usage) for more parts than nodes.
+ *
+ * @example
+ * ```ts
+ * import { generate, partition } from "./core/mod.ts";
+ *
+ * const grid = await generate("grid", { rows: 8, cols: 8 });
+ * const parts = partition(grid, 2);
+ * console.log(parts.meta.balance, parts.meta.cut);
+ * // 1 8
+ * ```
+ */
+export function partition(graph: Graph, k: number, options: PartitionOptions = {}): Document {
+  const { method = "multilevel", imbalance = 1.03, seed = 0, ...own } = options;
+  const { entry, params } = entryOptions(partitioners, method, own);
+  const provenance = provenanceOf("partition", { k, method, imbalance, ...params }, seed, [graph.document]);
+  return buildDocument(partitionDocument(graph, entry, { k, imbalance, seed }, params, provenance));
+}
