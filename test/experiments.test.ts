@@ -1,15 +1,6 @@
 /** fixtures/experiments: a grid as a Makefile that repeats what a change touches, and no more. */
 import { describe, expect, test } from "bun:test";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freshDir, program, repository, run } from "./helpers.ts";
 
@@ -50,36 +41,36 @@ exec ${words} "$@"
   const touch = (name: string) => utimesSync(join(cwd, name), new Date(), new Date());
   const grid = (models = ["gcn", "sage", "mlp"]) =>
     models.flatMap((m) => ["8", "32"].flatMap((w) => ["0", "1"].map((s) => `${m}-${w}-${s}`)));
-  const runsOf = (runs: readonly string[]) =>
-    runs.flatMap((name) => [`eval ${name}.json`, `train ${name}.model.safetensors`]).sort();
-  const scores = () => readFileSync(join(out, "scores.csv"), "utf8");
+  const runsOf = (runs: readonly string[]) => runs.map((name) => `train ${name}.model.safetensors`).sort();
+  const table = "compare results.md";
+  const results = () => readFileSync(join(out, "results.md"), "utf8");
 
   test.skipIf(!Bun.which("make"))("builds twelve runs and their table, once (needs make)", () => {
-    expect(made()).toEqual(
-      [...runsOf(grid()), "generate sbm.graph.safetensors", "split split.graph.safetensors"].sort(),
-    );
-    const rows = scores().trim().split("\n");
-    expect(rows[0]).toBe("model,width,seed,accuracy");
-    expect(rows.slice(1).map((row) => row.split(",").slice(0, 3).join("-"))).toEqual(grid());
-    for (const row of rows.slice(1)) expect(Number(row.split(",")[3])).toBeWithin(0.05, 1);
+    const graphs = ["generate sbm.graph.safetensors", "split split.graph.safetensors"];
+    expect(made()).toEqual([table, ...graphs, ...runsOf(grid())].sort());
+    for (const model of ["gcn", "sage", "mlp"]) expect(results()).toContain(model);
     expect(made()).toEqual([]);
   }, 300_000);
 
   test.skipIf(!Bun.which("make"))("repeats what a change touches, and no more (needs make)", () => {
-    const before = scores();
+    const before = results();
     // A recipe, which only the rules of --deps know of.
     recipe("sage", 1);
-    expect(made()).toEqual(runsOf(grid(["sage"])));
-    const rows = (text: string, model: string) => text.split("\n").filter((row) => row.startsWith(model));
-    expect(rows(scores(), "sage")).not.toEqual(rows(before, "sage"));
-    for (const model of ["gcn", "mlp"]) expect(rows(scores(), model)).toEqual(rows(before, model));
-    // One model.
+    expect(made()).toEqual([table, ...runsOf(grid(["sage"]))]);
+    const rows = (text: string, isSage: boolean) =>
+      text.split("\n").filter((row) => row.startsWith("|") && row.includes("sage") === isSage).map((row) =>
+        row.split("|").slice(0, 4).join("|")
+      );
+    expect(rows(results(), true)).not.toEqual(rows(before, true));
+    expect(rows(results(), false)).toEqual(rows(before, false));
+    // One model is newer, one is gone.
     touch("out/runs/gcn-8-1.model.safetensors");
-    expect(made()).toEqual(["eval gcn-8-1.json"]);
-    // One score, which is gone.
-    rmSync(join(out, "runs/mlp-8-0.json"));
-    expect(made()).toEqual(["eval mlp-8-0.json"]);
+    expect(made()).toEqual([table]);
+    rmSync(join(out, "runs/mlp-8-0.model.safetensors"));
+    expect(made()).toEqual([table, "train mlp-8-0.model.safetensors"]);
     expect(made()).toEqual([]);
-    expect(existsSync(join(out, "runs/mlp-8-0.json"))).toBe(true);
+    // The graph: everything that is made of it.
+    touch("out/split.graph.safetensors");
+    expect(made()).toEqual([table, ...runsOf(grid())]);
   }, 300_000);
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as gust from "../core/mod.ts";
+import { checkDocument } from "../core/format/check.ts";
 import { openFile } from "../core/format/read.ts";
 import { freshDir, gustOk, repository, run } from "./helpers.ts";
 
@@ -42,7 +43,7 @@ function documented(): Example[] {
         '"./core/mod.ts"',
         JSON.stringify(join(repository, "core/mod.ts")),
       );
-      const printed = /(?:^\/\/ .*\n)+$/m.exec(code.trimEnd() + "\n")?.[0] ?? "";
+      const printed = /(?:\/\/ .*\n)+$/.exec(code.trimEnd() + "\n")?.[0] ?? "";
       return { name: `${file} ${i + 1}`, code, printed: printed.replace(/^\/\/ /gm, "") };
     });
   });
@@ -130,6 +131,14 @@ describe("core/mod.ts", () => {
     gustOk(["split", "g", "--method", "links", "--seed", "1", "-o", "s"], { cwd });
     expect(openFile(join(cwd, "s")).digest).toBe(split.digest);
     expect(gust.save(join(cwd, "copy"), split)).toBe(split.digest);
+  });
+
+  test("a trained model is its own: it stays what it is when the run's memory has gone", async () => {
+    const graph = await gust.generate("sbm", { nodes: 300, classes: 3, features: 8 });
+    const { model, result } = await gust.train(graph, { epochs: 5 });
+    await gust.train(graph, { epochs: 5, seed: 1 });
+    expect(checkDocument(model)).toEqual([]);
+    expect(gust.evaluate(graph, model).metrics["accuracy"]).toBe(result.test);
   });
 
   test("names every option that is not accepted", async () => {

@@ -51,7 +51,7 @@ export function* sampleDocuments(
  * import { generate, sample } from "./core/mod.ts";
  *
  * const graph = await generate("grid", { rows: 20, cols: 20 });
- * for (const { step, nodes, blocks } of sample(graph, "neighbor", { batchSize: 200, fanout: [2, 2] })) {
+ * for (const { step, nodes, blocks } of sample(graph, "neighbor", { split: "all", batchSize: 200, fanout: [2, 2] })) {
  *   console.log(step, nodes.length >= 200, blocks.map(({ numRows }) => numRows)[0]);
  * }
  * // 0 true 200

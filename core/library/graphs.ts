@@ -41,8 +41,8 @@ export interface Drawn {
  * save("small.graph.safetensors", await generate("grid", { rows: 2, cols: 3 }));
  * const document = await open("small.graph.safetensors");
  * console.log(document.kind, document.names.join(" "), document.tensor("indptr", "I64").toNumbers().join(" "));
- * // graph indptr indices 0 2 5 7 9 12 14
  * document.close();
+ * // graph indptr indices 0 2 5 7 9 12 14
  * ```
  */
 export async function open(path: string): Promise<Document> {
@@ -85,7 +85,7 @@ export function save(path: string, what: Document | Graph | NewDocument): string
  * const edges: number[] = [];
  * for (const threads of [1, 0]) {
  *   await setThreads(threads);
- *   edges.push((await generate("rmat", { scale: 8, edges: 1000 })).numEdges);
+ *   edges.push((await generate("rmat", { scale: 8, edgeFactor: 4 })).numEdges);
  * }
  * console.log(edges[0] === edges[1]);
  * // true

@@ -1,5 +1,5 @@
 /** Training, scoring, predicting. */
-import { buildDocument, type Document } from "../format/document.ts";
+import { buildDocument, type Document, type NewDocument } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import { lossFor } from "../losses/mod.ts";
 import { models } from "../models/mod.ts";
@@ -38,6 +38,15 @@ export interface Trained {
   readonly result: RunResult;
   /** What the scores are. */
   readonly metric: string;
+}
+
+/** A document whose tensors are copied when it is built: those of a run go with the run. */
+function detached(document: NewDocument): NewDocument {
+  const tensors = document.tensors.map((tensor) => {
+    const { data } = tensor;
+    return typeof data === "function" ? tensor : { ...tensor, data: () => [data] };
+  });
+  return { ...document, tensors };
 }
 
 /**
@@ -116,7 +125,7 @@ export async function train(graph: Graph, request: TrainRequest = {}): Promise<T
       graph.document,
       ...read,
     ]);
-    return { model: buildDocument(run.document(provenance)), result, metric: run.metric };
+    return { model: buildDocument(detached(run.document(provenance))), result, metric: run.metric };
   } finally {
     run.close();
   }
