@@ -76,7 +76,7 @@ describe("gust cache --pack", () => {
       "sample",
       "cache",
     ]);
-    const flags = "--split all --fanout 15,15,15 --batch-size 500 --epochs 90";
+    const flags = "--split all --fanout 15,15,15 --batch-size 500 --epochs 50";
     const documents = listed(`gust sample g ${flags} | gust cache --pack`);
     expect(documents.map((d) => d["kind"]).join(" ")).toMatch(/^graph( sample cache){2,}$/);
     const samples = documents.filter((d) => d["kind"] === "sample"),
@@ -101,7 +101,7 @@ describe("gust cache --pack", () => {
   });
 
   test("packs the chunks of a stream into the one file that belongs to the whole sample", () => {
-    const flags = "--split all --fanout 15,15,15 --batch-size 500 --epochs 90";
+    const flags = "--split all --fanout 15,15,15 --batch-size 500 --epochs 50";
     gustOk(["sample", "g", ...flags.split(" "), "-o", "big.s"], here);
     const piped = pipeline(`gust sample g ${flags} | gust cache --pack -o big.k`, here);
     expect(piped).toMatchObject({ status: 0, stderr: "" });

@@ -39,9 +39,9 @@ async function interrupted(args: string, log: string, signal: NodeJS.Signals = "
 describe("Ctrl-C during training", () => {
   // Each drawn by one of the three ways of having batches; long enough to be interrupted, short enough to be run twice.
   const ways: [string, string][] = [
-    ["the full graph", "g --epochs 12000 --hidden 8"],
-    ["a sample", "g s --epochs 1500 --hidden 4"],
-    ["clusters drawn on the way", "g p --epochs 1500 --hidden 4 --parts-per-batch 2"],
+    ["the full graph", "g --epochs 6000 --hidden 8"],
+    ["a sample", "g s --epochs 500 --hidden 4"],
+    ["clusters drawn on the way", "g p --epochs 800 --hidden 4 --parts-per-batch 2"],
   ];
   for (const [i, [name, args]] of ways.entries()) {
     test(`on ${name} leaves a checkpoint, 130, no model, and goes on to the same bytes`, async () => {
