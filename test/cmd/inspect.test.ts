@@ -180,6 +180,17 @@ describe("gust inspect of a graph's arrays", () => {
     expect(many).toMatchObject({ graphs: 2, folds: 2, graph_sizes: { greatest: 3 } });
   });
 
+  test("a large graph is counted with --stats alone, and says so", () => {
+    const cwd = freshDir();
+    gustOk(["generate", "grid", "--rows", "700", "--cols", "700", "-o", "g"], { cwd });
+    const bare = gustOk(["inspect", "g"], { cwd }).text;
+    expect(bare).toMatch(/\n {2}counts +left out for a graph of this size: --stats\n/);
+    expect(bare).not.toContain("components");
+    const { text } = gustOk(["inspect", "--stats", "g"], { cwd });
+    expect(text).toMatch(/\n {2}components +1, the largest has 490,000 nodes = 100\.0 %\n/);
+    expect(text).toMatch(/\n {2}degree +2 \.\. 4, mean 3\.99\n/);
+  });
+
   test("a damaged graph is shown without counts, and says why; --stats fails", () => {
     const cwd = folder({ bad: withTensor(example(GRAPH), "indices", { data: i32(1, 0, 9, 1) }) });
     const { text } = gustOk(["inspect", "bad"], { cwd });
