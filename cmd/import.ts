@@ -85,19 +85,24 @@ function summary({ meta, tensors, report }: Imported): string {
   return [...parts, ...familyParts({ meta, tensors })].join(", ");
 }
 
+/** Rows of a tensor, less those that are one more than its items; undefined: there is none. */
+function rowsOf(tensors: Imported["tensors"], name: string, extra = 0): number | undefined {
+  const found = tensors.find((tensor) => tensor.name === name);
+  return found && found.shape[0]! - extra;
+}
+
 /** What typed, many-graph and linked data have besides: "3 node types, 5 relations", "188 graphs", "3,034 val links". */
 function familyParts({ meta, tensors }: Pick<Imported, "meta" | "tensors">): string[] {
   const n = (count: number, what: string) => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
-  const rows = (name: string) => tensors.find((tensor) => tensor.name === name)?.shape[0];
   const parts: string[] = [];
   if (meta.relations) {
     parts.push(n(meta.node_types!.length, "node type"), n(meta.relations.length, "relation"));
   }
   if (meta.edge_types) parts.push(n(meta.edge_types.length, "edge type"));
-  const graphs = rows("graph_ptr");
-  if (graphs !== undefined) parts.push(n(graphs - 1, "graph"));
+  const graphs = rowsOf(tensors, "graph_ptr", 1);
+  if (graphs !== undefined) parts.push(n(graphs, "graph"));
   for (const split of ["val", "test"]) {
-    const links = rows(`link.${split}`);
+    const links = rowsOf(tensors, `link.${split}`);
     if (links !== undefined) parts.push(n(links, `${split} link`));
   }
   return parts;
@@ -117,12 +122,14 @@ export const command = defineCommand({
 ${[...readers].map(({ name, summary }) => `  ${name.padEnd(nameWidth)} ${summary}`).join("\n")}
 
 An arc u -> v becomes entry u in row v. Nothing is symmetrised, removed or renumbered unless asked for; duplicates are
-merged (their weights added). Every change is counted on standard error, and in the --json result.
+merged (their weights added), but arcs with times, types or features stay. Every change is counted on standard error,
+and in the --json result.
 
 Examples:
   gust import cora.npz -o cora.graph.safetensors
   gust import edges.txt.gz --index-base 1 --symmetrize --remove-self-loops -o roads.graph.safetensors
   zcat edges.csv.gz | gust import - --ids string | gust inspect
+  gust import PROTEINS/ -o proteins.graph.safetensors
   gust import WN18RR/ -o wn18rr.graph.safetensors
   gust import events.txt --index-base 1 --bipartite -o wiki.graph.safetensors`,
   run(inputs, o, common) {
@@ -152,6 +159,7 @@ Examples:
       );
       io.json({
         format: reader.name,
+        graphs: rowsOf(tensors, "graph_ptr", 1),
         nodes: meta.num_nodes,
         edges: meta.num_edges,
         directed: meta.directed,

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openFile } from "../../core/format/read.ts";
 import { openNative } from "../../ffi/native.ts";
@@ -204,6 +204,52 @@ test("gust import writes a Make rule of its input", () => {
   writeFileSync(join(cwd, "e.txt"), "0 1\n");
   gustOk(["import", "e.txt", "-o", "g", "--deps", "g.d"], { cwd });
   expect(readFileSync(join(cwd, "g.d"), "utf8")).toBe("g: e.txt\n");
+});
+
+test("gust import reads a folder, and its Make rule names every file that was read", () => {
+  const cwd = freshDir();
+  cpSync(join(repository, "fixtures/many/tu"), join(cwd, "tu"), { recursive: true });
+  const { stderr } = gustOk(["import", "tu", "-o", "g", "-v", "--deps", "g.d"], { cwd });
+  expect(stderr).toContain(
+    "gust import: tu: tu, 8 nodes, 12 arcs (undirected), 1 isolated node, 3 sparse features (8 stored), 2 classes, 3 graphs",
+  );
+  const folds = ["test", "train"].flatMap((part) => [1, 2].map((k) => `tu/10fold_idx/${part}_idx-${k}.txt`));
+  const parts = ["A", "graph_indicator", "graph_labels", "node_labels"].map((part) => `tu/TINY_${part}.txt`);
+  expect(readFileSync(join(cwd, "g.d"), "utf8").split(/[\s\\]+/).filter((word) => word !== "")).toEqual([
+    "g:",
+    ...folds,
+    ...parts,
+  ]);
+  // Several operands are one input; what lies beside them is not.
+  gustOk(["import", ...parts.map((part) => join(cwd, part)), "-o", "h", "-q"], { cwd });
+  expect(openFile(join(cwd, "h")).has("fold.train")).toBe(false);
+  expect(openFile(join(cwd, "g")).has("fold.train")).toBe(true);
+  const [record] = openFile(join(cwd, "g")).provenance;
+  cpSync(join(cwd, "tu"), join(cwd, "elsewhere"), { recursive: true });
+  gustOk(["import", "elsewhere", "-o", "i", "-q"], { cwd });
+  expect(readFileSync(join(cwd, "i"))).toEqual(readFileSync(join(cwd, "g")));
+  expect(record!.params).toMatchObject({ format: "tu", source: expect.stringMatching(/^[0-9a-f]{32}$/) });
+  expect(gust(["inspect", "--check", "g"], { cwd }).status).toBe(0);
+});
+
+test("gust import names the file of a folder, its line and column", () => {
+  const cwd = freshDir();
+  const folder = bad("many/musae_columns");
+  const result = gust(["import", folder, "-o", "g"], { cwd });
+  expect([result.status, result.stderr.split("\n")[0]]).toEqual([
+    1,
+    `gust import: ${folder}/tiny_edges.csv:3:1: 3 columns, expected 2 as in the first line`,
+  ]);
+  expect(gust(["import", folder, "--largest-component", "--format", "npz", "-o", "g"], { cwd }).status).toBe(
+    2,
+  );
+  const many = join(repository, "fixtures/many/tu");
+  const refused = gust(["import", many, "--largest-component", "-o", "g"], { cwd });
+  expect([refused.status, refused.stderr]).toEqual([
+    2,
+    expect.stringContaining("--largest-component does not apply: a data set of many graphs"),
+  ]);
+  expect(readdirSync(cwd)).toEqual([]);
 });
 
 test("gust import lists its formats and options in the help", () => {
