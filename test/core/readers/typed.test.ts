@@ -96,6 +96,31 @@ for (const [group, forms] of Object.entries(groups)) {
   });
 }
 
+test("a byte order mark, CRLF and a missing last newline change nothing in any form that is one file", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  for (const [group, forms] of Object.entries(groups)) {
+    for (const [name, [, options]] of Object.entries(forms)) {
+      if (!(name in typed) || name.endsWith(".gz")) continue;
+      const text = new TextDecoder().decode(typed[name]), plain = text.replaceAll("\r\n", "\n");
+      const wanted = contentOf(load(name, options), beyond[group]);
+      const variants = {
+        mark: bytes(`\ufeff${text}`),
+        end: bytes(text.replace(/\r?\n$/, "")),
+        lf: bytes(plain),
+      };
+      // A newline inside of quotes is a part of the text.
+      const crlf = /"[^",\n]*\n/.test(plain) ? {} : { crlf: bytes(plain.replaceAll("\n", "\r\n")) };
+      for (const [what, content] of Object.entries({ ...variants, ...crlf })) {
+        expect({ name, what, ...contentOf(importContent(content, options), beyond[group]) }).toEqual({
+          name,
+          what,
+          ...wanted,
+        });
+      }
+    }
+  }
+});
+
 /** Arcs of a relation as pairs of node numbers inside their types, in stored order. */
 function arcs(document: Document, prefix = ""): [number, number][] {
   const indptr = numbers(document, `${prefix}indptr`), indices = numbers(document, `${prefix}indices`);
