@@ -74,6 +74,32 @@ describe("checkDocument() finds", () => {
       "first at row 3, column 0",
     ],
     [
+      "an edge type without a name",
+      () => withMeta(example("temporal graph"), { edge_types: ["cites"] }),
+      'tensor "edge_type": 1 of 4 values are outside 0 .. 0, first 1 at position 2',
+    ],
+    [
+      "a type of stored links without a name",
+      () => {
+        const d = withMeta(example(FULL), { edge_types: ["a", "b"] });
+        const links = [
+          { name: "link.test", dtype: "I64", shape: [2, 2], data: i64(0, 1, 2, 3) },
+          { name: "link_type.test", dtype: "I32", shape: [2], data: i32(1, 2) },
+        ] as const;
+        return { ...d, tensors: [...d.tensors, ...links] };
+      },
+      'tensor "link_type.test": 1 of 2 values are outside 0 .. 1, first 2 at position 1',
+    ],
+    [
+      "a stored link out of the graph",
+      () => {
+        const d = example(FULL);
+        const link = { name: "link.val", dtype: "I64", shape: [1, 2], data: i64(0, 4) } as const;
+        return { ...d, tensors: [...d.tensors, link] };
+      },
+      'tensor "link.val": 1 of 2 values are outside 0 .. 3, first 4 at position 1',
+    ],
+    [
       "a class that is too large",
       change(FULL, "label", i32(0, 2, 1, -1)),
       'tensor "label": 1 of 4 values are outside -1 .. 1, first 2 at position 1',
