@@ -1,5 +1,6 @@
 /** gust bench: measure kernels and training against what the machine can do. */
 import { basename } from "node:path";
+import process from "node:process";
 import { z } from "zod";
 import { benchmarks } from "../core/bench/mod.ts";
 import { aboveLimit, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
@@ -9,12 +10,19 @@ import { type Io, withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 
 const self = { name: "bench", writesDocument: false } as const;
-const GENERATED = ["nodes", "nnz"];
+const GENERATED = ["nodes", "nnz", "edges"];
 
 function graphOf(io: Io) {
   const document = io.one("graph");
   const graph = new Graph(document);
   return { graph, label: graph.meta.name ?? (document.path ? basename(document.path) : document.label) };
+}
+
+/** The words that run this program: the executable, or the runtime with the entry point's sources. */
+function ownProgram(): string[] {
+  const entry = process.argv[1] ?? "";
+  if (entry.startsWith("/$bunfs/")) return [process.execPath];
+  return "Bun" in globalThis ? [process.execPath, entry] : [process.execPath, "run", "-A", entry];
 }
 
 export const command = defineCommand({
@@ -32,6 +40,7 @@ limit" compares the shortest times of both. "bench roofline" fails if a result l
 Examples:
   gust bench spmm cora.graph.safetensors --width 32,64,128 --dtype f32,bf16
   gust bench roofline --nodes 200000 --nnz 10000000 --json
+  gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16`,
   async run(inputs, options, common, given) {
     const [name, ...files] = inputs;
@@ -48,6 +57,7 @@ Examples:
         params,
         common.seed,
         files.length ? () => graphOf(io) : null,
+        ownProgram(),
       );
       for (const problem of unsteady(report.results)) io.warn(problem);
       if (!common.json) io.print(reportText(report));

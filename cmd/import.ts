@@ -6,6 +6,7 @@ import { type Imported, importGraph, reportJson, sourceDigest } from "../core/re
 import { InputSet } from "../core/readers/input.ts";
 import { parseSize } from "../core/readers/memory.ts";
 import { detectReader, readers } from "../core/readers/mod.ts";
+import { memoryUse } from "../ffi/native.ts";
 import { SPOOL_BYTES } from "../ffi/native_source.ts";
 import { withIo } from "./_io.ts";
 import { defineCommand, entryParams, filesNamed, registryOptions } from "./_options.ts";
@@ -166,6 +167,7 @@ Examples:
         features: meta.num_features,
         classes: meta.num_classes,
         changes: reportJson(report),
+        peak_memory_bytes: memoryUse().residentPeak,
         notes,
         digest,
       });

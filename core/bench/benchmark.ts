@@ -12,7 +12,7 @@ export interface BenchResult {
   readonly name: string;
   readonly graph: string | null;
   readonly width: number | null;
-  readonly dtype: BenchDType;
+  readonly dtype: BenchDType | null;
   readonly median_ms: number;
   readonly min_ms: number;
   readonly gflops: number | null;
@@ -22,12 +22,19 @@ export interface BenchResult {
   readonly runs: number;
   /** Distance between the quartiles of the times over their median. */
   readonly spread: number;
+  /** Of imports: listed edges (millions) and bytes of the file (millions) per second, its bytes, peak memory. */
+  readonly medges_s?: number;
+  readonly mb_s?: number;
+  readonly file_bytes?: number;
+  readonly peak_memory_bytes?: number;
 }
 
 export interface BenchContext {
   /** The graph to measure on, and what to call it; opened or generated when first asked for. */
   graph(): { graph: Graph; label: string };
   readonly seed: number;
+  /** The words that run gust in a process of its own. */
+  readonly program: readonly string[];
 }
 
 export interface Benchmark extends Entry {
@@ -73,7 +80,7 @@ export interface Measured {
   readonly name: string;
   readonly graph?: string;
   readonly width?: number;
-  readonly dtype: BenchDType;
+  readonly dtype: BenchDType | null;
   readonly stats: Stats;
   readonly flops?: number;
   readonly bytes?: number;
@@ -100,5 +107,5 @@ export function resultOf({ name, graph, width, dtype, stats, flops, bytes, limit
 
 /** "spmm width 32 bf16", for messages. */
 export function nameOf({ name, width, dtype }: BenchResult): string {
-  return [name, width === null ? "" : `width ${width}`, dtype].filter((part) => part).join(" ");
+  return [name, width === null ? "" : `width ${width}`, dtype ?? ""].filter((part) => part).join(" ");
 }

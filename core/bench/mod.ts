@@ -2,8 +2,9 @@
 import { registry } from "../registry.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { gemm } from "./gemm.ts";
+import { importing } from "./import.ts";
 import { roofline } from "./roofline.ts";
 import { spmm } from "./spmm.ts";
 import { train } from "./train.ts";
 
-export const benchmarks = registry<Benchmark>("benchmark", [spmm, gemm, roofline, train]);
+export const benchmarks = registry<Benchmark>("benchmark", [spmm, gemm, roofline, train, importing]);

@@ -35,14 +35,16 @@ export function generatedGraph(
 /**
  * Run a benchmark.
  * @param given  the graph to measure on, or null for a generated one.
+ * @param program  the words that run gust in a process of its own.
  */
 export async function runBenchmark(
   benchmark: Benchmark,
   params: Record<string, unknown>,
   seed: number,
   given: (() => { graph: Graph; label: string }) | null,
+  program: readonly string[],
 ): Promise<BenchReport> {
-  const context = { seed, graph: given ?? (() => generatedGraph(benchmark, params, seed)) };
+  const context = { seed, program, graph: given ?? (() => generatedGraph(benchmark, params, seed)) };
   const results = await benchmark.run(context, params);
   const { cores, threads, isa, device } = describeNative();
   const cpu = cpus()[0]?.model.trim() ?? "unknown";
@@ -63,25 +65,39 @@ export function unsteady(results: readonly BenchResult[]): string[] {
   );
 }
 
-const show = (x: number | null, digits: number) => x === null ? "-" : x.toFixed(digits);
+const show = (x: number | null | undefined, digits: number) =>
+  x === null || x === undefined ? "-" : x.toFixed(digits);
+
+type Columns = readonly (readonly [title: string, cell: (r: BenchResult) => string])[];
+const TIMES: Columns = [["median ms", (r) => show(r.median_ms, 3)], ["min ms", (r) => show(r.min_ms, 3)]];
+const COLUMNS: Columns = [
+  ["name", (r) => r.name],
+  ["width", (r) => show(r.width, 0)],
+  ["dtype", (r) => r.dtype ?? "-"],
+  ...TIMES,
+  ["GFLOP/s", (r) => show(r.gflops, 1)],
+  ["GB/s", (r) => show(r.gb_s, 1)],
+  ["of limit", (r) => show(r.of_roofline, 2)],
+  ["runs", (r) => String(r.runs)],
+];
+const IMPORT_COLUMNS: Columns = [
+  ["name", (r) => r.name],
+  ...TIMES,
+  ["M edges/s", (r) => show(r.medges_s, 2)],
+  ["MB/s", (r) => show(r.mb_s, 1)],
+  ["file MB", (r) => show(r.file_bytes === undefined ? null : r.file_bytes / 1e6, 1)],
+  ["peak MB", (r) => show(r.peak_memory_bytes === undefined ? null : r.peak_memory_bytes / 1e6, 0)],
+  ["runs", (r) => String(r.runs)],
+];
 
 /** The report as a table for a person. */
 export function reportText({ machine, results }: BenchReport): string {
-  const head = ["name", "width", "dtype", "median ms", "min ms", "GFLOP/s", "GB/s", "of limit", "runs"];
-  const rows = results.map((r) => [
-    r.name,
-    show(r.width, 0),
-    r.dtype,
-    show(r.median_ms, 3),
-    show(r.min_ms, 3),
-    show(r.gflops, 1),
-    show(r.gb_s, 1),
-    show(r.of_roofline, 2),
-    String(r.runs),
-  ]);
-  const columns = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
+  const columns = results.some((r) => r.peak_memory_bytes !== undefined) ? IMPORT_COLUMNS : COLUMNS;
+  const head = columns.map(([title]) => title);
+  const rows = results.map((r) => columns.map(([, cell]) => cell(r)));
+  const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
   const line = (cells: readonly string[]) =>
-    cells.map((cell, c) => c === 0 ? cell.padEnd(columns[c]!) : cell.padStart(columns[c]!)).join("  ")
+    cells.map((cell, c) => c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)).join("  ")
       .trimEnd();
   const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
   const about = `${machine.cpu}, ${machine.threads} of ${machine.cores} threads, ${machine.isa}`;

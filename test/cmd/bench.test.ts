@@ -51,6 +51,14 @@ describe("gust bench", () => {
     }]);
   });
 
+  test("import times whole processes and tells their memory, per format", () => {
+    const args = ["bench", "import", "--edges", "500", "--formats", "edgelist_gzip,graphml", "--runs", "3"];
+    const { text } = gustOk([...args, "-q"]);
+    expect(text).toMatch(/\nname +median ms +min ms +M edges\/s +MB\/s +file MB +peak MB +runs\n/);
+    const names = text.trimEnd().split("\n").slice(-2).map((line) => line.split(/ +/)[0]);
+    expect(names).toEqual(["import_edgelist_gzip", "import_graphml"]);
+  });
+
   test("--threads reaches the measurement and the report", () => {
     const { text } = gustOk(["bench", "spmm", ...small, "--width", "4", "--json", "-@", "1"]);
     expect(JSON.parse(text).machine.threads).toBe(1);

@@ -102,3 +102,16 @@ test("importGraph() reads masks, real targets, positions and the number of nodes
   ]);
   expect(importContent(multi).meta).toMatchObject({ multi_label: true, num_classes: 3 });
 });
+
+test("importGraph() keeps features, types and times of edge_index arcs, and parallel arcs with them", () => {
+  const file = safetensors([
+    ["edge_index", "I64", [2, 3], BigInt64Array.of(0n, 1n, 0n, 1n, 2n, 1n)],
+    ["edge_attr", "F32", [3, 2], Float32Array.of(1, 2, 3, 4, 5, 6)],
+    ["edge_type", "I64", [3], BigInt64Array.of(1n, 0n, 2n)],
+  ]);
+  const { document, meta } = importContent(file);
+  expect(meta).toMatchObject({ num_nodes: 3, num_edges: 3 });
+  expect(document.tensor("indices").toNumbers()).toEqual([0, 0, 1]);
+  expect(document.tensor("edge_feat", "F32").toNumbers()).toEqual([1, 2, 5, 6, 3, 4]);
+  expect(document.tensor("edge_type", "I32").toNumbers()).toEqual([1, 2, 0]);
+});
