@@ -184,6 +184,11 @@ export class EdgeList {
     );
   }
 
+  /** Native buffers may hold so many bytes from now on, in the build too, before they go to temporary files. */
+  setHeldBytes(bytes: number): void {
+    call("gust_edges_set_limit", this.#handle, bytes);
+  }
+
   /** Give a list made of arrays a weight per edge. */
   setWeights(weights: NativeArray<"F32"> | NativeArray<"F64">): void {
     if (weights.length !== this.count) {

@@ -94,6 +94,7 @@ export const symbols = {
   gust_edges_parse_metis: status("addr", "i64", "buf", "addr", "addr", "buf"),
   gust_edges_from_pairs: status("addr", "addr", "i64", "i32", "i64", "buf"),
   gust_edges_from_csr: status("i64", "addr", "addr", "i32", "addr", "i32", "buf"),
+  gust_edges_set_limit: status("addr", "i64"),
   gust_edges_set_weights: status("addr", "addr", "i32", "buf"),
   gust_edges_relabel: status("addr", "buf"),
   gust_edges_original_ids: status("addr", "addr"),

@@ -56,7 +56,8 @@ export function importGraph(
     );
   }
   if (bound && !options.relabel) {
-    bound.checkNodes(raw.numNodes ?? raw.edges!.maxId + 1, options.largestComponent === true);
+    const numNodes = raw.numNodes ?? raw.edges!.maxId + 1;
+    raw.edges!.setHeldBytes(bound.forNodes(numNodes, options.largestComponent === true));
   }
   const built = buildGraph(raw, options, input.label);
   const lists = [raw.edges, ...raw.typed?.relations.map(({ edges }) => edges) ?? []];

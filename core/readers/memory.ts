@@ -36,16 +36,18 @@ export class MemoryBound {
   }
 
   /**
-   * Check what the build holds for each node: whether it is listed, cursors to look for its reverse arcs, and its
-   * component where those are asked for.
+   * Check what the build holds in memory for each node: whether it is listed, cursors to look for its reverse arcs, and
+   * its component where those are asked for.
+   * @returns what native buffers may hold beside that.
    * @throws {GustError} (usage) with the least that works.
    */
-  checkNodes(numNodes: number, withComponents: boolean): void {
+  forNodes(numNodes: number, withComponents: boolean): number {
     const perNode = withComponents ? 33 : 9;
     const least = memoryUse().resident + this.reserve + perNode * numNodes;
     if (this.bytes < least) {
       throw this.tooLittle(`${numNodes.toLocaleString("en")} nodes take ${perNode} bytes each`, least);
     }
+    return Math.max(0, this.heldBytes - perNode * numNodes);
   }
 
   private tooLittle(why: string, least: number): GustError {

@@ -233,6 +233,10 @@ int32_t gust_edges_set_weights(int64_t handle, int64_t values, int32_t dtype, in
   });
 }
 
+int32_t gust_edges_set_limit(int64_t handle, int64_t limit) {
+  return guard([&] { edge_list(handle).limit = limit; });
+}
+
 int32_t gust_edges_relabel(int64_t handle, int64_t* out) {
   return guard([&] {
     EdgeList& edges = edge_list(handle);

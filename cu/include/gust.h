@@ -243,6 +243,8 @@ GUST_API int32_t gust_edges_from_pairs(int64_t sources, int64_t targets, int64_t
 /** Entry (row, column) of a CSR matrix as edge row -> column; values (F32 or F64) may be NULL. */
 GUST_API int32_t gust_edges_from_csr(int64_t num_rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                      int32_t values_dtype, int64_t* out);
+/** Bytes that buffers may hold in memory from now on, in a build too (-1 = no bound). */
+GUST_API int32_t gust_edges_set_limit(int64_t edges, int64_t limit);
 /** Give a list made of arrays one weight (F32, F64) per edge. out as for the calls that make one, but out[0]. */
 GUST_API int32_t gust_edges_set_weights(int64_t edges, int64_t values, int32_t dtype, int64_t* out);
 /** Number the ids that occur 0, 1, 2, ... in ascending order: out[0] = how many; out[1..] as above. */

@@ -84,8 +84,8 @@ test("parseSize() reads sizes with and without a unit", () => {
 
 test("an edge list of more nodes than its bound holds names the least that works", () => {
   const bound = new MemoryBound(memoryUse().resident + 2 ** 28);
-  bound.checkNodes(1000, true);
-  expect(messageOf(() => bound.checkNodes(10 ** 9, false))).toMatch(
+  expect(bound.forNodes(1000, true)).toBe(bound.heldBytes - 33_000);
+  expect(messageOf(() => bound.forNodes(10 ** 9, false))).toMatch(
     /^--memory \d+M is too little: 1,000,000,000 nodes take 9 bytes each, expected at least \d+M$/,
   );
 });
