@@ -1,6 +1,7 @@
 // Batches of whole graphs: the rows of some graphs of a disjoint union, one graph after another, with columns that count
 // inside the batch. Pointers and columns come from files and are checked. Copies, bound by memory bandwidth; parallel over
 // graphs, each written by one task, so that the result does not depend on threads.
+#include "../include/gust.h"
 #include "sample.h"
 
 using namespace gust;
