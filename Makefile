@@ -46,7 +46,7 @@ HOST := $(wildcard cu/host/*.cpp)
 HOST_OBJECTS := $(HOST:cu/host/%.cpp=$(BUILD)/native/host/%.o)
 ISA_OBJECTS := $(foreach isa,portable avx2 avx512,$(BUILD)/native/$(isa).o)
 
-$(BUILD)/generated/ops.h: ffi/ops.ts ffi/generate.ts | $(NPM)
+$(BUILD)/generated/ops.h: ffi/ops.ts ffi/op_row.ts ffi/generate.ts | $(NPM)
 	@mkdir -p $(@D)
 	$(BUN) ffi/generate.ts > $@.tmp && mv $@.tmp $@
 

@@ -7,7 +7,8 @@
  */
 import { type DType, dtypes } from "./dtype.ts";
 import { call, callOut, cString, NativeArray } from "./native.ts";
-import { type DTypeClass, type Field, type OpName, opNames, type OpRow, ops, type SlotField } from "./ops.ts";
+import type { DTypeClass, Field, OpRow, SlotField } from "./op_row.ts";
+import { type OpName, opNames, ops } from "./ops.ts";
 
 /** A tensor by slot: row-major rows x cols (1-d: cols = 1, `rank` = 1). The memory belongs to its arena. */
 export interface TensorHandle {

@@ -4,7 +4,8 @@
  * Every field is 8 bytes wide (slots, ints and step indices int64_t, floats double), so that a block is easy to
  * write from TypeScript and needs no padding.
  */
-import { type Field, opNames, ops } from "./ops.ts";
+import type { Field } from "./op_row.ts";
+import { opNames, ops } from "./ops.ts";
 
 const cType = (field: Field) => field.kind === "float" ? "double" : "int64_t";
 

@@ -1,83 +1,24 @@
 /**
  * The op table: every tensor operation of the native library, once.
  *
- * A row gives the fields of the op's argument block in order. `build/generated/ops.h` (structs, static asserts, op
- * numbers) is generated from here by ffi/generate.ts, and ffi/engine.ts checks dtypes and shapes of every call
- * against here, so that the two sides cannot drift and kernels never validate.
- *
- * Fields:
- *  - slots: tensors, by slot number. `shape` names dimensions; a name is bound where it first appears and must agree
- *    everywhere else in the row ("n+1" is one more than "n"). One name = 1-d, two names = 2-d.
- *  - ints, floats: constants of the call (a mode, an exponent).
- *  - steps: the index of a step-block word, for what changes from step to step.
- * dtype classes: real = F32 or F64, one for the whole call; stored = real, F16 or BF16; index = I32 or I64;
- * any = whatever; otherwise the dtype's own name.
+ * A row gives the fields of the op's argument block in order (op_row.ts). `build/generated/ops.h` (structs, static
+ * asserts, op numbers) is generated from here by ffi/generate.ts, and ffi/engine.ts checks dtypes and shapes of every
+ * call against here, so that the two sides cannot drift and kernels never validate.
  */
-
-export type DTypeClass = "real" | "stored" | "index" | "any" | "I64" | "I32" | "F64" | "U8";
-
-export interface SlotField {
-  readonly kind: "slot";
-  readonly dtype: DTypeClass;
-  readonly shape: readonly string[];
-  readonly optional: boolean;
-  readonly output: boolean;
-}
-export interface ScalarField {
-  readonly kind: "int" | "float" | "step";
-}
-export type Field = SlotField | ScalarField;
-
-export interface OpRow {
-  readonly summary: string;
-  readonly fields: Readonly<Record<string, Field>>;
-  /** Which devices have a kernel: "host" means the CUDA library runs it on the CPU side and says so. */
-  readonly cpu: true;
-  readonly cuda: boolean | "host";
-  /** A check that shape names cannot say; returns the problem or null. */
-  readonly verify?: (args: Record<string, { rows: number; cols: number } & number>) => string | null;
-}
-
-type Slot<O extends boolean> = SlotField & { readonly optional: O };
-const input = (dtype: DTypeClass, ...shape: string[]): Slot<false> => ({
-  kind: "slot",
-  dtype,
-  shape,
-  optional: false,
-  output: false,
-});
-const optional = (dtype: DTypeClass, ...shape: string[]): Slot<true> => ({
-  kind: "slot",
-  dtype,
-  shape,
-  optional: true,
-  output: false,
-});
-const output = (dtype: DTypeClass, ...shape: string[]): Slot<false> => ({
-  kind: "slot",
-  dtype,
-  shape,
-  optional: false,
-  output: true,
-});
-const optionalOutput = (dtype: DTypeClass, ...shape: string[]): Slot<true> => ({
-  kind: "slot",
-  dtype,
-  shape,
-  optional: true,
-  output: true,
-});
-const int = { kind: "int" } as const;
-const float = { kind: "float" } as const;
-const step = { kind: "step" } as const;
-
-function row<F extends Record<string, Field>>(
-  summary: string,
-  fields: F,
-  rest: Partial<Pick<OpRow, "cuda" | "verify">> = {},
-) {
-  return { summary, fields, cpu: true, cuda: rest.cuda ?? false, verify: rest.verify } as const;
-}
+import {
+  columnsInside,
+  float,
+  headsFit,
+  input,
+  int,
+  oneSegment,
+  type OpRow,
+  optional,
+  optionalOutput,
+  output,
+  row,
+  step,
+} from "./op_row.ts";
 
 /** Element-wise functions of the `unary` op; `alpha` is the op's float. */
 export const unaryKinds = {
@@ -101,13 +42,6 @@ export const unaryKinds = {
 
 /** Reductions of `spmm` and `segment_reduce`. An empty row or segment gives 0. */
 export const reductions = { sum: 0, mean: 1, max: 2, min: 3 } as const;
-
-const headsFit = (heads: number, columns: number) =>
-  heads > 0 && columns % heads === 0 ? null : `${columns} columns, expected a multiple of ${heads} heads`;
-const columnsInside = (at: number, count: number, of: number) =>
-  at >= 0 && at + count <= of ? null : `columns ${at} + ${count}, expected at most ${of}`;
-const oneSegment = (indptr: { rows: number } | null | undefined, segments: number) =>
-  indptr || segments === 1 ? null : `mean of ${segments} rows without an indptr, expected 1`;
 
 export const ops = {
   // ---- dense, element-wise ----

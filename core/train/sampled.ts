@@ -1,24 +1,18 @@
 /** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
-import { withoutSelfLoops } from "../../ffi/native_csr.ts";
+import type { Arena, Engine } from "../../ffi/engine.ts";
 import { gatherCsrRows, gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { unaryKinds } from "../../ffi/ops.ts";
 import { GustError } from "../errors.ts";
 import { chunkOf } from "../format/chunks.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
-import { adjacency } from "../graph/adjacency.ts";
 import { checkInside, checkPointer } from "../graph/arcs.ts";
 import type { Csr } from "../graph/csr.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { type Features, featureScale, type Graph } from "../graph/graph.ts";
-import { SampleBatches, type SampledBatch, type SampledBlock } from "../sampling/batches.ts";
-import type { ForwardInput } from "../models/model.ts";
-import { degreePower, loopsPattern, type Norm, normalized } from "../tensor/norm.ts";
-import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
-import { Tensor } from "../tensor/tensor.ts";
-import { floatWeights } from "./full_batch.ts";
+import { SampleBatches, type SampledBatch } from "../sampling/batches.ts";
+import type { Norm } from "../tensor/norm.ts";
+import { batchOperators, GraphDegrees } from "./batch_operators.ts";
 import type { Batch, BatchSource } from "./source.ts";
 import { type Targets, targetTensor } from "./targets.ts";
 
@@ -237,7 +231,7 @@ export function sampledSource(
         yield {
           numNodes: batch.nodes.length,
           features: prepareFeatures(engine, step, stored, features.norm, null, features.stats).input,
-          operator: operators(engine, step, batch, norm, degrees, isSymmetric),
+          operator: batchOperators(engine, step, batch, norm, degrees, isSymmetric),
           graphs: null,
           ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,
           targets: target,
@@ -293,111 +287,4 @@ function batchFeatures(
     values: pack.has("feat.values") ? pack.tensor("feat.values", "F32") : null,
   };
   return { kind: "csr", numFeatures, csr: sliceCsrRows(csr, start, count) };
-}
-
-function operators(
-  engine: Engine,
-  arena: Arena,
-  batch: SampledBatch,
-  norm: Norm,
-  degrees: GraphDegrees | null,
-  isSymmetric: boolean,
-): ForwardInput["operator"] {
-  const made = new Map<string, Operator>();
-  return (layer, count, kind = norm) => {
-    const hop = degrees ? count - 1 - layer : 0, key = `${hop} ${kind}`;
-    // One square subgraph serves every layer, normalised by the degrees inside it.
-    const operator = made.get(key) ??
-      (degrees
-        ? degrees.operator(arena, batch.blocks[hop]!, batch.nodes, kind)
-        : squareOperator(engine, arena, batch.blocks[0]!, kind, isSymmetric));
-    made.set(key, operator);
-    return operator;
-  };
-}
-
-function blockCsr({ numRows, numCols, indptr, indices, edgeWeight }: SampledBlock): Csr {
-  return withoutSelfLoops({ numRows, numCols, indptr, indices, values: edgeWeight });
-}
-
-function squareOperator(
-  engine: Engine,
-  arena: Arena,
-  block: SampledBlock,
-  norm: Norm,
-  isSymmetric: boolean,
-): Operator {
-  const csr = blockCsr(block);
-  const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
-  return normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm);
-}
-
-/**
- * Operators of sampled blocks. Sums (sym, row, none, hop1) are unbiased for the graph's own: the k arcs that were drawn
- * of a node's d stand for all, so their terms count d / k times, and normalisation uses the graph's degrees. Means and
- * attention (mean, loops) are over the arcs that were drawn, as their papers have it.
- */
-class GraphDegrees {
-  private readonly pattern: Pattern;
-  private readonly values: Tensor | null;
-  /** Per node: stored in-arcs, self-loops included, as the sampler draws from them. */
-  private readonly arcs: TensorHandle;
-  /** Powers of the degrees, by exponent and self-loop. */
-  private readonly powers = new Map<string, TensorHandle>();
-
-  constructor(private readonly engine: Engine, private readonly persistent: Arena, graph: Graph) {
-    const { csr } = adjacency(graph);
-    this.pattern = Pattern.of(persistent, csr);
-    this.values = csr.values ? new Tensor(floatWeights(engine, persistent, csr.values)) : null;
-    this.arcs = persistent.tensor("F32", [csr.numRows]);
-    engine.run("csr_row_sum", { indptr: persistent.bind(graph.csr.indptr), out: this.arcs, power: 0 });
-  }
-
-  private power(exponent: number, loops: 0 | 1): TensorHandle {
-    const key = `${exponent} ${loops}`;
-    const { engine, persistent, pattern, values, powers } = this;
-    const made = powers.get(key) ?? degreePower(engine, persistent, pattern, values, "F32", exponent, loops);
-    powers.set(key, made);
-    return made;
-  }
-
-  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator {
-    const { engine } = this;
-    const csr = blockCsr(block);
-    const pattern = Pattern.of(arena, csr);
-    const values = csr.values && new Tensor(arena.bind(csr.values));
-    if (kind === "loops") return new SparseOperator(loopsPattern(arena, pattern));
-    if (kind === "mean") {
-      return new SparseOperator(pattern, {
-        values,
-        left: degreePower(engine, arena, pattern, values, "F32", -1, 0),
-      });
-    }
-    if (kind === "hop2") {
-      throw new GustError(
-        "usage",
-        "The model multiplies by nodes two hops away, which sampled blocks of one hop do not hold",
-        "leave the samples out, or draw clusters: gust sample --method cluster",
-      );
-    }
-    const n = block.numRows;
-    const columns = arena.bind((nodes as NativeArray<"I32">).slice(0, block.numCols));
-    const rows = arena.rows(columns, 0, n);
-    const take = (x: TensorHandle, index: TensorHandle) => {
-      const out = arena.tensor("F32", [index.rows]);
-      engine.run("gather", { x, index, out });
-      return out;
-    };
-    // left = norm factor * d / k, where k counts the arcs that were drawn: dropped self-loops too.
-    const left = arena.tensor("F32", [n]);
-    engine.run("csr_row_sum", { indptr: arena.bind(block.indptr), out: left, power: 0 });
-    engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
-    engine.run("mul", { x: left, y: take(this.arcs, rows), out: left });
-    if (kind === "none") return new SparseOperator(pattern, { values, left });
-    const loops = kind === "hop1" ? 0 : 1;
-    const diagonal = loops ? take(this.power(-1, 1), rows) : null;
-    const scale = kind === "row" ? null : this.power(-0.5, loops);
-    engine.run("mul", { x: left, y: scale ? take(scale, rows) : diagonal!, out: left });
-    return new SparseOperator(pattern, { values, left, right: scale && take(scale, columns), diagonal });
-  }
 }

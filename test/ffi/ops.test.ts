@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { opsHeader } from "../../ffi/generate.ts";
-import { type Field, opNames, type OpRow, ops, reductions, unaryKinds } from "../../ffi/ops.ts";
+import type { Field, OpRow } from "../../ffi/op_row.ts";
+import { opNames, ops, reductions, unaryKinds } from "../../ffi/ops.ts";
 
 const root = join(import.meta.dirname, "../..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
