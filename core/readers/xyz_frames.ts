@@ -49,7 +49,10 @@ export class Frames {
   /** First atom of every frame, and the number of atoms. */
   readonly #ptr: number[] = [0];
   readonly #part: number[] = [];
-  readonly #species: number[] = [];
+  readonly #elements: number[] = [];
+  /** Species of all frames, and the atomic number of each. */
+  readonly #species = new Names();
+  readonly #numbers: (number | undefined)[] = [];
   readonly #pos: number[] = [];
   readonly #cells: (readonly number[] | null)[] = [];
   readonly #pbc: (readonly boolean[])[] = [];
@@ -138,11 +141,10 @@ export class Frames {
     frame: number,
   ): number {
     const dialect = { begin, delimiter: "", quotes: false, comment: "", mostRows: count };
-    const species = new Names();
     const columns = properties.flatMap(({ name, type, columns }) =>
       Array.from({ length: columns }, (_, c): TitledColumn => {
         const title = columns === 1 ? name : `${name}[${c}]`;
-        if (name === "species") return { kind: "name", names: species, title };
+        if (name === "species") return { kind: "name", names: this.#species, title };
         return { kind: type === "R" ? "number" : type === "I" ? "integer" : "text", title };
       })
     );
@@ -165,17 +167,16 @@ export class Frames {
     const place: Place = { source, dialect, columns: columns.length, table };
     let first = 0;
     for (const property of properties) {
-      this.#property(place, property, first, species, frame);
+      this.#property(place, property, first, frame);
       first += property.columns;
     }
     return table.next;
   }
 
-  #property(place: Place, property: AtomProperty, first: number, species: Names, frame: number): void {
+  #property(place: Place, property: AtomProperty, first: number, frame: number): void {
     const { table } = place, { name, type, columns } = property;
     if (name === "species" || (name === "Z" && this.#hasNoSpecies(frame))) {
-      this.#elements(place, first, name === "species" ? species : null);
-      return;
+      return name === "species" ? this.#symbols(place, first) : this.#integers(place, first);
     }
     if (name === "pos") return interleave(table, first, 3, this.#pos);
     if (type === "S" && columns > 1) {
@@ -208,31 +209,30 @@ export class Frames {
 
   /** Whether a frame has given no elements yet. */
   #hasNoSpecies(frame: number): boolean {
-    return this.#species.length === this.#ptr[frame];
+    return this.#elements.length === this.#ptr[frame];
   }
 
-  #elements(place: Place, column: number, species: Names | null): void {
-    const { table } = place;
-    if (!species) {
-      table.integers(column).window(0, table.rows).forEach((z, row) => {
-        const number = atomicNumber(String(z));
-        if (number === undefined) throw fieldError(place, row, column, `Z ${z}, expected 0 to 118`);
-        this.#species.push(number);
-      });
-      return;
+  /** Elements by atomic number. */
+  #integers(place: Place, column: number): void {
+    place.table.integers(column).window(0, place.table.rows).forEach((z, row) => {
+      const number = atomicNumber(String(z));
+      if (number === undefined) throw fieldError(place, row, column, `Z ${z}, expected 0 to 118`);
+      this.#elements.push(number);
+    });
+  }
+
+  /** Elements by symbol. */
+  #symbols(place: Place, column: number): void {
+    if (this.#species.count > this.#numbers.length) {
+      this.#numbers.splice(0, Infinity, ...this.#species.strings().map(atomicNumber));
     }
-    const numbers = species.strings().map((symbol) => atomicNumber(symbol));
-    table.ids(column).window(0, table.rows).forEach((id, row) => {
-      const number = numbers[id];
+    place.table.ids(column).window(0, place.table.rows).forEach((id, row) => {
+      const number = this.#numbers[id];
       if (number === undefined) {
-        throw fieldError(
-          place,
-          row,
-          column,
-          `species "${species.strings()[id]}", expected the symbol of an element`,
-        );
+        const species = this.#species.strings()[id];
+        throw fieldError(place, row, column, `species "${species}", expected the symbol of an element`);
       }
-      this.#species.push(number);
+      this.#elements.push(number);
     });
   }
 
@@ -240,7 +240,7 @@ export class Frames {
   tensors(hasParts: boolean): Pick<RawGraph, "pos" | "graphs" | "extra" | "notes"> {
     const G = this.count, n = this.numAtoms;
     const extra: NewTensor[] = [
-      { name: "extra/atomic_number", dtype: "I32", shape: [n], data: Int32Array.from(this.#species) },
+      { name: "extra/atomic_number", dtype: "I32", shape: [n], data: Int32Array.from(this.#elements) },
       { name: "extra/pbc", dtype: "BOOL", shape: [G, 3], data: Uint8Array.from(this.#pbc.flat(), Number) },
     ];
     if (hasParts) {

@@ -73,11 +73,11 @@ class Names {
   const std::vector<std::string_view>& all() const { return table_.names; }
 
  private:
-  static constexpr size_t kBlock = size_t{1} << 16;
+  static constexpr size_t kFirstBlock = 256, kBlock = size_t{1} << 16;  // blocks double: most sets are small
 
   std::string_view keep(std::string_view name) {
     if (name.size() > room_) {
-      room_ = std::max(kBlock, name.size());
+      room_ = std::max({name.size(), kFirstBlock, std::min(kBlock, static_cast<size_t>(bytes_))});
       blocks_.push_back(std::make_unique<char[]>(room_));
       next_ = blocks_.back().get();
     }
