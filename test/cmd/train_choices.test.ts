@@ -137,6 +137,6 @@ describe("targets", () => {
     expect(refused("g --gamma 0.5").stderr).toContain(
       '--gamma does not apply to schedule "constant", only to step',
     );
-    expect(refused("g --task link").status).toBe(2);
+    expect(refused("g --task edge").status).toBe(2);
   });
 });
