@@ -111,7 +111,7 @@ export function job(
 ): TrainJob {
   const entry = models.get(model);
   const train = trainOptions.parse(options);
-  const task = taskFor(graph, "auto");
+  const task = rest.task ?? taskFor(graph, "auto");
   const { params, ...others } = rest;
   return {
     graph,
