@@ -51,3 +51,39 @@ export class Registry<E extends Entry> {
 export function registry<E extends Entry>(kind: string, entries: readonly E[]): Registry<E> {
   return new Registry(kind, entries);
 }
+
+/**
+ * The own options of all entries, each said to be whose, for what chooses one of them by an option. They come without
+ * defaults, so that a given one can be told apart; chosenOptions() puts these in.
+ */
+export function entryOptions(registry: Registry<Entry>): Record<string, z.ZodType> {
+  return Object.fromEntries(
+    [...registry].flatMap(({ name, params }) =>
+      Object.entries(params?.shape ?? {}).map(([key, schema]) => {
+        const usual = schema as z.ZodDefault<z.ZodType>, { defaultValue } = usual.def;
+        return [key, usual.unwrap().optional().describe(`${usual.description} [${defaultValue}] (${name})`)];
+      })
+    ),
+  );
+}
+
+/** Given options that belong to other entries than the chosen one. */
+export function foreignOptions(
+  registry: Registry<Entry>,
+  chosen: string,
+  given: Readonly<Record<string, unknown>>,
+): string[] {
+  const own = registry.get(chosen).params?.shape ?? {};
+  return Object.keys(entryOptions(registry)).filter((key) => given[key] !== undefined && !(key in own));
+}
+
+/** The chosen entry's own options with its defaults. */
+export function chosenOptions(
+  registry: Registry<Entry>,
+  chosen: string,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const { params } = registry.get(chosen);
+  const keys = Object.keys(params?.shape ?? {}).filter((key) => given[key] !== undefined);
+  return params?.parse(Object.fromEntries(keys.map((key) => [key, given[key]]))) ?? {};
+}

@@ -4,10 +4,11 @@ import { findOutsideSegments } from "../../ffi/native_checks.ts";
 import { gatherRows } from "../../ffi/native_rows.ts";
 import { GustError } from "../errors.ts";
 import { checkInside, checkPointer } from "../graph/arcs.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Graph, SplitName } from "../graph/graph.ts";
 import { poolings } from "../pooling/mod.ts";
 import type { PoolingEntry } from "../pooling/pooling.ts";
 import { withReadout } from "../pooling/readout.ts";
+import { chosenOptions, entryOptions, foreignOptions } from "../registry.ts";
 import {
   fixedOutputs,
   forwardPieces,
@@ -22,16 +23,6 @@ import { isKnown, storedTargets, type TargetKind, type Targets } from "../train/
 import { inferItems, itemParts, itemsOf, scoreItems } from "./items.ts";
 import { defineTask, type OpenedRun, type TaskParts, type TaskRun } from "./task.ts";
 
-/** The options of all poolings, each said to be its own: without defaults, so that a given one can be told apart. */
-const poolingOptions: Record<string, z.ZodType> = Object.fromEntries(
-  [...poolings].flatMap(({ name, params }) =>
-    Object.entries(params?.shape ?? {}).map(([key, schema]) => {
-      const usual = schema as z.ZodDefault<z.ZodType>, { defaultValue } = usual.def;
-      return [key, usual.unwrap().optional().describe(`${usual.description} [${defaultValue}] (${name})`)];
-    })
-  ),
-);
-
 const ownOptions = {
   pool: z.enum(poolings.names as [string, ...string[]]).default("sum").describe(
     "from nodes to one row per graph",
@@ -44,24 +35,20 @@ const ownOptions = {
   batchSize: z.int().min(0).default(32).describe("most graphs per step, 0 = all at once"),
 };
 
-const params = z.object({ ...ownOptions, ...poolingOptions }).strict().superRefine((given, context) => {
-  const own = Object.keys(poolings.get(given.pool).params?.shape ?? {});
-  for (const key of Object.keys(poolingOptions)) {
-    if ((given as Record<string, unknown>)[key] === undefined || own.includes(key)) continue;
-    context.addIssue({ code: "custom", path: [key], message: `does not apply to --pool ${given.pool}` });
-  }
-});
+const params = z.object({ ...ownOptions, ...entryOptions(poolings) }).strict().superRefine(
+  (given, context) => {
+    for (const key of foreignOptions(poolings, given.pool, given)) {
+      context.addIssue({ code: "custom", path: [key], message: `does not apply to --pool ${given.pool}` });
+    }
+  },
+);
 
 /** The pooling of a run with its options. */
 function poolingOf(
-  given: Record<string, unknown>,
+  given: Readonly<Record<string, unknown>>,
 ): { pooling: PoolingEntry; poolParams: Record<string, unknown> } {
-  const pooling = poolings.get(given["pool"] as string);
-  const keys = Object.keys(pooling.params?.shape ?? {}).filter((key) => given[key] !== undefined);
-  return {
-    pooling,
-    poolParams: pooling.params?.parse(Object.fromEntries(keys.map((k) => [k, given[k]]))) ?? {},
-  };
+  const name = given["pool"] as string;
+  return { pooling: poolings.get(name), poolParams: chosenOptions(poolings, name, given) };
 }
 
 /** Number of graph classes: the document's, unless those are classes of nodes. */
@@ -125,6 +112,12 @@ function partsOf(run: TaskRun, slices: GraphSlices, targets: Targets): Omit<Task
   };
 }
 
+/** Graph numbers of a part of the first stored fold, or null where none is stored. */
+export function storedFold(graph: Graph, name: SplitName): BigInt64Array | null {
+  const part = numFolds(graph) > 0 ? foldPart(graph, name, 0) : null;
+  return part && BigInt64Array.from(part, BigInt);
+}
+
 export const graph = defineTask({
   name: "graph",
   summary: "classes or numbers of the graphs of a data set of many",
@@ -186,11 +179,7 @@ export const graph = defineTask({
   },
   evaluate(run, subset) {
     const { graph } = run, targets = graphTargets(graph), count = pointerOf(graph).length - 1;
-    const stored = (name: Exclude<typeof subset, "all">) => {
-      const part = numFolds(graph) > 0 ? foldPart(graph, name, 0) : null;
-      return part && BigInt64Array.from(part, BigInt);
-    };
-    const graphs = itemsOf(run, targets, count, subset, stored);
+    const graphs = itemsOf(run, targets, count, subset, (name) => storedFold(graph, name));
     return scoreItems("graphs", infer(run, targets.kind), targets, graphs);
   },
   predict(run) {

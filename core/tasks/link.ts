@@ -19,6 +19,7 @@ import {
 import { linkSource } from "../links/source.ts";
 import { lossFor } from "../losses/mod.ts";
 import { allMetrics, metricFor } from "../metrics/mod.ts";
+import { chosenOptions, entryOptions, foreignOptions } from "../registry.ts";
 import { iota } from "../sampling/sampler.ts";
 import { Tape } from "../tensor/autograd.ts";
 import { gather } from "../tensor/ops/gather.ts";
@@ -31,7 +32,7 @@ const params = z.object({
   decoder: z.enum(decoders.names as [string, ...string[]]).default("dot").describe(
     "from two nodes' numbers to the score of a link",
   ),
-  ...decoderOptions(),
+  ...entryOptions(decoders),
   negatives: z.int().min(1).max(10_000).default(1).describe(
     "pairs without a link per link and epoch, drawn anew in each",
   ),
@@ -42,35 +43,16 @@ const params = z.object({
   evalNegatives: z.int().min(0).max(100_000).default(1).describe(
     "pairs without a link per scored link, drawn once; 0 = rank among every node, at either end",
   ),
-}).strict();
-type Params = z.infer<typeof params>;
-
-/** Every decoder's own options; which of them fit is checked when a model is built. */
-function decoderOptions(): Record<string, z.ZodType> {
-  const options = [...decoders].flatMap(({ name, params }) =>
-    Object.entries(params.shape).map(([key, schema]) => {
-      const inner = (schema as z.ZodDefault<z.ZodType>).def.innerType as z.ZodType;
-      const usual = params.parse({})[key];
-      return [key, inner.optional().describe(`${schema.description} (${name}) [${usual}]`)] as const;
-    })
-  );
-  return Object.fromEntries(options);
-}
-
-/** The chosen decoder's own options. @throws {GustError} (usage) for those of another. */
-function decoderParams(all: Params): Record<string, unknown> {
-  const chosen = decoders.get(all.decoder), given = all as Record<string, unknown>;
-  for (const { name, params } of decoders) {
-    const key = Object.keys(params.shape).find((key) =>
-      given[key] !== undefined && !(key in chosen.params.shape)
-    );
-    if (key === undefined) continue;
-    const flag = key.replace(/[A-Z]/g, (c) => "-" + c.toLowerCase());
-    throw new GustError("usage", `--${flag} applies to --decoder ${name}, not to ${all.decoder}`);
+}).strict().superRefine((given, context) => {
+  for (const key of foreignOptions(decoders, given.decoder, given)) {
+    context.addIssue({
+      code: "custom",
+      path: [key],
+      message: `does not apply to --decoder ${given.decoder}`,
+    });
   }
-  const keys = Object.keys(chosen.params.shape).filter((key) => given[key] !== undefined);
-  return chosen.params.parse(Object.fromEntries(keys.map((key) => [key, given[key]])));
-}
+});
+type Params = z.infer<typeof params>;
 
 const noSplit = () => ({
   train: new BigInt64Array(0),
@@ -151,12 +133,16 @@ export const link = defineTask({
   check: checkLinks,
   split: noSplit,
   numSplits: () => 1,
-  unused: ["valShare", "testShare"],
+  unused: ["split", "splitIndex", "trainPerClass", "valPerClass", "valShare", "testShare"],
   trainNodes: (graph) => iota(graph.numNodes).window(),
   build(init, entry, signature, modelParams, params): LinkModel {
     const encoder = entry.build(init, signature, modelParams, "logits");
     const shape = { width: encoder.width, numTypes: signature.num_edge_types ?? null };
-    const decoder = decoders.get(params.decoder).create(init, shape, decoderParams(params));
+    const decoder = decoders.get(params.decoder).create(
+      init,
+      shape,
+      chosenOptions(decoders, params.decoder, params),
+    );
     const decode: LinkModel["decode"] = (tape, vectors, { source, target, type, perRow }) => {
       const ends = {
         source: gather(tape, vectors, new Tensor(source)),

@@ -7,10 +7,13 @@ import { checkFinite, checkInside } from "../graph/arcs.ts";
 import { type Graph, splitNames } from "../graph/graph.ts";
 import { iota } from "../sampling/sampler.ts";
 import { itemsOf, scoreItems } from "../tasks/items.ts";
+import { graphTargets, storedFold } from "../tasks/graph.ts";
+import { tasks } from "../tasks/mod.ts";
+import { nodeTargets } from "../tasks/node.ts";
 import type { Evaluation, Prediction, Subset } from "../tasks/task.ts";
 import type { Outputs } from "./predictions.ts";
 import type { Split } from "./split.ts";
-import { numItems, storedTargets, type TargetKind, type Targets } from "./targets.ts";
+import { numItems, type TargetKind, type Targets } from "./targets.ts";
 
 /** Scores of every node or graph. */
 export type ItemPrediction = Exclude<Prediction, { items: "vectors" }>;
@@ -112,17 +115,13 @@ export function openPrediction(
   };
 }
 
-/** What the items of a prediction are in truth. */
+/** What the items of a prediction are in truth. @throws {GustError} (mismatch) if that is of another kind. */
 function targetsOf(graph: Graph, { items, kind, outputs }: ItemPrediction, label: string): Targets {
-  const { document } = graph;
-  const targets = items === "nodes"
-    ? storedTargets(document, "label", "target", graph.numClasses)
-    : storedTargets(document, "graph_label", "graph_target", graph.numClasses);
-  if (!targets) throw new GustError("missing", `${document.label} has no labels or targets of its ${items}`);
+  const targets = items === "nodes" ? nodeTargets(graph) : graphTargets(graph);
   if (targets.kind === kind && targets.width === outputs.width) return targets;
   throw new GustError(
     "mismatch",
-    `${label} predicts ${kind}, ${outputs.width} per item; ${document.label} has ${targets.kind}, ${targets.width}`,
+    `${label} predicts ${kind}, ${outputs.width} per item; ${graph.document.label} has ${targets.kind}, ${targets.width}`,
   );
 }
 
@@ -130,12 +129,10 @@ function targetsOf(graph: Graph, { items, kind, outputs }: ItemPrediction, label
 export function evaluatePrediction(graph: Graph, document: Document, subset: Subset): Evaluation {
   const { prediction, split } = openPrediction(graph, document);
   const targets = targetsOf(graph, prediction, document.label);
-  if (targets.kind === "classes") {
-    const name = prediction.items === "nodes" ? "label" : "graph_label";
-    checkInside(graph.document, name, -1, graph.numClasses - 1);
-  }
+  tasks.get(prediction.items === "nodes" ? "node" : "graph").check(graph);
   const outputs: Outputs = prediction.outputs;
-  const stored = (name: Exclude<Subset, "all">) => prediction.items === "nodes" ? graph.split(name) : null;
+  const stored = (name: Exclude<Subset, "all">) =>
+    prediction.items === "nodes" ? graph.split(name) : storedFold(graph, name);
   if (subset !== "all" && !split && !stored(subset)) {
     throw new GustError(
       "missing",

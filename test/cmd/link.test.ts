@@ -67,7 +67,7 @@ describe("gust train --task link", () => {
   test("refuses what does not fit, each with its reason", () => {
     expect(refused("l", ...quick, "--decoder", "distmult").stderr).toContain('l" has no edge_type');
     const hidden = refused("l", ...quick, "--decoder-hidden", "4");
-    expect(hidden.stderr).toContain("--decoder-hidden applies to --decoder mlp, not to dot");
+    expect(hidden.stderr).toContain("--decoder-hidden: does not apply to --decoder dot");
     expect(hidden.status).toBe(2);
     const loss = refused("l", ...quick, "--loss", "mse");
     expect(loss.stderr).toContain(
