@@ -37,6 +37,9 @@ const HOLDERS = /^(train|.*params)$/;
 /** What runs of one group may differ in. */
 const RUN_KEYS = new Set(["seed", "splitIndex"]);
 
+/** Steps whose settings matter beside the model's own; what made the graph is in its digest. */
+const BATCH_STEPS = new Set(["partition", "sample", "cache"]);
+
 function flatten(value: Record<string, unknown>, prefix = ""): [string, unknown][] {
   return Object.entries(value).flatMap(([key, item]): [string, unknown][] => {
     if (RUN_KEYS.has(key) || item === undefined || item === null) return [];
@@ -51,6 +54,8 @@ export function modelSource(doc: Document): Source {
   const { config, progress, graph, metric, model } = meta;
   const parameters = doc.names.filter((name) => name.startsWith("param/"));
   const score = (value: number) => Number.isNaN(value) ? null : value;
+  const step = doc.provenance.at(-1);
+  const before = doc.provenance.slice(0, -1).filter(({ command }) => BATCH_STEPS.has(command));
   return {
     file: doc.path ?? doc.label,
     model,
@@ -65,7 +70,13 @@ export function modelSource(doc: Document): Source {
       test: score(progress.best.test),
       seconds: null,
     }],
-    settings: Object.fromEntries([["model", model], ...flatten(config), ["graph", graph.slice(0, 12)]]),
+    settings: {
+      model,
+      ...Object.fromEntries(flatten(config)),
+      ...Object.fromEntries(before.flatMap(({ command, params }) => flatten(params, `${command}.`))),
+      graph: graph.slice(0, 12),
+      ...(step ? { version: step.version } : {}),
+    },
     parameters: parameters.reduce((sum, name) => sum + countOf(doc.spec(name).shape)!, 0),
     digest: doc.digest,
   };

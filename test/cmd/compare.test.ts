@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gust, gustOk, pipeline } from "../helpers.ts";
-import { bytesOf, type Folder, graphFolder, json } from "./_folder.ts";
+import { bytesOf, type Folder, graphFolder, json, quietly } from "./_folder.ts";
 
 let here: Folder;
 beforeAll(() => {
@@ -73,6 +73,18 @@ describe("gust compare", () => {
     expect(pipeline(line, here).text).toMatch(/^gcn +1 +accuracy /m);
     const stdin = Buffer.concat(models("gcn").map((name) => bytesOf(here, name)));
     expect(gustOk(["compare", "-"], { ...here, stdin }).text).toMatch(/^gcn +3 /m);
+  });
+
+  test("how batches were made is a setting, their seed is not", () => {
+    const sample = (seed: number, fanout: string) =>
+      `gust sample g --fanout ${fanout} --batch-size 20 --epochs 2 --seed ${seed} | gust train --epochs 2 --seed ${seed}`;
+    for (const seed of [0, 1]) quietly(`${sample(seed, "3,3")} -o near.${seed}`, here);
+    quietly(`${sample(0, "5,5")} -o far.0`, here);
+    const { groups, settings_that_differ } = json(
+      gustOk(["compare", "--json", "near.0", "near.1", "far.0"], here).text,
+    );
+    expect(groups.map((g: { runs: unknown[] }) => g.runs.length)).toEqual([2, 1]);
+    expect(settings_that_differ).toEqual({ "sample.fanout": [[3, 3], [5, 5]] });
   });
 
   test("refuses what cannot be compared", () => {
