@@ -52,7 +52,6 @@ function fileOf(input: InputSet, folder: string, part: string): InputFile | unde
 
 /** Add to each graph's node numbers the nodes in front of it, edge by edge, as num-edge-list.csv counts them. */
 function joinGraphs(pairs: Matrix<"I32">, nodes: Int32Array, edges: Int32Array, counts: Matrix<"I32">): void {
-  const all = pairs.array.window(0, pairs.array.length);
   let row = 0, first = 0;
   edges.forEach((count, graph) => {
     const size = nodes[graph]!;
@@ -63,18 +62,19 @@ function joinGraphs(pairs: Matrix<"I32">, nodes: Int32Array, edges: Int32Array, 
         `the graphs up to here have ${row + count} edges, but edge.csv lists ${pairs.rows}`,
       );
     }
-    for (const end = row + count; row < end; row++) {
-      for (let i = 2 * row; i < 2 * row + 2; i++) {
-        if (all[i]! >= size) {
-          throw rowError(
-            pairs,
-            row,
-            `node ${all[i]} of graph ${graph} is out of range, expected 0 to ${size - 1}`,
-          );
-        }
-        all[i]! += first;
+    // The bounds of a single graph were checked line by line, and it begins at 0.
+    const ends = edges.length === 1 ? null : pairs.array.window(2 * row, 2 * count);
+    ends?.forEach((node, i) => {
+      if (node >= size) {
+        throw rowError(
+          pairs,
+          row + (i >> 1),
+          `node ${node} of graph ${graph} is out of range, expected 0 to ${size - 1}`,
+        );
       }
-    }
+      ends[i] = node + first;
+    });
+    row += count;
     first += size;
   });
   if (row < pairs.rows) {

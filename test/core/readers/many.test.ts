@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { checkDocument } from "../../../core/format/check.ts";
 import type { Document } from "../../../core/format/document.ts";
 import { GustError } from "../../../core/errors.ts";
@@ -31,7 +31,9 @@ function folderOf(folder: string, change: (text: string, name: string) => string
   const root = freshDir();
   for (const [name, content] of Object.entries(tinyMany)) {
     if (!name.startsWith(`${folder}/`) || name.includes("/10fold_idx/")) continue;
-    writeFileSync(join(root, name.slice(folder.length + 1)), change(new TextDecoder().decode(content), name));
+    const path = join(root, name.slice(folder.length + 1));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, change(new TextDecoder().decode(content), name));
   }
   return root;
 }
@@ -173,7 +175,7 @@ test("readers of folders take Windows line ends, byte order marks and a missing 
     strip,
     (text: string) => text + "\n",
   ];
-  for (const folder of ["tu_text_attributes", "tu_attributes", "musae"]) {
+  for (const folder of ["tu_text_attributes", "tu_attributes", "musae", "ogb_plain"]) {
     const wanted = tiny(folder).document.digest;
     for (const change of changes) expect(importFile(folderOf(folder, change)).document.digest).toBe(wanted);
   }
