@@ -1,6 +1,8 @@
 /** Importing in the test's own process: from text, bytes or fixtures to a document in memory. */
+import { expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { GustError } from "../../../core/errors.ts";
 import { buildDocument, type Document } from "../../../core/format/document.ts";
 import type { BuildRequest } from "../../../core/graph/build.ts";
 import { type Imported, importGraph } from "../../../core/readers/import.ts";
@@ -45,6 +47,19 @@ export function importContent(content: string | Uint8Array, options?: Options): 
 
 export function fixture(name: string): string {
   return join(repository, "fixtures", name);
+}
+
+/** What import says of a file or folder of fixtures that it must refuse for what it holds. */
+export function refusal(name: string, options?: Options): string {
+  let caught: unknown;
+  try {
+    importFile(fixture(name), options);
+  } catch (error) {
+    caught = error;
+  }
+  expect(caught).toBeInstanceOf(GustError);
+  expect((caught as GustError).code).toBe("data");
+  return (caught as GustError).message;
 }
 
 /** Rows of the graph as plain numbers: row v lists the in-neighbours of v. */

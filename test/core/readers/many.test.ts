@@ -3,7 +3,6 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkDocument } from "../../../core/format/check.ts";
 import type { Document } from "../../../core/format/document.ts";
-import { GustError } from "../../../core/errors.ts";
 import { openNative } from "../../../ffi/native.ts";
 import { badMany, mistakes, tinyMany } from "../../../fixtures/many.ts";
 import { freshDir } from "../../helpers.ts";
@@ -13,6 +12,7 @@ import {
   importFile,
   messageOf,
   type Options,
+  refusal,
   type Result,
   rowsOf,
 } from "./_import.ts";
@@ -201,18 +201,7 @@ test("readers of folders take a line of 10 MB for what it is", () => {
 
 for (const [folder, { says, format }] of Object.entries(mistakes)) {
   test(`importGraph() refuses bad/many/${folder} and names the place`, () => {
-    let caught: unknown;
-    try {
-      importFile(fixture(`bad/many/${folder}`), { format });
-    } catch (error) {
-      caught = error;
-    }
-    expect(caught).toBeInstanceOf(GustError);
-    const { code, message } = caught as GustError;
-    expect({ code, message: message.includes(says) ? says : message }).toEqual({
-      code: "data",
-      message: says,
-    });
+    expect(refusal(`bad/many/${folder}`, { format })).toContain(says);
   });
 }
 
