@@ -28,14 +28,11 @@ async function page(name: string | undefined): Promise<string> {
 /** @param kind  narrows a name that several registries have. */
 async function explain(name: string, kind: string | undefined): Promise<string> {
   if (kind === undefined && names.includes(name)) return helpText((await subcommands[name]!.load()).command);
-  const { loadAll, registryNamed, registryText, topicsNamed, topicText } = await topics();
+  const { registryNamed, registryText, topicsNamed, topicText } = await topics();
   const registry = registryNamed(kind ?? name);
   if (registry && kind === undefined) return registryText(registry);
   const found = topicsNamed(name).filter((topic) => kind === undefined || topic.registry === registry);
-  if (found.length > 0) {
-    const subs = await loadAll();
-    return found.map((topic) => topicText(topic, subs)).join("\n");
-  }
+  if (found.length > 0) return found.map(topicText).join("\n");
   if (kind !== undefined && registry) {
     throw new GustError(
       "usage",

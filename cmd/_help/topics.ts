@@ -39,24 +39,47 @@ export const topicNames = (): string[] => [
   ...new Set(registries.flatMap(({ kind, names }) => [plural(kind), ...names])),
 ];
 
-/** Where an entry is chosen: flags and operands of subcommands whose words are the registry's names. */
-function chosenBy({ registry, entry }: Topic, subs: readonly Subcommand[]): string[] {
+/**
+ * Where the entries of a registry are chosen, their name behind it. A table, because asking the subcommands means loading
+ * them all; a test asks them. A new registry adds its line.
+ */
+export const chosenBy: Readonly<Record<string, readonly string[]>> = {
+  format: ["gust import --format"],
+  writer: ["gust export --format"],
+  generator: ["gust generate"],
+  split: ["gust split --method"],
+  partitioner: ["gust partition --method"],
+  sampler: ["gust sample --method"],
+  model: ["gust train --model", "gust bench --model"],
+  "layer norm": ["gust train --layer-norm"],
+  pooling: ["gust train --pool"],
+  task: ["gust train --task"],
+  decoder: ["gust train --decoder"],
+  loss: ["gust train --loss"],
+  optimizer: ["gust train --optimizer"],
+  schedule: ["gust train --schedule"],
+  metric: ["gust train --select-by", "gust eval --metric"],
+  "smoothing method": ["gust smooth --method"],
+  benchmark: ["gust bench"],
+};
+
+/** The same, from the flags and operands of subcommands whose words are the registry's names. */
+export function chosenIn(registry: Registry<Entry>, subs: readonly Subcommand[]): string[] {
   const isOne = (words: readonly string[] | undefined) =>
     words !== undefined && registry.names.every((name) => words.includes(name));
   return subs.flatMap((sub) => {
     const flags = flagsOf(sub.options).filter(({ choices }) => isOne(choices));
     return [
-      ...flags.map(({ flag }) => `gust ${sub.name} ${flag} ${entry.name}`),
-      ...(isOne(operandWords(sub.operands)?.words) ? [`gust ${sub.name} ${entry.name}`] : []),
+      ...flags.map(({ flag }) => `gust ${sub.name} ${flag}`),
+      ...(isOne(operandWords(sub.operands)?.words) ? [`gust ${sub.name}`] : []),
     ];
   });
 }
 
 /** An entry: what it is, where it comes from, how it is chosen, its options. */
-export function topicText(topic: Topic, subs: readonly Subcommand[]): string {
-  const { registry, entry } = topic;
+export function topicText({ registry, entry }: Topic): string {
   const flags = entry.params ? flagsOf(entry.params) : [];
-  const chosen = chosenBy(topic, subs);
+  const chosen = (chosenBy[registry.kind] ?? []).map((words) => `${words} ${entry.name}`);
   return [
     ...wrap(`${entry.name} (${registry.kind}): ${entry.summary}`, ""),
     "",

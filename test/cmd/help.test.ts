@@ -3,7 +3,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { subcommands, usage } from "../../cmd/_commands.ts";
 import { escape, mainPage, manPage } from "../../cmd/_help/man.ts";
-import { loadAll, registryText, topicsNamed, topicText, wrap } from "../../cmd/_help/topics.ts";
+import {
+  chosenBy,
+  chosenIn,
+  loadAll,
+  registryText,
+  topicsNamed,
+  topicText,
+  wrap,
+} from "../../cmd/_help/topics.ts";
 import { commonOptions, flagsOf } from "../../cmd/_options.ts";
 import { registries } from "../../core/registries.ts";
 import { freshDir, gust, gustOk, run } from "../helpers.ts";
@@ -49,12 +57,17 @@ describe("gust help", () => {
       for (const entry of registry) {
         const topics = topicsNamed(entry.name);
         expect(topics.some((topic) => topic.entry === entry)).toBe(true);
-        const text = topicText({ registry, entry }, subs);
+        const text = topicText({ registry, entry });
         expect(squeeze(text)).toContain(squeeze(entry.summary));
         expect(squeeze(text)).toContain(squeeze(entry.source));
         for (const { flag } of entry.params ? flagsOf(entry.params) : []) expect(text).toContain(`  ${flag}`);
       }
     }
+  });
+
+  test("knows where each registry's entries are chosen", () => {
+    const asked = registries.map((registry) => [registry.kind, chosenIn(registry, subs)] as const);
+    expect(chosenBy).toEqual(Object.fromEntries(asked.filter(([, places]) => places.length > 0)));
   });
 
   test("says what it knows where it is asked for something else: exit 2", () => {
