@@ -35,13 +35,13 @@ export interface Graphml {
 /** Bytes handed to the XML parser at once. */
 const PIECE_BYTES = 1 << 20;
 
-interface Edge {
+/** An edge with an end whose node element has not come yet. */
+interface Pending {
+  readonly edge: number;
   readonly source: string;
   readonly target: string;
-  readonly isDirected: boolean;
   readonly line: number;
   readonly column: number;
-  weight: number;
 }
 
 class Reading {
@@ -49,7 +49,12 @@ class Reading {
   readonly used = new Set<string>();
   readonly ids: string[] = [];
   readonly columns = new Map<string, (Value | undefined)[]>();
-  readonly edges: Edge[] = [];
+  /** Per edge: numbers of its nodes (-1: pending), its weight, and whether it is directed. */
+  readonly from: number[] = [];
+  readonly to: number[] = [];
+  readonly weights: number[] = [];
+  readonly directed: boolean[] = [];
+  readonly pending: Pending[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #path: string[] = [];
   readonly #parser = new SaxesParser({ position: true });
@@ -106,10 +111,6 @@ class Reading {
 
   error(what: string, hint?: string): GustError {
     return textError(this.source, this.#line, this.#column, what, hint);
-  }
-
-  number(id: string): number | undefined {
-    return this.#numbers.get(id);
   }
 
   #attribute(tag: SaxesTagPlain, name: string): string {
@@ -184,14 +185,29 @@ class Reading {
       throw this.error(`directed="${own}", expected true or false`);
     }
     const weight = this.#weight?.defaultValue;
-    this.edges.push({
-      source,
-      target,
-      isDirected: own === undefined ? this.#isDirected : own === "true",
-      line: this.#line,
-      column: this.#column,
-      weight: typeof weight === "number" ? weight : 1,
-    });
+    const from = this.#numbers.get(source) ?? -1, to = this.#numbers.get(target) ?? -1;
+    if (from < 0 || to < 0) {
+      this.pending.push({ edge: this.from.length, source, target, line: this.#line, column: this.#column });
+    }
+    this.from.push(from);
+    this.to.push(to);
+    this.weights.push(typeof weight === "number" ? weight : 1);
+    this.directed.push(own === undefined ? this.#isDirected : own === "true");
+  }
+
+  /** The numbers of ends whose nodes came behind their edges. */
+  settle(): void {
+    for (const { edge, source, target, line, column } of this.pending) {
+      const [from, to] = [source, target].map((id) => {
+        const number = this.#numbers.get(id);
+        if (number === undefined) {
+          throw textError(this.source, line, column, `an edge of node "${id}", but no <node> has that id`);
+        }
+        return number;
+      });
+      this.from[edge] = from!;
+      this.to[edge] = to!;
+    }
   }
 
   #openData(tag: SaxesTagPlain, parent: string | undefined): void {
@@ -219,7 +235,7 @@ class Reading {
       if (parent === "edge") this.used.add(key.id);
       if (parent === "node") this.#setNode(key, this.#value(key, this.#text ?? ""));
       else if (key.id === this.#weight?.id) {
-        this.edges.at(-1)!.weight = this.#value(key, this.#text ?? "") as number;
+        this.weights[this.weights.length - 1] = this.#value(key, this.#text ?? "") as number;
       }
     }
     this.#text = null;
@@ -301,26 +317,24 @@ export function parseGraphml(
 ): Graphml {
   const reading = new Reading(source, weightKey);
   feed(source, reading);
-  const { edges, ids, columns, used, keys } = reading;
-  const numDirected = edges.reduce((sum, e) => sum + (e.isDirected ? 1 : 0), 0);
-  const isMixed = numDirected > 0 && numDirected < edges.length;
-  const isTwice = (e: Edge) => isMixed && !e.isDirected && e.source !== e.target;
-  const count = edges.reduce((sum, e) => sum + (isTwice(e) ? 2 : 1), 0);
+  reading.settle();
+  const { ids, columns, used, keys, from, to, directed } = reading;
+  const numEdges = from.length;
+  const numDirected = directed.reduce((sum, is) => sum + (is ? 1 : 0), 0);
+  const isMixed = numDirected > 0 && numDirected < numEdges;
+  const isTwice = (e: number) => isMixed && !directed[e] && from[e] !== to[e];
+  let count = numEdges;
+  for (let e = 0; e < numEdges; e++) if (isTwice(e)) count++;
   const sources = new Int32Array(count), targets = new Int32Array(count), weights = new Float64Array(count);
-  let at = 0;
-  for (const edge of edges) {
-    const [u, v] = [edge.source, edge.target].map((id) => {
-      const number = reading.number(id);
-      if (number === undefined) {
-        throw textError(source, edge.line, edge.column, `an edge of node "${id}", but no <node> has that id`);
-      }
-      return number;
-    }) as [number, number];
-    for (const [from, to] of isTwice(edge) ? [[u, v], [v, u]] : [[u, v]]) {
-      sources[at] = from!;
-      targets[at] = to!;
-      weights[at++] = edge.weight;
-    }
+  const put = (at: number, u: number, v: number, weight: number) => {
+    sources[at] = u;
+    targets[at] = v;
+    weights[at] = weight;
+    return at + 1;
+  };
+  for (let e = 0, at = 0; e < numEdges; e++) {
+    at = put(at, from[e]!, to[e]!, reading.weights[e]!);
+    if (isTwice(e)) at = put(at, to[e]!, from[e]!, reading.weights[e]!);
   }
   return {
     keys: [...keys.values()],
@@ -330,7 +344,7 @@ export function parseGraphml(
     sources,
     targets,
     weights,
-    numEdges: edges.length,
+    numEdges,
     numDirected,
   };
 }
