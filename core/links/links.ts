@@ -121,7 +121,7 @@ export class TrainingLinks {
   /** Link numbers in a random order of seed, epoch and original ids. */
   shuffled(seed: number, epoch: number): NativeArray<"I64"> {
     const items = iota(this.count);
-    shuffle(items, this.count, this.pairs.key, { seed, epoch });
+    shuffle(items, this.count, this.pairs.key, { seed, epoch, stream: "link.order" });
     return items;
   }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import { findNotFinite } from "../../ffi/native_checks.ts";
 import type { Pairs } from "../../ffi/native_links.ts";
+import { gatherRows } from "../../ffi/native_rows.ts";
 import { decoders } from "../decoders/mod.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -84,13 +85,11 @@ const drawn = (run: LinkRun, links: Pairs | null): LinkSet | null =>
 /** As many training links as there are held-out ones, at random: enough to see how well they are fitted. */
 function someTrainingLinks({ graph, candidates }: LinkRun, most: number): Pairs {
   const { source, target, type } = graph.pairs;
-  const chosen = graph.shuffled(candidates.seed, 2 ** 32 - 1).window(0, Math.min(most, graph.count));
-  const ends = (array: NativeArray<"I64">) =>
-    NativeArray.from<"I64">(BigInt64Array.from(chosen, (i) => BigInt(array.at(Number(i)))));
+  const chosen = graph.shuffled(candidates.seed, 2 ** 32 - 1).slice(0, Math.min(most, graph.count));
   return {
-    source: ends(source),
-    target: ends(target),
-    type: type && NativeArray.from<"I32">(Int32Array.from(chosen, (i) => type.at(Number(i)))),
+    source: gatherRows(source, 1, chosen),
+    target: gatherRows(target, 1, chosen),
+    type: type && gatherRows(type, 1, chosen),
   };
 }
 

@@ -52,16 +52,9 @@ describe("gust train --task link", () => {
     });
   }
 
-  test("takes every loss and decoder that fits", () => {
-    for (
-      const more of [["--loss", "cross-entropy"], ["--loss", "margin", "--margin", "0.5"], [
-        "--decoder",
-        "bilinear",
-      ]]
-    ) {
-      trained("other", ...more, "--epochs", "2");
-      expect(json(gustOk(["eval", "l", "other", "--json"], here).text).metric).toBe("roc-auc");
-    }
+  test("takes another loss", () => {
+    trained("other", "--loss", "margin", "--margin", "0.5", "--epochs", "2");
+    expect(documentOf(here, "other").meta["config"]).toMatchObject({ loss_params: { margin: 0.5 } });
   });
 
   test("refuses what does not fit, each with its reason", () => {
@@ -127,13 +120,11 @@ describe("gust eval and predict", () => {
   });
 
   test("rank among every node with --eval-negatives 0", () => {
-    for (const decoder of ["dot", "mlp"]) {
-      trained("ranked", "--eval-negatives", "0", "--decoder", decoder, "--select-by", "mrr");
-      const { metrics } = scores("l", "ranked", "--metric", "mrr");
-      expect(metrics.mrr).toBeGreaterThan(1 / 240);
-      expect(metrics.mrr).toBeLessThan(1);
-      expect(metrics["hits-at-1"]).toBeLessThanOrEqual(metrics["hits-at-3"]);
-    }
+    trained("ranked", "--eval-negatives", "0", "--decoder", "mlp", "--select-by", "mrr");
+    const { metrics } = scores("l", "ranked", "--metric", "mrr");
+    expect(metrics.mrr).toBeGreaterThan(1 / 240);
+    expect(metrics.mrr).toBeLessThan(1);
+    expect(metrics["hits-at-1"]).toBeLessThanOrEqual(metrics["hits-at-3"]);
   });
 
   test("need held-out links, and say so", () => {
