@@ -9,7 +9,6 @@ import { affine, defineModel, type FeatureInput, type Init, matmulOrder, project
 import { addRows, buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
 
 const aggregators = ["mean", "max", "pool"] as const;
-type Aggregator = (typeof aggregators)[number];
 
 export const sage = defineModel({
   name: "sage",
@@ -33,39 +32,48 @@ export const sage = defineModel({
     buildStack(init, signature, params, role, (init, place) => {
       const { index, count, inWidth, width } = place;
       const own = init.glorot(`layer${index}.self`, index, inWidth, width);
-      const neighbours = aggregate(init, place, params);
+      const sum = params.aggregator === "mean"
+        ? meanSum(init, place, own)
+        : maximumSum(init, place, own, params.aggregator === "pool" ? params.hidden : null);
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
       return (tape, x, { operator }) => {
-        const y = addRows(tape, neighbours(tape, x, operator(index, count)), project(tape, x, own));
+        const y = sum(tape, x, operator(index, count));
         return bias ? addBias(tape, y, bias) : y;
       };
     }),
 });
 
-/** What a layer makes of the neighbours: (numCols, inWidth) -> (numRows, width). */
-function aggregate(
+/** A layer's product of own and neighbours' features: (numCols, inWidth) -> (numRows, width). */
+type Sum = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor;
+
+function meanSum(init: Init, { index, inWidth, width }: LayerPlace, own: Tensor): Sum {
+  const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
+  return (tape, x, operator) => {
+    const neighbours = matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
+      ? operator.apply(tape, project(tape, x, weight))
+      : project(tape, operator.apply(tape, x), weight);
+    return addRows(tape, neighbours, project(tape, x, own));
+  };
+}
+
+/** @param pool  width of the layer that neighbours go through first, or null. */
+function maximumSum(
   init: Init,
   { index, inWidth, width }: LayerPlace,
-  { aggregator, hidden }: { aggregator: Aggregator; hidden: number },
-): (tape: Tape, x: FeatureInput, operator: Operator) => Tensor {
+  own: Tensor,
+  pool: number | null,
+): Sum {
   const name = `layer${index}`;
-  if (aggregator === "mean") {
-    const weight = init.glorot(`${name}.neighbour`, index, inWidth, width);
-    return (tape, x, operator) =>
-      matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
-        ? operator.apply(tape, project(tape, x, weight))
-        : project(tape, operator.apply(tape, x), weight);
-  }
-  /** The maximum over the neighbours, whatever the weights of the edges. */
-  const maximum = (tape: Tape, x: Tensor, operator: Operator) =>
-    new SparseOperator(storedEntries(operator, "A maximum over neighbours").pattern).reduce(tape, x, "max");
-  if (aggregator === "max") {
-    const weight = init.glorot(`${name}.neighbour`, index, inWidth, width);
-    return (tape, x, operator) => project(tape, maximum(tape, dense(tape, x, weight), operator), weight);
-  }
-  const pool = init.glorot(`${name}.pool`, index, inWidth, hidden);
-  const offset = init.zeros(`${name}.pool_bias`, index, hidden);
-  const weight = init.glorot(`${name}.neighbour`, index, hidden, width);
-  return (tape, x, operator) =>
-    project(tape, maximum(tape, relu(tape, affine(tape, x, pool, offset)), operator), weight);
+  const first = pool === null ? null : {
+    weight: init.glorot(`${name}.pool`, index, inWidth, pool),
+    bias: init.zeros(`${name}.pool_bias`, index, pool),
+  };
+  const weight = init.glorot(`${name}.neighbour`, index, pool ?? inWidth, width);
+  return (tape, x, operator) => {
+    // The maximum is over the neighbours, whatever the weights of the edges.
+    const { pattern } = storedEntries(operator, "A maximum over neighbours");
+    const seen = first ? relu(tape, affine(tape, x, first.weight, first.bias)) : dense(tape, x, weight);
+    const neighbours = project(tape, new SparseOperator(pattern).reduce(tape, seen, "max"), weight);
+    return addRows(tape, neighbours, project(tape, x, own));
+  };
 }

@@ -103,7 +103,8 @@ export interface Scales {
  * Deterministic for any thread count. Gradients flow to x and to values; scales are constants.
  */
 export class SparseOperator implements Operator {
-  private cachedTranspose: SparseOperator | null = null;
+  /** The transpose, and the tape whose arena holds its values; null where it has none of its own. */
+  private cachedTranspose: { readonly operator: SparseOperator; readonly tape: Tape | null } | null = null;
 
   constructor(readonly pattern: Pattern, readonly scales: Scales = {}) {
     if (scales.diagonal && pattern.numRows > pattern.numCols) {
@@ -139,20 +140,25 @@ export class SparseOperator implements Operator {
     return tape.apply(extremumOp, [x], { operator: this, kind });
   }
 
-  /** The transpose. The pattern's own is computed once, values are put in its order at every call. */
+  /** The transpose. The pattern's own is computed once, constant values are put in its order once per tape. */
   transpose(tape: Tape): SparseOperator {
     const { values, left, right, diagonal } = this.scales;
-    if (this.cachedTranspose) return this.cachedTranspose;
+    const known = this.cachedTranspose;
+    if (known && (known.tape === null || known.tape === tape)) return known.operator;
     if (diagonal && this.numRows !== this.numCols) {
       throw new RangeError("the transpose of a rectangular operator with a diagonal is applied, not built");
     }
+    const scales = { left: right, right: left, diagonal };
     if (this.pattern.isSymmetric && !values) {
-      this.cachedTranspose = new SparseOperator(this.pattern, { left: right, right: left, diagonal });
-      return this.cachedTranspose;
+      this.cachedTranspose = { operator: new SparseOperator(this.pattern, scales), tape: null };
+      return this.cachedTranspose.operator;
     }
     const { pattern, order } = this.pattern.transpose();
     const moved = values ? gatherValues(tape, values, order) : null;
-    return new SparseOperator(pattern, { values: moved, left: right, right: left, diagonal });
+    const operator = new SparseOperator(pattern, { values: moved, ...scales });
+    // Values that want a gradient leave an entry at every use.
+    if (!values?.requiresGrad) this.cachedTranspose = { operator, tape: values ? tape : null };
+    return operator;
   }
 
   /** This operator with dropout on its entries, the diagonal among them; masks follow the edge (see dropoutEdges). */
