@@ -93,6 +93,12 @@ export function makeNorm(
   return layerNorm === "none" ? null : layerNorms.get(layerNorm).create(init, { ...place, eps: normEps });
 }
 
+/** Whether the norm of these options, if any, takes each row by itself, so that a model may be given some rows alone. */
+export function normsRows({ layerNorm }: Record<string, unknown>): boolean {
+  const name = (layerNorm as string | undefined) ?? "none";
+  return name === "none" || layerNorms.get(name).scope === "row";
+}
+
 /** The sum of x and the first rows of y. */
 export function addRows(tape: Tape, x: Tensor, y: Tensor): Tensor {
   return axpby(tape, x, firstRows(tape, y, x.rows), 1, 1);

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { GustError } from "../errors.ts";
 import { checkInside } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
+import { normsRows } from "../models/stack.ts";
 import { featureRowsSource, fullBatchSource } from "../train/full_batch.ts";
 import { sampledSource } from "../train/sampled.ts";
 import { resolveSplit } from "../train/split.ts";
@@ -45,7 +46,7 @@ export const node = defineTask({
     const targets = nodeTargets(graph);
     const layers = model.accepts.hops(modelParams);
     const source = () => {
-      if (!samples && layers === 0 && input.features instanceof Tensor) {
+      if (!samples && layers === 0 && normsRows(modelParams) && input.features instanceof Tensor) {
         return featureRowsSource(engine, arena, graph, input.features, targets, split.train);
       }
       if (!samples) return fullBatchSource(input, arena, graph, targets, split.train);

@@ -9,7 +9,8 @@ import { nodeTargets } from "../../../core/tasks/node.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { draw, partitionOf } from "../sampling/_graphs.ts";
-import { fullSource, setting, steps } from "./_train.ts";
+import { Run } from "../../../core/train/job.ts";
+import { fullSource, job, type Setting, setting, steps } from "./_train.ts";
 
 const graph = sbmGraph({ nodes: 120, degree: 5, classes: 3, features: 9, trainPerClass: 10, valPerClass: 5 });
 const train = Array.from(graph.split("train")!, Number);
@@ -54,6 +55,37 @@ describe("featureRowsSource()", () => {
     },
   );
 });
+
+test.each([["none", 30], ["layer", 30], ["pair", 120], ["graph", 120], ["batch", 120]] as const)(
+  "an mlp whose layer norm is %s trains on what its norm looks at",
+  async (layerNorm, rows) => {
+    const params = { layerNorm, dropout: 0, hidden: 6 };
+    const run = Run.start(job(graph, "mlp", { epochs: 1 }, { params }), 1);
+    let loss = NaN;
+    await run.train({ onEpoch: (_, record) => loss = record.loss });
+    run.close();
+    const s = setting(graph, "mlp", params), of = firstLoss(s, rows === 120);
+    // The same float32 sums, over all rows or over the training nodes alone.
+    expect(Math.abs(loss - of)).toBeLessThan(1e-6);
+    s.engine.destroy();
+  },
+);
+
+/** The first loss of a model on all nodes, or on the training nodes as a batch of their own. */
+function firstLoss(s: Setting, all: boolean): number {
+  if (all) return steps(s, fullSource(s, graph, train))[0]!.loss;
+  const arena = s.engine.arena();
+  const x = prepareFeatures(s.engine, arena, requireFeatures(graph), "none", null).input as Tensor;
+  const source = featureRowsSource(
+    s.engine,
+    arena,
+    graph,
+    x,
+    nodeTargets(graph),
+    BigInt64Array.from(train, BigInt),
+  );
+  return steps(s, source)[0]!.loss;
+}
 
 describe("SampleFeed", () => {
   const partition = partitionOf(graph, Array.from({ length: 120 }, (_, v) => v % 8), 8);
