@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { openFile } from "../../core/format/read.ts";
 import { openNative } from "../../ffi/native.ts";
 import { binDir, freshDir, gust, gustOk, pipeline, repository, run } from "../helpers.ts";
@@ -189,6 +190,39 @@ test("gust import names inputs and outputs that it cannot open", () => {
   expect(said(tiny("both.txt"), "-o", "folder")).toContain('Cannot write "folder": it is a folder');
   expect(said(tiny("both.txt"), "-o", "none/g")).toContain('Cannot write "none/g"');
   expect(gust(["import", "none.txt", "-o", "g"], { cwd }).status).toBe(1);
+});
+
+test("gust import gives the same bytes under --memory, from a file and from a packed stream", () => {
+  const cwd = freshDir();
+  const text = Array.from({ length: 200_000 }, (_, i) => `${(i * 7919) % 50_021} ${(i * 104_729) % 49_999}\n`)
+    .join("");
+  writeFileSync(join(cwd, "e.txt"), text);
+  gustOk(["import", "e.txt", "-o", "g"], { cwd });
+  const refused = gust(["import", "e.txt", "--memory", "1M", "-o", "h"], { cwd });
+  expect(refused.status).toBe(2);
+  const [, least] = /^gust import: --memory 1M is too little: .*, expected at least (\d+)M\n$/.exec(
+    refused.stderr,
+  )!;
+  // A little above the least: another run of the runtime takes another page or two.
+  const memory = `${Number(least) + 8}M`;
+  gustOk(["import", "e.txt", "--memory", memory, "-o", "h", "-@", "1"], { cwd });
+  gustOk(["import", "-", "--memory", memory, "-o", "i"], { cwd, stdin: gzipSync(text) });
+  for (const name of ["h", "i"]) {
+    expect(Buffer.compare(readFileSync(join(cwd, "g")), readFileSync(join(cwd, name)))).toBe(0);
+  }
+});
+
+test("gust import says what --memory does not apply to", () => {
+  const cwd = freshDir();
+  const said = (...args: string[]) => {
+    const { status, stderr } = gust(["import", ...args, "-o", "g"], { cwd });
+    return [status, stderr.split("\n")[0]];
+  };
+  expect(said(tiny("a.npz"), "--memory", "2G")).toEqual([
+    2,
+    'gust import: --memory does not apply to format "npz", only to lines of text',
+  ]);
+  expect(said(tiny("both.txt"), "--memory", "much")).toEqual([2, expect.stringContaining("--memory")]);
 });
 
 test("gust import refuses to write binary data to a terminal", () => {
