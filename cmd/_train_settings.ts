@@ -137,6 +137,19 @@ export function taskSettings(
   return { task, taskParams, lossParams };
 }
 
+/** Columns of the edges that neither the model nor what follows it reads, for a note. */
+export function unreadColumns(
+  graph: Graph,
+  { model }: Settings,
+  { task, taskParams }: NonNullable<Settings["task"]>,
+): string[] {
+  const { document } = graph, readsTypes = task.outputs(graph, taskParams).edgeTypes !== undefined;
+  const columns = { edge_type: "edge types", edge_feat: "edge features", edge_time: "edge times" };
+  return Object.entries(columns).filter(([name]) =>
+    document.has(name) && !(name === "edge_type" && readsTypes)
+  ).map(([, what]) => `${document.label} has ${what}, which model "${model}" does not read`);
+}
+
 /**
  * A model that propagates features by itself takes the steps of the cache that is there instead.
  * @throws {GustError} (usage) if others were asked for.

@@ -25,6 +25,7 @@ import {
   type Settings,
   settingsOf,
   taskSettings,
+  unreadColumns,
   withCache,
   withPublished,
 } from "./_train_settings.ts";
@@ -116,6 +117,7 @@ Examples:
       const graphDocument = io.until("graph") ?? io.one("graph", "give the graph document");
       const graph = new Graph(graphDocument);
       const task = asked.task ?? taskSettings(graph, o, asked.options, given);
+      for (const line of unreadColumns(graph, asked, task)) io.warn(line);
       if (resumed) checkMadeFrom(resumed, graphDocument);
       const sampled = SampleFeed.open(graph, io.read, () => io.next());
       if (sampled && o.partsPerBatch !== undefined) {

@@ -437,12 +437,12 @@ describe("degenerate data sets", () => {
       const graphs = [none, one, edgeless, pair, none].map((g, i) => ({ ...g, label: i % 2 }));
       const graph = makeMany({ graphs, folds: [all] });
       for (const layerNorm of ["none", "batch", "layer", "instance", "graph", "pair"]) {
-        for (const batchSize of [0, 1, 2]) {
+        for (const batchSize of pool === "sum" ? [0, 1, 2] : [2]) {
           const { document, result } = await train(
             jobOf(graph, { model: { layerNorm }, head: { pool, batchSize } }),
           );
           expect(scoresOf(graph, document).flat().every(Number.isFinite)).toBe(true);
-          expect(result.epochs).toBe(4);
+          expect(result.epochs).toBe(2);
         }
       }
     },
