@@ -439,7 +439,7 @@ describe("degenerate data sets", () => {
       for (const layerNorm of ["none", "batch", "layer", "instance", "graph", "pair"]) {
         for (const batchSize of pool === "sum" ? [0, 1, 2] : [2]) {
           const { document, result } = await train(
-            jobOf(graph, { model: { layerNorm }, head: { pool, batchSize } }),
+            jobOf(graph, { model: { layerNorm }, head: { pool, batchSize }, train: { epochs: 2 } }),
           );
           expect(scoresOf(graph, document).flat().every(Number.isFinite)).toBe(true);
           expect(result.epochs).toBe(2);
