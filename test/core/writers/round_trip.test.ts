@@ -9,7 +9,7 @@ import type { Piece } from "../../../core/writers/writer.ts";
 import { NativeArray, openNative } from "../../../ffi/native.ts";
 import { graphPath } from "../../../fixtures/graphs.ts";
 import { openFile } from "../../../core/format/read.ts";
-import { freshDir } from "../../helpers.ts";
+import { dataPath, dataTest, freshDir } from "../../helpers.ts";
 import { fixture, importContent, importFile, messageOf, type Options } from "../readers/_import.ts";
 
 await openNative();
@@ -188,3 +188,18 @@ test("text of many pieces and threads joins without a seam", () => {
     expect(back.document.digest).toBe(wanted.digest);
   }
 });
+
+const real: [file: string, format: string][] = [
+  ["cora/cora.npz", "npz"],
+  ["heterophilous/minesweeper.npz", "npz"],
+  ["amazon_photo/amazon_photo.npz", "npz"],
+  ["metis/test.mgraph", "metis"],
+  ["kahip/example_weighted.graph", "metis"],
+  ["dimacs_col/homer.col", "mtx"],
+];
+for (const [file, format] of real) {
+  dataTest(`${format} brings back all of ${file}`, () => {
+    const { document } = importFile(dataPath(file));
+    expect(importFile(exported(document, format).path).document.digest).toBe(document.digest);
+  });
+}
