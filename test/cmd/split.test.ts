@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { openNative } from "../../ffi/native.ts";
-import { gust, gustOk, pipeline, program, run } from "../helpers.ts";
+import { dataPath, dataTest, freshDir, gust, gustOk, pipeline, program, run } from "../helpers.ts";
 import { bytesOf, documentOf, graphFolder, json, quietly } from "./_folder.ts";
 
 await openNative();
@@ -103,4 +103,36 @@ describe("gust split", () => {
     expect(terminal.status).toBe(2);
     expect(terminal.text).toContain("Refusing to write a binary document to a terminal");
   });
+});
+
+dataTest("MUTAG in ten folds: each tests 18 or 19 graphs, six or seven of them of the smaller class", () => {
+  const here = { cwd: freshDir() };
+  gustOk(["import", dataPath("tu_text/MUTAG"), "-o", "g"], here);
+  gustOk(["split", "g", "--method", "k-fold", "--folds", "10", "-o", "f"], here);
+  const document = documentOf(here, "f");
+  const labels = document.tensor("graph_label", "I32").toNumbers(), n = labels.length;
+  expect([n, labels.filter((c) => c === 0).length]).toEqual([188, 63]);
+  const fold = document.tensor("fold.test", "BOOL").toNumbers();
+  for (let r = 0; r < 10; r++) {
+    const tests = labels.filter((_, g) => fold[r * n + g] === 1);
+    expect(tests.length).toBeWithin(18, 20);
+    expect(tests.filter((c) => c === 0).length).toBeWithin(6, 8);
+  }
+});
+
+dataTest("CollegeMsg by time: 70, 15 and 15 % of the events, none lost", () => {
+  const here = { cwd: freshDir() };
+  gustOk(["import", dataPath("CollegeMsg/CollegeMsg.txt"), "-q", "-o", "g"], here);
+  const { counts: [{ train, val, test: rest }] } = json(
+    gustOk(["split", "g", "--method", "time", "-o", "t", "--json"], here).text,
+  );
+  expect(train + val + rest).toBe(documentOf(here, "g").meta["num_edges"]);
+  // 37 rows are there twice and many share a second: the cuts move to the next time.
+  expect(Math.abs(train / (train + val + rest) - 0.7)).toBeLessThan(0.001);
+  const times = ["edge_time", "link_time.val", "link_time.test"].map((name) => {
+    const all = documentOf(here, "t").tensor(name).toNumbers();
+    return all.reduce(([low, high], t) => [Math.min(low!, t), Math.max(high!, t)], [Infinity, -Infinity]);
+  });
+  expect(times[0]![1]).toBeLessThan(times[1]![0]!);
+  expect(times[1]![1]).toBeLessThan(times[2]![0]!);
 });
