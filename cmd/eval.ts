@@ -17,10 +17,13 @@ export const command = defineCommand({
   operands: "[input...]",
   options: z.object({
     split: z.enum(["test", "val", "train", "all"]).default("test").describe(
-      "which nodes: of the split stored in the model",
+      "which nodes, graphs or links: of the split stored in the model, or held out",
     ),
     metric: z.enum(metrics.names as [string, ...string[]]).optional().describe(
       "the value that is reported first and tested [the usual one of the targets]",
+    ),
+    evalNegatives: z.int().min(0).max(100_000).optional().describe(
+      "links: pairs without one per link, 0 = rank among every node, at either end [as in training]",
     ),
     minAccuracy: z.number().min(0).max(1).optional().describe(
       "exit 3 if the accuracy is lower, a fraction in 0..1",
@@ -37,6 +40,8 @@ export const command = defineCommand({
 down a pipe.
 Exit status 3 means that it ran and a threshold was missed.
 
+Links are scored against pairs without one (train --eval-negatives), drawn from the seed of the training run.
+
 Examples:
   gust eval cora.graph.safetensors cora.model.safetensors
   gust eval cora.graph.safetensors cora.model.safetensors --min-accuracy 0.8 --json`,
@@ -45,6 +50,14 @@ Examples:
       const prediction = io.maybe("prediction");
       const model = prediction ? io.soFar("model") : io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
+      const { evalNegatives } = options;
+      const taskParams = evalNegatives === undefined ? {} : { evalNegatives };
+      if (prediction && evalNegatives !== undefined) {
+        throw new GustError(
+          "usage",
+          "--eval-negatives applies to models of links, and a prediction was given",
+        );
+      }
       if (prediction && model && prediction.meta["model"] !== model.digest) {
         throw new GustError(
           "usage",
@@ -53,7 +66,7 @@ Examples:
       }
       const { items, count, kind, metrics: values, confusion } = prediction
         ? evaluatePrediction(graph, prediction, options.split)
-        : evaluate(graph, model!, io.soFar("cache", isPropagated), options.split);
+        : evaluate(graph, model!, io.soFar("cache", isPropagated), options.split, taskParams);
       const metric = metricFor(kind, options.metric);
       const value = values[metric.name] ?? null;
       io.json({

@@ -1,4 +1,4 @@
-/** gust predict: class probabilities of every node, as a document, CSV or JSON Lines. */
+/** gust predict: predictions of every node or graph, as a document, CSV or JSON Lines. */
 import { z } from "zod";
 import type { NativeArray } from "../ffi/native.ts";
 import { Graph } from "../core/graph/graph.ts";
@@ -94,7 +94,7 @@ function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): 
 
 export const command = defineCommand({
   name: "predict",
-  summary: "write class probabilities of every node",
+  summary: "write what a model predicts of every node or graph: probabilities, numbers, or vectors of nodes",
   operands: "[input...]",
   writesDocument: true,
   options: z.object({

@@ -106,7 +106,8 @@ Examples:
   gust train cora.graph.safetensors --model gcn -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --json=scores.json -o cora.model.safetensors
   gust train mutag.graph.safetensors --model gin --all-splits --json=scores.json -o mutag.model.safetensors
-  gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval`,
+  gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval
+  gust split cora.graph.safetensors --method links | gust train --task link --decoder dot | gust eval`,
   refine: withPublished,
   run: (inputs, o, common, given) =>
     withIo(self, inputs, common, async (io) => {

@@ -84,8 +84,8 @@ export async function train(graph: Graph, request: TrainRequest = {}): Promise<T
     Object.fromEntries(Object.entries(flat).filter(([key]) => key in paramsOf(task).shape)),
   ) as Record<string, unknown>;
   const { kind } = task.outputs(graph, taskParams);
-  const loss = kind === "links" ? null : lossFor(kind, flat["loss"] as TrainOptions["loss"]);
-  const schemas = [trainOptions, model, optimizer, schedule, task, ...(loss ? [loss] : [])].map((s) =>
+  const loss = lossFor(kind, flat["loss"] as TrainOptions["loss"]);
+  const schemas = [trainOptions, model, optimizer, schedule, task, loss].map((s) =>
     "shape" in s ? s : paramsOf(s)
   );
   const [options, modelParams, optimizerParams, scheduleParams, , lossParams = {}] = shareOut(

@@ -124,12 +124,28 @@ export function withModel<T>(
   }
 }
 
-/** Score a model on a graph. @throws {GustError} (missing) where the graph has no targets, or no such split. */
+/**
+ * Score a model on a graph.
+ *
+ * @param taskParams  options of the task in place of those of the training run: how links are ranked, say.
+ * @throws {GustError} (missing) where the graph has no targets, or no such split; (usage) for options of another task.
+ */
 export function evaluate(
   graph: Graph,
   modelDocument: Document,
   cache: Document | null,
   subset: Subset,
+  taskParams: Readonly<Record<string, unknown>> = {},
 ): Evaluation {
-  return withModel(graph, modelDocument, cache, (opened) => opened.task.evaluate(opened, subset));
+  return withModel(graph, modelDocument, cache, (opened) => {
+    const { task, params } = opened;
+    const foreign = Object.keys(taskParams).find((key) => !(key in (task.params?.shape ?? {})));
+    if (foreign !== undefined) {
+      throw new GustError(
+        "usage",
+        `Option "${foreign}" does not apply to task "${task.name}" of ${opened.label}`,
+      );
+    }
+    return task.evaluate({ ...opened, params: { ...params, ...taskParams } }, subset);
+  });
 }

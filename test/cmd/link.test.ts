@@ -122,9 +122,17 @@ describe("gust eval and predict", () => {
   test("rank among every node with --eval-negatives 0", () => {
     trained("ranked", "--eval-negatives", "0", "--decoder", "mlp", "--select-by", "mrr");
     const { metrics } = scores("l", "ranked", "--metric", "mrr");
+    expect(scores("l", "ranked", "--eval-negatives", "50").metrics.mrr).toBeGreaterThan(metrics.mrr);
     expect(metrics.mrr).toBeGreaterThan(1 / 240);
     expect(metrics.mrr).toBeLessThan(1);
     expect(metrics["hits-at-1"]).toBeLessThanOrEqual(metrics["hits-at-3"]);
+  });
+
+  test("refuse options of links for other models", () => {
+    gustOk(["train", "g", "--epochs", "1", "-o", "nodes"], here);
+    const { status, stderr } = gust(["eval", "g", "nodes", "--eval-negatives", "3"], here);
+    expect(status).toBe(2);
+    expect(stderr).toContain('"evalNegatives" does not apply to task "node"');
   });
 
   test("need held-out links, and say so", () => {

@@ -44,6 +44,8 @@ describe("gust train on a data set of graphs", () => {
     ]);
     gustOk(["predict", "typed", "m", "-o", "p"], here);
     expect(documentOf(here, "p").tensor("graph_ids", "I64").toNumbers()).toEqual([...Array(40).keys()]);
+    expect(gust(["inspect", "--check", "p"], here).status).toBe(0);
+    expect(gustOk(["eval", "typed", "p"], here).text).toBe(gustOk(["eval", "typed", "m"], here).text);
   });
 
   test("gives the same bytes from a file and a pipe, on 1 and 2 threads", () => {
