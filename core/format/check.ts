@@ -153,6 +153,10 @@ function checkCache(checker: Checker): void {
   checker.pointer("node_ptr", rows);
 }
 
+function checkSplitLists(checker: Checker): void {
+  for (const name of ["split.train", "split.val", "split.test"]) checker.ascending(name);
+}
+
 const byKind: Partial<Record<Document["kind"], (checker: Checker) => void>> = {
   graph: checkGraph,
   partition: checkPartition,
@@ -160,12 +164,13 @@ const byKind: Partial<Record<Document["kind"], (checker: Checker) => void>> = {
   cache: checkCache,
   model: (checker) => {
     for (const name of checker.doc.names) checker.finite(name);
-    for (const name of ["split.train", "split.val", "split.test"]) checker.ascending(name);
+    checkSplitLists(checker);
   },
   embedding: (checker) => checker.finite("vectors"),
   prediction: (checker) => {
     checker.finite("scores");
     checker.range("label", -1, Math.max(0, (checker.doc.meta["num_classes"] as number) - 1));
+    checkSplitLists(checker);
   },
 };
 

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { NativeArray } from "../../../ffi/native.ts";
 import { setThreads } from "../../../ffi/engine.ts";
-import type { Graph } from "../../../core/graph/graph.ts";
 import { smoothers } from "../../../core/smoothing/mod.ts";
 import { smooth } from "../../../core/smoothing/smooth.ts";
 import type { ItemPrediction } from "../../../core/train/prediction_document.ts";
+import { Graph } from "../../../core/graph/graph.ts";
+import { openFile } from "../../../core/format/read.ts";
+import { graphPath } from "../../../fixtures/graphs.ts";
 import { makeGraph, renumbered, sbmGraph } from "../_graphs.ts";
 
 type Matrix = number[][];
@@ -142,6 +144,27 @@ describe("label-propagation equals its formula in float64", () => {
     const { rows } = run("label-propagation", { iterations: 1, norm: "row" }, path, null, [0, 2]);
     expect(rows).toEqual([[1, 0], [0.5, 0.5], [0, 1]]);
   });
+});
+
+test("from its two leaders, label propagation finds the factions of the karate club", () => {
+  const karate = new Graph(openFile(graphPath("karate")));
+  const labels = karate.labels()!.toNumbers();
+  const { rows, predicted } = run(
+    "label-propagation",
+    { alpha: 1, norm: "row", iterations: 500 },
+    karate,
+    null,
+    [0, 33],
+  );
+  // Zhu and Ghahramani 2002: the fixed point is the mean over the neighbours, the leaders being held.
+  const pointer = karate.csr.indptr.toNumbers(), sources = karate.csr.indices.toNumbers();
+  for (let v = 1; v < 33; v++) {
+    const neighbours = sources.slice(pointer[v]!, pointer[v + 1]!);
+    const mean = neighbours.reduce((sum, u) => sum + rows[u]![0]!, 0) / neighbours.length;
+    expect(Math.abs(rows[v]![0]! - mean)).toBeLessThan(1e-5);
+  }
+  expect([rows[0]![labels[0]!], rows[33]![labels[33]!]]).toEqual([1, 1]);
+  expect(predicted.filter((c, v) => c === labels[v]).length).toBeGreaterThanOrEqual(31);
 });
 
 describe("correct-and-smooth equals its formulas in float64", () => {
