@@ -20,7 +20,7 @@ import {
 import { foldPart, graphSplit, numFolds } from "../train/graph_split.ts";
 import type { Outputs } from "../train/predictions.ts";
 import { isKnown, storedTargets, type TargetKind, type Targets } from "../train/targets.ts";
-import { inferItems, itemParts, itemsOf, scoreItems } from "./items.ts";
+import { chosenItems, inferItems, itemParts, scoreItems } from "./items.ts";
 import { defineTask, type OpenedRun, type TaskParts, type TaskRun } from "./task.ts";
 
 const ownOptions = {
@@ -179,7 +179,7 @@ export const graph = defineTask({
   },
   evaluate(run, subset) {
     const { graph } = run, targets = graphTargets(graph), count = pointerOf(graph).length - 1;
-    const graphs = itemsOf(run, targets, count, subset, (name) => storedFold(graph, name));
+    const graphs = chosenItems(run, "graphs", targets, count, subset, (name) => storedFold(graph, name));
     return scoreItems("graphs", infer(run, targets.kind), targets, graphs);
   },
   predict(run) {

@@ -64,22 +64,31 @@ export function inferItems(run: OpenedRun, kind: TargetKind, item: "node" | "gra
 /**
  * The items of a subset whose targets are known, ascending: of the split stored in the model where it was trained on
  * this graph, else of the graph's own.
+ *
+ * @param what  "nodes" or "graphs", for messages.
+ * @throws {GustError} (missing) where there is no such split, (data) where no item of it has a known target.
  */
-export function itemsOf(
+export function chosenItems(
   { graph, storedSplit }: Pick<OpenedRun, "graph" | "storedSplit">,
+  what: Evaluation["items"],
   targets: Targets,
   numItems: number,
   subset: Subset,
   stored: (name: Exclude<Subset, "all">) => BigInt64Array | null,
 ): number[] {
-  const known = isKnown(targets);
-  if (subset === "all") return Array.from({ length: numItems }, (_, i) => i).filter(known);
+  const known = isKnown(targets), { label } = graph.document;
+  const someOf = (items: readonly number[], where: string) => {
+    const chosen = items.filter(known);
+    if (chosen.length > 0) return chosen;
+    throw new GustError("data", `${where} has no labelled ${what}`);
+  };
+  if (subset === "all") return someOf(Array.from({ length: numItems }, (_, i) => i), label);
   const items = storedSplit?.[subset] ?? stored(subset);
   if (!items) {
     throw new GustError(
       "missing",
-      `No ${subset} split: the model was trained on another graph and ${graph.document.label} stores none`,
-      "score every labelled node with --split all",
+      `No ${subset} split: the model was trained on another graph and ${label} stores none`,
+      `score all labelled ${what} with --split all`,
     );
   }
   const list = Array.from(items, Number);
@@ -87,14 +96,16 @@ export function itemsOf(
   if (outside !== undefined) {
     throw new GustError(
       "data",
-      `The ${subset} split that the model stores holds node ${outside}, expected 0 to ${numItems - 1}`,
+      `The ${subset} split that the model stores holds ${what.slice(0, -1)} ${outside}, expected 0 to ${
+        numItems - 1
+      }`,
       "gust inspect --check lists every problem",
     );
   }
-  return list.filter(known);
+  return someOf(list, `The ${subset} split of ${label}`);
 }
 
-/** Every metric on the given items. */
+/** Every metric on the given items, of which there is at least one. */
 export function scoreItems(
   items: Evaluation["items"],
   outputs: Outputs,
@@ -102,7 +113,6 @@ export function scoreItems(
   chosen: readonly number[],
 ): Evaluation {
   const predictions = predictionsOf(outputs, targets, chosen);
-  if (chosen.length === 0) throw new GustError("data", `No ${items} to score: none has a known target`);
   return {
     items,
     count: chosen.length,

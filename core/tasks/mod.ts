@@ -1,5 +1,5 @@
 /** Tasks by name, and which one a graph is made for. */
-import { GustError } from "../errors.ts";
+import { GustError, problemsError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { registry } from "../registry.ts";
 import { graph } from "./graph.ts";
@@ -20,11 +20,9 @@ export function taskFor(graph: Graph, name: string): TaskEntry {
     task.misfit(graph) ?? (name === "auto" ? task.unasked?.(graph) : null) ?? null;
   const fitting = candidates.find((task) => misfit(task) === null);
   if (fitting) return fitting;
-  const why = candidates.map((task) => `${task.name}: ${misfit(task)}`).join("; ");
-  throw new GustError(
-    "missing",
-    `${graph.document.label} does not fit ${
-      name === "auto" ? "any task" : `task "${name}"`
-    } (${why}), which training needs`,
-  );
+  const what = `${graph.document.label} has nothing to train on`;
+  if (name !== "auto") {
+    throw new GustError("missing", `${what} for task "${name}": ${misfit(candidates[0]!)}`);
+  }
+  throw problemsError("missing", what, candidates.map((task) => `task "${task.name}": ${misfit(task)}`));
 }

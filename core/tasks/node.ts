@@ -9,7 +9,7 @@ import { sampledSource } from "../train/sampled.ts";
 import { resolveSplit } from "../train/split.ts";
 import { storedTargets, type TargetKind, type Targets } from "../train/targets.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { checkSplits, inferItems, itemParts, itemsOf, scoreItems } from "./items.ts";
+import { checkSplits, chosenItems, inferItems, itemParts, scoreItems } from "./items.ts";
 import { defineTask } from "./task.ts";
 
 /** The targets of a graph's nodes. @throws {GustError} (missing) if it has none. */
@@ -60,7 +60,7 @@ export const node = defineTask({
   evaluate(run, subset) {
     const { graph } = run;
     const targets = nodeTargets(graph);
-    const nodes = itemsOf(run, targets, graph.numNodes, subset, (name) => graph.split(name));
+    const nodes = chosenItems(run, "nodes", targets, graph.numNodes, subset, (name) => graph.split(name));
     return scoreItems("nodes", inferItems(run, targets.kind, "node"), targets, nodes);
   },
   predict(run) {

@@ -6,7 +6,7 @@ import { checkMadeFrom } from "../format/provenance.ts";
 import { checkFinite, checkInside } from "../graph/arcs.ts";
 import { type Graph, splitNames } from "../graph/graph.ts";
 import { iota } from "../sampling/sampler.ts";
-import { itemsOf, scoreItems } from "../tasks/items.ts";
+import { chosenItems, scoreItems } from "../tasks/items.ts";
 import { graphTargets, storedFold } from "../tasks/graph.ts";
 import { tasks } from "../tasks/mod.ts";
 import { nodeTargets } from "../tasks/node.ts";
@@ -140,6 +140,13 @@ export function evaluatePrediction(graph: Graph, document: Document, subset: Sub
       `score every ${prediction.items === "nodes" ? "labelled node" : "graph"} with --split all`,
     );
   }
-  const chosen = itemsOf({ graph, storedSplit: split }, targets, numItems(targets), subset, stored);
+  const chosen = chosenItems(
+    { graph, storedSplit: split },
+    prediction.items,
+    targets,
+    numItems(targets),
+    subset,
+    stored,
+  );
   return scoreItems(prediction.items, outputs, targets, chosen);
 }

@@ -98,7 +98,9 @@ describe("a graph document", () => {
     expect(train("bare")).toMatchObject({ status: 2 });
     expect(train("bare").stderr).toContain('"bare" has no node features, and the model needs some');
     without("label", "split")("unlabelled", { num_classes: 0 });
-    expect(train("unlabelled").stderr).toContain('"unlabelled" has no labels of one class per node');
+    expect(train("unlabelled").stderr).toContain(
+      '"unlabelled" has nothing to train on:\n  - task "node": it has no labels or targets of its nodes\n',
+    );
     without("split")("unsplit");
     expect(train("unsplit").stderr).toBe(
       'gust train: "unsplit" stores no split, expected split.train\n' +

@@ -117,7 +117,7 @@ describe("a terminal", () => {
     const shown = onTerminal("train", "g", "--epochs", "3", "-o", "shown.m");
     expect(shown.status).toBe(0);
     expect(shown.text).toMatch(/seed 0 epoch 3\/3 loss \d/);
-    expect(shown.text).toMatch(/gcn: val \d+\.\d\d %, test \d+\.\d\d % over 1 run, /);
+    expect(shown.text).toMatch(/gcn: accuracy: val \d+\.\d\d %, test \d+\.\d\d % over 1 run, /);
     expect(onTerminal("train", "g", "--epochs", "3", "-o", "quiet.m", "-q")).toMatchObject({
       status: 0,
       text: "",

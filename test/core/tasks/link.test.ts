@@ -144,6 +144,6 @@ test("auto is links where some are held out and nodes have no targets", () => {
   expect(taskFor(makeGraph({ ...ring, tensors, labels: ring.rows.map((_, v) => v % 2) }), "auto").name).toBe(
     "node",
   );
-  expect(() => taskFor(makeGraph(ring), "auto")).toThrow("link: it holds out no links");
+  expect(() => taskFor(makeGraph(ring), "auto")).toThrow('task "link": it holds out no links');
   expect(taskFor(makeGraph(ring), "link").name).toBe("link");
 });

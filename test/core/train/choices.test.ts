@@ -116,7 +116,7 @@ describe("targets", () => {
 
   test("that are not there are named", () => {
     const bare = makeGraph({ rows: [[1], [0]], features: [[1], [2]], split: { train: [0] } });
-    expect(() => job(bare, "gcn")).toThrow("node: it has no labels or targets of its nodes");
+    expect(() => job(bare, "gcn")).toThrow('task "node": it has no labels or targets of its nodes');
   });
 });
 
