@@ -94,7 +94,7 @@ describe("gust eval", () => {
     expect(status).toBe(2);
     expect(stderr).toBe(
       'gust eval: No test split: the model was trained on another graph and "unsplit" stores none\n' +
-        "hint: score every labelled node with --split all\n",
+        "hint: score all labelled nodes with --split all\n",
     );
     expect(scores("unsplit", "m", "--split", "all").count).toBe(300);
   });
