@@ -67,8 +67,9 @@ $(BUILD)/native/$(1).o: $(OPS:cu/host/ops/%.cpp=$(BUILD)/native/$(1)/%.o)
 endef
 $(foreach isa,portable avx2 avx512,$(eval $(call isa_rules,$(isa))))
 
+# nodelete: a runtime that ends may close the library while a worker of its pool still runs in it.
 $(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS)
-	$(CXX) -shared -o $@.tmp $^ $(THREADS) -Wl,--no-undefined -Wl,-z,defs -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
+	$(CXX) -shared -o $@.tmp $^ $(THREADS) -Wl,--no-undefined -Wl,-z,defs -Wl,-z,nodelete -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
 
 -include $(wildcard $(BUILD)/native/*/*.d)
 
