@@ -9,7 +9,7 @@ import { GustError } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
 import { openInput, readStream } from "../core/format/read.ts";
 import { passOn, replaceFile, writeFile, writeStream } from "../core/format/write.ts";
-import { setThreads } from "../ffi/engine.ts";
+import { setIsa, setThreads } from "../ffi/engine.ts";
 import { NativeError, openNative } from "../ffi/native.ts";
 import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
 import type { CommonOptions, Subcommand } from "./_options.ts";
@@ -43,6 +43,16 @@ function checkFolder(path: string): void {
   } catch (error) {
     const hint = existsSync(folder) ? undefined : `mkdir -p ${JSON.stringify(folder)}`;
     throw new GustError("io", `Cannot write "${path}": folder "${folder}": ${systemText(error)}`, hint);
+  }
+}
+
+/** Kernels of one instruction set where the environment asks for them: the same bytes on machines that differ. */
+function forceIsa(name: string | undefined): void {
+  if (!name) return;
+  try {
+    setIsa(name);
+  } catch (error) {
+    throw new GustError("usage", `GUST_ISA: ${(error as Error).message}`);
   }
 }
 
@@ -149,6 +159,7 @@ export class Io {
       );
     }
     await openNative();
+    forceIsa(process.env["GUST_ISA"]);
     setThreads(common.threads);
     return new Io(sub.name, inputs, common, sub.writesDocument, writesData);
   }

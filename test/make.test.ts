@@ -10,9 +10,7 @@ await openNative();
 
 describe("a Makefile", () => {
   const folder = freshDir();
-  // Make rules of these tests know nothing of a make that runs the tests.
-  const env = { MAKEFLAGS: undefined, MFLAGS: undefined, MAKELEVEL: undefined };
-  const here = { cwd: folder, env };
+  const here = { cwd: folder };
   const makefile = `
 .DELETE_ON_ERROR:
 karate.json: karate.graph.safetensors karate.model.safetensors

@@ -7,7 +7,7 @@
  */
 import { describe, expect } from "bun:test";
 import { join } from "node:path";
-import { dataPath, dataTest, freshDir, pipeline, repository } from "./helpers.ts";
+import { anyMachine, dataPath, dataTest, freshDir, pipeline, repository } from "./helpers.ts";
 
 const cwd = freshDir();
 const MINUTES = 60_000;
@@ -17,7 +17,7 @@ function tenFolds(name: string, recipe: string): number {
   const path = join(repository, "fixtures/recipes", `${recipe}.json`);
   const line = `gust import -q "${dataPath(`tu_text/${name}`)}" -o ${name} && ` +
     `gust train ${name} --config ${path} -o ${name}.model --json`;
-  const { status, stderr, text } = pipeline(line, { cwd, timeoutMs: 14 * MINUTES });
+  const { status, stderr, text } = pipeline(line, { cwd, env: anyMachine, timeoutMs: 14 * MINUTES });
   if (status !== 0) throw new Error(`${line}: exit status ${status}\n${stderr}`);
   const { runs, summary } = JSON.parse(text);
   expect([...new Set(runs.map(({ split }: { split: number }) => split))]).toEqual([...Array(10).keys()]);

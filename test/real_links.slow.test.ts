@@ -1,14 +1,14 @@
 /** Real runs of link prediction and of smoothing, through the commands that a user types. */
 import { describe, expect } from "bun:test";
 import { join } from "node:path";
-import { dataPath, dataTest, freshDir, pipeline, repository } from "./helpers.ts";
+import { anyMachine, dataPath, dataTest, freshDir, pipeline, repository } from "./helpers.ts";
 
 const cwd = freshDir();
 const MINUTES = 60_000;
 
 /** Run a bash line that must succeed. */
 function sh(line: string): string {
-  const { status, stderr, text } = pipeline(line, { cwd, timeoutMs: 9 * MINUTES });
+  const { status, stderr, text } = pipeline(line, { cwd, env: anyMachine, timeoutMs: 9 * MINUTES });
   if (status !== 0) throw new Error(`${line}: exit status ${status}\n${stderr}`);
   return text;
 }

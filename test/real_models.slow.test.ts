@@ -4,13 +4,13 @@
  */
 import { describe, expect } from "bun:test";
 import { join } from "node:path";
-import { dataPath, dataTest, freshDir, pipeline, repository } from "./helpers.ts";
+import { anyMachine, dataPath, dataTest, freshDir, pipeline, repository } from "./helpers.ts";
 
 const cwd = freshDir();
 const MINUTES = 60_000;
 
 function sh(line: string): string {
-  const { status, stderr, text } = pipeline(line, { cwd, timeoutMs: 19 * MINUTES });
+  const { status, stderr, text } = pipeline(line, { cwd, env: anyMachine, timeoutMs: 19 * MINUTES });
   if (status !== 0) throw new Error(`${line}: exit status ${status}\n${stderr}`);
   return text;
 }

@@ -152,6 +152,24 @@ describe("--device", () => {
   });
 });
 
+describe("GUST_ISA", () => {
+  test("chooses the instruction set of the kernels, and what cannot be is refused", () => {
+    const train = (isa: string) =>
+      gust(["train", "g", "--epochs", "2", "-o", `${isa}.m`], { ...here, env: { GUST_ISA: isa } });
+    expect(train("portable").status).toBe(0);
+    const { status, stderr } = train("sse9");
+    expect(status).toBe(2);
+    expect(stderr).toBe(
+      'gust train: GUST_ISA: unknown instruction set "sse9", expected portable, avx2 or avx512\n',
+    );
+    const said = gustOk(["bench", "gemm", "--json", "--runs", "3", "--nodes", "64", "--width", "8"], {
+      ...here,
+      env: { GUST_ISA: "portable" },
+    });
+    expect(json(said.text).machine.isa).toBe("portable");
+  });
+});
+
 test("--help shows every option and exits with 0", () => {
   for (const command of ["train", "eval", "predict"]) {
     const { text, stderr } = gustOk([command, "--help"], here);
