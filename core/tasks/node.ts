@@ -7,7 +7,7 @@ import { normsRows } from "../models/stack.ts";
 import { featureRowsSource, fullBatchSource } from "../train/full_batch.ts";
 import { sampledSource } from "../train/sampled.ts";
 import { resolveSplit } from "../train/split.ts";
-import { storedTargets, type TargetKind, type Targets } from "../train/targets.ts";
+import { isKnown, storedTargets, type TargetKind, type Targets } from "../train/targets.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { checkSplits, chosenItems, inferItems, itemParts, scoreItems } from "./items.ts";
 import { defineTask } from "./task.ts";
@@ -43,14 +43,22 @@ export const node = defineTask({
   build: (init, entry, signature, modelParams) => entry.build(init, signature, modelParams, "logits"),
   start(run) {
     const { job: { graph, samples, model, modelParams }, engine, arena, input, features, split } = run;
-    const targets = nodeTargets(graph);
+    const targets = nodeTargets(graph), known = isKnown(targets);
+    const train = split.train.filter((v) => known(Number(v)));
+    if (train.length === 0) {
+      throw new GustError(
+        "data",
+        `No training node of ${graph.document.label} has a known target, expected at least one`,
+        "choose another split: gust inspect shows them, gust split draws one",
+      );
+    }
     const layers = model.accepts.hops(modelParams);
     const source = () => {
       if (!samples && layers === 0 && normsRows(modelParams) && input.features instanceof Tensor) {
-        return featureRowsSource(engine, arena, graph, input.features, targets, split.train);
+        return featureRowsSource(engine, arena, graph, input.features, targets, train);
       }
-      if (!samples) return fullBatchSource(input, arena, graph, targets, split.train);
-      return sampledSource(engine, arena, graph, samples, features, targets, split.train, {
+      if (!samples) return fullBatchSource(input, arena, graph, targets, train);
+      return sampledSource(engine, arena, graph, samples, features, targets, train, {
         norm: model.operator(modelParams),
         layers,
       });

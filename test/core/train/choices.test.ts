@@ -276,3 +276,39 @@ describe("--features", () => {
     expect(() => evaluate(smaller, byNumber, null, "test")).toThrow("num_features is 3, expected 4");
   });
 });
+
+describe("training nodes without a target", () => {
+  /** Every third training node, or all of them, without a class; and the split without those nodes. */
+  const without = (every: number, keep: boolean): Graph => {
+    const train = graph.split("train")!,
+      dropped = new Set(Array.from(train, Number).filter((_, i) => i % every === 0));
+    const label = graph.labels()!.toNumbers().map((c, v) => dropped.has(v) ? -1 : c);
+    const kept = keep ? train : train.filter((v) => !dropped.has(Number(v)));
+    const changed = new Map<string, NewTensor>([
+      ["label", { name: "label", dtype: "I32", shape: [label.length], data: Int32Array.from(label) }],
+      ["split.train", { name: "split.train", dtype: "I64", shape: [kept.length], data: kept }],
+    ]);
+    const tensors = graph.document.names.map((name): NewTensor =>
+      changed.get(name) ?? { ...graph.document.spec(name), data: graph.document.tensor(name) }
+    );
+    return new Graph(buildDocument({ kind: "graph", meta: graph.document.meta, tensors, provenance: [] }));
+  };
+  const smoothed = {
+    lossParams: losses.get("cross-entropy").params!.parse({ labelSmoothing: 0.5 }) as Record<string, unknown>,
+  };
+
+  test.each(["gcn", "mlp"])(
+    "leave the loss of a %s as it is without them, smoothed labels included",
+    async (name) => {
+      const lossesOf = async (g: Graph) =>
+        (await trained(job(g, name, { epochs: 3 }, smoothed))).records.map(({ loss }) => loss);
+      expect(await lossesOf(without(3, true))).toEqual(await lossesOf(without(3, false)));
+    },
+  );
+
+  test("are refused where there are no others", () => {
+    expect(() => Run.start(job(without(1, true), "gcn", { epochs: 1 }), 1)).toThrow(
+      /No training node of .* has a known target, expected at least one/,
+    );
+  });
+});
