@@ -42,7 +42,8 @@ export const node = defineTask({
   unused: ["valShare", "testShare"],
   build: (init, entry, signature, modelParams) => entry.build(init, signature, modelParams, "logits"),
   start(run) {
-    const { job: { graph, samples, model, modelParams }, engine, arena, input, features, split } = run;
+    const { job: { graph, samples, model, modelParams, options }, engine, arena, input, features, split } =
+      run;
     const targets = nodeTargets(graph), known = isKnown(targets);
     const train = split.train.filter((v) => known(Number(v)));
     if (train.length === 0) {
@@ -50,6 +51,13 @@ export const node = defineTask({
         "data",
         `No training node of ${graph.document.label} has a known target, expected at least one`,
         "choose another split: gust inspect shows them, gust split draws one",
+      );
+    }
+    if (samples?.isPacked && options.features !== "file") {
+      throw new GustError(
+        "usage",
+        `--features ${options.features}: the batches come with packed features as ${graph.document.label} stores them`,
+        "leave the packed features out",
       );
     }
     const layers = model.accepts.hops(modelParams);

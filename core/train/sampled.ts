@@ -86,6 +86,11 @@ export class SampleFeed {
     return this.chunk(0)!.batches.hops;
   }
 
+  /** Whether features come with the batches. */
+  get isPacked(): boolean {
+    return this.chunk(0)!.pack !== null;
+  }
+
   /** The batches of sample epoch `epoch` modulo the epochs that were drawn. */
   *epoch(epoch: number): Generator<{ batch: SampledBatch; chunk: Chunk }> {
     const wanted = epoch % this.chunk(0)!.batches.epochs;

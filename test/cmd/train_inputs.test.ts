@@ -125,6 +125,10 @@ describe("a model", () => {
         ["g p --model mlp", 'Model "mlp" does not accept sampled batches: '],
         ["g s --layers 3", "The sample has 2 hops and the model 3 layers, expected one hop per layer"],
         [
+          "g s k --features degree",
+          '--features degree: the batches come with packed features as "g" stores them',
+        ],
+        [
           "g c --model sgc --feat-norm row",
           '--feat-norm row: the features of "c" were propagated after --feat-norm none',
         ],
