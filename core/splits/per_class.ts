@@ -22,7 +22,7 @@ export function drawPerClass(
   items: Items,
   { trainPerClass, valPerClass, seed }: PerClass,
 ): NativeArray<"U8"> {
-  classesOf(items, "--method random splits without labels");
+  classesOf(items, "gust split --method random needs none");
   const { part, window } = newPart(items);
   const taken = new Float64Array(items.numClasses);
   const held = trainPerClass + valPerClass;

@@ -134,7 +134,7 @@ export function classesOf(items: Items, hint: string): NativeArray<"I32"> {
   if (items.labels) return items.labels;
   throw new GustError(
     "missing",
-    `${items.label} has no labels to draw a split from`,
+    `${items.label} has no labels to draw a split from: expected one class of each of its ${items.of}`,
     hint,
   );
 }

@@ -213,7 +213,7 @@ export function sampledSource(
     throw new GustError(
       "usage",
       `The sample has ${feed.hops} hops and the model ${layers} layers, expected one hop per layer`,
-      `draw it with ${layers} numbers in --fanout, or train with --layers ${feed.hops}`,
+      `draw it with ${layers} numbers in --fanout, or train ${feed.hops} layers (--layers, or --hops of models that have it)`,
     );
   }
   const isTrain = new Uint8Array(graph.numNodes);

@@ -32,7 +32,9 @@ export function resolveSplit(graph: Graph, options: SplitOptions): Split {
     throw new GustError(
       "missing",
       `${graph.document.label} stores no split, expected split.train`,
-      "draw one with --split random --train-per-class 20 --val-per-class 30",
+      graph.labels()
+        ? "draw one with --split random --train-per-class 20 --val-per-class 30"
+        : "draw one with gust split --method random",
     );
   }
   const empty = new BigInt64Array(0);

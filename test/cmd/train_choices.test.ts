@@ -6,7 +6,7 @@ import { openNative } from "../../ffi/native.ts";
 import { models } from "../../core/models/mod.ts";
 import { asNew, writeFile } from "../../core/format/write.ts";
 import { gust, gustOk } from "../helpers.ts";
-import { bytesOf, documentOf, graphFolder, json } from "./_folder.ts";
+import { bytesOf, documentOf, graphFolder, json, rewrite } from "./_folder.ts";
 
 await openNative();
 
@@ -116,6 +116,28 @@ describe("targets", () => {
       expect(csv[0]).toBe(kind === "labels" ? "node,score_0,score_1,score_2" : "node,score_0");
       expect(csv.length).toBe(242);
     }
+  });
+
+  test("of several labels need a split that no class draws, and hints say which", () => {
+    withTargets("bare", "labels");
+    rewrite(here, "bare", "bare", (d) => ({
+      ...d,
+      tensors: d.tensors.filter(({ name }) => !name.startsWith("split.")),
+    }));
+    const refused = (...args: string[]) => gust(["train", "bare", ...args, "-o", "never"], here);
+    expect(refused()).toMatchObject({
+      status: 2,
+      stderr: 'gust train: "bare" stores no split, expected split.train\n' +
+        "hint: draw one with gust split --method random\n",
+    });
+    expect(refused("--split", "random")).toMatchObject({
+      status: 2,
+      stderr:
+        'gust train: "bare" has no labels to draw a split from: expected one class of each of its nodes\n' +
+        "hint: gust split --method random needs none\n",
+    });
+    gustOk(["split", "bare", "--method", "random", "-o", "drawn"], here);
+    train("drawn --epochs 1 -o drawn.m");
   });
 
   test("have thresholds in their own direction", () => {

@@ -135,7 +135,7 @@ describe("random splits", () => {
     const unlabelled = caught(() => lists(makeGraph({ rows: [[]] }), { split: "random" }));
     expect([unlabelled.code, unlabelled.message]).toEqual([
       "missing",
-      "a graph in memory has no labels to draw a split from",
+      "a graph in memory has no labels to draw a split from: expected one class of each of its nodes",
     ]);
     const few = caught(() => random({ trainPerClass: 5, valPerClass: 3 }));
     const smallest = counts(labels.map((_, v) => v)).findIndex((count) => count < 8);
