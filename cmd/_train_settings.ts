@@ -60,6 +60,10 @@ type Params = Record<string, unknown>;
 function contradictions(o: Options, { output }: CommonOptions): string[] {
   const usual = trainOptions.parse({});
   const problems: string[] = [];
+  for (const [key, own] of Object.entries(models.get(o.model).replaced ?? {})) {
+    if (o[key as keyof Options] === usual[key as keyof typeof usual]) continue;
+    problems.push(`--${kebab(key)} does not apply to model "${o.model}": it has ${own}`);
+  }
   if (o.split === "file" && o.trainPerClass !== usual.trainPerClass) {
     problems.push("--train-per-class applies to --split random alone");
   }

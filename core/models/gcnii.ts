@@ -29,6 +29,10 @@ export const gcnii = defineModel({
   },
   operator: ({ norm }) => norm,
   train: { lr: 0.01, featNorm: "row", epochs: 1500, patience: 100 },
+  replaced: {
+    weightDecay: "--conv-decay and --dense-decay",
+    weightDecayOn: "--conv-decay and --dense-decay",
+  },
   build(init, signature, params, role) {
     const { hidden, layers, dropout, alpha, lambda, convDecay, denseDecay, bias, activation } = params;
     const linear = (name: string, layer: number, rows: number, cols: number) => ({

@@ -96,6 +96,8 @@ export interface ModelEntry extends Entry {
   operator(params: Record<string, unknown>): Norm;
   /** The paper's training settings: used where an option is not given. */
   readonly train?: Partial<TrainOptions>;
+  /** Training options that options of its own stand in for, by those: giving one is a usage error. */
+  readonly replaced?: Partial<Record<keyof TrainOptions, string>>;
   build(init: Init, signature: Signature, params: Record<string, unknown>, role: Role): Model;
 }
 
@@ -109,6 +111,7 @@ export function defineModel<S extends z.ZodObject>(entry: {
   propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   operator(params: z.infer<S>): Norm;
   readonly train?: Partial<TrainOptions>;
+  readonly replaced?: ModelEntry["replaced"];
   build(init: Init, signature: Signature, params: z.infer<S>, role: Role): Model;
 }): ModelEntry {
   return entry as unknown as ModelEntry;

@@ -90,6 +90,20 @@ describe("a model's published settings", () => {
     expect(printed.lr).toBe(0.123);
   });
 
+  test("of its own stand in for general ones, which are refused rather than left without effect", () => {
+    for (const option of ["--weight-decay 0", "--weight-decay-on all"]) {
+      const refused = gust(
+        ["train", "g", "--model", "gcnii", "--layers", "2", ...option.split(" "), "-o", "never"],
+        here,
+      );
+      expect(refused.status).toBe(2);
+      expect(refused.stderr).toContain(
+        `${option.split(" ")[0]} does not apply to model "gcnii": it has --conv-decay and --dense-decay`,
+      );
+    }
+    train("g --model gcnii --layers 2 --conv-decay 0 --dense-decay 0 --epochs 1 -o own.m");
+  });
+
   test("are what training takes, and the model document tells", () => {
     const { name, train: settings } = published.find((entry) => entry.train!.lr !== undefined)!;
     train(`g --model ${name} --epochs 2 -o published.m`);
