@@ -78,7 +78,8 @@ export const command = defineCommand({
 ${[...writers].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
 
 Entry u of row v is written as the arc u -> v. What a format cannot hold is named on standard error. Memory does not
-grow with the graph, but for npz of a directed graph, whose arcs are sorted by source.
+grow with the graph, but for npz of a directed graph, whose arcs are sorted by source, and for an edge list of named
+nodes, whose names are compared.
 
 Examples:
   gust export cora.graph.safetensors --format metis -o cora.graph

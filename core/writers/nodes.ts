@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { NativeArray } from "../../ffi/native.ts";
 import { findAsymmetry } from "../../ffi/native_build.ts";
+import { Names } from "../../ffi/native_table.ts";
 import type { Column, TextOptions } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -44,11 +45,34 @@ export function nodeNames(graph: Graph): TextOptions["names"] {
     : undefined;
 }
 
-/** What an arc's ends are called by `--ids`: names before ids. */
+/** @throws {GustError} (unsupported) if two nodes have the same name, and so would be one node when read back. */
+function requireDistinct(graph: Graph, texts: NonNullable<TextOptions["names"]>): void {
+  const names = new Names(), number = elements(names.numbers(texts, true));
+  if (names.count === graph.numNodes) return;
+  let node = 0;
+  while (number(node) === node) node++;
+  const first = number(node);
+  throw new GustError(
+    "unsupported",
+    `${graph.document.label}: nodes ${first} and ${node} are both called "${namesOf(graph)!(node)}" (${
+      names.count.toLocaleString("en")
+    } names for ${
+      graph.numNodes.toLocaleString("en")
+    } nodes), expected names that tell the nodes of an arc apart`,
+    "--ids index writes their numbers",
+  );
+}
+
+/**
+ * What an arc's ends are called by `--ids`: names before ids.
+ * @throws {GustError} (unsupported) for names that two nodes share.
+ */
 export function calledBy(graph: Graph, ids: z.infer<typeof idsParam>): Pick<TextOptions, "ids" | "names"> {
   if (ids === "index") return {};
   const names = nodeNames(graph);
-  return names ? { names } : { ids: graph.nodeIds() ?? undefined };
+  if (!names) return { ids: graph.nodeIds() ?? undefined };
+  requireDistinct(graph, names);
+  return { names };
 }
 
 /** Values of the arcs that a text can carry beside their ends: name and array. */

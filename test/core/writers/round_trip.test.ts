@@ -127,6 +127,18 @@ test("edgelist writes names and original ids, which come back", () => {
   expect(importFile(ids.path, { relabel: true }).document.digest).toBe(far.digest);
 });
 
+test("edgelist refuses names that two nodes share, for they would become one node", () => {
+  const folder = freshDir();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "p_edges.csv"), "id_1,id_2\n0,1\n1,2\n");
+  writeFileSync(join(folder, "p_target.csv"), "id,page_name,page_type\n0,Ann,x\n1,Bob,y\n2,Ann,x\n");
+  const { document } = importFile(folder);
+  expect(messageOf(() => exported(document, "edgelist"))).toContain(
+    'nodes 0 and 2 are both called "Ann" (2 names for 3 nodes), expected names that tell',
+  );
+  expect(exported(document, "edgelist", { ids: "index" }).text()).toBe("1 0\n0 1\n2 1\n1 2\n");
+});
+
 test("metis refuses directed graphs and weights that it cannot hold, with the reason", () => {
   const refused = (content: string, options?: Options) =>
     messageOf(() => exported(importContent(content, options).document, "metis"));
