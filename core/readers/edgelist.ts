@@ -11,7 +11,7 @@ import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 import { dialectOf, look, params } from "./edgelist_look.ts";
 import { fileReader, parsing, type RawGraph, type ReadOptions } from "./reader.ts";
-import { isText } from "./text.ts";
+import { isJson, isText } from "./text.ts";
 
 function read(source: Source, options: ReadOptions, given: Record<string, unknown>): RawGraph {
   const p = params.parse(given);
@@ -73,6 +73,6 @@ export const edgelist = fileReader({
   source: "SNAP, KONECT and spreadsheet exports",
   params,
   isBounded: true,
-  sniff: isText,
+  sniff: (source) => isText(source) && !isJson(source),
   read,
 });

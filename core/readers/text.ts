@@ -36,6 +36,14 @@ export function isText(source: Source): boolean {
   return source.sizeBytes > 0 && !source.head(1 << 12).some(isControl);
 }
 
+/** Whether a text begins as a JSON object or list does. */
+export function isJson(source: Source): boolean {
+  for (const { text } of headLines(source)) {
+    if (text.trim() !== "") return /^\s*(\{\s*("|$)|\[\s*([{["]|$))/.test(text);
+  }
+  return false;
+}
+
 /** A line cut at runs of blanks. */
 export function words(text: string): string[] {
   const trimmed = text.trim();

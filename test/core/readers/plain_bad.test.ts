@@ -139,6 +139,21 @@ test("importGraph() names line and column behind a line of 10 MB", () => {
   );
 });
 
+test("importGraph() takes no JSON for an edge list, but names with braces", () => {
+  for (
+    const text of [
+      '{"nodes": [{"id": 1}], "links": []}',
+      '\n{\n  "edges": []\n}\n',
+      "[[0, 1], [1, 2]]\n",
+      "[",
+    ]
+  ) {
+    expect(messageOf(() => importContent(text))).toContain(" has no format that gust knows");
+  }
+  expect(importContent("{a} {b}\n[1] [2]\n").meta.num_nodes).toBe(4);
+  expect(importContent('[a] "b"\n').meta.num_nodes).toBe(2);
+});
+
 test("importGraph() says where binary noise in the middle of a text begins", () => {
   const noise = String.fromCharCode(0, 1, 2, 200);
   expect(messageOf(() => importContent(`0 1\n1 2${noise}\n`))).toContain(" has no format that gust knows");
