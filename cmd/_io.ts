@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, fstatSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import process from "node:process";
-import { GustError } from "../core/errors.ts";
+import { GustError, systemText } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
 import { openInput, readStream } from "../core/format/read.ts";
 import { passOn, replaceFile, writeFile, writeStream } from "../core/format/write.ts";
@@ -54,11 +54,6 @@ function forceIsa(name: string | undefined): void {
   } catch (error) {
     throw new GustError("usage", `GUST_ISA: ${(error as Error).message}`);
   }
-}
-
-/** "no space left on device" of "ENOSPC: no space left on device, write" */
-function systemText(error: unknown): string {
-  return (error as Error).message.replace(/^[A-Z]+: (.*?), .*$/s, "$1");
 }
 
 /** Write text or bytes; a failure names the output. */

@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { z } from "zod";
-import { GustError, problemsError } from "../core/errors.ts";
+import { GustError, problemsError, systemText } from "../core/errors.ts";
 import type { Entry, Registry } from "../core/registry.ts";
 
 /** Options that every command has. */
@@ -334,7 +334,7 @@ function readConfig(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new GustError("usage", `Cannot read config "${path}": ${(error as Error).message}`);
+    throw new GustError("usage", `Cannot read config "${path}": ${systemText(error)}`);
   }
   try {
     const value = JSON.parse(text);

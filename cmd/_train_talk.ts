@@ -1,7 +1,7 @@
 /** What a training run says while it goes: a log, a progress line; and how it hears Ctrl-C. */
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
-import { GustError } from "../core/errors.ts";
+import { GustError, systemText } from "../core/errors.ts";
 import type { EpochRecord } from "../core/train/run.ts";
 import { writeAll } from "./_exit.ts";
 import { type Io, writeNamed } from "./_io.ts";
@@ -13,7 +13,7 @@ export class EpochLog {
     try {
       this.fd = path === undefined ? null : openSync(path, append ? "a" : "w");
     } catch (error) {
-      throw new GustError("io", `Cannot write the log "${path}": ${(error as Error).message}`);
+      throw new GustError("io", `Cannot write the log "${path}": ${systemText(error)}`);
     }
   }
   /** `split`: its number where a run goes over several; else null. */

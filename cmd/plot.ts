@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { GustError } from "../core/errors.ts";
+import { GustError, systemText } from "../core/errors.ts";
 import { bandKinds, curvePanels, type LogPanel, xAxes } from "../core/plot/curves.ts";
 import { parseLog, type TrainingLog } from "../core/plot/log.ts";
 import { withIo } from "./_io.ts";
@@ -34,7 +34,7 @@ function readText(input: string): string {
   } catch (error) {
     throw new GustError(
       "io",
-      `Cannot read ${input === "-" ? "standard input" : `"${input}"`}: ${(error as Error).message}`,
+      `Cannot read ${input === "-" ? "standard input" : `"${input}"`}: ${systemText(error)}`,
     );
   }
 }

@@ -32,3 +32,8 @@ export function problemsError(
     : `:\n${problems.map((p) => `  - ${p}`).join("\n")}`;
   return new GustError(code, what + list, hint);
 }
+
+/** "no space left on device" of "ENOSPC: no space left on device, write" */
+export function systemText(error: unknown): string {
+  return (error as Error).message.replace(/^[A-Z]+: (.*?), .*$/s, "$1");
+}

@@ -3,7 +3,7 @@ import { readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { NativeError } from "../../ffi/native.ts";
 import { Source, SPOOL_BYTES } from "../../ffi/native_source.ts";
-import { GustError } from "../errors.ts";
+import { GustError, systemText } from "../errors.ts";
 
 /**
  * Open a file, or standard input for null; what is unpacked or comes from a pipe stays in memory up to `spoolBytes`.
@@ -67,11 +67,8 @@ function statOf(path: string): Stats {
   try {
     return statSync(path);
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    const what = code === "ENOENT"
-      ? "No such file or directory"
-      : message.replace(/^[A-Z]+: (.*?), .*$/s, "$1");
-    throw cannotRead(path, what);
+    const missing = (error as { code?: string }).code === "ENOENT";
+    throw cannotRead(path, missing ? "No such file or directory" : systemText(error));
   }
 }
 

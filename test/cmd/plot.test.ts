@@ -79,7 +79,14 @@ describe("gust plot", () => {
       'gust plot: standard input:1: "epoch" is missing, expected a number\n',
     ]);
     expect(gust(["plot"], { cwd }).stderr).toContain("standard input: no lines");
-    expect(gust(["plot", "none.jsonl"], { cwd })).toMatchObject({ status: 1 });
+    const none = gust(["plot", "none.jsonl"], { cwd });
+    expect([none.status, none.stderr]).toEqual([
+      1,
+      'gust plot: Cannot read "none.jsonl": no such file or directory\n',
+    ]);
+    expect(gust(["plot", "."], { cwd }).stderr).toBe(
+      'gust plot: Cannot read ".": illegal operation on a directory\n',
+    );
     expect(existsSync(join(cwd, "x.svg"))).toBe(false);
   });
 
