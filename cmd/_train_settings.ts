@@ -144,14 +144,23 @@ export function taskSettings(
 /** Columns of the edges that neither the model nor what follows it reads, for a note. */
 export function unreadColumns(
   graph: Graph,
-  { model }: Settings,
+  { model, modelParams }: Settings,
   { task, taskParams }: NonNullable<Settings["task"]>,
 ): string[] {
-  const { document } = graph, readsTypes = task.outputs(graph, taskParams).edgeTypes !== undefined;
-  const columns = { edge_type: "edge types", edge_feat: "edge features", edge_time: "edge times" };
-  return Object.entries(columns).filter(([name]) =>
-    document.has(name) && !(name === "edge_type" && readsTypes)
-  ).map(([, what]) => `${document.label} has ${what}, which model "${model}" does not read`);
+  const { document } = graph;
+  const columns = {
+    edge_type: "edge types",
+    edge_feat: "edge features",
+    edge_time: "edge times",
+    edge_weight: "edge weights",
+  };
+  const read = new Set<string>([
+    ...(task.outputs(graph, taskParams).edgeTypes === undefined ? [] : ["edge_type"]),
+    ...(models.get(model).ignoresWeights?.(modelParams) ? [] : ["edge_weight"]),
+  ]);
+  return Object.entries(columns).filter(([name]) => document.has(name) && !read.has(name)).map(([, what]) =>
+    `${document.label} has ${what}, which model "${model}" does not read`
+  );
 }
 
 /**

@@ -13,6 +13,7 @@ export const gatv2 = defineModel({
   params: z.object(attentionParams).strict(),
   accepts: attentionAccepts,
   operator: () => "loops",
+  ignoresWeights: () => true,
   train: { lr: 0.005, weightDecay: 5e-4, weightDecayOn: "all", featNorm: "row", epochs: 1000, patience: 100 },
   build: (init, signature, params, role) =>
     buildAttention(init, signature, params, role, (init, { index, inWidth, heads, total }) => {

@@ -96,6 +96,8 @@ export interface ModelEntry extends Entry {
   operator(params: Record<string, unknown>): Norm;
   /** The paper's training settings: used where an option is not given. */
   readonly train?: Partial<TrainOptions>;
+  /** Whether its layers go by which nodes are linked alone, so that weights of edges have no say; absent: they have. */
+  ignoresWeights?(params: Record<string, unknown>): boolean;
   /** Training options that options of its own stand in for, by those: giving one is a usage error. */
   readonly replaced?: Partial<Record<keyof TrainOptions, string>>;
   build(init: Init, signature: Signature, params: Record<string, unknown>, role: Role): Model;
@@ -111,6 +113,7 @@ export function defineModel<S extends z.ZodObject>(entry: {
   propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   operator(params: z.infer<S>): Norm;
   readonly train?: Partial<TrainOptions>;
+  ignoresWeights?(params: z.infer<S>): boolean;
   readonly replaced?: ModelEntry["replaced"];
   build(init: Init, signature: Signature, params: z.infer<S>, role: Role): Model;
 }): ModelEntry {

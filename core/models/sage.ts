@@ -27,6 +27,7 @@ export const sage = defineModel({
     batches: null,
   },
   operator: ({ aggregator }) => aggregator === "mean" ? "mean" : "none",
+  ignoresWeights: ({ aggregator }) => aggregator !== "mean",
   train: { lr: 0.01, weightDecay: 5e-4 },
   build: (init, signature, params, role) =>
     buildStack(init, signature, params, role, (init, place) => {

@@ -176,3 +176,35 @@ describe("targets", () => {
     expect(refused("g --task edge").status).toBe(2);
   });
 });
+
+test("a model that weights neighbours by itself says that it does not read edge weights", () => {
+  const arcs = documentOf(here, "g").spec("indices").shape[0]!;
+  rewrite(here, "g", "weighted", (d) => ({
+    ...d,
+    tensors: [...d.tensors, {
+      name: "edge_weight",
+      dtype: "F32",
+      shape: [arcs],
+      data: new Float32Array(arcs).fill(2),
+    }],
+  }));
+  for (
+    const [args, said] of [
+      ["--model gat", true],
+      ["--model gatv2", true],
+      ["--model sage --aggregator max", true],
+      ["--model sage", false],
+      ["--model gcn", false],
+    ] as const
+  ) {
+    const { status, stderr } = gust(
+      ["train", "weighted", ...args.split(" "), "--epochs", "1", "-o", "w.m"],
+      here,
+    );
+    expect([args, status, /has edge weights, which model "\w+" does not read/.test(stderr)]).toEqual([
+      args,
+      0,
+      said,
+    ]);
+  }
+});
