@@ -11,7 +11,9 @@ import type { Entry, Registry } from "../core/registry.ts";
 
 /** Options that every command has. */
 export const commonOptions = z.object({
-  output: z.string().optional().describe("write the result to FILE instead of standard output").meta({
+  output: z.string().transform((path) => path === "-" ? undefined : path).optional().describe(
+    "write the result to FILE instead of standard output (-)",
+  ).meta({
     short: "o",
     value: "FILE",
   }),

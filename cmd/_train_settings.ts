@@ -82,6 +82,9 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   if (o.split === "random" && o.splitIndex !== usual.splitIndex) {
     problems.push("--split-index applies to --split file alone");
   }
+  if (o.warmup >= o.epochs) {
+    problems.push(`--warmup is ${o.warmup}, expected fewer epochs than the ${o.epochs} of --epochs`);
+  }
   if (o.checkpointEvery > 0 && checkpointPath(o, output, 0) === undefined) {
     problems.push("--checkpoint-every has nowhere to keep checkpoints, expected -o or --checkpoint");
   }

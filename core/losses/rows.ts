@@ -49,6 +49,9 @@ export function classWeights(
       `--class-weights: ${given.length} weights, expected one per class (${width})`,
     );
   }
+  if (given && !given.some((weight) => weight > 0)) {
+    throw new GustError("usage", "--class-weights: every weight is 0, expected one above 0");
+  }
   if (!given && !params.balanced) return null;
   const counts = given ? [] : frequencies(targets, train);
   const total = targets.kind === "classes" ? counts.reduce((a, b) => a + b, 0) : 0;

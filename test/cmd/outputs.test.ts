@@ -156,6 +156,9 @@ describe("-o", () => {
     expect(readdirSync(here.cwd).sort()).toEqual(names);
     quietly("gust train g --epochs 5 -o /dev/stdout > out.m", here);
     expect(bytesOf(here, "out.m").equals(bytesOf(here, "m"))).toBe(true);
+    quietly("gust train g --epochs 5 -o - > dash.m", here);
+    expect(bytesOf(here, "dash.m").equals(bytesOf(here, "m"))).toBe(true);
+    expect(readdirSync(here.cwd)).not.toContain("-");
   });
 
   test("replaces what a link points to, and not the link", () => {

@@ -170,6 +170,9 @@ describe("targets", () => {
     expect(refused("values --label-smoothing 0.1").stderr).toContain(
       '--label-smoothing does not apply to loss "mse", only to cross-entropy',
     );
+    expect(refused("g --epochs 5 --warmup 5").stderr).toContain(
+      "--warmup is 5, expected fewer epochs than the 5 of --epochs",
+    );
     expect(refused("g --gamma 0.5").stderr).toContain(
       '--gamma does not apply to schedule "constant", only to step',
     );

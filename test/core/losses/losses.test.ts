@@ -130,4 +130,5 @@ test("class weights of another number than classes, or given twice, are refused"
   const create = (params: Record<string, unknown>) => valueOf(losses.get("cross-entropy"), params);
   expect(() => create({ classWeights: [1, 2] })).toThrow("2 weights, expected one per class (3)");
   expect(() => create({ classWeights: [1, 2, 3], balanced: true })).toThrow("contradict each other");
+  expect(() => create({ classWeights: [0, 0, 0] })).toThrow("every weight is 0");
 });
