@@ -267,6 +267,13 @@ export class NativeArray<D extends DType = DType> {
     return window;
   }
 
+  /** The same elements in memory of their own. */
+  copy(): NativeArray<D> {
+    const to = NativeArray.allocate(this.dtype, this.length, false);
+    call("gust_copy", to.address, this.address, this.length * dtypes[this.dtype].size);
+    return to;
+  }
+
   /** Elements start .. start+count as a NativeArray that keeps this one alive. */
   slice(start: number, count: number): NativeArray<D> {
     if (start < 0 || count < 0 || start + count > this.length) {

@@ -87,13 +87,7 @@ export function smooth(
     const from = base && arena.bind(base.outputs.scores, [numNodes, numClasses]);
     const result = smoother.smooth(field, from, params);
     const predicted = NativeArray.allocate("I32", numNodes, false);
-    const scores = NativeArray.allocate("F32", numNodes * numClasses, false);
-    const all = NativeArray.at("F32", scores.length, result.address, arena);
-    for (let at = 0; at < scores.length;) {
-      const window = all.window(at);
-      scores.window(at, window.length).set(window);
-      at += window.length;
-    }
+    const scores = NativeArray.at("F32", numNodes * numClasses, result.address, arena).copy();
     const prior = new Float64Array(numClasses);
     for (const c of known) if (c >= 0) prior[c]!++;
     const total = prior.reduce((a, b) => a + b, 0);

@@ -26,16 +26,9 @@ export function itemParts(run: TaskRun, targets: Targets): Omit<TaskParts, "sour
   };
 }
 
-/** Copies in memory of their own of what the ops of `arena` made. */
+/** What an op made, in memory that outlives the run. */
 function copied<D extends "F32" | "I32">(dtype: D, t: TensorHandle, owner: object): NativeArray<D> {
-  const length = t.rows * t.cols;
-  const to = NativeArray.allocate(dtype, length, false);
-  for (let at = 0; at < length;) {
-    const window = NativeArray.at(dtype, length, t.address, owner).window(at);
-    (to.window(at, window.length) as Float32Array).set(window as Float32Array);
-    at += window.length;
-  }
-  return to;
+  return NativeArray.at(dtype, t.rows * t.cols, t.address, owner).copy();
 }
 
 /**

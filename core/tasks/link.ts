@@ -234,13 +234,7 @@ export const link = defineTask({
   },
   predict(run) {
     const vectors = vectorsOf(run);
-    const copy = NativeArray.allocate("F32", vectors.size, false);
-    const from = NativeArray.at("F32", vectors.size, vectors.handle.address, run.engine);
-    for (let at = 0; at < copy.length;) {
-      const window = from.window(at);
-      copy.window(at, window.length).set(window);
-      at += window.length;
-    }
-    return { items: "vectors", width: vectors.cols, vectors: copy };
+    const made = NativeArray.at("F32", vectors.size, vectors.handle.address, run.engine);
+    return { items: "vectors", width: vectors.cols, vectors: made.copy() };
   },
 });

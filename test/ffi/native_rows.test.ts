@@ -111,3 +111,10 @@ test("DistinctRows counts repeats over all that was added", () => {
   expect([seen.total, seen.distinct]).toEqual([5, 3]);
   expect(() => seen.add(ints(10))).toThrow("row 10, expected numbers below 10");
 });
+
+test("copy() gives the same elements in memory of their own, empty arrays too", () => {
+  const array = NativeArray.from<"I32">(Int32Array.of(3, -1, 7)), copy = array.slice(1, 2).copy();
+  array.window().fill(0);
+  expect(copy.toNumbers()).toEqual([-1, 7]);
+  expect(array.slice(1, 0).copy().length).toBe(0);
+});

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Engine, setThreads } from "../../../ffi/engine.ts";
 import { NativeArray } from "../../../ffi/native.ts";
 import { GustError } from "../../../core/errors.ts";
-import { buildDocument, type Document, type NewDocument } from "../../../core/format/document.ts";
+import type { Document } from "../../../core/format/document.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { models } from "../../../core/models/mod.ts";
 import { Init } from "../../../core/models/model.ts";
@@ -18,7 +18,7 @@ import { longs, makeGraph } from "../_graphs.ts";
 import { cyclesAndStars, makeMany, reordered } from "../_many.ts";
 import { graphInput, signatureOf } from "../models/_models.ts";
 import { engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
-import { job } from "../train/_train.ts";
+import { copied, job } from "../train/_train.ts";
 
 const task = tasks.get("graph");
 const options = (o: Record<string, unknown> = {}) => task.params!.parse(o) as Record<string, unknown>;
@@ -61,18 +61,6 @@ async function train(j: TrainJob, hooks: RunHooks = {}, seed = 1) {
   } finally {
     run.close();
   }
-}
-
-/** A document whose tensors are its own: those of a run end with it. */
-function copied(d: NewDocument): Document {
-  return buildDocument({
-    ...d,
-    tensors: d.tensors.map((t) =>
-      "window" in (t.data as object)
-        ? { ...t, data: (t.data as { window(): Float32Array }).window().slice() }
-        : t
-    ),
-  });
 }
 
 const scoresOf = (graph: Graph, model: Document): number[][] =>

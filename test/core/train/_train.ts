@@ -1,6 +1,6 @@
 /** For tests of training: sources, steps and runs on small graphs. */
 import { Engine } from "../../../ffi/engine.ts";
-import type { Document } from "../../../core/format/document.ts";
+import { buildDocument, type Document, type NewDocument } from "../../../core/format/document.ts";
 import { prepareFeatures, requireFeatures } from "../../../core/graph/features.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { models } from "../../../core/models/mod.ts";
@@ -127,4 +127,16 @@ export function job(
     options: train,
     ...others,
   };
+}
+
+/** A document whose tensors are its own: those of a run end with it. */
+export function copied(d: NewDocument): Document {
+  return buildDocument({
+    ...d,
+    tensors: d.tensors.map((t) =>
+      "window" in (t.data as object)
+        ? { ...t, data: (t.data as { window(): Float32Array }).window().slice() }
+        : t
+    ),
+  });
 }

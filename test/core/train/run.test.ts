@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { setThreads } from "../../../ffi/engine.ts";
 import { GustError } from "../../../core/errors.ts";
-import { buildDocument, type Document, type NewDocument } from "../../../core/format/document.ts";
+import type { Document } from "../../../core/format/document.ts";
 import { Run, type RunHooks, type TrainJob } from "../../../core/train/job.ts";
 import type { EpochRecord } from "../../../core/train/run.ts";
 import { median } from "../../../core/train/run.ts";
@@ -9,7 +9,7 @@ import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { draw, partitionOf } from "../sampling/_graphs.ts";
 import { expectNear } from "../tensor/_autograd.ts";
-import { job } from "./_train.ts";
+import { copied, job } from "./_train.ts";
 
 const sbm = {
   nodes: 300,
@@ -46,18 +46,6 @@ async function train(j: TrainJob, hooks: RunHooks = {}, seed = 1): Promise<Done>
   } finally {
     run.close();
   }
-}
-
-/** A document whose tensors are its own: those of a run end with it. */
-function copied(d: NewDocument): Document {
-  return buildDocument({
-    ...d,
-    tensors: d.tensors.map((t) =>
-      "window" in (t.data as object)
-        ? { ...t, data: (t.data as { window(): Float32Array }).window().slice() }
-        : t
-    ),
-  });
 }
 
 /** Every tensor but for what says where the run stands. */
