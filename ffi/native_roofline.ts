@@ -30,6 +30,7 @@ export function readPasses(data: NativeArray<"U8">, bytesPerWorker: number, pass
  * @param indices  row numbers; the caller knows that they are rows of the table.
  * @param piece  bytes of a row that are read at once: runs of rows are read piece by piece.
  * @param ahead  rows to prefetch a piece of, 0 = none.
+ * @param level  the cache that pieces are prefetched into, 1 or 2.
  */
 export function gatherRows(
   indices: NativeArray<"I32"> | NativeArray<"I64">,
@@ -37,6 +38,7 @@ export function gatherRows(
   rowBytes: number,
   piece: number,
   ahead: number,
+  level: number,
   passes: number,
 ): void {
   const { code } = dtypes[indices.dtype];
@@ -49,6 +51,7 @@ export function gatherRows(
     rowBytes,
     piece,
     ahead,
+    level,
     passes,
     unused,
   );

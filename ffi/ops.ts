@@ -213,23 +213,26 @@ export const ops = {
 
   // ---- sparse ----
   spmm: row(
-    "out[i] = left[i] * reduce over e in row i of values[e] * right[j] * x[j] + diagonal[i] * x[i], j = indices[e]; " +
+    "out[i] = left[i] * reduce over e in row i of values[v(e)] * right[j] * x[j] + diagonal[i] * x[o(i)], " +
+      "j = indices[e], v(e) = order[e] or e, o(i) = own[i] or i; " +
       "max and min write the number of the winning edge, the first of equals, to arg (-1: none)",
     {
       indptr: input("I64", "n+1"),
       indices: input("index", "e"),
       values: optional("real", "e"),
+      order: optional("I64", "e"),
       left: optional("real", "n"),
       right: optional("real", "m"),
       diagonal: optional("real", "n"),
+      own: optional("I64", "n"),
       x: input("stored", "m", "f"),
       out: output("real", "n", "f"),
       arg: optionalOutput("I64", "n", "f"),
       reduce: int,
     },
     {
-      verify({ x, out, diagonal }) {
-        return diagonal && out!.rows > x!.rows
+      verify({ x, out, diagonal, own }) {
+        return diagonal && !own && out!.rows > x!.rows
           ? `diagonal: x has ${x!.rows} rows, expected ${out!.rows} or more`
           : null;
       },

@@ -23,6 +23,8 @@ export const symbols = {
   gust_set_num_threads: status("i32"),
   gust_num_threads: { args: [], result: "i32" },
   gust_set_isa: status("buf"),
+  gust_tuning: status("buf"),
+  gust_set_tuning: status("i32", "i64", "i64"),
 
   gust_alloc: status("i64", "i32", "buf"),
   gust_free: status("addr", "i64"),
@@ -277,7 +279,7 @@ export const symbols = {
 
   gust_roofline_triad: status("addr", "addr", "addr", "i64"),
   gust_roofline_read: status("addr", "i64", "i64", "buf"),
-  gust_roofline_gather: status("addr", "i32", "i64", "addr", "i64", "i64", "i64", "i64", "buf"),
+  gust_roofline_gather: status("addr", "i32", "i64", "addr", "i64", "i64", "i64", "i32", "i64", "buf"),
   gust_roofline_multiply_add: status("i64", "buf"),
 
   gust_partition_multilevel: status(

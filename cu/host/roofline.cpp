@@ -19,7 +19,7 @@ constexpr int64_t kTaskBytes = int64_t{1} << 17;  // some 5 us from the cache
 
 template <class I>
 using Gather = uint64_t (*)(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                            int64_t row_bytes, int64_t piece, int64_t ahead);
+                            int64_t row_bytes, int64_t piece, int64_t ahead, int level);
 
 struct Loops {
   Gather<int32_t> gather32;
@@ -65,13 +65,13 @@ const Loops& loops() {
 
 template <class I>
 uint64_t gather_all(Gather<I> gather, const I* indices, int64_t count, const char* table, int64_t row_bytes,
-                    int64_t piece, int64_t ahead) {
+                    int64_t piece, int64_t ahead, int level) {
   std::atomic<uint64_t> total{0};
   parallel_for(count, std::max<int64_t>(64, kTaskBytes / row_bytes), [&](int64_t begin, int64_t end) {
     uint64_t sum = 0;
     for (int64_t at = 0; at < row_bytes; at += piece) {
       const int64_t bytes = std::min(piece, row_bytes - at);
-      sum += gather(indices, begin, end, count - 1, table + at, row_bytes, bytes, ahead);
+      sum += gather(indices, begin, end, count - 1, table + at, row_bytes, bytes, ahead, level);
     }
     total += sum;
   });
@@ -117,18 +117,19 @@ int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* 
 }
 
 int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table, int64_t row_bytes,
-                             int64_t piece, int64_t ahead, int64_t passes, int64_t* out) {
+                             int64_t piece, int64_t ahead, int32_t level, int64_t passes, int64_t* out) {
   return guard([&] {
     check_positive("bytes of a row", row_bytes);
     check_positive("bytes of a piece", piece);
     check_positive("passes", passes);
+    if (level != 1 && level != 2) fail(GUST_EINVAL, "prefetch into cache level %d, expected 1 or 2", level);
     if (ahead < 0) fail(GUST_EINVAL, "%lld rows ahead, expected 0 or more", static_cast<long long>(ahead));
     if (dtype != GUST_I32 && dtype != GUST_I64) fail(GUST_EINVAL, "dtype %d is not I32 or I64", dtype);
     const char* rows = reinterpret_cast<const char*>(table);
     uint64_t total = 0;
     auto run = [&](auto loop, auto* list) {
       for (int64_t p = 0; p < passes; ++p)
-        total += gather_all(loop, list, count, rows, row_bytes, piece, ahead);
+        total += gather_all(loop, list, count, rows, row_bytes, piece, ahead, level);
     };
     if (dtype == GUST_I32) run(loops().gather32, reinterpret_cast<const int32_t*>(indices));
     else run(loops().gather64, reinterpret_cast<const int64_t*>(indices));

@@ -20,19 +20,24 @@ static uint64_t fold(Words sum) {
   return total;
 }
 
+static inline void prefetch(const char* at, int level) {
+  if (level == 2) __builtin_prefetch(at, 0, 2);
+  else __builtin_prefetch(at, 0, 3);
+}
+
 /**
  * The first `piece` bytes of rows: V vectors, of which the last may overlap the one before; V = 0: as many as
  * it takes.
  */
 template <int V, class I>
 static uint64_t gather_vectors(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                               int64_t row_bytes, int64_t piece, int64_t ahead) {
+                               int64_t row_bytes, int64_t piece, int64_t ahead, int level) {
   Words sum[4] = {};
   const int64_t vectors = V ? V : (piece + kBytes - 1) / kBytes;
   for (int64_t i = begin; i < end; ++i) {
     if (ahead) {
       const char* next = table + static_cast<int64_t>(indices[std::min(i + ahead, last)]) * row_bytes;
-      for (int64_t b = 0; b < vectors * kBytes; b += kLine) __builtin_prefetch(next + b);
+      for (int64_t b = 0; b < vectors * kBytes; b += kLine) prefetch(next + b, level);
     }
     const char* row = table + static_cast<int64_t>(indices[i]) * row_bytes;
 #pragma GCC unroll 16
@@ -45,11 +50,11 @@ static uint64_t gather_vectors(const I* indices, int64_t begin, int64_t end, int
 /** Pieces of one to two words W, shorter than a vector: two loads, which may overlap. */
 template <class W, class I>
 static uint64_t gather_short(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                             int64_t row_bytes, int64_t piece, int64_t ahead) {
+                             int64_t row_bytes, int64_t piece, int64_t ahead, int level) {
   W sum[2] = {};
   for (int64_t i = begin; i < end; ++i) {
     const int64_t next = static_cast<int64_t>(indices[std::min(i + ahead, last)]);
-    if (ahead) __builtin_prefetch(table + next * row_bytes);
+    if (ahead) prefetch(table + next * row_bytes, level);
     const char* row = table + static_cast<int64_t>(indices[i]) * row_bytes;
     W words[2];
     std::memcpy(&words[0], row, sizeof(W));
@@ -65,10 +70,10 @@ static uint64_t gather_short(const I* indices, int64_t begin, int64_t end, int64
 
 template <class I>
 static uint64_t gather(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
-                       int64_t row_bytes, int64_t piece, int64_t ahead) {
+                       int64_t row_bytes, int64_t piece, int64_t ahead, int level) {
   if (piece < kBytes) {
     auto short_rows = [&](auto word) {
-      return gather_short<decltype(word)>(indices, begin, end, last, table, row_bytes, piece, ahead);
+      return gather_short<decltype(word)>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
     };
     if (piece >= 32) return short_rows(Bytes32{});
     if (piece >= 16) return short_rows(Bytes16{});
@@ -77,15 +82,15 @@ static uint64_t gather(const I* indices, int64_t begin, int64_t end, int64_t las
     return piece >= 2 ? short_rows(uint16_t{}) : short_rows(uint8_t{});
   }
   switch ((piece + kBytes - 1) / kBytes) {
-    case 1: return gather_vectors<1>(indices, begin, end, last, table, row_bytes, piece, ahead);
-    case 2: return gather_vectors<2>(indices, begin, end, last, table, row_bytes, piece, ahead);
-    case 3: return gather_vectors<3>(indices, begin, end, last, table, row_bytes, piece, ahead);
-    case 4: return gather_vectors<4>(indices, begin, end, last, table, row_bytes, piece, ahead);
-    case 6: return gather_vectors<6>(indices, begin, end, last, table, row_bytes, piece, ahead);
-    case 8: return gather_vectors<8>(indices, begin, end, last, table, row_bytes, piece, ahead);
-    case 16: return gather_vectors<16>(indices, begin, end, last, table, row_bytes, piece, ahead);
+    case 1: return gather_vectors<1>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
+    case 2: return gather_vectors<2>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
+    case 3: return gather_vectors<3>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
+    case 4: return gather_vectors<4>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
+    case 6: return gather_vectors<6>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
+    case 8: return gather_vectors<8>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
+    case 16: return gather_vectors<16>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
   }
-  return gather_vectors<0>(indices, begin, end, last, table, row_bytes, piece, ahead);
+  return gather_vectors<0>(indices, begin, end, last, table, row_bytes, piece, ahead, level);
 }
 
 /** Read size bytes (a multiple of 512) in order. */

@@ -38,6 +38,10 @@ GUST_API int32_t gust_set_num_threads(int32_t count);
 GUST_API int32_t gust_num_threads(void);
 /** Force "portable", "avx2" or "avx512" kernels (tests); GUST_ENOSYS if this machine cannot run them. */
 GUST_API int32_t gust_set_isa(const char* name);
+/** What sparse kernels ask of the memory system: out[3] = cache level of prefetches (1 or 2), cache lines ahead, bytes of
+ *  a column tile (0: no tiles). No result depends on them. */
+GUST_API int32_t gust_tuning(int64_t* out);
+GUST_API int32_t gust_set_tuning(int32_t prefetch_level, int64_t lines_ahead, int64_t tile_bytes);
 
 /* ---- memory ---------------------------------------------------------------------------------------------- */
 
@@ -569,11 +573,11 @@ GUST_API int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t co
  *  out[0] = their sum as 64-bit words. */
 GUST_API int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* out);
 /** Read rows indices[0 .. count-1] of a table whole, in order, `passes` times: runs of rows that fit a cache, piece
- *  by piece of `piece` bytes, prefetching the pieces of `ahead` rows (0 = none). out[0] is a function of what was
- *  read. */
+ *  by piece of `piece` bytes, prefetching the pieces of `ahead` rows (0 = none) into the cache of `level` (1 or 2).
+ *  out[0] is a function of what was read. */
 GUST_API int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table,
-                                      int64_t row_bytes, int64_t piece, int64_t ahead, int64_t passes,
-                                      int64_t* out);
+                                      int64_t row_bytes, int64_t piece, int64_t ahead, int32_t level,
+                                      int64_t passes, int64_t* out);
 /** float32 multiply-adds in registers, on every worker: out[0] = floating-point operations done. */
 GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
 

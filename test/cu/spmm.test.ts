@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as reference from "../../core/reference/spmm.ts";
+import { getTuning, setTuning } from "../../ffi/engine.ts";
 import { reductions } from "../../ffi/ops.ts";
 import { maxDegree, patternTensors, randomCsr, type Shape, vector } from "./_csr.ts";
 import {
@@ -63,6 +64,60 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
       reduce: reductions.sum,
     });
     expect(numbers(out)).toEqual([7, 70, 2, 20, 6, 60]);
+  });
+
+  test("takes values in another order and rows of their own for the diagonal, by hand", () => {
+    const x = tensor(dtype, [3, 2], smallX), out = tensor(dtype, [3, 2]);
+    const args = {
+      ...patternTensors(small, "I32"),
+      values: vector(dtype, [4, 3, 1, 5, 2]),
+      order: tensor("I64", [5], [4, 3, 2, 1, 0]),
+      x,
+      out,
+      reduce: reductions.sum,
+    };
+    onEveryIsa(() => {
+      engine.run("spmm", args);
+      expect(numbers(out)).toEqual([17, 170, 0, 0, 15, 150]);
+      engine.run("spmm", { ...args, right: vector(dtype, [1, 0.5, 2]) });
+      expect(numbers(out)).toEqual([32, 320, 0, 0, 8, 80]);
+      engine.run("spmm", { ...args, reduce: reductions.max });
+      expect(numbers(out)).toEqual([15, 150, 0, 0, 8, 80]);
+      const diagonal = vector(dtype, [1, 10, 100]), own = tensor("I64", [3], [2, 2, 0]);
+      engine.run("spmm", { ...args, diagonal, own });
+      expect(numbers(out)).toEqual([20, 200, 30, 300, 115, 1150]);
+    });
+  });
+
+  test("no setting of the machine changes a bit: prefetches, tiles of columns", () => {
+    const before = getTuning();
+    const csr = randomCsr({ n: 300, m: 120, degree: 20, hub: 5000 });
+    try {
+      for (const f of [1, 24, 100, 131]) {
+        const shape = { out: [300, f], x: [120, f] } as const, a = randoms(120 * f, "x");
+        const out = tensor(dtype, shape.out), arg = tensor("I64", shape.out);
+        const args = {
+          ...patternTensors(csr, "I32"),
+          values: vector(dtype, csr.values),
+          diagonal: vector(dtype, randoms(300, "diagonal")),
+          own: tensor("I64", [300], Array.from({ length: 300 }, (_, i) => i % 120)),
+          x: tensor(dtype, shape.x, a),
+          out,
+          arg,
+        };
+        for (const reduce of Object.values(reductions)) {
+          const all = [1, 2].flatMap((prefetchLevel) =>
+            [[1, 0], [500, 120 * 64], [64, 120 * 256]].map(([linesAhead, tileBytes]) => {
+              setTuning({ prefetchLevel, linesAhead: linesAhead!, tileBytes: tileBytes! });
+              return expectSameOnThreads([out, arg], () => engine.run("spmm", { ...args, reduce }));
+            })
+          );
+          for (const other of all) expect(other).toEqual(all[0]!);
+        }
+      }
+    } finally {
+      setTuning(before);
+    }
   });
 
   test.each(widths)("sums match the reference at width %d, with every choice of factors", (f) => {
@@ -296,6 +351,14 @@ describe.each(["F16", "BF16"] as const)("spmm() of x stored as %s", (stored) => 
     const pattern = patternTensors(small, "I32"), x = tensor(stored, [3, 2]), out = tensor("F64", [3, 2]);
     expect(() => engine.run("spmm", { ...pattern, x, out, reduce: 0 })).toThrow("spmm: result of dtype");
   });
+});
+
+test("setTuning() refuses what is out of range", () => {
+  const now = getTuning();
+  expect(() => setTuning({ ...now, prefetchLevel: 3 })).toThrow("cache level 3, expected 1 or 2");
+  expect(() => setTuning({ ...now, linesAhead: 0 })).toThrow("0 cache lines ahead");
+  expect(() => setTuning({ ...now, tileBytes: -1 })).toThrow("tiles of -1 bytes");
+  expect(getTuning()).toEqual(now);
 });
 
 test("spmm() refuses a diagonal without a row of x for every row", () => {

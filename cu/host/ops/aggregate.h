@@ -1,18 +1,22 @@
 // Rows of x reduced by a CSR pattern: the kernel under spmm, segment_reduce and scatter_add.
 //
-//   out[i, :] = left[i] * reduce over e in row i of weight(e) * x[column(e), :] + diagonal[i] * x[i, :]
+//   out[i, :] = left[i] * reduce over e in row i of weight(e) * x[column(e), :] + diagonal[i] * x[own(i), :]
 //
 // Shapes: pattern (n, m) with nnz entries, x (m, f), out (n, f).
 // Owner: a task owns whole rows (RowGrid), hubs excepted: these are cut into chunks of kHubEntries whose
 //   results are combined in order. A row is taken in panels of up to kPanel vectors that stay in registers
 //   over its entries.
 // Memory: nnz * f reads of x, whose rows lie anywhere: that is what the product costs, and rows to come are
-//   prefetched. Besides, n * f writes; indices, values and right once per panel.
+//   prefetched. Where x is larger than the last-level cache and each of its rows is read several times, it is
+//   multiplied in tiles of columns that fit there, copied so that a tile is contiguous: of 512-byte rows a
+//   strided tile would use a quarter of the cache's sets. Besides, n * f writes; indices, values and right once
+//   per panel.
 // Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in
-//   float32, so its bits depend on neither threads nor f.
+//   float32, so its bits depend on neither threads nor f nor tiles.
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
 #pragma once
 
+#include "../../common/tuning.h"
 #include "panel.h"
 #include "row_grid.h"
 
@@ -37,13 +41,16 @@ template <class X, class Columns>
 struct Aggregate {
   using T = Sum<X>;
   const int64_t* indptr;
-  int64_t n, nnz, f;
+  int64_t n, m, nnz, f;
   Columns columns;
   const X* x;
   T* out;
   const T *values = nullptr, *left = nullptr, *right = nullptr, *diagonal = nullptr;
+  const int64_t* order = nullptr;  // where the value of an entry is; null: values are in the order of entries
+  const int64_t* own = nullptr;    // the row of x that diagonal[i] multiplies; null: row i
   Reduce reduce = Reduce::kSum;
   int64_t* arg = nullptr;  // of max and min: the winning entry, -1 for none
+  int64_t x_stride = f, out_stride = f;  // from row to row of x; of out and arg
 };
 
 /** Weights of entries, one type per case, so that the loops have no branches. */
@@ -52,6 +59,12 @@ template <class T>
 struct EntryWeight {
   const T* values;
   T operator()(int64_t e, int64_t) const { return values[e]; }
+};
+template <class T>
+struct OrderedWeight {
+  const T* values;
+  const int64_t* order;
+  T operator()(int64_t e, int64_t) const { return values[order[e]]; }
 };
 template <class T>
 struct ColumnWeight {
@@ -68,34 +81,40 @@ struct ProductWeight {
 template <class T>
 struct AnyWeight {
   const T *values, *right;
+  const int64_t* order;
   T operator()(int64_t e, int64_t column) const {
-    return (values ? values[e] : T{1}) * (right ? right[column] : T{1});
+    return (values ? values[order ? order[e] : e] : T{1}) * (right ? right[column] : T{1});
   }
 };
 
-template <class T, class F>
-void with_weight(const T* values, const T* right, F&& f) {
-  if (values && right) f(ProductWeight<T>{values, right});
-  else if (values) f(EntryWeight<T>{values});
-  else if (right) f(ColumnWeight<T>{right});
+template <class X, class Columns, class F>
+void with_weight(const Aggregate<X, Columns>& a, F&& f) {
+  using T = Sum<X>;
+  if (a.values && a.order && !a.right) f(OrderedWeight<T>{a.values, a.order});
+  else if (a.values && a.order) f(AnyWeight<T>{a.values, a.right, a.order});
+  else if (a.values && a.right) f(ProductWeight<T>{a.values, a.right});
+  else if (a.values) f(EntryWeight<T>{a.values});
+  else if (a.right) f(ColumnWeight<T>{a.right});
   else f(UnitWeight{});
 }
 
-/** Cache lines of x on their way: they hide memory latency and leave most of the L1 cache alone. */
-constexpr int kLinesAhead = 64;
-
 /** The panels of x in entries begin .. end-1, weighted, one call of f(e, vectors) each. */
 template <int V, bool Some, class Weight, class X, class Columns, class F>
-inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, const Panel& panel, int64_t begin,
-                      int64_t end, F&& f) {
+inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, const Tuning& tuned,
+                      const Panel& panel, int64_t begin, int64_t end, F&& f) {
   using T = Sum<X>;
-  constexpr int64_t ahead = kLinesAhead * 64 / (V * kLanes<T> * static_cast<int>(sizeof(X)));
+  constexpr int64_t bytes = V * kLanes<T> * static_cast<int64_t>(sizeof(X));
+  const int64_t ahead = std::max<int64_t>(1, tuned.lines_ahead * 64 / bytes);
+  const bool to_l2 = tuned.prefetch_l2;
   for (int64_t e = begin; e < end; ++e) {
-    if constexpr (!std::is_same_v<Columns, InPlace>)
-      prefetch_panel<V>(a.x + a.columns[std::min(e + ahead, a.nnz - 1)] * a.f, panel);
+    if constexpr (!std::is_same_v<Columns, InPlace>) {
+      const X* coming = a.x + a.columns[std::min(e + ahead, a.nnz - 1)] * a.x_stride;
+      if (to_l2) prefetch_panel<V, 2>(coming, panel);
+      else prefetch_panel<V, 1>(coming, panel);
+    }
     const int64_t column = a.columns[e];
     Vec<T> term[V];
-    load_panel<V, Some>(a.x + column * a.f, panel, term);
+    load_panel<V, Some>(a.x + column * a.x_stride, panel, term);
     if constexpr (!std::is_same_v<Weight, UnitWeight>) {
       const T w = weight(e, column);
       for (int v = 0; v < V; ++v) term[v] *= w;
@@ -119,21 +138,22 @@ inline void finish_row(const Aggregate<X, Columns>& a, const Panel& panel, int64
   }
   if (a.diagonal) {
     Vec<T> own[V];
-    load_panel<V, Some>(a.x + i * a.f, panel, own);
+    load_panel<V, Some>(a.x + (a.own ? a.own[i] : i) * a.x_stride, panel, own);
     const T diagonal = a.diagonal[i];
     for (int v = 0; v < V; ++v) result[v] += diagonal * own[v];
   }
-  store_panel<V, Some, T>(a.out + i * a.f, panel, result);
+  store_panel<V, Some, T>(a.out + i * a.out_stride, panel, result);
 }
 
 /** Sums and means of rows begin .. end-1, one panel. */
 template <int V, bool Some, class Weight, class X, class Columns>
 void sum_rows(const Aggregate<X, Columns>& of, const Weight weight, const Panel panel, int64_t begin,
               int64_t end) {
-  const Aggregate<X, Columns> a = of;  // a copy of its own: stores to out cannot change it
+  const Aggregate<X, Columns> a = of;  // copies of its own: stores to out cannot change them
+  const Tuning tuned = tuning();
   for (int64_t i = begin; i < end; ++i) {
     Vec<Sum<X>> sum[V] = {};
-    for_terms<V, Some>(a, weight, panel, a.indptr[i], a.indptr[i + 1], [&](int64_t, const auto& term) {
+    for_terms<V, Some>(a, weight, tuned, panel, a.indptr[i], a.indptr[i + 1], [&](int64_t, const auto& term) {
       for (int v = 0; v < V; ++v) sum[v] += term[v];
     });
     finish_row<V, Some>(a, panel, i, sum);
@@ -153,19 +173,20 @@ void extremum_rows(const Aggregate<X, Columns>& of, const Panel panel, int64_t b
   using T = Sum<X>;
   using Position = std::conditional_t<sizeof(T) == 8, int64_t, int32_t>;
   const Aggregate<X, Columns> a = of;
-  const AnyWeight<T> weight{a.values, a.right};
+  const AnyWeight<T> weight{a.values, a.right, a.order};
+  const Tuning tuned = tuning();
   for (int64_t i = begin; i < end; ++i) {
     const int64_t first = a.indptr[i], last = a.indptr[i + 1];
     Vec<T> best[V] = {};
     Vec<Position> at[V];
     for (int v = 0; v < V; ++v) at[v] = Vec<Position>{} - 1;
-    for_terms<V, Some>(a, weight, panel, first, std::min(first + 1, last), [&](int64_t, const auto& term) {
+    for_terms<V, Some>(a, weight, tuned, panel, first, std::min(first + 1, last), [&](int64_t, const auto& term) {
       for (int v = 0; v < V; ++v) {
         best[v] = term[v];
         at[v] = Vec<Position>{};
       }
     });
-    for_terms<V, Some>(a, weight, panel, first + 1, last, [&](int64_t e, const auto& term) {
+    for_terms<V, Some>(a, weight, tuned, panel, first + 1, last, [&](int64_t e, const auto& term) {
       for (int v = 0; v < V; ++v) {
         const auto wins = beats<Largest>(term[v], best[v]);
         best[v] = wins ? term[v] : best[v];
@@ -175,7 +196,7 @@ void extremum_rows(const Aggregate<X, Columns>& of, const Panel panel, int64_t b
     finish_row<V, Some>(a, panel, i, best);
     if (!a.arg) continue;
     for (int v = 0; v < V; ++v) {
-      int64_t* to = a.arg + i * a.f + (v + 1 < V ? panel.first + v * kLanes<T> : panel.last);
+      int64_t* to = a.arg + i * a.out_stride + (v + 1 < V ? panel.first + v * kLanes<T> : panel.last);
       for (int l = 0; l < panel.count; ++l) to[l] = last > first ? first + at[v][l] : -1;
     }
   }
@@ -219,9 +240,12 @@ void combine_chunks(const Aggregate<X, Columns>& a, int64_t row, int64_t chunks,
     }
     if (a.reduce == Reduce::kMean) result /= degree;
     if (a.left) result *= a.left[row];
-    if (a.diagonal) result += a.diagonal[row] * static_cast<T>(to_float(a.x[row * a.f + j]));
-    a.out[row * a.f + j] = result;
-    if (a.arg) a.arg[row * a.f + j] = partial_arg[winner * a.f + j];
+    if (a.diagonal) {
+      const X* own = a.x + (a.own ? a.own[row] : row) * a.x_stride;
+      result += a.diagonal[row] * static_cast<T>(to_float(own[j]));
+    }
+    a.out[row * a.out_stride + j] = result;
+    if (a.arg) a.arg[row * a.out_stride + j] = partial_arg[winner * a.f + j];
   }
 }
 
@@ -243,6 +267,7 @@ void reduce_hubs(const Aggregate<X, Columns>& a, const Weight& weight, const std
     if (one.reduce == Reduce::kMean) one.reduce = Reduce::kSum;
     one.out = partial + k * a.f;
     one.arg = partial_arg ? partial_arg + k * a.f : nullptr;
+    one.out_stride = a.f;
     reduce_rows(one, weight, 0, 1);
   });
   std::vector<int64_t> starts(hubs.size() + 1);
@@ -264,9 +289,41 @@ void aggregate_weighted(const Aggregate<X, Columns>& a, const Weight& weight, Co
   if (!hubs.empty()) reduce_hubs(a, weight, hubs, context);
 }
 
+/** Entries per row of x from which copying a tile pays: it is read and written once, and gathered as often. */
+constexpr int64_t kTileReuse = 8;
+/** Narrowest tile in bytes: a cache line. */
+constexpr int64_t kTileBytes = 64;
+
+/** Columns of a tile; f where the whole of x is one. */
+template <class X, class Columns>
+int64_t tile_columns(const Aggregate<X, Columns>& a) {
+  const int64_t budget = tuning().tile_bytes, size = static_cast<int64_t>(sizeof(X));
+  if (std::is_same_v<Columns, InPlace> || a.m * a.f * size <= budget || a.nnz < kTileReuse * a.m) return a.f;
+  const int64_t most = budget / (a.m * size);
+  if (most * size < kTileBytes) return a.f;
+  const int64_t line = kTileBytes / size, even = num_chunks(a.f, num_chunks(a.f, most / line * line));
+  return std::min(a.f, num_chunks(even, line) * line);
+}
+
 template <class X, class Columns>
 void aggregate(const Aggregate<X, Columns>& a, Context& context) {
-  with_weight<Sum<X>>(a.values, a.right, [&](const auto& weight) { aggregate_weighted(a, weight, context); });
+  with_weight(a, [&](const auto& weight) {
+    const int64_t tile = tile_columns(a);
+    if (tile == a.f) return aggregate_weighted(a, weight, context);
+    X* packed = context.scratch<X>(a.m * tile);
+    for (int64_t first = 0; first < a.f; first += tile) {
+      Aggregate<X, Columns> part = a;
+      part.f = part.x_stride = std::min(tile, a.f - first);
+      part.x = packed;
+      part.out = a.out + first;
+      if (a.arg) part.arg = a.arg + first;
+      parallel_for(a.m, std::max<int64_t>(1, kTaskWork / part.f), [&](int64_t begin, int64_t end) {
+        for (int64_t j = begin; j < end; ++j)
+          std::memcpy(packed + j * part.f, a.x + j * a.x_stride + first, part.f * sizeof(X));
+      });
+      aggregate_weighted(part, weight, context);
+    }
+  });
 }
 
 GUST_OPS_END

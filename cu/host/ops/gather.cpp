@@ -113,7 +113,7 @@ void scatter_add(const scatter_add_args& args, Context& context) {
   });
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    Aggregate<T, Listed<int64_t>> sum{starts,  groups,    starts[groups], out.cols,
+    Aggregate<T, Listed<int64_t>> sum{starts,  groups,    x.rows,     starts[groups], out.cols,
                                       {order}, x.as<T>(), out.as<T>()};
     aggregate_weighted(sum, UnitWeight{}, context);
   });

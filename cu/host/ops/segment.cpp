@@ -140,7 +140,7 @@ void segment_reduce(const segment_reduce_args& args, Context& context) {
     fail(GUST_EINVAL, "reduction %lld, expected 0 (sum) to 3 (min)", static_cast<long long>(args.reduce));
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    Aggregate<T, InPlace> a{context.slot(args.indptr).as<int64_t>(), out.rows, x.rows, x.cols, {}, x.as<T>(),
+    Aggregate<T, InPlace> a{context.slot(args.indptr).as<int64_t>(), out.rows, x.rows, x.rows, x.cols, {}, x.as<T>(),
                             out.as<T>()};
     a.reduce = static_cast<Reduce>(args.reduce);
     a.arg = context.slot(args.arg).as<int64_t>();

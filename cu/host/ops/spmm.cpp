@@ -18,12 +18,14 @@ void spmm(const spmm_args& args, Context& context) {
            x.dtype);
     dispatch_index(indices.dtype, [&](auto index) {
       using I = decltype(index);
-      Aggregate<X, Listed<I>> a{indptr.as<int64_t>(), out.rows, indices.size(), x.cols, {indices.as<I>()},
-                                x.as<X>(), out.as<T>()};
+      Aggregate<X, Listed<I>> a{indptr.as<int64_t>(), out.rows, x.rows, indices.size(), x.cols,
+                                {indices.as<I>()}, x.as<X>(), out.as<T>()};
       a.values = context.slot(args.values).as<T>();
       a.left = context.slot(args.left).as<T>();
       a.right = context.slot(args.right).as<T>();
       a.diagonal = context.slot(args.diagonal).as<T>();
+      a.order = context.slot(args.order).as<int64_t>();
+      a.own = context.slot(args.own).as<int64_t>();
       a.reduce = static_cast<Reduce>(args.reduce);
       a.arg = arg.as<int64_t>();
       aggregate(a, context);

@@ -137,14 +137,15 @@ describe("the limits' loops", () => {
     for (const rowBytes of [1, 2, 3, 6, 8, 14, 28, 31, 33, 64, 100, 256, 1000, 2000]) {
       const table = NativeArray.allocate("U8", 7 * rowBytes);
       for (const piece of [1, 7, 512, rowBytes]) {
-        for (const ahead of [0, 3]) gatherRows(indices, table, rowBytes, piece, ahead, 2);
+        for (const ahead of [0, 3]) gatherRows(indices, table, rowBytes, piece, ahead, 1 + (ahead & 1), 2);
       }
     }
     const table = NativeArray.allocate("U8", 8);
-    expect(() => gatherRows(indices, table, 0, 1, 0, 1)).toThrow("bytes of a row: 0");
-    expect(() => gatherRows(indices, table, 1, 0, 0, 1)).toThrow("bytes of a piece: 0");
-    expect(() => gatherRows(indices, table, 1, 1, -1, 1)).toThrow("-1 rows ahead");
-    expect(() => gatherRows(indices, table, 1, 1, 0, 0)).toThrow("passes: 0");
+    expect(() => gatherRows(indices, table, 0, 1, 0, 1, 1)).toThrow("bytes of a row: 0");
+    expect(() => gatherRows(indices, table, 1, 0, 0, 1, 1)).toThrow("bytes of a piece: 0");
+    expect(() => gatherRows(indices, table, 1, 1, -1, 1, 1)).toThrow("-1 rows ahead");
+    expect(() => gatherRows(indices, table, 1, 1, 0, 1, 0)).toThrow("passes: 0");
+    expect(() => gatherRows(indices, table, 1, 1, 0, 3, 1)).toThrow("cache level 3, expected 1 or 2");
   });
 
   test("reads and multiply-adds check their sizes", () => {
