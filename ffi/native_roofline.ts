@@ -57,6 +57,21 @@ export function gatherRows(
   );
 }
 
+/** Copy bytes at .. at + piece - 1 of every row of a table to `packed`, row after row. */
+export function packRows(
+  table: NativeArray<"U8">,
+  rowBytes: number,
+  piece: number,
+  at: number,
+  packed: NativeArray<"U8">,
+): void {
+  const rows = table.length / rowBytes;
+  if (!Number.isInteger(rows) || packed.length < rows * piece) {
+    throw new RangeError(`packRows() of ${rows} rows of ${piece} bytes into ${packed.length} bytes`);
+  }
+  call("gust_roofline_pack", table.address, rows, rowBytes, piece, at, packed.address);
+}
+
 /** Multiply-adds of float32 in registers on every worker; returns the floating-point operations done. */
 export function multiplyAdd(rounds: number): number {
   const out = new BigInt64Array(1);

@@ -3,7 +3,7 @@
  * (cu/host/roofline.cpp).
  */
 import { NativeArray } from "../../ffi/native.ts";
-import { gatherRows, multiplyAdd, readPasses, triad } from "../../ffi/native_roofline.ts";
+import { gatherRows, multiplyAdd, packRows, readPasses, triad } from "../../ffi/native_roofline.ts";
 import type { Csr } from "../graph/csr.ts";
 import { measure, type Subject } from "./measure.ts";
 
@@ -47,11 +47,11 @@ const LINES_AHEAD = [0, 16, 32, 64, 128, 256];
 const LEVELS = [1, 2];
 /** Bytes of a row that are read at once. */
 const PIECES = [512, Infinity];
-/** Widths of tiles of a table that is laid out tile by tile, so that one of them may stay in the last-level cache. */
+/** Widths of tiles that are copied first, so that the rows of one may stay in the last-level cache. */
 const TILES = [64, 128, 256, 512];
 
 /**
- * Reading the rows that a sparse product with `csr` reads, whole or tile by tile, in the same order, and nothing else:
+ * Reading the rows that a sparse product with `csr` reads, in the same order, whole or tile by tile, and nothing else:
  * no product on this machine is faster.
  */
 export function rowGatherLimit({ indices, numCols }: Csr, rowBytes: number): Limit {
@@ -63,19 +63,20 @@ export function rowGatherLimit({ indices, numCols }: Csr, rowBytes: number): Lim
       run: (repeat) => gatherRows(indices, table, rowBytes, piece, ahead, level, repeat),
     }))
   );
-  const tiled = TILES.filter((tile) => tile < rowBytes && rowBytes % tile === 0).flatMap((tile) => {
-    const tiles = Array.from(
-      { length: rowBytes / tile },
-      (_, t) => table.slice(t * numCols * tile, numCols * tile),
-    );
-    return prefetches(tile).map(([ahead, level]): Subject => ({
+  const tiles = TILES.filter((tile) => tile < rowBytes && rowBytes % tile === 0);
+  const packed = tiles.length ? NativeArray.allocate("U8", numCols * tiles.at(-1)!) : table;
+  const tiled = tiles.flatMap((tile) =>
+    prefetches(tile).map(([ahead, level]): Subject => ({
       run(repeat) {
         for (let r = 0; r < repeat; r++) {
-          for (const part of tiles) gatherRows(indices, part, tile, tile, ahead, level, 1);
+          for (let at = 0; at < rowBytes; at += tile) {
+            packRows(table, rowBytes, tile, at, packed);
+            gatherRows(indices, packed, tile, tile, ahead, level, 1);
+          }
         }
       },
-    }));
-  });
+    }))
+  );
   return { run: fastest([...whole, ...tiled]).run, bytes: indices.length * rowBytes };
 }
 
@@ -89,7 +90,9 @@ function prefetches(piece: number): [ahead: number, level: number][] {
 function fastest(ways: readonly Subject[]): Subject {
   const order = (some: readonly Subject[], runs: number) => {
     const stats = measure(some, runs);
-    return some.map((way, i) => ({ way, ms: stats[i]!.minMs })).toSorted((a, b) => a.ms - b.ms).map(({ way }) => way);
+    return some.map((way, i) => ({ way, ms: stats[i]!.minMs })).toSorted((a, b) => a.ms - b.ms).map((
+      { way },
+    ) => way);
   };
   return order(order(ways, 1).slice(0, 5), 4)[0]!;
 }

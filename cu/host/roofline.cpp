@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kLine = 64;
 constexpr int64_t kTaskBytes = int64_t{1} << 17;  // some 5 us from the cache
+constexpr int64_t kMostTasks = 1024;              // a task begins without prefetched rows
 
 template <class I>
 using Gather = uint64_t (*)(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
@@ -67,7 +68,7 @@ template <class I>
 uint64_t gather_all(Gather<I> gather, const I* indices, int64_t count, const char* table, int64_t row_bytes,
                     int64_t piece, int64_t ahead, int level) {
   std::atomic<uint64_t> total{0};
-  parallel_for(count, std::max<int64_t>(64, kTaskBytes / row_bytes), [&](int64_t begin, int64_t end) {
+  parallel_for(count, std::max({int64_t{64}, kTaskBytes / row_bytes, count / kMostTasks}), [&](int64_t begin, int64_t end) {
     uint64_t sum = 0;
     for (int64_t at = 0; at < row_bytes; at += piece) {
       const int64_t bytes = std::min(piece, row_bytes - at);
@@ -134,6 +135,20 @@ int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int6
     if (dtype == GUST_I32) run(loops().gather32, reinterpret_cast<const int32_t*>(indices));
     else run(loops().gather64, reinterpret_cast<const int64_t*>(indices));
     out[0] = static_cast<int64_t>(total);
+  });
+}
+
+int32_t gust_roofline_pack(int64_t table, int64_t rows, int64_t row_bytes, int64_t piece, int64_t at, int64_t to) {
+  return guard([&] {
+    check_positive("bytes of a piece", piece);
+    if (at < 0 || at + piece > row_bytes)
+      fail(GUST_EINVAL, "bytes %lld to %lld of a row, expected at most %lld", static_cast<long long>(at),
+           static_cast<long long>(at + piece), static_cast<long long>(row_bytes));
+    const char* from = reinterpret_cast<const char*>(table) + at;
+    char* packed = reinterpret_cast<char*>(to);
+    parallel_for(rows, std::max<int64_t>(64, kTaskBytes / piece), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) std::memcpy(packed + i * piece, from + i * row_bytes, piece);
+    });
   });
 }
 

@@ -578,6 +578,9 @@ GUST_API int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, 
 GUST_API int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table,
                                       int64_t row_bytes, int64_t piece, int64_t ahead, int32_t level,
                                       int64_t passes, int64_t* out);
+/** Copy bytes at .. at + piece - 1 of every row of a table to rows of `piece` bytes. */
+GUST_API int32_t gust_roofline_pack(int64_t table, int64_t rows, int64_t row_bytes, int64_t piece, int64_t at,
+                                    int64_t to);
 /** float32 multiply-adds in registers, on every worker: out[0] = floating-point operations done. */
 GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
 

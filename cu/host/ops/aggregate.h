@@ -109,8 +109,7 @@ inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, cons
   for (int64_t e = begin; e < end; ++e) {
     if constexpr (!std::is_same_v<Columns, InPlace>) {
       const X* coming = a.x + a.columns[std::min(e + ahead, a.nnz - 1)] * a.x_stride;
-      if (to_l2) prefetch_panel<V, 2>(coming, panel);
-      else prefetch_panel<V, 1>(coming, panel);
+      prefetch_panel<V>(coming, panel, to_l2);
     }
     const int64_t column = a.columns[e];
     Vec<T> term[V];

@@ -58,12 +58,10 @@ inline void store_panel(T* row, const Panel& panel, const Vec<T> (&from)[V]) {
   }
 }
 
-/** Bring the panel of a row into the cache of that level. */
-template <int V, int Level, class X>
-inline void prefetch_panel(const X* row, const Panel& panel) {
-  constexpr int bytes = V * kLanes<Sum<X>> * static_cast<int>(sizeof(X));
-  const char* from = reinterpret_cast<const char*>(row + panel.first);
-  for (int b = 0; b < bytes; b += 64) __builtin_prefetch(from + b, 0, 4 - Level);
+/** Bring the panel of a row into the second-level cache, or the first. */
+template <int V, class X>
+inline void prefetch_panel(const X* row, const Panel& panel, bool to_l2) {
+  prefetch_bytes(row + panel.first, V * kLanes<Sum<X>> * static_cast<int64_t>(sizeof(X)), to_l2);
 }
 
 GUST_OPS_END

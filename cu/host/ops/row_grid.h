@@ -14,6 +14,13 @@ GUST_OPS_BEGIN
 constexpr int64_t kHubEntries = 4096;
 /** Multiply-adds per task: some 5 us from the cache, about what it costs to wake a thread. */
 constexpr int64_t kTaskWork = 32768;
+/** Most tasks of a call: a task begins without what the one before it prefetched, so large problems get large tasks. */
+constexpr int64_t kMostTasks = 1024;
+
+/** Items per task that add up to kTaskWork multiply-adds, `width` each; more where that makes too many tasks. */
+inline int64_t task_grain(int64_t items, int64_t width) {
+  return std::max<int64_t>({64, kTaskWork / std::max<int64_t>(width, 1), num_chunks(items, kMostTasks)});
+}
 
 /** First row r in [0, n] with indptr[r] + r >= position. */
 inline int64_t row_at(const int64_t* indptr, int64_t n, int64_t position) {
@@ -36,15 +43,12 @@ class RowGrid {
  public:
   /** `width`: multiply-adds per entry. */
   RowGrid(const int64_t* indptr, int64_t n, int64_t width)
-      : indptr_(indptr), n_(n),
-        grain_(std::clamp<int64_t>(kTaskWork / std::max<int64_t>(width, 1), 64, kHubEntries)) {}
+      : indptr_(indptr), n_(n), grain_(task_grain(n > 0 ? indptr[n] - indptr[0] + n : 0, width)) {}
 
   int64_t tasks() const { return num_chunks(indptr_[n_] - indptr_[0] + n_, grain_); }
 
   struct Range { int64_t begin, end; };
-  /**
-   * Rows of a task. Only the last one can have more than kHubEntries entries, as kHubEntries >= the grain.
-   */
+  /** Rows of a task. */
   Range rows(int64_t task) const {
     const int64_t first = indptr_[0] + task * grain_;
     return {row_at(indptr_, n_, first), task + 1 == tasks() ? n_ : row_at(indptr_, n_, first + grain_)};
@@ -55,16 +59,20 @@ class RowGrid {
   template <class Body>
   std::vector<int64_t> for_rows(Body&& body) const {
     if (n_ == 0) return {};
-    const int64_t count = tasks();
-    std::vector<int64_t> hub(static_cast<size_t>(count), -1);
-    parallel_tasks(count, [&](int64_t t) {
+    std::vector<std::vector<int64_t>> found(static_cast<size_t>(tasks()));
+    parallel_tasks(tasks(), [&](int64_t t) {
       Range range = rows(t);
-      if (range.begin == range.end) return;
-      if (is_hub(range.end - 1)) hub[t] = --range.end;
-      if (range.begin < range.end) body(range.begin, range.end);
+      for (int64_t begin = range.begin; begin < range.end;) {
+        int64_t end = begin;
+        while (end < range.end && !is_hub(end)) ++end;
+        if (begin < end) body(begin, end);
+        if (end < range.end) found[t].push_back(end);
+        begin = end + 1;
+      }
     });
-    std::erase(hub, -1);
-    return hub;
+    std::vector<int64_t> hubs;
+    for (const std::vector<int64_t>& some : found) hubs.insert(hubs.end(), some.begin(), some.end());
+    return hubs;
   }
 
  private:

@@ -7,7 +7,7 @@ import { aboveLimit, generatedGraph, reportText, unsteady } from "../../../core/
 import { benchLimits } from "../../../core/bench/roofline.ts";
 import { benchSpmm } from "../../../core/bench/spmm.ts";
 import { NativeArray, openNative } from "../../../ffi/native.ts";
-import { gatherRows, multiplyAdd, readPasses, triad } from "../../../ffi/native_roofline.ts";
+import { gatherRows, multiplyAdd, packRows, readPasses, triad } from "../../../ffi/native_roofline.ts";
 
 await openNative();
 
@@ -146,6 +146,8 @@ describe("the limits' loops", () => {
     expect(() => gatherRows(indices, table, 1, 1, -1, 1, 1)).toThrow("-1 rows ahead");
     expect(() => gatherRows(indices, table, 1, 1, 0, 1, 0)).toThrow("passes: 0");
     expect(() => gatherRows(indices, table, 1, 1, 0, 3, 1)).toThrow("cache level 3, expected 1 or 2");
+    expect(() => packRows(table, 8, 4, 8, table)).toThrow("bytes 8 to 12 of a row, expected at most 8");
+    expect(() => packRows(table, 8, 8, 0, NativeArray.allocate("U8", 4))).toThrow("into 4 bytes");
   });
 
   test("reads and multiply-adds check their sizes", () => {
