@@ -8,6 +8,7 @@
 import { type DType, dtypes } from "./dtype.ts";
 import { call, callOut, cString, NativeArray } from "./native.ts";
 import type { DTypeClass, Field, OpRow, SlotField } from "./op_row.ts";
+import { type OpOperands, type Work, workOf } from "./op_work.ts";
 import { type OpName, opNames, ops } from "./ops.ts";
 
 /** A tensor by slot: row-major rows x cols (1-d: cols = 1, `rank` = 1). The memory belongs to its arena. */
@@ -239,13 +240,32 @@ function matrixShape(shape: readonly number[]): { rows: number; cols: number; ra
   return { rows, cols, rank: shape.length === 1 ? 1 : 2 };
 }
 
+/** What the ops that run are for: profiles tell them apart. */
+export const phases = ["input", "forward", "backward", "update", "score"] as const;
+export type Phase = (typeof phases)[number];
+
+/** What an op that ran was and did: enough for a profile, and the same at every replay. */
+export interface OpCall {
+  readonly op: OpName;
+  readonly phase: Phase;
+  readonly work: Work;
+}
+
+/** Told of everything that runs, in order. */
+export interface Observer {
+  onRun(call: OpCall): void;
+  onReplay(calls: readonly OpCall[]): void;
+}
+
 /** A recorded sequence of ops. `replay()` runs it on the same slots. */
 export class Program {
+  /** @param calls  what the ops do; empty where nobody observed the recording. */
   constructor(
     private readonly engine: Engine,
     private readonly bytes: Uint8Array,
     readonly length: number,
     private readonly scopes: readonly Scope[],
+    private readonly calls: readonly OpCall[],
   ) {}
   /** @throws {RangeError} if the scope of one of its tensors has ended. */
   replay(): void {
@@ -253,6 +273,7 @@ export class Program {
       throw new RangeError("replay() of a program with tensors whose scope has ended");
     }
     call("gust_run", this.engine.context, this.bytes, this.bytes.length);
+    this.engine.observer?.onReplay(this.calls);
   }
 }
 
@@ -272,7 +293,15 @@ export class Engine {
   private nextStepWord = 8;
   /** Every arena that lives: programs replay on the arrays that are bound there, whoever else has let go of them. */
   private readonly arenas = new Set<Arena>();
-  private recording: { readonly blocks: Uint8Array[]; readonly scopes: Set<Scope> } | null = null;
+  private recording: {
+    readonly blocks: Uint8Array[];
+    readonly scopes: Set<Scope>;
+    readonly calls: OpCall[];
+  } | null = null;
+  /** What the ops that run now are for. */
+  phase: Phase = "input";
+  /** Who wants to know what runs: from before the first recording on, so that it knows every program. */
+  observer: Observer | null = null;
 
   /** The native library must be open (openNative()). */
   constructor(device = 0) {
@@ -335,11 +364,18 @@ export class Engine {
     check(op, args as Record<string, TensorHandle | number | null | undefined>);
     this.write(op, args as Record<string, TensorHandle | number | null | undefined>);
     call("gust_run", this.context, this.bytes, op.sizeBytes);
+    if (this.observer) this.observe(this.observer, name, args as OpOperands);
     if (!this.recording) return;
     this.recording.blocks.push(this.bytes.slice(0, op.sizeBytes));
     for (const value of Object.values<TensorHandle | number | null | undefined>(args)) {
       if (typeof value === "object" && value) this.recording.scopes.add(value.scope);
     }
+  }
+
+  private observe(observer: Observer, op: OpName, args: OpOperands): void {
+    const call: OpCall = { op, phase: this.phase, work: workOf(op, args) };
+    observer.onRun(call);
+    this.recording?.calls.push(call);
   }
 
   private write(op: CompiledOp, args: Record<string, TensorHandle | number | null | undefined>): void {
@@ -363,8 +399,8 @@ export class Engine {
   /** Run `body` and keep every op it ran as a program. Tensors it used must live as long as the program. */
   record(body: () => void): Program {
     if (this.recording) throw new Error("record() inside record()");
-    const blocks: Uint8Array[] = [], scopes = new Set<Scope>();
-    this.recording = { blocks, scopes };
+    const blocks: Uint8Array[] = [], scopes = new Set<Scope>(), calls: OpCall[] = [];
+    this.recording = { blocks, scopes, calls };
     try {
       body();
       const size = blocks.reduce((sum, block) => sum + block.length, 0);
@@ -374,7 +410,7 @@ export class Engine {
         bytes.set(block, at);
         at += block.length;
       }
-      return new Program(this, bytes, blocks.length, [...scopes]);
+      return new Program(this, bytes, blocks.length, [...scopes], calls);
     } finally {
       this.recording = null;
     }
@@ -388,6 +424,17 @@ export class Engine {
       return body();
     } finally {
       this.recording = recording;
+    }
+  }
+
+  /** Run `body`, whose ops are for `phase`. */
+  inPhase<T>(phase: Phase, body: () => T): T {
+    const before = this.phase;
+    this.phase = phase;
+    try {
+      return body();
+    } finally {
+      this.phase = before;
     }
   }
 

@@ -42,6 +42,9 @@ export const symbols = {
   gust_tensor_rebind: status("addr", "i64", "i64", "i64", "addr"),
   gust_tensor_destroy: status("addr", "i64"),
   gust_run: status("addr", "buf", "i64"),
+  gust_profile_start: status("addr"),
+  gust_profile_stop: status("addr"),
+  gust_profile_take: status("addr", "i32", "buf"),
 
   gust_file_map: status("buf", "buf"),
   gust_fd_map: status("i32", "i64", "i64", "buf"),

@@ -1,6 +1,7 @@
 // The context: device, arenas of tensors addressed by slot, the step block and scratch memory for kernels.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -38,6 +39,28 @@ class Arena {
   std::vector<Block> blocks_;
   size_t block_ = 0;
   int64_t used_ = 0;
+};
+
+/** When an op ran, in nanoseconds since the profile was started. The ABI hands these words out as they are. */
+struct OpTime { int64_t op, start, duration; };
+
+/** The times of ops in the order in which they ran, while a profile is asked for. */
+class OpTimes {
+ public:
+  bool on = false;
+
+  void start();
+  /** Nanoseconds since start(). */
+  int64_t now() const { return (Clock::now() - origin_).count(); }
+  void add(OpTime time) { times_.push_back(time); }
+  int32_t take(int32_t capacity, int64_t* out);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static_assert(std::is_same_v<Clock::duration, std::chrono::nanoseconds>);
+  Clock::time_point origin_;
+  std::vector<OpTime> times_;
+  size_t taken_ = 0;
 };
 
 /** Slot number = arena * 2^20 + index. */
@@ -82,6 +105,7 @@ class Context {
   void destroy_tensor(int64_t slot);
   void run(const char* program, int64_t size);
   uint64_t* step_block() { return step_.data(); }
+  OpTimes& op_times() { return op_times_; }
 
  private:
   Arena& arena(int64_t id);
@@ -91,6 +115,7 @@ class Context {
   std::vector<int64_t> free_slots_;  // of arena 0
   std::vector<uint64_t> step_;
   Arena scratch_;
+  OpTimes op_times_;
   Slot absent_;
 };
 

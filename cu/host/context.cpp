@@ -161,8 +161,28 @@ void Context::destroy_tensor(int64_t id) {
   free_slots_.push_back(id);
 }
 
+void OpTimes::start() {
+  times_.clear();
+  taken_ = 0;
+  origin_ = Clock::now();
+  on = true;
+}
+
+int32_t OpTimes::take(int32_t capacity, int64_t* out) {
+  size_t count = std::min(times_.size() - taken_, static_cast<size_t>(std::max(capacity, 0)));
+  if (count > 0) std::memcpy(out, times_.data() + taken_, count * sizeof(OpTime));
+  taken_ += count;
+  if (taken_ == times_.size()) {
+    times_.clear();
+    taken_ = 0;
+  }
+  return static_cast<int32_t>(count);
+}
+
 void Context::run(const char* program, int64_t size) {
   const OpFunction* table = op_table();
+  // One reading of the clock per op: where an op ends the next one starts.
+  int64_t start = op_times_.on ? op_times_.now() : 0;
   for (int64_t at = 0; at < size;) {
     OpHeader header;
     if (size - at < static_cast<int64_t>(sizeof header)) fail(GUST_EINVAL, "program ends inside an op");
@@ -178,6 +198,11 @@ void Context::run(const char* program, int64_t size) {
       throw Error(e.code(), std::string(kOpNames[header.op]) + ": " + e.what());
     }
     scratch_.reset();
+    if (op_times_.on) {
+      int64_t end = op_times_.now();
+      op_times_.add({header.op, start, end - start});
+      start = end;
+    }
     at += header.size;
   }
 }
@@ -245,4 +270,18 @@ int32_t gust_tensor_destroy(int64_t context, int64_t slot) {
 
 int32_t gust_run(int64_t context, const void* program, int64_t size) {
   return guard([&] { context_of(context).run(static_cast<const char*>(program), size); });
+}
+
+int32_t gust_profile_start(int64_t context) {
+  return guard([&] { context_of(context).op_times().start(); });
+}
+
+int32_t gust_profile_stop(int64_t context) {
+  return guard([&] { context_of(context).op_times().on = false; });
+}
+
+int32_t gust_profile_take(int64_t context, int32_t capacity, int64_t* out) {
+  int32_t count = 0;
+  int32_t status = guard([&] { count = context_of(context).op_times().take(capacity, out); });
+  return status < 0 ? status : count;
 }

@@ -88,6 +88,14 @@ GUST_API int32_t gust_tensor_destroy(int64_t context, int64_t slot);
  *  program of one block; a recorded step is a program of many. Stops at the first failure. */
 GUST_API int32_t gust_run(int64_t context, const void* program, int64_t size);
 
+/** Keep the times of every op that runs from now on, counted from now; what was kept before is dropped. */
+GUST_API int32_t gust_profile_start(int64_t context);
+/** Stop keeping times; those that were kept can still be taken. */
+GUST_API int32_t gust_profile_stop(int64_t context);
+/** Hand over the oldest kept times, at most `capacity` ops, in the order in which they ran: op number, start and
+ *  duration in nanoseconds, three words each. Returns how many; fewer than `capacity`: none are left. */
+GUST_API int32_t gust_profile_take(int64_t context, int32_t capacity, int64_t* out);
+
 /* ---- files ----------------------------------------------------------------------------------------------- */
 
 /** Map a regular file read-only, whatever its size: out[0] = mapping, out[1] = address (0 if empty), out[2] = size. */

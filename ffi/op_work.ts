@@ -1,0 +1,120 @@
+/**
+ * What ops move and compute, by their arguments: the other half of a profile, whose native half is times.
+ *
+ * Streamed bytes are arrays that are gone through once, in order. Gathered bytes are rows of a table that are read where
+ * an index array leads: memory is slower at that, and caches may serve the same row again. An op without an entry here
+ * streams every input and every output once. Bytes are the least that the op has to move, so that a limit made of them
+ * is never below what is possible.
+ */
+import { dtypes } from "./dtype.ts";
+import type { TensorHandle } from "./engine.ts";
+import { type OpName, ops } from "./ops.ts";
+import type { OpRow } from "./op_row.ts";
+
+export interface Work {
+  readonly streamedBytes: number;
+  readonly gathered: Gathered | null;
+  /** Multiplications and additions of products; 0 where memory alone sets the pace. */
+  readonly flops: number;
+}
+
+/** Rows read (or, by scatters, written) by index. */
+export interface Gathered {
+  readonly indices: TensorHandle;
+  readonly tableRows: number;
+  readonly rowBytes: number;
+  readonly bytes: number;
+}
+
+/** The arguments of an op as its function reads them: what a row declares is there, or absent where it is optional. */
+export type OpOperands = Readonly<Record<string, TensorHandle & number>>;
+type WorkFunction = (args: OpOperands) => Partial<Work>;
+
+const bytesOf = ({ dtype, rows, cols }: TensorHandle) => rows * cols * dtypes[dtype].size;
+const sum = (...tensors: readonly (TensorHandle | null | undefined)[]) =>
+  tensors.reduce((bytes, t) => bytes + (t ? bytesOf(t) : 0), 0);
+
+/** Rows of `table`, one for each of `indices`. */
+function rowsOf(table: TensorHandle, indices: TensorHandle): Gathered {
+  const rowBytes = table.cols * dtypes[table.dtype].size;
+  return { indices, tableRows: table.rows, rowBytes, bytes: indices.rows * rowBytes };
+}
+
+/** Elements of CSR arrays that a winner per output element is looked up in: at most all of them. */
+const lookedUp = (count: number, ...arrays: readonly (TensorHandle | null | undefined)[]) =>
+  arrays.reduce((bytes, t) => bytes + (t ? Math.min(count, t.rows) * dtypes[t.dtype].size : 0), 0);
+
+/** Rows of the logits that count: those of `index`, or all of them. */
+function scoredRows({ x, label, index }: OpOperands): Partial<Work> {
+  if (!index) return {};
+  return { streamedBytes: index.rows * dtypes[label!.dtype].size + sum(index), gathered: rowsOf(x!, index) };
+}
+
+const workFunctions: Partial<Record<OpName, WorkFunction>> = {
+  gemm: ({ a, b, out, trans_a, beta }) => ({
+    streamedBytes: sum(a, b, out) + (beta === 0 ? 0 : sum(out)),
+    flops: 2 * out!.rows * out!.cols * (trans_a ? a!.rows : a!.cols),
+  }),
+  put_columns: ({ x }) => ({ streamedBytes: 2 * sum(x) }),
+  take_columns: ({ out }) => ({ streamedBytes: 2 * sum(out) }),
+  gather: ({ x, index, out }) => ({ streamedBytes: sum(index, out), gathered: rowsOf(x!, index!) }),
+  scatter_add: ({ x, index, out }) => ({ streamedBytes: sum(x, index, out), gathered: rowsOf(out!, index!) }),
+  spmm: ({ indptr, indices, values, left, right, diagonal, x, out, arg }) => ({
+    streamedBytes: sum(indptr, indices, values, left, right, diagonal, out, arg),
+    gathered: rowsOf(x!, indices!),
+    flops: 2 * indices!.rows * x!.cols,
+  }),
+  spmm_heads: ({ indptr, indices, values, x, out }) => ({
+    streamedBytes: sum(indptr, indices, values, out),
+    gathered: rowsOf(x!, indices!),
+    flops: 2 * indices!.rows * x!.cols,
+  }),
+  spmm_arg_backward: ({ arg, indices, values, g, out }) => ({
+    streamedBytes: sum(arg, g, out) + lookedUp(arg!.rows * arg!.cols, indices, values),
+  }),
+  spmm_arg_gather: ({ arg, indices, values, out }) => ({
+    streamedBytes: sum(arg, out) + lookedUp(arg!.rows * arg!.cols, indices, values),
+  }),
+  sddmm: ({ indptr, indices, left, right, x, y, out }) => ({
+    streamedBytes: sum(indptr, indices, left, right, x, out),
+    gathered: rowsOf(y!, indices!),
+    flops: 2 * indices!.rows * x!.cols,
+  }),
+  sddmm_heads: ({ indptr, indices, x, y, out }) => ({
+    streamedBytes: sum(indptr, indices, x, out),
+    gathered: rowsOf(y!, indices!),
+    flops: 2 * indices!.rows * x!.cols,
+  }),
+  edge_sum: ({ indptr, indices, x, y, out }) => ({
+    streamedBytes: sum(indptr, indices, x, out),
+    gathered: rowsOf(y!, indices!),
+  }),
+  softmax_cross_entropy: scoredRows,
+  softmax_cross_entropy_backward: (args) => {
+    const { streamedBytes = sum(args["x"], args["label"]), ...rest } = scoredRows(args);
+    return { ...rest, streamedBytes: streamedBytes + sum(args["out"]) };
+  },
+  label_weights: ({ label, index, out }) => ({
+    streamedBytes: (index ?? label)!.rows * dtypes[label!.dtype].size + sum(index, out),
+  }),
+  count_correct: scoredRows,
+  // In place: what is updated is read as well.
+  sgd: ({ param, grad, velocity }) => ({ streamedBytes: 2 * sum(param, velocity) + sum(grad) }),
+  adam: ({ param, grad, m, v }) => ({ streamedBytes: 2 * sum(param, m, v) + sum(grad) }),
+};
+
+/** Bytes of all tensors among the arguments. */
+function allBytes(op: OpName, args: OpOperands): number {
+  const slots = Object.entries((ops[op] as OpRow).fields).filter(([, { kind }]) => kind === "slot");
+  return sum(...slots.map(([name]) => args[name]));
+}
+
+/** What a call of an op moves and computes. */
+export function workOf(op: OpName, args: OpOperands): Work {
+  const work = workFunctions[op]?.(args) ?? {};
+  return {
+    streamedBytes: work.streamedBytes ?? allBytes(op, args),
+    gathered: work.gathered ?? null,
+    flops: work.flops ?? 0,
+  };
+}
