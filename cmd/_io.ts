@@ -35,7 +35,7 @@ function isRegularFile(fd: number): boolean {
 }
 
 /** Refuse an output whose folder is not there or not writable, before hours of work end in it. */
-function checkFolder(path: string): void {
+export function checkFolder(path: string): void {
   if (existsSync(path)) return; // replaced or written to: that says its own errors
   const folder = dirname(path);
   try {
@@ -346,6 +346,11 @@ export class Io {
       throw error;
     }
     this.flush();
+  }
+
+  /** Text that was asked for beside the result: on stderr, unless -q. */
+  tell(text: string): void {
+    if (!this.common.quiet) writeAll(2, text);
   }
 
   /** A line of talk on stderr: on a terminal, with --progress or --verbose; never with -q. */

@@ -409,8 +409,12 @@ export async function runCommand(
 ): Promise<void> {
   const command = commanderCommand(sub);
   command.configureOutput({ writeOut: help, writeErr: () => {} });
-  // "--json" never takes the next word, "--json=FILE" does name a file.
-  const args = argv.map((arg) => arg.startsWith("--json=") ? `--json-file=${arg.slice(7)}` : arg);
+  // "--json" never takes the next word, "--json=FILE" does name a file: that is the option jsonFile.
+  const names = new Set([...flagsOf(sub.options), ...flagsOf(commonOptions)].map(({ flag }) => flag));
+  const args = argv.map((arg) => {
+    const [, flag, file] = /^(--[a-z-]+)=(.*)$/s.exec(arg) ?? [];
+    return flag && names.has(`${flag}-file`) ? `${flag}-file=${file}` : arg;
+  });
   try {
     command.parse([...args], { from: "user" });
   } catch (error) {

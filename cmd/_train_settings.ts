@@ -42,6 +42,10 @@ export const options = z.object({
   allSplits: z.boolean().default(false).describe(
     "train on every stored split (fold) in turn, each with every seed",
   ),
+  profile: z.boolean().default(false).describe(
+    "say where the time went, op by op; --profile=FILE writes a trace for chrome://tracing or Perfetto too",
+  ),
+  profileFile: z.string().optional().meta({ hidden: true }),
   log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE" }),
   resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({
     value: "FILE",

@@ -29,6 +29,7 @@ import {
   withCache,
   withPublished,
 } from "./_train_settings.ts";
+import { TrainProfile } from "./_train_profile.ts";
 import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 
 /** Cluster batches of a partition that came without a sample, drawn as training goes; null without a partition. */
@@ -105,6 +106,7 @@ A model's published training settings are its defaults; every flag overrides one
 Examples:
   gust train cora.graph.safetensors --model gcn -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --json=scores.json -o cora.model.safetensors
+  gust train cora.graph.safetensors --profile=trace.json -o cora.model.safetensors
   gust train mutag.graph.safetensors --model gin --all-splits --json=scores.json -o mutag.model.safetensors
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval
   gust split cora.graph.safetensors --method links | gust train --task link --decoder dot | gust eval`,
@@ -148,8 +150,10 @@ Examples:
         options: { ...settings.options, splitIndex },
         model: models.get(settings.model),
         partsPerBatch,
+        onEngine: (engine) => profile?.profiler.attach(engine),
       });
 
+      const profile = o.profile || o.profileFile !== undefined ? new TrainProfile(io, o.profileFile) : null;
       const log = new EpochLog(o.log, resumed !== null);
       const interrupt = watchInterrupt();
       const progress = progressLine(io, settings.options.epochs);
@@ -193,6 +197,7 @@ Examples:
             onEpoch: (s, record) => {
               log.add(s, o.allSplits ? split : null, record);
               progress(s, record);
+              profile?.profiler.epoch(s, record.epoch, record.ms);
             },
             checkpoint: keep === undefined ? undefined : {
               every: o.checkpointEvery,
@@ -212,6 +217,7 @@ Examples:
             );
           }
           results.push(result);
+          profile?.ran(results.length === runs.length);
           if (/\{(seed|split)\}/.test(common.output ?? "")) {
             const output = filled(common.output!, seed, split);
             writeFile(output, run.document(provenance(seed, split)));
@@ -230,7 +236,13 @@ Examples:
         best?.run.close();
         const scores = (key: "val" | "test") => summaryOf(results.map((r) => r[key]));
         const totals = { metric: metric!.name, val: scores("val"), test: scores("test") };
-        io.json({ runs: results.map(runJson), summary: totals, model: settings.model, digest });
+        io.json({
+          runs: results.map(runJson),
+          summary: totals,
+          model: settings.model,
+          digest,
+          ...(profile ? { profile: profile.finish() } : {}),
+        });
         const p = (s: { mean: number | null; std: number | null }) =>
           showScore(metric!, s.mean) +
           (s.mean !== null && results.length > 1 ? ` +- ${showScore(metric!, s.std)}` : "");

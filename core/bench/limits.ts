@@ -28,8 +28,13 @@ type Floats = NativeArray<"F32">;
 
 /** Reading what the second-level cache holds: 256 KiB per worker. */
 export function cacheLimit(workers: number): Limit {
-  const perWorker = 2 ** 18, passes = 64;
+  return readLimit(workers, 2 ** 18, 64);
+}
+
+/** Reading `perWorker` bytes (a multiple of 512) on each worker, again and again. */
+export function readLimit(workers: number, perWorker: number, passes: number): Limit {
   const data = NativeArray.allocate("U8", workers * perWorker);
+  touch(data);
   return {
     bytes: workers * perWorker * passes,
     run: (repeat) => readPasses(data, perWorker, passes * repeat),
@@ -54,7 +59,10 @@ const TILES = [64, 128, 256, 512];
  * Reading the rows that a sparse product with `csr` reads, in the same order, whole or tile by tile, and nothing else:
  * no product on this machine is faster.
  */
-export function rowGatherLimit({ indices, numCols }: Csr, rowBytes: number): Limit {
+export function rowGatherLimit(
+  { indices, numCols }: Pick<Csr, "indices" | "numCols">,
+  rowBytes: number,
+): Limit {
   const table = NativeArray.allocate("U8", numCols * rowBytes);
   touch(table);
   const pieces = [...new Set(PIECES.map((piece) => Math.min(piece, rowBytes)))];

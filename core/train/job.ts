@@ -48,6 +48,8 @@ export interface TrainJob {
   readonly options: TrainOptions;
   /** How many parts make a batch, where batches are drawn from a partition as training goes. */
   readonly partsPerBatch?: number | undefined;
+  /** Gets the engine of a run before anything runs on it. */
+  readonly onEngine?: ((engine: Engine) => void) | undefined;
 }
 
 export interface RunHooks {
@@ -217,6 +219,7 @@ export class Run {
       throw new GustError("data", `The training split of ${graph.document.label} is empty`);
     }
     const engine = new Engine();
+    job.onEngine?.(engine);
     const arena = engine.arena();
     const recipe = featureRecipe(job);
     const { input: features, stats, stored } = modelFeatures(

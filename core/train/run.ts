@@ -82,8 +82,8 @@ export function restoreBest({ model, best }: Training): void {
 }
 
 /** Score the weights that are kept: their moving average where there is one. */
-function scored<T>({ ema }: Training, body: () => T): T {
-  return ema ? ema.within(body) : body();
+function scored<T>({ engine, ema }: Training, body: () => T): T {
+  return engine.inPhase("score", () => ema ? ema.within(body) : body());
 }
 
 /** Let signals and timers of the process run: a native loop would otherwise hold them off. */

@@ -41,13 +41,14 @@ export class ItemScorer implements Scorer {
     readonly metric: Metric,
   ) {
     let logits: Tensor | undefined, score: ((name: SplitName) => number) | undefined;
-    this.program = engine.record(() => {
-      const tape = new Tape(engine, arena, false);
-      logits = model.forward(tape, input);
-      score = targets.kind === "classes" && metric.name === "accuracy"
-        ? countCorrect(tape, logits, targets, split)
-        : byMetric(tape, logits, targets, split, metric);
-    });
+    this.program = engine.inPhase("score", () =>
+      engine.record(() => {
+        const tape = new Tape(engine, arena, false);
+        logits = model.forward(tape, input);
+        score = targets.kind === "classes" && metric.name === "accuracy"
+          ? countCorrect(tape, logits, targets, split)
+          : byMetric(tape, logits, targets, split, metric);
+      }));
     this.logits = logits!;
     this.score = score!;
   }

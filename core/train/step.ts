@@ -26,6 +26,7 @@ export interface StepParts {
 export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, batch: Batch) {
   const { model, loss: lossOf, optimizer, clipNorm, ema } = parts;
   const tape = new Tape(engine, arena, true);
+  engine.phase = "forward";
   const logits = model.forward(tape, batch);
   const loss = lossOf(tape, {
     outputs: logits,
@@ -33,10 +34,13 @@ export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, bat
     rows: batch.lossRows,
     count: batch.numLossRows,
   });
+  engine.phase = "backward";
   const raw = tape.grad(loss, model.parameters);
   const gradients = clipNorm > 0 ? tape.noGrad(() => clipped(tape, raw, clipNorm)) : raw;
+  engine.phase = "update";
   gradients.forEach((g, i) => g && optimizer.update(i, g));
   ema?.update();
+  engine.phase = "input";
   return { loss, logits, gradients };
 }
 
