@@ -17,6 +17,14 @@ export class Interrupted extends Error {
   override name = "Interrupted";
 }
 
+/** A process that did our work failed or was interrupted, and its own words have been passed on. */
+export class PassedOn extends Error {
+  override name = "PassedOn";
+  constructor(readonly status: number) {
+    super("");
+  }
+}
+
 /** Write all of `text` to a file descriptor; waits where a pipe is full, throws EPIPE where its reader has gone. */
 export function writeAll(fd: number, text: string | Uint8Array): void {
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
@@ -37,6 +45,7 @@ export function isClosedPipe(error: unknown): boolean {
 }
 
 function statusOf(error: unknown): number {
+  if (error instanceof PassedOn) return error.status;
   if (error instanceof AnswerIsNo) return EXIT.no;
   if (error instanceof Interrupted) return EXIT.interrupted;
   if (error instanceof GustError && (error.code === "usage" || error.code === "missing")) return EXIT.usage;

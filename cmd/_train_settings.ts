@@ -39,6 +39,12 @@ export const options = z.object({
   repeat: z.int().min(1).default(1).describe(
     "train N seeds in a row; the best validation run is kept, or all with {seed} in -o",
   ),
+  jobs: z.int().min(1).default(1).describe(
+    "train N runs side by side, in processes that share the threads; the results are those of runs in a row",
+  ),
+  part: z.array(z.int().min(0)).length(2).optional().describe(
+    "number of the first run and how many follow: what a process of --jobs trains",
+  ).meta({ hidden: true }),
   allSplits: z.boolean().default(false).describe(
     "train on every stored split (fold) in turn, each with every seed",
   ),
@@ -50,7 +56,9 @@ export const options = z.object({
   resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({
     value: "FILE",
   }),
-  checkpoint: z.string().optional().describe("where an interrupted run is kept [OUTPUT.checkpoint]").meta({
+  checkpoint: z.string().optional().describe(
+    "where an interrupted run is kept [OUTPUT.checkpoint, with --jobs OUTPUT.checkpoint.SEED]",
+  ).meta({
     value: "FILE",
   }),
   checkpointEvery: z.int().min(0).default(0).describe(
@@ -91,6 +99,9 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   }
   if (o.checkpointEvery > 0 && checkpointPath(o, output, 0) === undefined) {
     problems.push("--checkpoint-every has nowhere to keep checkpoints, expected -o or --checkpoint");
+  }
+  if (o.jobs > 1 && (o.profile || o.profileFile !== undefined)) {
+    problems.push("--profile watches one process, expected --jobs 1");
   }
   if (o.resume !== undefined && o.repeat > 1) {
     problems.push("--resume continues one run, expected --repeat 1");
@@ -267,6 +278,12 @@ export function withPublished(o: Options, given: ReadonlySet<string>): Options {
   return { ...settings, ...Object.fromEntries(open) };
 }
 
+/** Where checkpoints go, {seed} and {split} not yet filled in; undefined: nowhere. */
+export function checkpointPattern(o: Options, output: string | undefined): string | undefined {
+  // The output of a part is a temporary file.
+  return o.checkpoint ?? (output === undefined || o.part ? undefined : `${output}.checkpoint`);
+}
+
 /** Where the checkpoint of a run goes; undefined: nowhere. */
 export function checkpointPath(
   o: Options,
@@ -274,7 +291,7 @@ export function checkpointPath(
   seed: number,
   split = 0,
 ): string | undefined {
-  const path = o.checkpoint ?? (output === undefined ? undefined : `${output}.checkpoint`);
+  const path = checkpointPattern(o, output);
   return path && filled(path, seed, split);
 }
 

@@ -1,5 +1,5 @@
 /** What a training run says while it goes: a log, a progress line; and how it hears Ctrl-C. */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { GustError, systemText } from "../core/errors.ts";
 import type { EpochRecord } from "../core/train/run.ts";
@@ -30,16 +30,24 @@ export class EpochLog {
       }) + "\n",
     );
   }
+  /** Append the log of another process. */
+  append(path: string): void {
+    if (this.fd !== null) writeNamed(this.fd, `the log "${this.path}"`, readFileSync(path));
+  }
   close(): void {
     if (this.fd !== null) closeSync(this.fd);
   }
 }
 
-/** Ctrl-C asks the run to stop at the end of its epoch; a second one ends the process at once. */
-export function watchInterrupt(): { stopped: () => boolean; release: () => void } {
+/**
+ * Ctrl-C asks the run to stop at the end of its epoch; a second one ends the process at once.
+ * @param heard  called when it comes.
+ */
+export function watchInterrupt(heard = () => {}): { stopped: () => boolean; release: () => void } {
   let hit = false;
   const onSignal = () => {
     hit = true;
+    heard();
     process.removeListener("SIGINT", onSignal);
     process.removeListener("SIGTERM", onSignal);
   };

@@ -1,6 +1,5 @@
 /** gust bench: measure kernels and training against what the machine can do. */
 import { basename } from "node:path";
-import process from "node:process";
 import { z } from "zod";
 import { benchmarks } from "../core/bench/mod.ts";
 import { aboveLimit, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
@@ -8,6 +7,7 @@ import { GustError, problemsError } from "../core/errors.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { type Io, withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+import { ownProgram } from "./_program.ts";
 
 const self = { name: "bench", writesDocument: false } as const;
 const GENERATED = ["nodes", "nnz", "edges"];
@@ -16,13 +16,6 @@ function graphOf(io: Io) {
   const document = io.one("graph");
   const graph = new Graph(document);
   return { graph, label: graph.meta.name ?? (document.path ? basename(document.path) : document.label) };
-}
-
-/** The words that run this program: the executable, or the runtime with the entry point's sources. */
-function ownProgram(): string[] {
-  const entry = process.argv[1] ?? "";
-  if (entry.startsWith("/$bunfs/")) return [process.execPath];
-  return "Bun" in globalThis ? [process.execPath, entry] : [process.execPath, "run", "-A", entry];
 }
 
 export const command = defineCommand({

@@ -3,7 +3,7 @@ import { GustError } from "../core/errors.ts";
 import { buildDocument, type NewDocument } from "../core/format/document.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
-import { writeFile } from "../core/format/write.ts";
+import { asNew, writeFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import type { Metric } from "../core/metrics/metric.ts";
 import { metrics, showScore } from "../core/metrics/mod.ts";
@@ -16,6 +16,8 @@ import { SampleFeed } from "../core/train/sampled.ts";
 import { Interrupted } from "./_exit.ts";
 import { type Io, isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
+import { isOrphan } from "./_program.ts";
+import { type PartResult, trainParts } from "./_train_jobs.ts";
 import {
   checkpointPath,
   checkSameInputs,
@@ -106,6 +108,7 @@ A model's published training settings are its defaults; every flag overrides one
 Examples:
   gust train cora.graph.safetensors --model gcn -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --json=scores.json -o cora.model.safetensors
+  gust train cora.graph.safetensors --repeat 10 --jobs 2 -o cora.model.safetensors
   gust train cora.graph.safetensors --profile=trace.json -o cora.model.safetensors
   gust train mutag.graph.safetensors --model gin --all-splits --json=scores.json -o mutag.model.safetensors
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval
@@ -174,7 +177,7 @@ Examples:
       };
       const results: RunResult[] = [];
       const outputs: string[] = [];
-      let best: { result: RunResult; run: Run } | null = null;
+      let best: { result: RunResult; document: () => NewDocument; close: () => void } | null = null;
       let metric: Metric | null = null;
       const splits = o.allSplits
         ? Array.from({ length: task.task.numSplits(graph) }, (_, i) => i)
@@ -183,17 +186,43 @@ Examples:
       const runs = splits.flatMap((split) =>
         Array.from({ length: o.repeat }, (_, i) => ({ split, seed: settings.seed + i }))
       );
+      const isPerRun = /\{(seed|split)\}/.test(common.output ?? "");
+      const numJobs = o.part ? 1 : Math.min(o.jobs, runs.length);
+      const [first, count] = o.part ?? [0, numJobs > 1 ? 0 : runs.length];
+      const stopped = o.part ? () => interrupt.stopped() || isOrphan() : interrupt.stopped;
       try {
-        for (const { split, seed } of runs) {
+        if (numJobs > 1) {
+          io.all();
+          const parts = await trainParts({
+            io,
+            options: o,
+            common,
+            given,
+            log,
+            numRuns: runs.length,
+            numJobs,
+          });
+          for (const part of parts) {
+            for (const { metric: name, result } of part.runs) {
+              metric = metrics.get(name);
+              results.push(result);
+              if (isPerRun) outputs.push(filled(common.output!, result.seed, result.split));
+              else if (!best || better(metric, best.result, result)) {
+                best = { result, document: () => asNew(part.model!), close: () => {} };
+              }
+            }
+          }
+        }
+        for (const { split, seed } of runs.slice(first, first! + count!)) {
           await breathe();
-          if (interrupt.stopped()) throw new Interrupted(`interrupted before the run of seed ${seed}`);
+          if (stopped()) throw new Interrupted(`interrupted before the run of seed ${seed}`);
           const run = Run.start(jobOf(seed, split), seed);
           metric = metrics.get(run.metric);
           const keep = checkpointPath(o, common.output, seed, split);
           let checkpoint: string | null = null;
           const result = await run.train({
             resume: resumed,
-            shouldStop: interrupt.stopped,
+            shouldStop: stopped,
             onEpoch: (s, record) => {
               log.add(s, o.allSplits ? split : null, record);
               progress(s, record);
@@ -218,22 +247,25 @@ Examples:
           }
           results.push(result);
           profile?.ran(results.length === runs.length);
-          if (/\{(seed|split)\}/.test(common.output ?? "")) {
+          if (o.part) io.print(JSON.stringify({ metric: run.metric, result } satisfies PartResult) + "\n");
+          if (isPerRun) {
             const output = filled(common.output!, seed, split);
             writeFile(output, run.document(provenance(seed, split)));
             outputs.push(output);
             run.close();
           } else if (!best || better(metric, best.result, result)) {
-            best?.run.close();
-            best = { result, run };
+            best?.close();
+            best = {
+              result,
+              document: () => run.document(provenance(seed, split)),
+              close: () => run.close(),
+            };
           } else run.close();
         }
         io.all();
-        const digest = best
-          ? io.write(best.run.document(provenance(best.run.seed, best.result.split)))
-          : null;
+        const digest = best ? io.write(best.document()) : null;
         if (!best) io.writeDeps(...outputs);
-        best?.run.close();
+        best?.close();
         const scores = (key: "val" | "test") => summaryOf(results.map((r) => r[key]));
         const totals = { metric: metric!.name, val: scores("val"), test: scores("test") };
         io.json({
