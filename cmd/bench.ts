@@ -1,7 +1,11 @@
 /** gust bench: measure kernels and training against what the machine can do. */
-import { basename } from "node:path";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import process from "node:process";
 import { z } from "zod";
 import { benchmarks } from "../core/bench/mod.ts";
+import { peerNames, type PeerPlaces } from "../core/bench/peer.ts";
 import { aboveLimit, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
 import { GustError, problemsError } from "../core/errors.ts";
 import { Graph } from "../core/graph/graph.ts";
@@ -18,11 +22,23 @@ function graphOf(io: Io) {
   return { graph, label: graph.meta.name ?? (document.path ? basename(document.path) : document.label) };
 }
 
+/** The sources' folder of peers, seen from the program, its sources or the working folder; and GUST_PEERS. */
+function peerPlaces(): PeerPlaces {
+  const above = [join(dirname(process.execPath), ".."), join(import.meta.dirname, ".."), "."];
+  const scripts = above.map((folder) => join(folder, "test/peers")).find((path) => existsSync(path)) ?? null;
+  return { scripts, environments: process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers") };
+}
+
 export const command = defineCommand({
   ...self,
   summary: "measure kernels and training against the machine's limits",
   operands: `<${benchmarks.names.join("|")}> [graph]`,
-  options: z.object(registryOptions(benchmarks)).strict(),
+  options: z.object({
+    peer: z.array(z.enum(peerNames)).default([]).describe(
+      "measure other software in turn with ours on the same file, and give the ratios of medians: torch, dgl, pyg",
+    ),
+    ...registryOptions(benchmarks),
+  }).strict(),
   details: `Benchmarks:
 ${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
 
@@ -30,11 +46,16 @@ Without a graph (a file, or - for standard input) one is generated in memory. Ti
 warm-up; a limit is measured in the same moments, by code that shares nothing with what is held against it, and "of
 limit" compares the shortest times of both. "bench roofline" fails if a result lies above its limit.
 
+Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
+run in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which test/peers/setup.sh of the sources
+makes.
+
 Examples:
   gust bench spmm cora.graph.safetensors --width 32,64,128 --dtype f32,bf16
   gust bench roofline --nodes 200000 --nnz 10000000 --json
   gust bench import --edges 1000000 --formats edgelist,metis
-  gust bench train cora.graph.safetensors --model gcn --hidden 16`,
+  gust bench train cora.graph.safetensors --model gcn --hidden 16
+  gust bench spmm cora.graph.safetensors --peer torch,dgl`,
   async run(inputs, options, common, given) {
     const [name, ...files] = inputs;
     const benchmark = benchmarks.get(name!);
@@ -48,9 +69,13 @@ Examples:
       const report = await runBenchmark(
         benchmark,
         params,
-        common.seed,
-        files.length ? () => graphOf(io) : null,
-        ownProgram(),
+        {
+          seed: common.seed,
+          given: files.length ? () => graphOf(io) : null,
+          program: ownProgram(),
+          peers: options.peer,
+          places: peerPlaces(),
+        },
       );
       for (const problem of unsteady(report.results)) io.warn(problem);
       if (!common.json) io.print(reportText(report));

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
+import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 
 export const benchDTypes = ["f32", "bf16", "f16"] as const;
 export type BenchDType = (typeof benchDTypes)[number];
@@ -27,11 +28,17 @@ export interface BenchResult {
   readonly mb_s?: number;
   readonly file_bytes?: number;
   readonly peak_memory_bytes?: number;
+  /** Other software in turn with ours, where it was asked for. */
+  readonly peers?: readonly PeerResult[];
 }
 
 export interface BenchContext {
   /** The graph to measure on, and what to call it; opened or generated when first asked for. */
   graph(): { graph: Graph; label: string };
+  /** The same graph as a file that another program can open. */
+  file(): string;
+  /** The peers that were asked for; null where none was. */
+  readonly peers: PeerSession | null;
   readonly seed: number;
   /** The words that run gust in a process of its own. */
   readonly program: readonly string[];
@@ -39,6 +46,8 @@ export interface BenchContext {
 
 export interface Benchmark extends Entry {
   readonly params: z.ZodObject;
+  /** Scripts that do the same in other software, or why there is none; absent: it is not compared. */
+  readonly peers?: PeerUses;
   /** Options of `gust generate` for the graph that is made where none is given; absent: no graph is used. */
   generated(params: Record<string, unknown>): { model: string; params: Record<string, unknown> };
   run(context: BenchContext, params: Record<string, unknown>): Promise<BenchResult[]> | BenchResult[];
@@ -86,9 +95,12 @@ export interface Measured {
   readonly bytes?: number;
   /** The limit's times for the same work; "itself" for a limit; absent: none was measured. */
   readonly limit?: Stats | "itself";
+  readonly peers?: readonly PeerResult[] | undefined;
 }
 
-export function resultOf({ name, graph, width, dtype, stats, flops, bytes, limit }: Measured): BenchResult {
+export function resultOf(
+  { name, graph, width, dtype, stats, flops, bytes, limit, peers }: Measured,
+): BenchResult {
   const { medianMs, minMs, spread, runs } = stats;
   return {
     name,
@@ -102,6 +114,7 @@ export function resultOf({ name, graph, width, dtype, stats, flops, bytes, limit
     of_roofline: limit === undefined ? null : limit === "itself" ? 1 : limit.minMs / minMs,
     runs,
     spread,
+    ...(peers ? { peers } : {}),
   };
 }
 

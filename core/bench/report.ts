@@ -1,12 +1,16 @@
 /** A benchmark's report: the machine, the results, what is wrong with them. */
-import { cpus, totalmem } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
 import { describeNative } from "../../ffi/native.ts";
-import { buildDocument } from "../format/document.ts";
+import { buildDocument, type Document } from "../format/document.ts";
+import { asNew, writeFile } from "../format/write.ts";
 import { generateGraph } from "../generate/graph.ts";
 import { generators } from "../generate/mod.ts";
 import { Graph } from "../graph/graph.ts";
-import { type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
+import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
 import { WIDE_SPREAD } from "./measure.ts";
+import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
 export interface BenchReport {
   readonly machine: {
@@ -32,23 +36,50 @@ export function generatedGraph(
   return { graph, label: `${model} ${graph.numNodes} nodes ${graph.numEdges} arcs` };
 }
 
+/** A document as a file: where it lies, or a copy in `folder`. */
+function fileOf(document: Document, folder: () => string): string {
+  if (document.path !== null) return document.path;
+  const path = join(folder(), "graph");
+  writeFile(path, asNew(document));
+  return path;
+}
+
+/** Where a benchmark runs. */
+export interface Bench {
+  readonly seed: number;
+  /** The graph to measure on, or null for a generated one. */
+  readonly given: (() => { graph: Graph; label: string }) | null;
+  /** The words that run gust in a process of its own. */
+  readonly program: readonly string[];
+  /** Other software to measure in turn with ours, and where it is. */
+  readonly peers: readonly PeerName[];
+  readonly places: PeerPlaces;
+}
+
 /**
  * Run a benchmark.
- * @param given  the graph to measure on, or null for a generated one.
- * @param program  the words that run gust in a process of its own.
+ * @throws {GustError} (usage) for peers that the benchmark has not, (missing) for those that are not installed.
  */
 export async function runBenchmark(
   benchmark: Benchmark,
   params: Record<string, unknown>,
-  seed: number,
-  given: (() => { graph: Graph; label: string }) | null,
-  program: readonly string[],
+  { seed, given, program, peers: names, places }: Bench,
 ): Promise<BenchReport> {
-  const context = { seed, program, graph: given ?? (() => generatedGraph(benchmark, params, seed)) };
-  const results = await benchmark.run(context, params);
+  const ready = findPeers(benchmark.name, benchmark.peers, names, places);
   const { cores, threads, isa, device } = describeNative();
-  const cpu = cpus()[0]?.model.trim() ?? "unknown";
-  return { machine: { cpu, cores, threads, isa, device, memory_bytes: totalmem() }, results };
+  let made: ReturnType<BenchContext["graph"]> | null = null, folder: string | null = null;
+  const graph = () => made ??= given ? given() : generatedGraph(benchmark, params, seed);
+  const scratch = () => folder ??= mkdtempSync(join(tmpdir(), "gust-bench-"));
+  const file = () => fileOf(graph().graph.document, scratch);
+  const peers = ready.length ? new PeerSession(ready, file, threads) : null;
+  try {
+    const results = await benchmark.run({ seed, program, graph, file, peers }, params);
+    const cpu = cpus()[0]?.model.trim() ?? "unknown";
+    return { machine: { cpu, cores, threads, isa, device, memory_bytes: totalmem() }, results };
+  } finally {
+    await peers?.close();
+    if (folder !== null) rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Results above their limit: then the limit was measured wrongly. */
@@ -90,9 +121,30 @@ const IMPORT_COLUMNS: Columns = [
   ["runs", (r) => String(r.runs)],
 ];
 
+/** Two columns per peer: its milliseconds, and how many times ours that is in the same rounds. */
+function peerColumns(results: readonly BenchResult[]): Columns {
+  const names = [...new Set(results.flatMap(({ peers = [] }) => peers.map(({ peer }) => peer)))];
+  return names.flatMap((name): Columns => {
+    const of = (r: BenchResult) => r.peers?.find(({ peer }) => peer === name);
+    return [
+      [`${name} ms`, (r) => show(of(r)?.peer_ms, 3)],
+      [`${name}/ours`, (r) => show(of(r)?.ratio, 2)],
+    ];
+  });
+}
+
+/** Who the peers are, and which of their ways was the fastest. */
+function peerNotes(results: readonly BenchResult[]): string[] {
+  const notes = results.flatMap(({ peers = [] }) =>
+    peers.map(({ version, variant }) => variant ? `${version}, ${variant}` : version)
+  );
+  return notes.length ? [`peers: ${[...new Set(notes)].join("; ")}`] : [];
+}
+
 /** The report as a table for a person. */
 export function reportText({ machine, results }: BenchReport): string {
-  const columns = results.some((r) => r.peak_memory_bytes !== undefined) ? IMPORT_COLUMNS : COLUMNS;
+  const own = results.some((r) => r.file_bytes !== undefined) ? IMPORT_COLUMNS : COLUMNS;
+  const columns = [...own, ...peerColumns(results)];
   const head = columns.map(([title]) => title);
   const rows = results.map((r) => columns.map(([, cell]) => cell(r)));
   const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
@@ -101,5 +153,5 @@ export function reportText({ machine, results }: BenchReport): string {
       .trimEnd();
   const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
   const about = `${machine.cpu}, ${machine.threads} of ${machine.cores} threads, ${machine.isa}`;
-  return [about, ...graphs, line(head), ...rows.map(line)].join("\n") + "\n";
+  return [about, ...graphs, ...peerNotes(results), line(head), ...rows.map(line)].join("\n") + "\n";
 }

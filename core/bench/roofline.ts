@@ -42,12 +42,12 @@ export const roofline = defineBenchmark({
   source: "Williams, Waterman and Patterson 2009, Communications of the ACM 52(4)",
   params: z.object({ width: widths, dtype: dtypeList, runs, ...uniformShape }).strict(),
   generated: uniformGraph,
-  run(context, params) {
+  async run(context, params) {
     const { graph, label } = context.graph();
     const { seed } = context;
     return [
       ...benchLimits(params.runs),
-      ...benchSpmm(graph, label, seed, { ...params, weights: "values", withLimits: true }),
+      ...await benchSpmm(graph, label, seed, { ...params, weights: "values", withLimits: true }),
       ...benchGemm(graph.numNodes, label, seed, params),
     ];
   },

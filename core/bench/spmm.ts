@@ -24,6 +24,8 @@ import {
 } from "./benchmark.ts";
 import { rowGatherLimit } from "./limits.ts";
 import { measureAgainst, type Subject } from "./measure.ts";
+import type { PeerSession } from "./peer.ts";
+import { playerOf } from "./turns.ts";
 
 export const storedDTypes = { f32: "F32", bf16: "BF16", f16: "F16" } as const;
 const sizes = { f32: 4, bf16: 2, f16: 2 } as const;
@@ -85,10 +87,17 @@ export interface SpmmOptions {
   readonly runs: number;
   /** Report the limits as results of their own too. */
   readonly withLimits?: boolean;
+  /** Other software to measure in turn with ours; its dense matrix is float32 whatever ours is stored as. */
+  readonly peers?: PeerSession | null;
 }
 
 /** Time A @ x for every width and stored type of x. */
-export function benchSpmm(graph: Graph, label: string, seed: number, options: SpmmOptions): BenchResult[] {
+export async function benchSpmm(
+  graph: Graph,
+  label: string,
+  seed: number,
+  options: SpmmOptions,
+): Promise<BenchResult[]> {
   checkArcs(graph);
   const { csr, numNodes: n } = graph;
   const engine = new Engine();
@@ -110,11 +119,14 @@ export function benchSpmm(graph: Graph, label: string, seed: number, options: Sp
       const rows = rowGatherLimit(csr, width * sizes[dtype]);
       const { stats, limit } = measureAgainst(product, rows, options.runs);
       const what = { graph: label, width, dtype, bytes: rows.bytes! };
+      const { weights, runs } = options;
+      const compared = await options.peers?.compare(playerOf(product), { width, weights }, runs);
+      const peers = compared?.results("ms");
       if (options.withLimits) {
         results.push(resultOf({ ...what, name: "row_gather", stats: limit, limit: "itself" }));
       }
       results.push(
-        resultOf({ ...what, name, stats, flops: 2 * csr.indices.length * width, limit }),
+        resultOf({ ...what, name, stats, flops: 2 * csr.indices.length * width, limit, peers }),
       );
       arena.reset();
     }
@@ -136,9 +148,14 @@ export const spmm = defineBenchmark({
     runs,
     ...uniformShape,
   }).strict(),
+  peers: {
+    torch: { script: "spmm_torch.py" },
+    dgl: { script: "spmm_dgl.py" },
+    pyg: { without: "its sparse products are those of torch" },
+  },
   generated: uniformGraph,
   run(context, params) {
     const { graph, label } = context.graph();
-    return benchSpmm(graph, label, context.seed, params);
+    return benchSpmm(graph, label, context.seed, { ...params, peers: context.peers });
   },
 });

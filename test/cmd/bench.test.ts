@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { fakePeers } from "../core/bench/_fake_peer.ts";
 import { freshDir, gust, gustOk } from "../helpers.ts";
 
 const small = ["--nodes", "300", "--nnz", "2000", "--runs", "3"];
@@ -64,11 +65,40 @@ describe("gust bench", () => {
     expect(JSON.parse(text).machine.threads).toBe(1);
   });
 
+  test("--peer measures other software in turn and gives the ratio of medians", () => {
+    const args = ["bench", "spmm", ...small, "--width", "8", "--peer", "torch,dgl"];
+    const options = { env: { GUST_PEERS: fakePeers() } };
+    const { text } = gustOk([...args, "-q"], options);
+    expect(text).toContain("\npeers: fake 1.0, fast\n");
+    expect(text).toMatch(/ runs +torch ms +torch\/ours +dgl ms +dgl\/ours\n/);
+    const [{ peers }] = JSON.parse(gustOk([...args, "--json"], options).text).results;
+    expect(peers.map((p: { peer: string }) => p.peer)).toEqual(["torch", "dgl"]);
+    for (const { peer_ms, ours_ms, ratio, runs } of peers) {
+      expect([peer_ms, runs]).toEqual([10, 3]);
+      expect(ratio).toBeCloseTo(10 / ours_ms, 9);
+    }
+  });
+
+  test("a peer that is not installed is an error that says how it is made", () => {
+    const { status, stderr } = gust(["bench", "spmm", ...small, "--peer", "dgl"], {
+      env: { GUST_PEERS: "/nowhere" },
+    });
+    expect(status).toBe(2);
+    expect(stderr).toContain('"/nowhere/dgl/bin/python" is not there');
+    expect(stderr).toMatch(/hint: GUST_PEERS="\/nowhere" bash .*test\/peers\/setup.sh dgl\n/);
+  });
+
   const refused: [string, string[], string][] = [
     ["no benchmark", ["bench"], "missing required argument"],
     ["an unknown benchmark", ["bench", "disk"], 'Unknown benchmark "disk"'],
     ["a width of 0", ["bench", "spmm", "--width", "0"], "--width"],
     ["an unknown type", ["bench", "spmm", "--dtype", "f8"], "--dtype"],
+    [
+      "a peer that a benchmark has not",
+      ["bench", "spmm", "--peer", "pyg"],
+      "its sparse products are those of torch",
+    ],
+    ["an unknown peer", ["bench", "spmm", "--peer", "jax"], "--peer"],
     ["another benchmark's option", ["bench", "gemm", "--dtype", "bf16"], "--dtype does not apply"],
     [
       "a size beside a graph",

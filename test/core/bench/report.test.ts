@@ -84,9 +84,9 @@ describe("benchmarks", () => {
     expect([graph.numNodes, graph.numEdges, label]).toEqual([500, 4000, "erdos-renyi 500 nodes 4000 arcs"]);
   });
 
-  test("spmm reports every width and type, with its limit where asked", () => {
+  test("spmm reports every width and type, with its limit where asked", async () => {
     const options = { width: [5, 16], dtype: ["f32", "bf16"] as const, weights: "norm" as const, runs: 3 };
-    const results = benchSpmm(graph, label, 0, { ...options, withLimits: true });
+    const results = await benchSpmm(graph, label, 0, { ...options, withLimits: true });
     expect(results.map((r) => [r.name, r.width, r.dtype, r.runs])).toEqual(
       [5, 16].flatMap((width) =>
         ["f32", "bf16"].flatMap((dtype) => ["row_gather", "spmm_norm"].map((name) => [name, width, dtype, 3]))
