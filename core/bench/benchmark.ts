@@ -114,7 +114,7 @@ export function resultOf(
     of_roofline: limit === undefined ? null : limit === "itself" ? 1 : limit.minMs / minMs,
     runs,
     spread,
-    ...(peers ? { peers } : {}),
+    ...(peers?.length ? { peers } : {}),
   };
 }
 

@@ -4,7 +4,17 @@ import type { Benchmark } from "./benchmark.ts";
 import { gemm } from "./gemm.ts";
 import { importing } from "./import.ts";
 import { roofline } from "./roofline.ts";
+import { sage } from "./sage.ts";
+import { sample } from "./sample.ts";
 import { spmm } from "./spmm.ts";
 import { train } from "./train.ts";
 
-export const benchmarks = registry<Benchmark>("benchmark", [spmm, gemm, roofline, train, importing]);
+export const benchmarks = registry<Benchmark>("benchmark", [
+  spmm,
+  gemm,
+  roofline,
+  train,
+  sample,
+  sage,
+  importing,
+]);

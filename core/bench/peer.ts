@@ -24,7 +24,13 @@ export type PeerName = (typeof peerNames)[number];
 const ENVIRONMENTS: Readonly<Record<PeerName, string>> = { torch: "torch", dgl: "dgl", pyg: "torch" };
 
 /** The script that runs a benchmark in a peer, or why there is none. */
-export type PeerUse = { readonly script: string } | { readonly without: string };
+export type PeerUse =
+  | {
+    readonly script: string;
+    /** Of whole processes: the ways that it is told as `way`, one process each. */
+    readonly ways?: readonly string[];
+  }
+  | { readonly without: string };
 export type PeerUses = Readonly<Record<PeerName, PeerUse>>;
 
 /** Where peers are: `scripts` is the folder test/peers, `environments` holds a virtual environment per name. */
@@ -37,6 +43,7 @@ export interface PeerPlaces {
 export interface ReadyPeer {
   readonly name: PeerName;
   readonly command: readonly string[];
+  readonly ways: readonly string[];
 }
 
 /**
@@ -75,7 +82,8 @@ export function findPeers(
         `GUST_PEERS=${JSON.stringify(environments)} bash ${join(scripts!, "setup.sh")} ${ENVIRONMENTS[name]}`,
       );
     }
-    return { name, command: [python, join(scripts!, (uses![name] as { script: string }).script)] };
+    const { script, ways = [] } = uses![name] as Extract<PeerUse, { script: string }>;
+    return { name, command: [python, join(scripts!, script)], ways };
   });
 }
 
@@ -209,7 +217,9 @@ export class PeerSession {
   async compare(ours: Player, what: Readonly<Record<string, unknown>>, rounds: number): Promise<Compared> {
     const players: { peer: PeerName; version(): string; variant: string | null; player: Player }[] = [];
     if (ours.isProcess) {
-      for (const peer of this.peers) players.push(this.spawned(peer, what));
+      for (const peer of this.peers) {
+        for (const way of peer.ways.length ? peer.ways : [null]) players.push(this.spawned(peer, way, what));
+      }
     } else {
       this.live ??= this.start();
       for (const peer of await this.live) {
@@ -243,13 +253,13 @@ export class PeerSession {
   }
 
   /** A peer as one process per turn. */
-  private spawned({ name, command }: ReadyPeer, what: object) {
+  private spawned({ name, command }: ReadyPeer, way: string | null, what: object) {
     let version: string = name;
-    const words = [...command, this.file(), String(this.threads), JSON.stringify(what)];
+    const words = [...command, this.file(), String(this.threads), JSON.stringify({ ...what, way })];
     return {
       peer: name,
       version: () => version,
-      variant: null,
+      variant: way,
       player: {
         isProcess: true,
         turn: async () => {

@@ -99,6 +99,8 @@ export function unsteady(results: readonly BenchResult[]): string[] {
 const show = (x: number | null | undefined, digits: number) =>
   x === null || x === undefined ? "-" : x.toFixed(digits);
 
+const megabytes = (bytes: number | undefined) => bytes === undefined ? null : bytes / 1e6;
+
 type Columns = readonly (readonly [title: string, cell: (r: BenchResult) => string])[];
 const TIMES: Columns = [["median ms", (r) => show(r.median_ms, 3)], ["min ms", (r) => show(r.min_ms, 3)]];
 const COLUMNS: Columns = [
@@ -111,25 +113,35 @@ const COLUMNS: Columns = [
   ["of limit", (r) => show(r.of_roofline, 2)],
   ["runs", (r) => String(r.runs)],
 ];
+/** Shown where a result has them. */
+const MORE_COLUMNS: Columns = [
+  ["M edges/s", (r) => show(r.medges_s, 2)],
+  ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],
+];
 const IMPORT_COLUMNS: Columns = [
   ["name", (r) => r.name],
   ...TIMES,
   ["M edges/s", (r) => show(r.medges_s, 2)],
   ["MB/s", (r) => show(r.mb_s, 1)],
-  ["file MB", (r) => show(r.file_bytes === undefined ? null : r.file_bytes / 1e6, 1)],
-  ["peak MB", (r) => show(r.peak_memory_bytes === undefined ? null : r.peak_memory_bytes / 1e6, 0)],
+  ["file MB", (r) => show(megabytes(r.file_bytes), 1)],
+  ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],
   ["runs", (r) => String(r.runs)],
 ];
 
-/** Two columns per peer: its milliseconds, and how many times ours that is in the same rounds. */
+/** Columns that some result has a number in. */
+const known = (columns: Columns, results: readonly BenchResult[]) =>
+  columns.filter(([, cell]) => results.some((r) => cell(r) !== "-"));
+
+/** Per peer its milliseconds, how many times ours that is in the same rounds, and the same of memory. */
 function peerColumns(results: readonly BenchResult[]): Columns {
   const names = [...new Set(results.flatMap(({ peers = [] }) => peers.map(({ peer }) => peer)))];
   return names.flatMap((name): Columns => {
     const of = (r: BenchResult) => r.peers?.find(({ peer }) => peer === name);
-    return [
+    return known([
       [`${name} ms`, (r) => show(of(r)?.peer_ms, 3)],
       [`${name}/ours`, (r) => show(of(r)?.ratio, 2)],
-    ];
+      [`${name}/ours MB`, (r) => show(of(r)?.memory_ratio, 2)],
+    ], results);
   });
 }
 
@@ -143,7 +155,9 @@ function peerNotes(results: readonly BenchResult[]): string[] {
 
 /** The report as a table for a person. */
 export function reportText({ machine, results }: BenchReport): string {
-  const own = results.some((r) => r.file_bytes !== undefined) ? IMPORT_COLUMNS : COLUMNS;
+  const own = results.some((r) => r.file_bytes !== undefined)
+    ? IMPORT_COLUMNS
+    : [...COLUMNS, ...known(MORE_COLUMNS, results)];
   const columns = [...own, ...peerColumns(results)];
   const head = columns.map(([title]) => title);
   const rows = results.map((r) => columns.map(([, cell]) => cell(r)));

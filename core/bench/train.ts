@@ -1,61 +1,138 @@
-/** Epochs of full-graph training, scoring included. */
+/**
+ * Full-graph training, scoring included: epochs in the library's loop, or, beside peers, whole processes of `gust train`
+ * with the weights written to a file.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { z } from "zod";
+import { describeNative } from "../../ffi/native.ts";
+import { GustError } from "../errors.ts";
 import { models } from "../models/mod.ts";
 import { losses } from "../losses/mod.ts";
 import { optimizers } from "../optim/mod.ts";
 import { taskFor } from "../tasks/mod.ts";
 import { trainOptions } from "../train/config.ts";
-import { Run } from "../train/job.ts";
-import { defineBenchmark, resultOf } from "./benchmark.ts";
+import { Run, type RunResult } from "../train/job.ts";
+import { type BenchContext, type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
 import { statsOf } from "./measure.ts";
+import type { PeerSession } from "./peer.ts";
+import { runProcess } from "./process.ts";
+import type { Values } from "./turns.ts";
 
 /** Epochs that record the step and warm the caches. */
 const WARM_UP = 5;
 
+const params = z.object({
+  model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
+  hidden: z.int().min(1).default(64).describe("width of the hidden layers"),
+  epochs: z.int().min(3).max(100000).default(50).describe("timed epochs; with --peer those of each process"),
+  runs: z.int().min(3).max(10000).default(3).describe("timed runs"),
+}).strict();
+type Params = z.infer<typeof params>;
+
+const hasHidden = (model: string) => {
+  const { params } = models.get(model);
+  return params !== undefined && "hidden" in params.shape;
+};
+
+/** Milliseconds of epochs in this process. */
+async function epochTimes({ graph: open, seed }: BenchContext, { model, hidden, epochs }: Params) {
+  const { graph } = open();
+  const entry = models.get(model);
+  const options = trainOptions.parse({
+    epochs: epochs + WARM_UP,
+    split: graph.numSplits > 0 ? "file" : "random",
+  });
+  const times: number[] = [];
+  const task = taskFor(graph, "auto");
+  const run = Run.start({
+    graph,
+    task,
+    taskParams: task.params?.parse({}) ?? {},
+    scheduleParams: {},
+    lossParams: losses.get("cross-entropy").params?.parse({}) ?? {},
+    cache: null,
+    samples: null,
+    model: entry,
+    modelParams: entry.params?.parse(hasHidden(model) ? { hidden } : {}) ?? {},
+    optimizerParams: optimizers.get(options.optimizer).params?.parse({}) ?? {},
+    options,
+  }, seed);
+  await run.train({ onEpoch: (_, { ms }) => times.push(ms) });
+  run.engine.destroy();
+  return times.slice(WARM_UP);
+}
+
+/** What `gust train` says of a whole process: an epoch, all of it, and what came before and after the epochs. */
+async function trainOnce(words: readonly string[], report: string, threads: number): Promise<Values> {
+  const { ms, peakBytes } = await runProcess("gust train", words, threads);
+  const [run] = (JSON.parse(readFileSync(report, "utf8")) as { runs: RunResult[] }).runs;
+  const { ms_per_epoch: epoch, seconds, test } = run!;
+  return {
+    epoch: epoch!,
+    process: ms,
+    bytes: peakBytes,
+    startup: ms - 1000 * seconds,
+    test_error: 1 - test!,
+  };
+}
+
+/** Whole processes in turn with the peers'. */
+async function processes(context: BenchContext, peers: PeerSession, options: Params): Promise<BenchResult[]> {
+  const { model, hidden, epochs, runs } = options;
+  if (model !== "gcn") {
+    throw new GustError("usage", `--peer compares --model gcn alone, and it is ${model}`);
+  }
+  const { graph, label } = context.graph();
+  const { threads } = describeNative();
+  const folder = mkdtempSync(join(tmpdir(), "gust-bench-"));
+  const report = join(folder, "report.json");
+  const split = graph.numSplits > 0 ? "file" : "random";
+  const words = [...context.program, "train", context.file(), "--model", model, "--hidden", String(hidden)]
+    .concat(
+      ["--epochs", String(epochs), "--feat-norm", "row", "--split", split, "--seed", String(context.seed)],
+      ["-@", String(threads), "-q", "-o", join(folder, "model"), `--json=${report}`],
+    );
+  try {
+    const ours = { isProcess: true, turn: () => trainOnce(words, report, threads) };
+    const compared = await peers.compare(ours, { hidden, epochs }, runs);
+    const line = (value: string, name: string) =>
+      resultOf({
+        name: `train_${model}_${name}`,
+        graph: label,
+        width: hidden,
+        dtype: "f32",
+        stats: compared.ours[value]!,
+        peers: compared.results(value),
+      });
+    return [
+      line("epoch", "epoch"),
+      { ...line("process", "process"), peak_memory_bytes: compared.ours["bytes"]!.medianMs },
+      line("startup", "startup"),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 export const train = defineBenchmark({
   name: "train",
-  summary: "an epoch of full-graph training with scoring, in the library's training loop",
+  summary: "full-graph training with scoring: an epoch in the library's loop, beside peers whole processes",
   source: "gust",
-  params: z.object({
-    model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
-    hidden: z.int().min(1).default(64).describe("width of the hidden layers"),
-    epochs: z.int().min(3).max(100000).default(50).describe("timed epochs"),
-  }).strict(),
+  params,
+  peers: {
+    torch: { script: "gcn_torch.py" },
+    pyg: { script: "gcn_pyg.py", ways: ["edges", "sparse"] },
+    dgl: { without: "it is compared in what it is made for: products, attention, sampling, mini-batches" },
+  },
   generated: () => ({ model: "sbm", params: {} }),
-  async run(context, { model, hidden, epochs }) {
-    const { graph, label } = context.graph();
-    const entry = models.get(model);
-    const hasHidden = entry.params !== undefined && "hidden" in entry.params.shape;
-    const options = trainOptions.parse({
-      epochs: epochs + WARM_UP,
-      split: graph.numSplits > 0 ? "file" : "random",
-    });
-    const times: number[] = [];
-    const task = taskFor(graph, "auto");
-    const run = Run.start({
-      graph,
-      task,
-      taskParams: task.params?.parse({}) ?? {},
-      scheduleParams: {},
-      lossParams: losses.get("cross-entropy").params?.parse({}) ?? {},
-      cache: null,
-      samples: null,
-      model: entry,
-      modelParams: entry.params?.parse(hasHidden ? { hidden } : {}) ?? {},
-      optimizerParams: optimizers.get(options.optimizer).params?.parse({}) ?? {},
-      options,
-    }, context.seed);
-    await run.train({ onEpoch: (_, { ms }) => times.push(ms) });
-    run.engine.destroy();
-    const width = hasHidden ? { width: hidden } : {};
-    return [
-      resultOf({
-        name: `train_${model}`,
-        graph: label,
-        ...width,
-        dtype: "f32",
-        stats: statsOf(times.slice(WARM_UP)),
-      }),
-    ];
+  async run(context, options) {
+    if (context.peers) return processes(context, context.peers, options);
+    const { model, hidden } = options;
+    const stats = statsOf(await epochTimes(context, options));
+    const { label } = context.graph();
+    const width = hasHidden(model) ? { width: hidden } : {};
+    return [resultOf({ name: `train_${model}`, graph: label, ...width, dtype: "f32", stats })];
   },
 });

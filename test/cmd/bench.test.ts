@@ -79,6 +79,24 @@ describe("gust bench", () => {
     }
   });
 
+  test("train beside peers compares whole processes and their memory", () => {
+    const cwd = freshDir();
+    const sbm = ["--nodes", "200", "--classes", "3", "--train-per-class", "5", "--val-per-class", "5"];
+    gustOk(["generate", "sbm", ...sbm, "-o", "a.graph"], { cwd });
+    const args = ["bench", "train", "a.graph", "--hidden", "8", "--epochs", "4", "--peer", "torch", "--json"];
+    const env = { GUST_PEERS: fakePeers("once") };
+    const { results } = JSON.parse(gustOk(args, { cwd, env }).text);
+    expect(results.map((r: { name: string; runs: number }) => [r.name, r.runs])).toEqual(
+      ["train_gcn_epoch", "train_gcn_process", "train_gcn_startup"].map((name) => [name, 3]),
+    );
+    expect(results[0].peers).toMatchObject([{ peer: "torch", version: "fake 2.0", peer_ms: 50 }]);
+    expect(results[1].peak_memory_bytes).toBeGreaterThan(2 ** 20);
+    expect(results[1].peers[0].memory_ratio).toBeLessThan(1);
+    expect(results[2].peers).toBeUndefined();
+    const other = ["bench", "train", "a.graph", "--model", "sgc", "--peer", "torch"];
+    expect(gust(other, { cwd, env }).stderr).toContain("--peer compares --model gcn alone");
+  });
+
   test("a peer that is not installed is an error that says how it is made", () => {
     const { status, stderr } = gust(["bench", "spmm", ...small, "--peer", "dgl"], {
       env: { GUST_PEERS: "/nowhere" },

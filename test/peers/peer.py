@@ -66,4 +66,5 @@ def serve(name, prepare):
             else:
                 say({"values": ways[request["variant"]](request["run"])})
         except Exception as error:
-            say({"error": f"{type(error).__name__}: {error}"})
+            first = str(error).split("\n")[0]
+            say({"error": f"{type(error).__name__}: {first}"})

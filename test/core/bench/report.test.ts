@@ -99,6 +99,31 @@ describe("benchmarks", () => {
     }
   });
 
+  const context = {
+    graph: () => ({ graph, label }),
+    seed: 0,
+    file: () => "",
+    program: [],
+    peers: null,
+  };
+
+  test("sample reports the time of a million sampled edges, and their rate", async () => {
+    const entry = benchmarks.get("sample");
+    const [only] = await entry.run(context, entry.params.parse({ fanout: [3, 2], batchSize: 100, runs: 3 }));
+    expect(only).toMatchObject({ name: "sample_neighbor", graph: label, runs: 3 });
+    expect(only!.medges_s! * only!.median_ms).toBeCloseTo(1000, 6);
+  });
+
+  test("sage reports sampling, training and both, per batch", async () => {
+    const entry = benchmarks.get("sage");
+    const params = { hidden: 8, fanout: [3, 2], batchSize: 50, batches: 4, runs: 3 };
+    const results = await entry.run(context, entry.params.parse(params));
+    expect(results.map((r) => [r.name, r.width, r.runs])).toEqual(
+      ["sage_sample", "sage_train", "sage_total"].map((name) => [name, 8, 3]),
+    );
+    for (const { median_ms } of results) expect(median_ms).toBeGreaterThan(0);
+  });
+
   test("gemm reports the product and its weight gradient", () => {
     const results = benchGemm(700, "label", 0, { width: [24], runs: 3 });
     expect(results.map((r) => [r.name, r.width])).toEqual([["gemm", 24], ["gemm_weight_gradient", 24]]);

@@ -1,0 +1,50 @@
+/** Neighbour sampling alone, as `gust sample` draws a pass over all nodes, without writing it. */
+import { z } from "zod";
+import { neighbor } from "../sampling/neighbor.ts";
+import { CHUNK_BYTES } from "../sampling/sample.ts";
+import { defineBenchmark, resultOf, runs, uniformGraph, uniformShape } from "./benchmark.ts";
+import { inTurns, type Player } from "./turns.ts";
+
+export const fanout = z.array(z.int().min(-1).max(65536)).min(1).max(64).default([15, 10]).describe(
+  "in-neighbours per layer, last layer first; -1 = all",
+);
+export const batchSize = z.int().min(1).default(1024).describe("seeds per batch");
+
+export const sample = defineBenchmark({
+  name: "sample",
+  summary: "neighbour sampling of all nodes in batches: milliseconds per million sampled edges",
+  source: "gust",
+  params: z.object({ fanout, batchSize, runs, ...uniformShape }).strict(),
+  peers: {
+    dgl: { script: "sample_dgl.py" },
+    torch: { without: "it samples no neighbours" },
+    pyg: { without: "it samples by torch-sparse, and is compared in sage" },
+  },
+  generated: uniformGraph,
+  async run({ graph: open, seed, peers }, { fanout, batchSize, runs }) {
+    const { graph, label } = open();
+    const params = { fanout, batchSize, epochs: 1, split: "all", splitIndex: 0 };
+    let pass = 0;
+    const ours: Player = {
+      turn(repeat) {
+        let arcs = 0;
+        const start = performance.now();
+        for (let r = 0; r < repeat; r++) {
+          const input = { graph, partition: null, seed: seed + pass++ };
+          for (const part of neighbor.parts(input, params, { chunkBytes: CHUNK_BYTES, reuse: true })) {
+            arcs += part.numArcs;
+          }
+        }
+        const ms = performance.now() - start;
+        return { ms, per_million: repeat * ms / Math.max(arcs / 1e6, 1e-6) };
+      },
+    };
+    const compared = await peers?.compare(ours, { fanout, batchSize }, runs);
+    const stats = (compared?.ours ?? (await inTurns([ours], runs))[0]!)["per_million"]!;
+    const rest = { name: "sample_neighbor", graph: label, dtype: null, stats };
+    return [{
+      ...resultOf({ ...rest, peers: compared?.results("per_million") }),
+      medges_s: 1000 / stats.medianMs,
+    }];
+  },
+});

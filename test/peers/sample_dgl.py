@@ -1,0 +1,63 @@
+"""DGL: neighbour sampling of all nodes in batches, as blocks that are ready for training; and GraphBolt's sampler
+with a compaction by sorting, where the release has it.
+"""
+import time
+
+import dgl
+import torch
+
+from peer import arguments, serve, topology
+
+path, threads, _ = arguments()
+torch.set_num_threads(threads)
+indptr, indices = topology(path)
+n = len(indptr) - 1
+graph = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n)
+
+
+def blocks(fanout):
+    # DGL counts layers from the first, ours from the last: the seeds take the first of our numbers.
+    sampler = dgl.dataloading.NeighborSampler(fanout[::-1])
+    return lambda seeds: sum(block.num_edges() for block in sampler.sample_blocks(graph, seeds)[2])
+
+
+def fused(fanout):
+    import dgl.graphbolt as gb
+
+    sampled = gb.fused_csc_sampling_graph(indptr, indices)
+    counts = [torch.tensor([count]) for count in fanout]
+
+    def batch(seeds):
+        edges, nodes = 0, seeds
+        for count in counts:
+            found = sampled.sample_neighbors(nodes, count).sampled_csc.indices
+            edges += len(found)
+            nodes = torch.unique(torch.cat([nodes, found]))
+        return edges
+
+    return batch
+
+
+def passes(batch, size):
+    def run(repeat):
+        order = [torch.randperm(n).split(size) for _ in range(repeat)]
+        start = time.perf_counter()
+        edges = sum(batch(seeds) for seeds_of_pass in order for seeds in seeds_of_pass)
+        ms = (time.perf_counter() - start) * 1e3
+        return {"ms": ms, "per_million": repeat * ms / max(edges / 1e6, 1e-6)}
+
+    return run
+
+
+def prepare(case):
+    ways = {"NeighborSampler": passes(blocks(case["fanout"]), case["batchSize"])}
+    try:
+        graphbolt = fused(case["fanout"])
+        graphbolt(torch.arange(min(n, 10)))
+        ways["graphbolt"] = passes(graphbolt, case["batchSize"])
+    except Exception:
+        pass  # releases differ in what they ship of it
+    return ways
+
+
+serve("dgl " + dgl.__version__, prepare)
