@@ -292,6 +292,86 @@ export const ops = {
     y: input("real", "m", "f"),
     out: output("real", "e", "h"),
   }, { verify: ({ x, out }) => headsFit(out!.cols, x!.cols) }),
+  head_dots: row(
+    "out[i, h] = <x[i], a> over the columns of head h; where b is given, out_b is the same with b",
+    {
+      x: input("real", "n", "f"),
+      a: input("real", "f"),
+      b: optional("real", "f"),
+      out: output("real", "n", "h"),
+      out_b: optionalOutput("real", "n", "h"),
+    },
+    { verify: ({ x, out }) => headsFit(out!.cols, x!.cols) },
+  ),
+  head_scale: row("out[i, k] = g[i, h] * a[k], column k being of head h", {
+    g: input("real", "n", "h"),
+    a: input("real", "f"),
+    out: output("real", "n", "f"),
+  }, { verify: ({ g, out }) => headsFit(g!.cols, out!.cols) }),
+  head_sums: row(
+    "out[k] = sum over i of g[i, h] * x[i, k], column k being of head h, in fixed chunks; where g_b is given, out_b is " +
+      "the same with g_b",
+    {
+      g: input("real", "n", "h"),
+      g_b: optional("real", "n", "h"),
+      x: input("real", "n", "f"),
+      out: output("real", "f"),
+      out_b: optionalOutput("real", "f"),
+    },
+    { verify: ({ g, x }) => headsFit(g!.cols, x!.cols) },
+  ),
+  attention: row(
+    "out[i, k] = sum over e in row i of mask * alpha[e, h] * x[j, k], alpha = softmax over the row of leaky(row[i, h] + " +
+      "column[j, h]), column k being of head h, j = indices[e]; mask as in dropout_edges. For the gradient: sloped, the " +
+      "same sum with the slope of leaky as a further factor, top and total of the softmax, and mean_slope, the sum of " +
+      "alpha * slope",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      row: input("real", "n", "h"),
+      column: input("real", "m", "h"),
+      x: input("real", "m", "f"),
+      ids: optional("index", "m"),
+      out: output("real", "n", "f"),
+      sloped: optionalOutput("real", "n", "f"),
+      top: optionalOutput("real", "n", "h"),
+      total: optionalOutput("real", "n", "h"),
+      mean_slope: optionalOutput("real", "n", "h"),
+      slope: float,
+      p: float,
+      stream: int,
+      layer: int,
+    },
+    { verify: ({ row, x }) => headsFit(row!.cols, x!.cols) },
+  ),
+  attention_backward: row(
+    "gradients of attention where row = head_dots(x, left) and column = head_dots(x, right): dx to x through all three, " +
+      "d_row and d_column to the scores of every row of x; indptr and indices are of the transpose",
+    {
+      indptr: input("I64", "m+1"),
+      indices: input("index", "e"),
+      row: input("real", "n", "h"),
+      column: input("real", "m", "h"),
+      x: input("real", "m", "f"),
+      left: input("real", "f"),
+      right: input("real", "f"),
+      ids: optional("index", "m"),
+      g: input("real", "n", "f"),
+      out: input("real", "n", "f"),
+      sloped: input("real", "n", "f"),
+      top: input("real", "n", "h"),
+      total: input("real", "n", "h"),
+      mean_slope: input("real", "n", "h"),
+      dx: output("real", "m", "f"),
+      d_row: output("real", "m", "h"),
+      d_column: output("real", "m", "h"),
+      slope: float,
+      p: float,
+      stream: int,
+      layer: int,
+    },
+    { verify: ({ row, x }) => headsFit(row!.cols, x!.cols) },
+  ),
   dropout_edges: row(
     "out[e, h] = x[e, h] / (1 - p) where kept, else 0; draw h of an id that is a hash of the edge's original nodes " +
       "(ids[i], ids[j]; ids absent: the numbers themselves)",

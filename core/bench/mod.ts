@@ -1,6 +1,7 @@
 /** Benchmarks by name. */
 import { registry } from "../registry.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { gat } from "./gat.ts";
 import { gemm } from "./gemm.ts";
 import { importing } from "./import.ts";
 import { roofline } from "./roofline.ts";
@@ -11,6 +12,7 @@ import { train } from "./train.ts";
 
 export const benchmarks = registry<Benchmark>("benchmark", [
   spmm,
+  gat,
   gemm,
   roofline,
   train,

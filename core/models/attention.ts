@@ -1,18 +1,12 @@
 /** Attention over in-neighbours with several heads: what gat and gatv2 share. */
 import { z } from "zod";
-import type { TensorHandle } from "../../ffi/engine.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import { addBias } from "../tensor/ops/add_bias.ts";
 import { axpby, scale } from "../tensor/ops/axpby.ts";
-import { columnAffine } from "../tensor/ops/column_affine.ts";
 import { takeColumns } from "../tensor/ops/columns.ts";
-import { dropoutEdges } from "../tensor/ops/csr_values.ts";
-import { spmmHeads } from "../tensor/ops/heads.ts";
-import { reshape } from "../tensor/ops/reshape.ts";
-import { rowSum } from "../tensor/ops/row_sum.ts";
-import { segmentSoftmax } from "../tensor/ops/segment.ts";
-import { type Pattern, storedEntries } from "../tensor/operator.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import type { AttentionOptions } from "../tensor/ops/attention.ts";
+import { storedEntries } from "../tensor/operator.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { FeatureInput, Init, Model, Role, Signature } from "./model.ts";
 import { buildStack, type LayerPlace, stackParams } from "./stack.ts";
 
@@ -30,12 +24,11 @@ export const attentionParams = {
 };
 export type AttentionParams = z.infer<z.ZodObject<typeof attentionParams>>;
 
-/** Values of the columns, and a score per stored edge and head before the softmax. */
-export type Attend = (
-  tape: Tape,
-  x: FeatureInput,
-  pattern: Pattern,
-) => { readonly values: Tensor; readonly scores: Tensor };
+/** What the attention of a layer goes over, and the dropout of its edges. */
+export type Neighbours = Pick<AttentionOptions, "pattern" | "p" | "layer" | "ids">;
+
+/** The weighted sum of the neighbours' values, heads side by side: (numRows, total). */
+export type Attend = (tape: Tape, x: FeatureInput, neighbours: Neighbours) => Tensor;
 
 /** A layer's width and heads. */
 export interface HeadPlace extends LayerPlace {
@@ -60,32 +53,16 @@ export function buildAttention(
     const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
     return (tape, x, { operator, ids }) => {
       const { pattern } = storedEntries(operator(index, count), "Attention");
-      const { values, scores } = attend(tape, x, pattern);
-      const weights = dropped(tape, pattern, scores, params.attentionDropout, index, ids);
-      const all = spmmHeads(tape, pattern, weights, values);
+      const all = attend(tape, x, {
+        pattern,
+        p: params.attentionDropout,
+        layer: ATTENTION_MASKS + index,
+        ids,
+      });
       const y = isOutput ? meanOfHeads(tape, all, heads) : all;
       return bias ? addBias(tape, y, bias) : y;
     };
   });
-}
-
-/** Softmax over the edges of each row, with dropout. */
-function dropped(
-  tape: Tape,
-  pattern: Pattern,
-  scores: Tensor,
-  p: number,
-  layer: number,
-  ids: TensorHandle | null,
-): Tensor {
-  const weights = segmentSoftmax(tape, scores, new Tensor(pattern.indptr));
-  return dropoutEdges(tape, pattern, weights, p, ATTENTION_MASKS + layer, ids);
-}
-
-/** <x[i, head h], a[head h]> for each row and head: (n, heads * d), [heads * d] -> (n, heads). */
-export function headDots(tape: Tape, x: Tensor, a: Tensor, heads: number): Tensor {
-  const products = reshape(tape, columnAffine(tape, x, a, null), [x.rows * heads, x.cols / heads]);
-  return reshape(tape, rowSum(tape, products), [x.rows, heads]);
 }
 
 /** (n, heads * d) -> (n, d) */

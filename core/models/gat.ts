@@ -1,9 +1,7 @@
 /** Graph attention network. */
 import { z } from "zod";
-import { edgeSum } from "../tensor/ops/heads.ts";
-import { relu } from "../tensor/ops/relu.ts";
-import { firstRows } from "../tensor/ops/rows.ts";
-import { attentionAccepts, attentionParams, buildAttention, headDots, SCORE_SLOPE } from "./attention.ts";
+import { attention } from "../tensor/ops/attention.ts";
+import { attentionAccepts, attentionParams, buildAttention, SCORE_SLOPE } from "./attention.ts";
 import { defineModel, project } from "./model.ts";
 
 export const gat = defineModel({
@@ -21,11 +19,7 @@ export const gat = defineModel({
       const weight = init.glorot(`${name}.weight`, index, inWidth, total);
       const left = init.attention(`${name}.attention_row`, index, total / heads, heads);
       const right = init.attention(`${name}.attention_column`, index, total / heads, heads);
-      return (tape, x, pattern) => {
-        const values = project(tape, x, weight);
-        const rows = firstRows(tape, headDots(tape, values, left, heads), pattern.numRows);
-        const sums = edgeSum(tape, pattern, rows, headDots(tape, values, right, heads));
-        return { values, scores: relu(tape, sums, SCORE_SLOPE) };
-      };
+      return (tape, x, neighbours) =>
+        attention(tape, project(tape, x, weight), left, right, { ...neighbours, heads, slope: SCORE_SLOPE });
     }),
 });

@@ -1,9 +1,12 @@
 /** Graph attention whose ranking of neighbours depends on the node that asks. */
 import { z } from "zod";
-import { edgeSum } from "../tensor/ops/heads.ts";
+import { dropoutEdges } from "../tensor/ops/csr_values.ts";
+import { edgeSum, headDots, spmmHeads } from "../tensor/ops/heads.ts";
 import { relu } from "../tensor/ops/relu.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
-import { attentionAccepts, attentionParams, buildAttention, headDots, SCORE_SLOPE } from "./attention.ts";
+import { segmentSoftmax } from "../tensor/ops/segment.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { attentionAccepts, attentionParams, buildAttention, SCORE_SLOPE } from "./attention.ts";
 import { defineModel, project } from "./model.ts";
 
 export const gatv2 = defineModel({
@@ -21,11 +24,13 @@ export const gatv2 = defineModel({
       const row = init.glorot(`${name}.weight_row`, index, inWidth, total);
       const column = init.glorot(`${name}.weight_column`, index, inWidth, total);
       const attention = init.attention(`${name}.attention`, index, total / heads, heads);
-      return (tape, x, pattern) => {
+      return (tape, x, { pattern, p, layer, ids }) => {
         const values = project(tape, x, column);
         const rows = firstRows(tape, project(tape, x, row), pattern.numRows);
         const hidden = relu(tape, edgeSum(tape, pattern, rows, values), SCORE_SLOPE);
-        return { values, scores: headDots(tape, hidden, attention, heads) };
+        const scores = headDots(tape, hidden, attention, heads);
+        const weights = segmentSoftmax(tape, scores, new Tensor(pattern.indptr));
+        return spmmHeads(tape, pattern, dropoutEdges(tape, pattern, weights, p, layer, ids), values);
       };
     }),
 });

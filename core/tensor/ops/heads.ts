@@ -1,4 +1,7 @@
-/** Several weights per edge: products whose columns are cut into equal heads, and sums over the two ends of an edge. */
+/**
+ * Columns cut into equal heads: products with several weights per edge, scores of rows, and sums over the two ends of an
+ * edge.
+ */
 import type { Op, Tape } from "../autograd.ts";
 import { Pattern, SparseOperator } from "../operator.ts";
 import { Tensor } from "../tensor.ts";
@@ -68,6 +71,48 @@ const edgeSumOp: Op<Params> = {
   },
 };
 
+// The trilinear form sum over i, k of g[i, head of k] * x[i, k] * a[k]: each op is one of its derivatives, and has those of
+// the other two as gradients.
+
+const dotsOp: Op<{ heads: number }> = {
+  name: "head_dots",
+  forward(tape, [x, a], { heads }) {
+    const output = tape.tensor(x!.dtype, [x!.rows, heads]);
+    tape.engine.run("head_dots", { x: x!.handle, a: a!.handle, out: output.handle });
+    return { output, saved: undefined };
+  },
+  backward: (tape, { inputs: [x, a] }, g, needs) => [
+    needs[0] ? tape.apply(scaleOp, [g, a!], undefined) : null,
+    needs[1] ? tape.apply(sumsOp, [g, x!], undefined) : null,
+  ],
+};
+
+const scaleOp: Op<undefined> = {
+  name: "head_scale",
+  forward(tape, [g, a]) {
+    const output = tape.tensor(g!.dtype, [g!.rows, a!.size]);
+    tape.engine.run("head_scale", { g: g!.handle, a: a!.handle, out: output.handle });
+    return { output, saved: undefined };
+  },
+  backward: (tape, { inputs: [g, a] }, x, needs) => [
+    needs[0] ? headDots(tape, x, a!, g!.cols) : null,
+    needs[1] ? tape.apply(sumsOp, [g!, x], undefined) : null,
+  ],
+};
+
+const sumsOp: Op<undefined> = {
+  name: "head_sums",
+  forward(tape, [g, x]) {
+    const output = tape.tensor(x!.dtype, [x!.cols]);
+    tape.engine.run("head_sums", { g: g!.handle, x: x!.handle, out: output.handle });
+    return { output, saved: undefined };
+  },
+  backward: (tape, { inputs: [g, x] }, a, needs) => [
+    needs[0] ? headDots(tape, x!, a, g!.cols) : null,
+    needs[1] ? tape.apply(scaleOp, [g!, a], undefined) : null,
+  ],
+};
+
 /** The product with the transpose: values are put in its order. */
 function transposedSpmm(tape: Tape, pattern: Pattern, values: Tensor, x: Tensor): Tensor {
   const { pattern: transposed, order } = pattern.transpose();
@@ -92,4 +137,8 @@ export function sddmmHeads(tape: Tape, pattern: Pattern, x: Tensor, y: Tensor, h
 /** out[e, :] = x[i, :] + y[j, :]: (numRows, f), (numCols, f) -> (nnz, f). */
 export function edgeSum(tape: Tape, pattern: Pattern, x: Tensor, y: Tensor): Tensor {
   return tape.apply(edgeSumOp, [x, y], { pattern });
+}
+/** <x[i, head h], a[head h]> for each row and head: (n, heads * d), [heads * d] -> (n, heads). */
+export function headDots(tape: Tape, x: Tensor, a: Tensor, heads: number): Tensor {
+  return tape.apply(dotsOp, [x, a], { heads });
 }

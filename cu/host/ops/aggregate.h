@@ -16,7 +16,6 @@
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
 #pragma once
 
-#include "../../common/tuning.h"
 #include "panel.h"
 #include "row_grid.h"
 
@@ -103,8 +102,7 @@ template <int V, bool Some, class Weight, class X, class Columns, class F>
 inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, const Tuning& tuned,
                       const Panel& panel, int64_t begin, int64_t end, F&& f) {
   using T = Sum<X>;
-  constexpr int64_t bytes = V * kLanes<T> * static_cast<int64_t>(sizeof(X));
-  const int64_t ahead = std::max<int64_t>(1, tuned.lines_ahead * 64 / bytes);
+  const int64_t ahead = rows_ahead(tuned, V * kLanes<T> * static_cast<int64_t>(sizeof(X)));
   const bool to_l2 = tuned.prefetch_l2;
   for (int64_t e = begin; e < end; ++e) {
     if constexpr (!std::is_same_v<Columns, InPlace>) {

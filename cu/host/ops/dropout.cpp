@@ -1,27 +1,17 @@
 // Random element-wise ops. A draw belongs to (row id, position in the row), never to a thread or a memory place, so
 // the same rows drop the same elements in any batch. Philox runs in vectors of sixteen blocks (rng_blocks.h): about
 // 0.5 ns per draw with AVX-512.
-#include <bit>
-
-#include "../../common/rng_blocks.h"
 #include "dense.h"
+#include "mask.h"
 #include "row_grid.h"
 
 GUST_OPS_BEGIN
 namespace {
 
-/** x if `keep`, else 0, without a branch: the outcome is random, so half of the predictions would miss. */
-template <class T>
-inline T kept(T x, bool keep) {
-  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
-  return std::bit_cast<T>(std::bit_cast<Bits>(x) & -static_cast<Bits>(keep));
-}
-
 /** out = keep ? x / (1 - p) : 0 over rows begin .. end-1 of draws; `row` as in for_draws. x absent: ones. */
 template <class T, class Row>
 void drop_run(const Random& random, double p, int64_t begin, int64_t end, const T* x, T* out, const Row& row) {
-  // An element is kept where its 32-bit draw is at least p * 2^32: integers only.
-  const uint32_t threshold = static_cast<uint32_t>(p * 0x1p32);
+  const uint32_t threshold = drop_threshold(p);
   const T scale = static_cast<T>(1 / (1 - p));
   if (x)
     for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
@@ -96,7 +86,6 @@ void dropout_csr(const dropout_csr_args& args, Context& context) {
   });
 }
 
-// The id of an edge: 40 bits of a hash of its nodes, so that the mask follows the edge into any batch and order.
 void dropout_edges(const dropout_edges_args& args, Context& context) {
   const Slot &indptr_slot = context.slot(args.indptr), &indices_slot = context.slot(args.indices);
   const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
@@ -115,7 +104,7 @@ void dropout_edges(const dropout_edges_args& args, Context& context) {
         for_entries(indptr, n, row_grain(h, kMathGrain), [=, &random](int64_t i, int64_t begin, int64_t end) {
           const uint64_t row = mix64(id(i));
           drop_run(random, p, begin, end, x, out, [=](int64_t e) {
-            return DrawRow{mix64(row ^ id(static_cast<int64_t>(indices[e]))) & 0xffffffffffull, e * h, h};
+            return DrawRow{edge_id(row, id(static_cast<int64_t>(indices[e]))), e * h, h};
           });
         });
       });

@@ -10,35 +10,11 @@
 // Determinism: a number is added up in the order of the row's entries; a dot product in the order of its columns.
 // Source: Velickovic et al. 2018, arXiv:1710.10903, eq. 4-5.
 #include "dense.h"
+#include "head_width.h"
+#include "prefetch.h"
 #include "row_grid.h"
 
 GUST_OPS_BEGIN
-namespace {
-
-/** Bring row `at` of a matrix with rows of `bytes` into the cache. */
-inline void prefetch_row(const void* base, int64_t at, int64_t bytes) {
-  const char* from = static_cast<const char*>(base) + at * bytes;
-  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(from + b);
-}
-
-/** How many rows of `bytes` to prefetch ahead: about 4 KiB. */
-inline int64_t rows_ahead(int64_t bytes) { return std::clamp<int64_t>(4096 / std::max<int64_t>(bytes, 64), 1, 64); }
-
-/** Call f(integral_constant width) with the width of a head where it is common, else with 0. */
-template <class F>
-void with_width(int64_t width, F&& f) {
-  switch (width) {
-    case 1: return f(std::integral_constant<int64_t, 1>{});
-    case 8: return f(std::integral_constant<int64_t, 8>{});
-    case 16: return f(std::integral_constant<int64_t, 16>{});
-    case 32: return f(std::integral_constant<int64_t, 32>{});
-    case 64: return f(std::integral_constant<int64_t, 64>{});
-  }
-  f(std::integral_constant<int64_t, 0>{});
-}
-
-}  // namespace
-
 void spmm_heads(const spmm_heads_args& args, Context& context) {
   const Slot &indptr_slot = context.slot(args.indptr), &indices_slot = context.slot(args.indices);
   const Slot &values_slot = context.slot(args.values), &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
@@ -49,7 +25,7 @@ void spmm_heads(const spmm_heads_args& args, Context& context) {
     using T = decltype(tag);
     const T *values = values_slot.as<T>(), *x = x_slot.as<T>();
     T* out = out_slot.as<T>();
-    const int64_t row_bytes = f * static_cast<int64_t>(sizeof(T)), ahead = rows_ahead(row_bytes);
+    const RowPrefetch prefetch(f * static_cast<int64_t>(sizeof(T)));
     dispatch_index(indices_slot.dtype, [&](auto index) {
       const auto* indices = indices_slot.as<decltype(index)>();
       with_width(f / heads, [&](auto fixed) {
@@ -59,7 +35,7 @@ void spmm_heads(const spmm_heads_args& args, Context& context) {
             T* sum = out + i * f;
             std::fill_n(sum, f, T{0});
             for (int64_t e = indptr[i]; e < indptr[i + 1]; ++e) {
-              prefetch_row(x, static_cast<int64_t>(indices[std::min(e + ahead, nnz - 1)]), row_bytes);
+              prefetch(x, static_cast<int64_t>(indices[std::min(e + prefetch.ahead, nnz - 1)]));
               const T* from = x + static_cast<int64_t>(indices[e]) * f;
               for (int64_t h = 0; h < heads; ++h) {
                 const T weight = values[e * heads + h];
@@ -85,13 +61,13 @@ void sddmm_heads(const sddmm_heads_args& args, Context& context) {
     using T = decltype(tag);
     const T *x = x_slot.as<T>(), *y = y_slot.as<T>();
     T* out = out_slot.as<T>();
-    const int64_t row_bytes = f * static_cast<int64_t>(sizeof(T)), ahead = rows_ahead(row_bytes);
+    const RowPrefetch prefetch(f * static_cast<int64_t>(sizeof(T)));
     dispatch_index(indices_slot.dtype, [&](auto index) {
       const auto* indices = indices_slot.as<decltype(index)>();
       for_entries(indptr, n, row_grain(f), [=](int64_t i, int64_t begin, int64_t end) {
         const int64_t width = f / heads;
         for (int64_t e = begin; e < end; ++e) {
-          prefetch_row(y, static_cast<int64_t>(indices[std::min(e + ahead, nnz - 1)]), row_bytes);
+          prefetch(y, static_cast<int64_t>(indices[std::min(e + prefetch.ahead, nnz - 1)]));
           const T *a = x + i * f, *b = y + static_cast<int64_t>(indices[e]) * f;
           for (int64_t h = 0; h < heads; ++h)
             out[e * heads + h] = lane_sum<T>(width, [=](int64_t k) { return a[h * width + k] * b[h * width + k]; });
@@ -110,13 +86,13 @@ void edge_sum(const edge_sum_args& args, Context& context) {
     using T = decltype(tag);
     const T *x = x_slot.as<T>(), *y = y_slot.as<T>();
     T* out = out_slot.as<T>();
-    const int64_t row_bytes = f * static_cast<int64_t>(sizeof(T)), ahead = rows_ahead(row_bytes);
+    const RowPrefetch prefetch(f * static_cast<int64_t>(sizeof(T)));
     dispatch_index(indices_slot.dtype, [&](auto index) {
       const auto* indices = indices_slot.as<decltype(index)>();
       for_entries(indptr, n, row_grain(f), [=](int64_t i, int64_t begin, int64_t end) {
         const T* a = x + i * f;
         for (int64_t e = begin; e < end; ++e) {
-          prefetch_row(y, static_cast<int64_t>(indices[std::min(e + ahead, nnz - 1)]), row_bytes);
+          prefetch(y, static_cast<int64_t>(indices[std::min(e + prefetch.ahead, nnz - 1)]));
           const T* b = y + static_cast<int64_t>(indices[e]) * f;
           T* to = out + e * f;
 #pragma GCC ivdep

@@ -1,6 +1,7 @@
 // A row of f numbers as panels of vectors that fit the registers.
 #pragma once
 
+#include "prefetch.h"
 #include "simd.h"
 
 GUST_OPS_BEGIN

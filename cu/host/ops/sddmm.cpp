@@ -8,7 +8,7 @@
 //   fixes.
 // Source: the gradient of A @ y to the values of A; Nisa et al. 2018, "Sampled Dense Matrix Multiplication
 //   for High-Performance Machine Learning".
-#include "../../common/tuning.h"
+#include "prefetch.h"
 #include "row_grid.h"
 #include "simd.h"
 
@@ -42,17 +42,14 @@ void sddmm(const sddmm_args& args, Context& context) {
     const T *x = x_slot.as<T>(), *y = y_slot.as<T>();
     const T *left = context.slot(args.left).as<T>(), *right = context.slot(args.right).as<T>();
     T* out = out_slot.as<T>();
-    const int64_t row_bytes = f * static_cast<int64_t>(sizeof(T));
-    const Tuning tuned = tuning();
-    const int64_t ahead = std::max<int64_t>(1, tuned.lines_ahead * 64 / std::max<int64_t>(row_bytes, 64));
+    const RowPrefetch prefetch(f * static_cast<int64_t>(sizeof(T)));
     dispatch_index(indices_slot.dtype, [&](auto index) {
       using I = decltype(index);
       const I* indices = indices_slot.as<I>();
       for_entries(indptr, n, task_grain(nnz, f), [=](int64_t i, int64_t begin, int64_t end) {
         const T scale = left ? left[i] : T{1};
         for (int64_t e = begin; e < end; ++e) {
-          const int64_t next = static_cast<int64_t>(indices[std::min(e + ahead, nnz - 1)]);
-          prefetch_bytes(y + next * f, row_bytes, tuned.prefetch_l2);
+          prefetch(y, static_cast<int64_t>(indices[std::min(e + prefetch.ahead, nnz - 1)]));
           const int64_t j = static_cast<int64_t>(indices[e]);
           const T product = scale * dot(x + i * f, y + j * f, f);
           out[e] = right ? right[j] * product : product;

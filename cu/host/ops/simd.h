@@ -120,15 +120,6 @@ inline void store_some(T* to, const Vec<T>& v, int count) {
 
 #endif
 
-/** Bring `bytes` from `from` on into the second-level cache, or the first. */
-inline void prefetch_bytes(const void* from, int64_t bytes, bool to_l2) {
-  const char* line = static_cast<const char*>(from);
-  if (to_l2)
-    for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(line + b, 0, 2);
-  else
-    for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(line + b, 0, 3);
-}
-
 /** The lanes added pairwise, in an order that depends on their number alone. */
 template <class T>
 inline T add_lanes(const Vec<T>& v) {

@@ -5,31 +5,41 @@
 #include <vector>
 
 #include "dense.h"
+#include "simd.h"
 
 GUST_OPS_BEGIN
 
 /**
- * exp(x) for x <= 0, without branches or calls, so that loops over it become vectors. Relative error below 2e-7;
- * 0 below ln(2^-126). Range reduction to |r| <= ln(2) / 2 and the polynomial are those of Cephes expf (Moshier).
+ * exp(x) for x <= 0, without branches or calls, of a number or a vector of them. Relative error below 2e-7; 0 below
+ * ln(2^-126). Range reduction to |r| <= ln(2) / 2 and the polynomial are those of Cephes expf (Moshier).
  */
-inline float softmax_exp(float x) {
+template <class F, class Bits>
+inline F softmax_exp_of(const F& x) {
   constexpr float kLog2e = 1.44269504088896341f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
-  constexpr float kLowest = -87.3365447f;
-  const float clamped = x < kLowest ? kLowest : x;
-  const float shifted = clamped * kLog2e + kRound, power = shifted - kRound;
-  const float r = (clamped - power * kLn2High) - power * kLn2Low;
-  float p = 1.9875691500e-4f;
+  const F lowest = F{} + -87.3365447f;
+  const F clamped = x < lowest ? lowest : x;
+  const F shifted = clamped * kLog2e + kRound, power = shifted - kRound;
+  const F r = (clamped - power * kLn2High) - power * kLn2Low;
+  F p = F{} + 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  const float scale = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127u) << 23);
-  return x < kLowest ? 0.0f : p * scale;
+  const F scale = std::bit_cast<F>((std::bit_cast<Bits>(shifted) + 127u) << 23);
+  return x < lowest ? F{} : p * scale;
 }
+/** In loops over it, which become vectors. */
+inline float softmax_exp(float x) { return softmax_exp_of<float, uint32_t>(x); }
 inline double softmax_exp(double x) { return std::exp(x); }
+inline Vec<float> softmax_exp(const Vec<float>& x) { return softmax_exp_of<Vec<float>, Vec<uint32_t>>(x); }
+inline Vec<double> softmax_exp(const Vec<double>& x) {
+  Vec<double> y;
+  for (int l = 0; l < kLanes<double>; ++l) y[l] = std::exp(x[l]);
+  return y;
+}
 
 /** What a softmax needs of one row: softmax[j] = exps[j] / sum. */
 template <class T>

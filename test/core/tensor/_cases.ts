@@ -3,6 +3,7 @@ import { unaryKinds } from "../../../ffi/ops.ts";
 import { Pattern } from "../../../core/tensor/operator.ts";
 import { addBias, broadcastRows, columnSum } from "../../../core/tensor/ops/add_bias.ts";
 import { argScatter } from "../../../core/tensor/ops/arg.ts";
+import { attention } from "../../../core/tensor/ops/attention.ts";
 import { axpby, scale } from "../../../core/tensor/ops/axpby.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { columnAffine } from "../../../core/tensor/ops/column_affine.ts";
@@ -10,7 +11,7 @@ import { concatColumns, takeColumns } from "../../../core/tensor/ops/columns.ts"
 import { dropoutEdges, dropoutValues, gatherValues } from "../../../core/tensor/ops/csr_values.ts";
 import { dropout } from "../../../core/tensor/ops/dropout.ts";
 import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
-import { edgeSum, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
+import { edgeSum, headDots, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
 import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
 import { matmul } from "../../../core/tensor/ops/matmul.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
@@ -95,6 +96,26 @@ export const cases: Record<string, Named> = {
       variable([2, 2]),
     ),
   },
+  attention: Object.fromEntries(
+    // Widths of one head and several, with and without dropout, by numbers of original nodes.
+    ([[2, 3, 0, false], [1, 4, 0.4, false], [3, 1, 0.4, true]] as const).map(([heads, width, p, hasIds]) => [
+      `${heads} heads of ${width}, dropout ${p}`,
+      of(
+        (tape, [x, left, right]) =>
+          attention(tape, x!, left!, right!, {
+            pattern: pattern45(),
+            heads,
+            slope: 0.2,
+            p,
+            layer: 3,
+            ids: hasIds ? integers("I64", [9, 8, 7, 6, 5]) : null,
+          }),
+        variable([5, heads * width]),
+        variable([heads * width], randoms(heads * width, "left")),
+        variable([heads * width], randoms(heads * width, "right")),
+      ),
+    ]),
+  ),
   axpby: {
     "a x + b y": of((tape, [x, y]) => axpby(tape, x!, y!, 2, -3), x34(), y34()),
     "x - x / 2": of((tape, [x]) => axpby(tape, x!, x!, 1, -0.5), x34()),
@@ -168,6 +189,11 @@ export const cases: Record<string, Named> = {
       (tape, [x, y]) => sddmmHeads(tape, pattern45("I64"), x!, y!, 2),
       variable([4, 6]),
       variable([5, 6]),
+    ),
+    "scores of rows": of(
+      (tape, [x, a]) => headDots(tape, x!, a!, 2),
+      variable([4, 6]),
+      variable([6], randoms(6, "a")),
     ),
     "sums of the ends": of(
       (tape, [x, y]) => edgeSum(tape, pattern45(), x!, y!),

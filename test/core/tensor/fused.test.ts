@@ -41,7 +41,12 @@ test("decompose() of every fused op equals its forward pass", () => {
       comparing.compared.forEach((name) => compared.add(name));
     });
   }
-  expect([...compared].sort()).toEqual(["row_normalize", "segment_norm", "softmax_cross_entropy"]);
+  expect([...compared].sort()).toEqual([
+    "attention",
+    "row_normalize",
+    "segment_norm",
+    "softmax_cross_entropy",
+  ]);
 });
 
 describe("crossEntropy()", () => {
