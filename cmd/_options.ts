@@ -82,9 +82,12 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   ): void | Promise<void>;
 }
 
-/** The words of a first operand written "<a|b|c>", and whether others follow it; null where it is no such choice. */
+/**
+ * The words of a first operand written "<a|b|c>" or "[a|b|c]", and whether others follow it; null where it is no such
+ * choice.
+ */
 export function operandWords(operands: string): { words: readonly string[]; others: boolean } | null {
-  const [, words, rest] = /^<([^<>\s.]+\|[^<>\s.]+)>(.*)$/.exec(operands) ?? [];
+  const [, words, rest] = /^[<[]([^<>[\]\s.]+\|[^<>[\]\s.]+)[>\]](.*)$/.exec(operands) ?? [];
   return words === undefined ? null : { words: words.split("|"), others: rest !== "" };
 }
 

@@ -32,11 +32,12 @@ function peerPlaces(): PeerPlaces {
 export const command = defineCommand({
   ...self,
   summary: "measure kernels and training against the machine's limits",
-  operands: `<${benchmarks.names.join("|")}> [graph]`,
+  operands: `[${benchmarks.names.join("|")}] [graph]`,
   options: z.object({
     peer: z.array(z.enum(peerNames)).default([]).describe(
       "measure other software in turn with ours on the same file, and give the ratios of medians: torch, dgl, pyg",
     ),
+    scale: z.boolean().default(false).describe("the same as bench scale"),
     ...registryOptions(benchmarks),
   }).strict(),
   details: `Benchmarks:
@@ -45,6 +46,9 @@ ${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).j
 Without a graph (a file, or - for standard input) one is generated in memory. Times are medians of runs after a
 warm-up; a limit is measured in the same moments, by code that shares nothing with what is held against it, and "of
 limit" compares the shortest times of both. "bench roofline" fails if a result lies above its limit.
+
+Scale doubles nodes and edges, then the width, each size in a process of its own, and fits exponents of time and
+memory: within 10 % of 1 is linear. Native memory besides the graph stands beside what the formula says at most.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which test/peers/setup.sh of the sources
@@ -55,10 +59,18 @@ Examples:
   gust bench roofline --nodes 200000 --nnz 10000000 --json
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
-  gust bench spmm cora.graph.safetensors --peer torch,dgl`,
+  gust bench spmm cora.graph.safetensors --peer torch,dgl
+  gust bench --scale`,
   async run(inputs, options, common, given) {
-    const [name, ...files] = inputs;
-    const benchmark = benchmarks.get(name!);
+    const [name, ...files] = options.scale ? ["scale", ...inputs] : inputs;
+    if (name === undefined) {
+      const known = benchmarks.names.join(", ");
+      throw new GustError("usage", `missing required argument: a benchmark (${known})`, "gust bench --help");
+    }
+    const benchmark = benchmarks.get(name);
+    if (files.length && benchmark.ownGraphs) {
+      throw new GustError("usage", `bench ${name} makes graphs of its own, and "${files[0]}" is given`);
+    }
     const params = entryParams(benchmarks, benchmark, options);
     const unused = files.length ? GENERATED.filter((key) => given.has(key)) : [];
     if (unused.length) {

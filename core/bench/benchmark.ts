@@ -28,6 +28,11 @@ export interface BenchResult {
   readonly mb_s?: number;
   readonly file_bytes?: number;
   readonly peak_memory_bytes?: number;
+  /** Of steps that grow: native bytes that are held for it, what the formula says, and the fitted exponents. */
+  readonly held_bytes?: number;
+  readonly predicted_bytes?: number;
+  readonly time_exponent?: number;
+  readonly memory_exponent?: number;
   /** Other software in turn with ours, where it was asked for. */
   readonly peers?: readonly PeerResult[];
 }
@@ -48,6 +53,8 @@ export interface Benchmark extends Entry {
   readonly params: z.ZodObject;
   /** Scripts that do the same in other software, or why there is none; absent: it is not compared. */
   readonly peers?: PeerUses;
+  /** It makes graphs of several sizes: none can be given. */
+  readonly ownGraphs?: boolean;
   /** Options of `gust generate` for the graph that is made where none is given; absent: no graph is used. */
   generated(params: Record<string, unknown>): { model: string; params: Record<string, unknown> };
   run(context: BenchContext, params: Record<string, unknown>): Promise<BenchResult[]> | BenchResult[];

@@ -7,6 +7,7 @@ import { importing } from "./import.ts";
 import { roofline } from "./roofline.ts";
 import { sage } from "./sage.ts";
 import { sample } from "./sample.ts";
+import { scale } from "./scale.ts";
 import { spmm } from "./spmm.ts";
 import { train } from "./train.ts";
 
@@ -18,5 +19,6 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   train,
   sample,
   sage,
+  scale,
   importing,
 ]);

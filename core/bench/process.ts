@@ -20,9 +20,10 @@ export function residentBytes(pid: number): number {
   }
 }
 
-/** The last line that says something: of a traceback, the exception. */
+/** The last line that says something: of a traceback, the exception; hints of gust's own are no answer. */
 export function lastLine(text: string): string {
-  return text.trim().slice(-LAST_WORDS).split("\n").at(-1) || "it said nothing";
+  const lines = text.trim().slice(-LAST_WORDS).split("\n");
+  return lines.findLast((line) => line !== "" && !line.startsWith("hint: ")) ?? "it said nothing";
 }
 
 export interface ProcessRun {

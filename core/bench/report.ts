@@ -10,6 +10,7 @@ import { generators } from "../generate/mod.ts";
 import { Graph } from "../graph/graph.ts";
 import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
 import { WIDE_SPREAD } from "./measure.ts";
+import { growth } from "./scale.ts";
 import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
 export interface BenchReport {
@@ -117,6 +118,10 @@ const COLUMNS: Columns = [
 const MORE_COLUMNS: Columns = [
   ["M edges/s", (r) => show(r.medges_s, 2)],
   ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],
+  ["held MB", (r) => show(megabytes(r.held_bytes), 1)],
+  ["formula MB", (r) => show(megabytes(r.predicted_bytes), 1)],
+  ["time ~ x^", (r) => show(r.time_exponent, 2)],
+  ["memory ~ x^", (r) => show(r.memory_exponent, 2)],
 ];
 const IMPORT_COLUMNS: Columns = [
   ["name", (r) => r.name],
@@ -153,6 +158,15 @@ function peerNotes(results: readonly BenchResult[]): string[] {
   return notes.length ? [`peers: ${[...new Set(notes)].join("; ")}`] : [];
 }
 
+/** What fitted exponents say. */
+function growthNotes(results: readonly BenchResult[]): string[] {
+  return results.flatMap(({ name, time_exponent: time, memory_exponent: memory }) =>
+    time === undefined || memory === undefined ? [] : [
+      `${name}: time ${growth(time)} (${time.toFixed(2)}), memory ${growth(memory)} (${memory.toFixed(2)})`,
+    ]
+  );
+}
+
 /** The report as a table for a person. */
 export function reportText({ machine, results }: BenchReport): string {
   const own = results.some((r) => r.file_bytes !== undefined)
@@ -167,5 +181,6 @@ export function reportText({ machine, results }: BenchReport): string {
       .trimEnd();
   const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
   const about = `${machine.cpu}, ${machine.threads} of ${machine.cores} threads, ${machine.isa}`;
-  return [about, ...graphs, ...peerNotes(results), line(head), ...rows.map(line)].join("\n") + "\n";
+  return [about, ...graphs, ...peerNotes(results), line(head), ...rows.map(line), ...growthNotes(results)]
+    .join("\n") + "\n";
 }

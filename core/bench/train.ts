@@ -6,8 +6,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { describeNative } from "../../ffi/native.ts";
+import { describeNative, memoryUse } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
+import type { Graph } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
 import { losses } from "../losses/mod.ts";
 import { optimizers } from "../optim/mod.ts";
@@ -36,15 +37,22 @@ const hasHidden = (model: string) => {
   return params !== undefined && "hidden" in params.shape;
 };
 
-/** Milliseconds of epochs in this process. */
-async function epochTimes({ graph: open, seed }: BenchContext, { model, hidden, epochs }: Params) {
-  const { graph } = open();
+/**
+ * Milliseconds of epochs in this process, and the native bytes that training holds.
+ * @param warmUp  epochs before the timed ones.
+ */
+export async function epochTimes(
+  graph: Graph,
+  seed: number,
+  { model, hidden, epochs }: Pick<Params, "model" | "hidden" | "epochs">,
+  warmUp = WARM_UP,
+) {
   const entry = models.get(model);
   const options = trainOptions.parse({
-    epochs: epochs + WARM_UP,
+    epochs: epochs + warmUp,
     split: graph.numSplits > 0 ? "file" : "random",
   });
-  const times: number[] = [];
+  const times: number[] = [], { held } = memoryUse();
   const task = taskFor(graph, "auto");
   const run = Run.start({
     graph,
@@ -60,8 +68,9 @@ async function epochTimes({ graph: open, seed }: BenchContext, { model, hidden, 
     options,
   }, seed);
   await run.train({ onEpoch: (_, { ms }) => times.push(ms) });
-  run.engine.destroy();
-  return times.slice(WARM_UP);
+  const heldBytes = memoryUse().held - held;
+  run.close();
+  return { stats: statsOf(times.slice(warmUp)), heldBytes };
 }
 
 /** What `gust train` says of a whole process: an epoch, all of it, and what came before and after the epochs. */
@@ -130,8 +139,8 @@ export const train = defineBenchmark({
   async run(context, options) {
     if (context.peers) return processes(context, context.peers, options);
     const { model, hidden } = options;
-    const stats = statsOf(await epochTimes(context, options));
-    const { label } = context.graph();
+    const { graph, label } = context.graph();
+    const { stats } = await epochTimes(graph, context.seed, options);
     const width = hasHidden(model) ? { width: hidden } : {};
     return [resultOf({ name: `train_${model}`, graph: label, ...width, dtype: "f32", stats })];
   },

@@ -29,7 +29,7 @@ export interface PartOptions {
 }
 
 /** Batches that are sampled together take about this much at most, but for one batch per thread. */
-const GROUP_BYTES = 128 * 2 ** 20;
+export const GROUP_BYTES = 128 * 2 ** 20;
 
 interface Run {
   readonly batches: NativeBatches;

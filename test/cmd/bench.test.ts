@@ -60,6 +60,16 @@ describe("gust bench", () => {
     expect(names).toEqual(["import_edgelist_gzip", "import_graphml"]);
   });
 
+  test("--scale is bench scale, one process per size", () => {
+    const sizes = ["--nodes", "500", "--nnz", "4000", "--hidden", "8", "--doublings", "1"];
+    const { results } = JSON.parse(gustOk(["bench", "--scale", ...sizes, "--json"]).text);
+    const steps = ["spmm by edges", "train by edges", "sample by edges", "spmm by width", "train by width"];
+    expect(results.map((r: { name: string }) => r.name)).toEqual(steps.flatMap((name) => [name, name]));
+    expect(results.map((r: { time_exponent?: number }) => r.time_exponent !== undefined)).toEqual(
+      steps.flatMap(() => [false, true]),
+    );
+  });
+
   test("--threads reaches the measurement and the report", () => {
     const { text } = gustOk(["bench", "spmm", ...small, "--width", "4", "--json", "-@", "1"]);
     expect(JSON.parse(text).machine.threads).toBe(1);
@@ -117,6 +127,7 @@ describe("gust bench", () => {
       "its sparse products are those of torch",
     ],
     ["an unknown peer", ["bench", "spmm", "--peer", "jax"], "--peer"],
+    ["a graph for scale", ["bench", "--scale", "some.graph"], "makes graphs of its own"],
     ["another benchmark's option", ["bench", "gemm", "--dtype", "bf16"], "--dtype does not apply"],
     [
       "a size beside a graph",
