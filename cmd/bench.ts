@@ -47,8 +47,8 @@ Without a graph (a file, or - for standard input) one is generated in memory. Ti
 warm-up; a limit is measured in the same moments, by code that shares nothing with what is held against it, and "of
 limit" compares the shortest times of both. "bench roofline" fails if a result lies above its limit.
 
-Scale doubles nodes and edges, then the width, each size in a process of its own, and fits exponents of time and
-memory: within 10 % of 1 is linear. Native memory besides the graph stands beside what the formula says at most.
+Scale doubles the edges between the same nodes, then the width, each size in a process of its own, and fits exponents of
+time and memory: within 10 % of 1 is linear. The native memory that is held stands beside what the formula says.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which test/peers/setup.sh of the sources
