@@ -1,15 +1,17 @@
 /**
  * The engine: a native context, its tensors and the calls of the op table.
  *
- * `Engine.run()` checks dtypes and shapes against the op's row, writes one argument block and runs it. Between
- * `record()` and its end the blocks are kept as well, and the `Program` replays all of them with one native call:
- * same slots, same memory, new step words.
+ * `Engine.run()` checks dtypes and shapes against the op's row, writes one argument block and runs it. `record()` keeps
+ * the blocks that its body ran as well, and the `Program` replays all of them with one native call: same slots, same
+ * memory, new step words. `plan()` only keeps them: nothing runs before the first replay, so that the tensors of the
+ * program can share memory (plan.ts).
  */
 import { type DType, dtypes } from "./dtype.ts";
 import { call, callOut, cString, NativeArray } from "./native.ts";
 import type { DTypeClass, Field, OpRow, SlotField } from "./op_row.ts";
 import { type OpOperands, type Work, workOf } from "./op_work.ts";
 import { type OpName, opNames, ops } from "./ops.ts";
+import { MemoryPlan, type PlannedBytes } from "./plan.ts";
 
 /** A tensor by slot: row-major rows x cols (1-d: cols = 1, `rank` = 1). The memory belongs to its arena. */
 export interface TensorHandle {
@@ -85,7 +87,11 @@ function bindDim(dims: Map<string, number>, name: string, size: number): string 
 }
 
 /** Dtypes and shapes against the row; throws a TypeError or RangeError that names the op and the argument. */
-function check(op: CompiledOp, args: Record<string, TensorHandle | number | null | undefined>): void {
+function check(
+  op: CompiledOp,
+  args: Record<string, TensorHandle | number | null | undefined>,
+  isRunning: boolean,
+): void {
   const dims = new Map<string, number>();
   const dtypeOfClass = new Map<DTypeClass, DType>();
   for (const { name, spec } of op.fields) {
@@ -105,7 +111,7 @@ function check(op: CompiledOp, args: Record<string, TensorHandle | number | null
       if (!spec.optional) throw new TypeError(`${op.name}() ${name}: missing, expected a tensor`);
       continue;
     }
-    checkSlot(op, name, spec, value as TensorHandle, dims, dtypeOfClass);
+    checkSlot(op, name, spec, value as TensorHandle, dims, dtypeOfClass, isRunning);
   }
   const problem = (ops[op.name] as OpRow).verify?.(args as Record<string, TensorHandle & number>);
   if (problem) throw new RangeError(`${op.name}() ${problem}`);
@@ -120,9 +126,15 @@ function checkSlot(
   t: TensorHandle,
   dims: Map<string, number>,
   dtypeOfClass: Map<DTypeClass, DType>,
+  isRunning: boolean,
 ): void {
   if (t.scope.ended) {
     throw new RangeError(`${op.name}() ${name}: a tensor whose scope has ended, expected a living one`);
+  }
+  if (t.address === 0 && t.rows * t.cols > 0 && isRunning) {
+    throw new RangeError(
+      `${op.name}() ${name}: a tensor of a program that is being planned has no memory yet, expected one made inside once()`,
+    );
   }
   if (!fits[spec.dtype](t.dtype)) {
     throw new TypeError(`${op.name}() ${name}: ${t.dtype}, expected ${spec.dtype}`);
@@ -154,6 +166,13 @@ export class Arena {
   /** A new tensor; uninitialised unless `zero`. */
   tensor(dtype: DType, shape: readonly number[], zero = false): TensorHandle {
     const { rows, cols, rank } = matrixShape(shape);
+    const plan = this.id === 0 ? null : this.engine.planning;
+    if (plan) {
+      const planned = this.bindAddress(dtype, rows, cols, rank, 0);
+      plan.add(this, planned);
+      if (zero) this.engine.run("fill", { out: planned, value: 0 });
+      return planned;
+    }
     const [slot, address] = callOut(
       2,
       "gust_tensor_create",
@@ -185,20 +204,22 @@ export class Arena {
     if (start < 0 || count < 0 || start + count > t.rows) {
       throw new RangeError(`rows ${start} + ${count} of ${shapeText(t)}`);
     }
-    return this.bindAddress(
-      t.dtype,
-      count,
-      t.cols,
-      t.rank,
-      t.address + start * t.cols * dtypes[t.dtype].size,
-    );
+    return this.view(t, count, t.cols, t.rank, start * t.cols * dtypes[t.dtype].size);
   }
 
   /** The same memory under another shape of the same size. */
   reshape(t: TensorHandle, shape: readonly number[]): TensorHandle {
     const { rows, cols, rank } = matrixShape(shape);
     if (rows * cols !== t.rows * t.cols) throw new RangeError(`shape [${shape}] of ${shapeText(t)}`);
-    return this.bindAddress(t.dtype, rows, cols, rank, t.address);
+    return this.view(t, rows, cols, rank, 0);
+  }
+
+  private view(t: TensorHandle, rows: number, cols: number, rank: 1 | 2, offset: number): TensorHandle {
+    const { planning } = this.engine;
+    if (!planning?.has(t)) return this.bindAddress(t.dtype, rows, cols, rank, t.address + offset);
+    const view = this.bindAddress(t.dtype, rows, cols, rank, 0);
+    planning.addView(t, view, offset);
+    return view;
   }
 
   private bindAddress(dtype: DType, rows: number, cols: number, rank: 1 | 2, address: number): TensorHandle {
@@ -257,23 +278,48 @@ export interface Observer {
   onReplay(calls: readonly OpCall[]): void;
 }
 
+/** How much of a program lies before a place in it. */
+interface Place {
+  readonly bytes: number;
+  readonly ops: number;
+}
+
 /** A recorded sequence of ops. `replay()` runs it on the same slots. */
 export class Program {
+  /** Where each part begins, and the end. */
+  private readonly places: readonly Place[];
+
   /** @param calls  what the ops do; empty where nobody observed the recording. */
   constructor(
     private readonly engine: Engine,
     private readonly bytes: Uint8Array,
     readonly length: number,
+    cuts: readonly Place[],
     private readonly scopes: readonly Scope[],
     private readonly calls: readonly OpCall[],
-  ) {}
-  /** @throws {RangeError} if the scope of one of its tensors has ended. */
-  replay(): void {
-    if (this.scopes.some((scope) => scope.ended)) {
-      throw new RangeError("replay() of a program with tensors whose scope has ended");
-    }
-    call("gust_run", this.engine.context, this.bytes, this.bytes.length);
-    this.engine.observer?.onReplay(this.calls);
+    /** Bytes of its tensors where it was planned, else null. */
+    readonly memory: PlannedBytes | null,
+  ) {
+    this.places = [{ bytes: 0, ops: 0 }, ...cuts, { bytes: bytes.length, ops: length }];
+  }
+
+  /** Whether its tensors are gone. */
+  get hasEnded(): boolean {
+    return this.scopes.some((scope) => scope.ended);
+  }
+
+  /**
+   * Run all of it, or one of the parts between Engine.cut()s. Parts run in turn, and what one leaves to the next is
+   * there as long as no other planned program runs in between.
+   *
+   * @throws {RangeError} if the scope of one of its tensors has ended.
+   */
+  replay(part?: number): void {
+    if (this.hasEnded) throw new RangeError("replay() of a program with tensors whose scope has ended");
+    const from = this.places[part ?? 0]!, to = part === undefined ? this.places.at(-1)! : this.places[part + 1]!;
+    const run = this.bytes.subarray(from.bytes, to.bytes);
+    call("gust_run", this.engine.context, run, run.length);
+    this.engine.observer?.onReplay(this.calls.slice(from.ops, to.ops));
   }
 }
 
@@ -281,23 +327,31 @@ export class Program {
 export const STEP = { seed: 0, epoch: 1, step: 2 } as const;
 const STEP_WORDS = 512;
 
+/** The ops of a program so far. */
+interface Recording {
+  readonly blocks: Uint8Array[];
+  readonly scopes: Set<Scope>;
+  readonly cuts: Place[];
+  readonly calls: OpCall[];
+  readonly plan: MemoryPlan | null;
+}
+
 export class Engine {
   readonly context: number;
   /** Arena 0: parameters and whatever else outlives steps; freed one by one. */
   readonly persistent: Arena;
-  private readonly block = new ArrayBuffer(256);
-  private readonly bytes = new Uint8Array(this.block);
-  private readonly view = new DataView(this.block);
+  private readonly args = new ArrayBuffer(256);
+  private readonly bytes = new Uint8Array(this.args);
+  private readonly view = new DataView(this.args);
   private readonly stepInts: BigUint64Array;
   private readonly stepFloats: Float64Array;
   private nextStepWord = 8;
   /** Every arena that lives: programs replay on the arrays that are bound there, whoever else has let go of them. */
   private readonly arenas = new Set<Arena>();
-  private recording: {
-    readonly blocks: Uint8Array[];
-    readonly scopes: Set<Scope>;
-    readonly calls: OpCall[];
-  } | null = null;
+  private recording: Recording | null = null;
+  /** The planned programs that live, and the block that all of them use in turn. */
+  private planned: { readonly program: Program; readonly plan: MemoryPlan }[] = [];
+  private block: TensorHandle | null = null;
   /** What the ops that run now are for. */
   phase: Phase = "input";
   /** Who wants to know what runs: from before the first recording on, so that it knows every program. */
@@ -361,20 +415,24 @@ export class Engine {
    */
   run<N extends OpName>(name: N, args: OpArgs<N>): void {
     const op = compiled[name];
-    check(op, args as Record<string, TensorHandle | number | null | undefined>);
+    const plan = this.planning;
+    check(op, args as Record<string, TensorHandle | number | null | undefined>, plan === null);
     this.write(op, args as Record<string, TensorHandle | number | null | undefined>);
-    call("gust_run", this.context, this.bytes, op.sizeBytes);
+    if (!plan) call("gust_run", this.context, this.bytes, op.sizeBytes);
     if (this.observer) this.observe(this.observer, name, args as OpOperands);
     if (!this.recording) return;
-    this.recording.blocks.push(this.bytes.slice(0, op.sizeBytes));
+    const { blocks, scopes } = this.recording;
     for (const value of Object.values<TensorHandle | number | null | undefined>(args)) {
-      if (typeof value === "object" && value) this.recording.scopes.add(value.scope);
+      if (typeof value !== "object" || !value) continue;
+      scopes.add(value.scope);
+      plan?.touch(value, blocks.length);
     }
+    blocks.push(this.bytes.slice(0, op.sizeBytes));
   }
 
   private observe(observer: Observer, op: OpName, args: OpOperands): void {
     const call: OpCall = { op, phase: this.phase, work: workOf(op, args) };
-    observer.onRun(call);
+    if (!this.planning) observer.onRun(call);
     this.recording?.calls.push(call);
   }
 
@@ -396,24 +454,64 @@ export class Engine {
     }
   }
 
+  /** Where the tensors of the program that is being planned are noted; null while ops run. */
+  get planning(): MemoryPlan | null {
+    return this.recording?.plan ?? null;
+  }
+
   /** Run `body` and keep every op it ran as a program. Tensors it used must live as long as the program. */
   record(body: () => void): Program {
+    return this.recorded(null, body);
+  }
+
+  /**
+   * Keep the ops of `body` as a program without running them. Its tensors have memory from then on: results their own,
+   * all others places in one block that planned programs use in turn, so that nobody but the program can read them.
+   *
+   * @param body  returns the results, or nothing: then every tensor is one.
+   */
+  plan(body: () => readonly TensorHandle[] | void): Program {
+    const plan = new MemoryPlan((t, address) =>
+      call("gust_tensor_rebind", this.context, t.slot, t.rows, t.cols, address)
+    );
+    const program = this.recorded(plan, body);
+    this.planned = [...this.planned.filter((one) => !one.program.hasEnded), { program, plan }];
+    const { shared } = program.memory!;
+    if (shared > (this.block?.rows ?? 0)) {
+      if (this.block) this.free(this.block);
+      this.block = this.persistent.tensor("U8", [shared]);
+      for (const one of this.planned) one.plan.place(this.block.address);
+    } else if (this.block) plan.place(this.block.address);
+    return program;
+  }
+
+  /** End a part of the program that is being recorded (see Program.replay()); nothing otherwise. */
+  cut(): void {
+    const { recording } = this;
+    if (!recording) return;
+    const { blocks, cuts } = recording;
+    cuts.push({ bytes: blocks.reduce((sum, block) => sum + block.length, 0), ops: blocks.length });
+  }
+
+  private recorded(plan: MemoryPlan | null, body: () => readonly TensorHandle[] | void): Program {
     if (this.recording) throw new Error("record() inside record()");
-    const blocks: Uint8Array[] = [], scopes = new Set<Scope>(), calls: OpCall[] = [];
-    this.recording = { blocks, scopes, calls };
+    const recording: Recording = { blocks: [], scopes: new Set(), cuts: [], calls: [], plan };
+    this.recording = recording;
+    let results: readonly TensorHandle[] | void;
     try {
-      body();
-      const size = blocks.reduce((sum, block) => sum + block.length, 0);
-      const bytes = new Uint8Array(size);
-      let at = 0;
-      for (const block of blocks) {
-        bytes.set(block, at);
-        at += block.length;
-      }
-      return new Program(this, bytes, blocks.length, [...scopes], calls);
+      results = body();
     } finally {
       this.recording = null;
     }
+    const { blocks, cuts, scopes, calls } = recording;
+    const bytes = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
+    let at = 0;
+    for (const block of blocks) {
+      bytes.set(block, at);
+      at += block.length;
+    }
+    const memory = plan?.finish(results ?? null) ?? null;
+    return new Program(this, bytes, blocks.length, cuts, [...scopes], calls, memory);
   }
 
   /** Run `body` without recording it: set-up that a recorded step needs once, not at every replay. */
@@ -440,6 +538,7 @@ export class Engine {
 
   destroy(): void {
     this.arenas.clear();
+    this.planned = [];
     call("gust_context_destroy", this.context);
   }
 }

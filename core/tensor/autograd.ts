@@ -59,8 +59,21 @@ export class Tape {
   /** Row ranges of graphs for onParameterUse. */
   graphPointer: Tensor | null = null;
 
-  /** `training` is what dropout and its like ask for. */
-  constructor(readonly engine: Engine, readonly arena: Arena, readonly training = false) {}
+  private askedForTraining = false;
+
+  /** @param inTraining  what dropout and its like ask for. */
+  constructor(readonly engine: Engine, readonly arena: Arena, private readonly inTraining = false) {}
+
+  /** Whether this is a step of training; asked only where the answer makes a difference. */
+  get training(): boolean {
+    this.askedForTraining = true;
+    return this.inTraining;
+  }
+
+  /** Whether what has run so far would be the same outside of training: nobody asked. */
+  get isSameInEvaluation(): boolean {
+    return !this.askedForTraining;
+  }
 
   /** A fresh tensor in this tape's arena. */
   tensor(dtype: DType, shape: readonly number[], zero = false): Tensor {

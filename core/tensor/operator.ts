@@ -66,23 +66,20 @@ export class Pattern {
 
   /** The transposed pattern, and for each of its entries the number of the old one. */
   transpose(): { pattern: Pattern; order: TensorHandle } {
-    if (!this.cached) {
-      const { arena, numRows, numCols, numEntries } = this;
+    const { arena, numRows, numCols, numEntries } = this;
+    this.cached ??= arena.engine.once(() => {
       const indptr = arena.tensor("I64", [numCols + 1]);
       const indices = arena.tensor(this.indices.dtype, [numEntries]);
       const order = arena.tensor("I64", [numEntries]);
-      arena.engine.once(() =>
-        arena.engine.run("csr_transpose", {
-          indptr: this.indptr,
-          indices: this.indices,
-          out_indptr: indptr,
-          out_indices: indices,
-          order,
-        })
-      );
-      const pattern = new Pattern(arena, numCols, numRows, indptr, indices);
-      this.cached = { pattern, order };
-    }
+      arena.engine.run("csr_transpose", {
+        indptr: this.indptr,
+        indices: this.indices,
+        out_indptr: indptr,
+        out_indices: indices,
+        order,
+      });
+      return { pattern: new Pattern(arena, numCols, numRows, indptr, indices), order };
+    });
     return this.cached;
   }
 }
@@ -163,7 +160,7 @@ export class SparseOperator implements Operator {
 
   /** This operator with dropout on its entries, the diagonal among them; masks follow the edge (see dropoutEdges). */
   dropoutEdges(tape: Tape, p: number, layer: number, ids: TensorHandle | null, dtype: DType): SparseOperator {
-    if (!tape.training || p <= 0) return this;
+    if (p <= 0 || !tape.training) return this;
     const { pattern, scales } = this;
     const ones = (count: number) => {
       const handle = tape.arena.tensor(dtype, [count]);
@@ -178,7 +175,7 @@ export class SparseOperator implements Operator {
 
   /** This operator with dropout on its values: for sparse features, where an entry is a feature of a node. */
   dropout(tape: Tape, p: number, layer: number, ids: TensorHandle | null): SparseOperator {
-    if (!tape.training || p <= 0) return this;
+    if (p <= 0 || !tape.training) return this;
     const values = dropoutValues(tape, this.pattern, this.scales.values ?? null, p, layer, ids);
     return new SparseOperator(this.pattern, { ...this.scales, values });
   }

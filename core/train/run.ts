@@ -8,7 +8,7 @@ import type { Parameter } from "../tensor/tensor.ts";
 import { copyTensor } from "./ema.ts";
 import type { Scorer, Scores } from "./scorer.ts";
 import type { Batch, BatchSource } from "./source.ts";
-import { RecordedStep, type StepParts, trainingStep } from "./step.ts";
+import { type ForwardPass, PlannedStep, type StepParts, trainingStep } from "./step.ts";
 
 /** Where a run stands: with the tensors, enough to go on bit for bit. */
 export interface Progress {
@@ -104,7 +104,7 @@ export async function runEpochs(
 ): Promise<number> {
   const { engine, progress } = training;
   const arena = engine.arena();
-  const recorded = source.isStatic ? new RecordedStep(engine, arena) : null;
+  const planned = source.isStatic ? new PlannedStep(engine, arena, source.observe !== undefined) : null;
   const times: number[] = [];
   let lastBreath = performance.now();
   /** Whether the best score is as old as patience allows; asked after epochs that were scored. */
@@ -118,12 +118,15 @@ export async function runEpochs(
       lastBreath = start;
       if (options.shouldStop?.()) break;
     }
-    const { loss, batches } = runEpoch(training, source, recorded, arena, options);
+    const { loss, batches } = runEpoch(training, source, planned, arena, options);
     progress.epoch++;
     const isLast = progress.epoch === options.epochs;
     const scores = scored(training, () => {
       if (scorer === null) keepLast(training);
-      else if (progress.epoch % options.evalEvery === 0 || isLast) return selectBest(training, scorer);
+      else if (progress.epoch % options.evalEvery === 0 || isLast) {
+        // Averaged weights are not those that the next step begins with.
+        return selectBest(training, scorer, training.ema ? null : planned?.forward ?? null);
+      }
       return null;
     });
     const ms = performance.now() - start;
@@ -147,7 +150,7 @@ export async function runEpochs(
 function runEpoch(
   training: Training,
   source: BatchSource,
-  recorded: RecordedStep | null,
+  planned: PlannedStep | null,
   arena: Arena,
   { seed, learningRate }: RunOptions,
 ) {
@@ -159,7 +162,7 @@ function runEpoch(
     if (batch.numLossRows > 0) {
       engine.setStep(seed, progress.epoch, progress.step);
       optimizer.prepare(progress.step + 1, lr);
-      const feedback = recorded ? recorded.run(training, batch) : stepOnce(training, arena, batch);
+      const feedback = planned ? planned.run(training, batch) : stepOnce(training, arena, batch);
       if (!Number.isFinite(feedback.loss)) {
         throw new GustError(
           "data",
@@ -173,7 +176,7 @@ function runEpoch(
       progress.step++;
       batches++;
     }
-    if (!recorded) arena.reset();
+    if (!planned) arena.reset();
   }
   return { loss: weight ? total / weight : NaN, batches };
 }
@@ -184,9 +187,9 @@ function stepOnce(training: Training, arena: Arena, batch: Batch) {
 }
 
 /** Keep the weights if their validation score is the best so far; without a validation split, the latest. */
-function selectBest(training: Training, scorer: Scorer): Scores {
+function selectBest(training: Training, scorer: Scorer, forward: ForwardPass | null): Scores {
   const { progress } = training;
-  const scores = scorer.run();
+  const scores = scorer.run(forward);
   const isBetter = scorer.metric.better === "higher"
     ? scores.val > progress.best.val
     : scores.val < progress.best.val;

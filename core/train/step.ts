@@ -1,7 +1,7 @@
-/** The training step: forward, loss, backward, update; recorded once where its input is static. */
+/** The training step: forward, loss, backward, update; planned once where its input is static. */
 import type { Arena, Engine, Program } from "../../ffi/engine.ts";
 import type { Loss } from "../losses/loss.ts";
-import type { Model } from "../models/model.ts";
+import type { ForwardInput, Model } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { Tape } from "../tensor/autograd.ts";
 import { axpby, scale } from "../tensor/ops/axpby.ts";
@@ -28,6 +28,8 @@ export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, bat
   const tape = new Tape(engine, arena, true);
   engine.phase = "forward";
   const logits = model.forward(tape, batch);
+  const isSameInEvaluation = tape.isSameInEvaluation;
+  engine.cut();
   const loss = lossOf(tape, {
     outputs: logits,
     targets: batch.targets,
@@ -41,7 +43,7 @@ export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, bat
   gradients.forEach((g, i) => g && optimizer.update(i, g));
   ema?.update();
   engine.phase = "input";
-  return { loss, logits, gradients };
+  return { loss, logits, gradients, isSameInEvaluation };
 }
 
 /**
@@ -56,21 +58,64 @@ function clipped(tape: Tape, gradients: readonly (Tensor | null)[], most: number
   return gradients.map((g) => g && mul(tape, g, broadcastScalar(tape, factor, g.shape)));
 }
 
-/** A step on a static batch: the first run records, later ones replay with one native call. */
-export class RecordedStep {
-  private program: Program | null = null;
-  private result: { loss: Tensor; logits: Tensor; gradients: readonly (Tensor | null)[] } | null = null;
+/** A forward pass that training has at hand: exact inference of the weights as they are. */
+export interface ForwardPass {
+  readonly input: ForwardInput;
+  readonly outputs: Tensor;
+  /** Compute `outputs`. */
+  run(): void;
+}
 
-  constructor(private readonly engine: Engine, private readonly arena: Arena) {}
+/**
+ * A step on a static batch, planned once and replayed with one native call. Where the forward pass is the same in
+ * evaluation, the scores of a step's weights need the very pass that the next step begins with: `forward` runs it, and
+ * the next step goes on from there.
+ */
+export class PlannedStep {
+  private made: (ReturnType<typeof trainingStep> & { readonly program: Program }) | null = null;
+  /** Whether the forward pass of the next step has been run. */
+  private isAhead = false;
+  private pass: ForwardPass | null = null;
+
+  /** @param readsGradients  whether the feedback's gradients are read; they share memory otherwise. */
+  constructor(
+    private readonly engine: Engine,
+    private readonly arena: Arena,
+    private readonly readsGradients: boolean,
+  ) {}
 
   run(parts: StepParts, batch: Batch): Feedback {
-    if (this.program) this.program.replay();
-    else {
-      this.program = this.engine.record(() => {
-        this.result = trainingStep(this.engine, this.arena, parts, batch);
-      });
+    this.made ??= this.plan(parts, batch);
+    const { program, loss, logits, gradients } = this.made;
+    if (!this.isAhead) program.replay(0);
+    program.replay(1);
+    this.isAhead = false;
+    return { loss: loss.item(), logits, gradients: this.readsGradients ? gradients : [] };
+  }
+
+  /** The forward pass on the batch of the last step, or null where training has one of its own. */
+  get forward(): ForwardPass | null {
+    return this.pass;
+  }
+
+  private plan(parts: StepParts, batch: Batch) {
+    let step: ReturnType<typeof trainingStep> | undefined;
+    const program = this.engine.plan(() => {
+      step = trainingStep(this.engine, this.arena, parts, batch);
+      const { loss, logits, gradients } = step;
+      const read = this.readsGradients ? gradients.flatMap((g) => g ?? []) : [];
+      return [loss, logits, ...read].map((t) => t.handle);
+    });
+    if (step!.isSameInEvaluation) {
+      this.pass = {
+        input: batch,
+        outputs: step!.logits,
+        run: () => {
+          program.replay(0);
+          this.isAhead = true;
+        },
+      };
     }
-    const { loss, logits, gradients } = this.result!;
-    return { loss: loss.item(), logits, gradients };
+    return { ...step!, program };
   }
 }

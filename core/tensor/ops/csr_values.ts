@@ -81,7 +81,7 @@ export function dropoutEdges(
   layer: number,
   ids: TensorHandle | null,
 ): Tensor {
-  if (!tape.training || p <= 0) return x;
+  if (p <= 0 || !tape.training) return x;
   const columns = ids && { ...ids, rows: pattern.numCols };
   return tape.apply(edgesOp, [x], { pattern, p, layer, ids: columns });
 }

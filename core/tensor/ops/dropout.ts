@@ -35,5 +35,5 @@ const op: Op<Params> = {
  * @param ids  original node number of each row, or null where row = node: the mask follows the node, not the row.
  */
 export function dropout(tape: Tape, x: Tensor, p: number, layer: number, ids: Tensor | null = null): Tensor {
-  return tape.training && p > 0 ? tape.apply(op, [x], { p, layer, ids }) : x;
+  return p > 0 && tape.training ? tape.apply(op, [x], { p, layer, ids }) : x;
 }

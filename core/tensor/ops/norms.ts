@@ -85,9 +85,11 @@ const segmentOp: Op<SegmentParams & { seen?: (saved: SegmentSaved) => void }, Se
 /** Row ranges of one segment of n rows. */
 export function wholeRange(tape: Tape, rows: number): Tensor {
   const { arena, engine } = tape;
-  const handle = arena.tensor("I64", [2], true);
-  engine.run("fill", { out: arena.rows(handle, 1, 1), value: rows });
-  return new Tensor(handle);
+  return engine.once(() => {
+    const handle = arena.tensor("I64", [2], true);
+    engine.run("fill", { out: arena.rows(handle, 1, 1), value: rows });
+    return new Tensor(handle);
+  });
 }
 
 /** Per column: alpha, gamma and beta are [f]. */
