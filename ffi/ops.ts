@@ -40,6 +40,14 @@ export const unaryKinds = {
   silu: 15, // x * sigmoid(x)
 } as const;
 
+/** Activations of the `epilogue` op: those whose derivative is a function of their value. */
+export const activationKinds = {
+  none: 0,
+  relu: 1, // x where x > 0, else slope * x
+  elu: 2,
+  tanh: 3,
+} as const;
+
 /** Reductions of `spmm` and `segment_reduce`. An empty row or segment gives 0. */
 export const reductions = { sum: 0, mean: 1, max: 2, min: 3 } as const;
 
@@ -123,6 +131,38 @@ export const ops = {
     stream: int,
     layer: int,
   }),
+  epilogue: row(
+    "out = dropout(activation(x + y + bias)): y, bias and dropout (p = 0) may be absent, `kind` is one of " +
+      "activationKinds; the mask is that of dropout (out may be x or y)",
+    {
+      x: input("real", "n", "f"),
+      y: optional("real", "n", "f"),
+      bias: optional("real", "f"),
+      ids: optional("index", "n"),
+      out: output("real", "n", "f"),
+      kind: int,
+      slope: float,
+      p: float,
+      stream: int,
+      layer: int,
+    },
+  ),
+  epilogue_backward: row(
+    "out = gradient of epilogue to x, which is that to y, from the value of epilogue (slope at least 0); d_bias = the " +
+      "column sums of out",
+    {
+      g: input("real", "n", "f"),
+      value: input("real", "n", "f"),
+      ids: optional("index", "n"),
+      out: output("real", "n", "f"),
+      d_bias: optionalOutput("real", "f"),
+      kind: int,
+      slope: float,
+      p: float,
+      stream: int,
+      layer: int,
+    },
+  ),
   dropout_csr: row("the same on CSR values: draw number = position inside the row", {
     indptr: input("I64", "n+1"),
     values: optional("real", "e"),

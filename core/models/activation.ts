@@ -1,19 +1,21 @@
-/** Activations of hidden layers, by name. */
+/** Activations of hidden layers, by name, and what stands around them behind a product. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { relu } from "../tensor/ops/relu.ts";
+import { dropout } from "../tensor/ops/dropout.ts";
+import { epilogue, type EpilogueParts } from "../tensor/ops/epilogue.ts";
 import { unary } from "../tensor/ops/unary.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
+/** How each is computed: fused with what stands around it, or by an op of its own. */
 const functions = {
-  relu: (tape: Tape, x: Tensor) => relu(tape, x),
-  elu: (tape: Tape, x: Tensor) => unary(tape, x, "elu"),
-  "leaky-relu": (tape: Tape, x: Tensor) => relu(tape, x, 0.01),
-  gelu: (tape: Tape, x: Tensor) => unary(tape, x, "gelu"),
-  silu: (tape: Tape, x: Tensor) => unary(tape, x, "silu"),
-  tanh: (tape: Tape, x: Tensor) => unary(tape, x, "tanh"),
-  none: (_tape: Tape, x: Tensor) => x,
-};
+  relu: { fused: "relu", slope: 0 },
+  elu: { fused: "elu", slope: 0 },
+  "leaky-relu": { fused: "relu", slope: 0.01 },
+  gelu: { unary: "gelu" },
+  silu: { unary: "silu" },
+  tanh: { fused: "tanh", slope: 0 },
+  none: { fused: "none", slope: 0 },
+} as const;
 export type Activation = keyof typeof functions;
 
 /** The option: elu with alpha 1, leaky-relu with slope 0.01, gelu without approximation. */
@@ -22,6 +24,22 @@ export const activationParam = (usual: Activation) =>
     "activation of hidden layers",
   );
 
+/** What follows a product, all of it optional: dropout(activation(x + addend + bias)). */
+export interface Ending extends Pick<EpilogueParts, "addend" | "bias" | "drop"> {
+  readonly activation?: Activation;
+}
+
+export function finish(tape: Tape, x: Tensor, { activation = "none", drop = null, ...sum }: Ending): Tensor {
+  const kind = functions[activation];
+  if ("fused" in kind) {
+    return epilogue(tape, x, { ...sum, drop, activation: kind.fused, slope: kind.slope });
+  }
+  const y = unary(tape, epilogue(tape, x, sum), kind.unary);
+  return drop
+    ? dropout(tape, y, drop.p, drop.layer, drop.ids && new Tensor({ ...drop.ids, rows: y.rows }))
+    : y;
+}
+
 export function activate(tape: Tape, x: Tensor, activation: Activation): Tensor {
-  return functions[activation](tape, x);
+  return finish(tape, x, { activation });
 }

@@ -1,7 +1,6 @@
 /** Attention over in-neighbours with several heads: what gat and gatv2 share. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { addBias } from "../tensor/ops/add_bias.ts";
 import { axpby, scale } from "../tensor/ops/axpby.ts";
 import { takeColumns } from "../tensor/ops/columns.ts";
 import type { AttentionOptions } from "../tensor/ops/attention.ts";
@@ -51,7 +50,7 @@ export function buildAttention(
     const heads = isOutput ? params.outputHeads : params.heads;
     const attend = make(init, { ...place, heads, total: isOutput ? heads * width : width });
     const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
-    return (tape, x, { operator, ids }) => {
+    return (tape, x, { operator, ids }, after) => {
       const { pattern } = storedEntries(operator(index, count), "Attention");
       const all = attend(tape, x, {
         pattern,
@@ -59,8 +58,7 @@ export function buildAttention(
         layer: ATTENTION_MASKS + index,
         ids,
       });
-      const y = isOutput ? meanOfHeads(tape, all, heads) : all;
-      return bias ? addBias(tape, y, bias) : y;
+      return after(tape, isOutput ? meanOfHeads(tape, all, heads) : all, bias);
     };
   });
 }

@@ -1,7 +1,6 @@
 /** Graph convolutional network. */
 import { z } from "zod";
 import { norms } from "../tensor/norm.ts";
-import { addBias } from "../tensor/ops/add_bias.ts";
 import { SparseOperator } from "../tensor/operator.ts";
 import { defineModel, matmulOrder, project } from "./model.ts";
 import { buildStack, stackParams } from "./stack.ts";
@@ -24,13 +23,13 @@ export const gcn = defineModel({
     buildStack(init, signature, params, role, (init, { index, count, inWidth, width }) => {
       const weight = init.glorot(`layer${index}.weight`, index, inWidth, width);
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
-      return (tape, x, { operator }) => {
+      return (tape, x, { operator }, after) => {
         const a = operator(index, count);
         // Multiply in the cheaper order: the sparse product runs at the narrower width.
-        const y = matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
+        const z = matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
           ? a.apply(tape, project(tape, x, weight))
           : project(tape, a.apply(tape, x), weight);
-        return bias ? addBias(tape, y, bias) : y;
+        return after(tape, z, bias);
       };
     }),
 });

@@ -5,8 +5,8 @@ import { axpby } from "../tensor/ops/axpby.ts";
 import { matmul } from "../tensor/ops/matmul.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { activate } from "./activation.ts";
-import { affine, defineModel, dropoutFeatures } from "./model.ts";
+import { finish } from "./activation.ts";
+import { affine, defineModel, dropoutFeatures, project } from "./model.ts";
 import { graphRanges, layerParams, makeNorm, normParams } from "./stack.ts";
 
 export const gcnii = defineModel({
@@ -53,19 +53,21 @@ export const gcnii = defineModel({
       forward(tape, batch) {
         const { features, ids } = batch;
         const drop = (x: Tensor, layer: number) => dropoutFeatures(tape, x, dropout, layer, ids) as Tensor;
-        const start = activate(
-          tape,
-          affine(tape, dropoutFeatures(tape, features, dropout, 0, ids), input.weight, input.bias),
-          activation,
-        );
-        let x = start;
+        const embedded = project(tape, dropoutFeatures(tape, features, dropout, 0, ids), input.weight);
+        const start = finish(tape, embedded, { bias: input.bias, activation });
+        // A round is read by the next one's dropout alone; the start by every round.
+        let x = drop(start, 1);
         for (const [l, { weight, beta, norm }] of convolutions.entries()) {
-          const spread = batch.operator(l, layers).apply(tape, drop(x, l + 1));
+          const spread = batch.operator(l, layers).apply(tape, x);
           const z = axpby(tape, spread, firstRows(tape, start, spread.rows), 1 - alpha, alpha);
           const mixed = axpby(tape, z, matmul(tape, z, weight), 1 - beta, beta);
-          x = activate(tape, norm ? norm.apply(tape, mixed, graphRanges(batch)) : mixed, activation);
+          const isRead = l + 1 < layers || output !== null;
+          x = finish(tape, norm ? norm.apply(tape, mixed, graphRanges(batch)) : mixed, {
+            activation,
+            drop: isRead ? { p: dropout, layer: l + 2, ids } : null,
+          });
         }
-        return output ? affine(tape, drop(x, layers + 1), output.weight, output.bias) : x;
+        return output ? affine(tape, x, output.weight, output.bias) : x;
       },
     };
   },

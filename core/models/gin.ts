@@ -1,10 +1,10 @@
 /** Graph isomorphism network. */
 import { z } from "zod";
-import { addBias } from "../tensor/ops/add_bias.ts";
 import { mul } from "../tensor/ops/mul.ts";
 import { broadcastScalar } from "../tensor/ops/row_sum.ts";
-import { affine, defineModel, project } from "./model.ts";
-import { activate } from "./activation.ts";
+import { firstRows } from "../tensor/ops/rows.ts";
+import { finish } from "./activation.ts";
+import { defineModel, project } from "./model.ts";
 import { addRows, buildStack, graphRanges, makeNorm, stackParams } from "./stack.ts";
 
 export const gin = defineModel({
@@ -31,15 +31,17 @@ export const gin = defineModel({
       const second = init.glorot(`${name}.second`, index, hidden, width);
       const secondBias = bias ? init.zeros(`${name}.second_bias`, index, width) : null;
       const eps = params.trainEps ? init.scale(`${name}.eps`, index, 1, 0) : null;
-      return (tape, x, input) => {
+      return (tape, x, input, after) => {
         // The sum and the first linear layer commute; the product runs at the hidden width.
         const y = project(tape, x, first);
-        const sum = addRows(tape, input.operator(index, count).apply(tape, y), y);
+        const near = input.operator(index, count).apply(tape, y);
         const own = eps && mul(tape, y, broadcastScalar(tape, eps, y.shape));
-        const z = own ? addRows(tape, sum, own) : sum;
-        const shifted = firstBias ? addBias(tape, z, firstBias) : z;
-        const normed = norm ? norm.apply(tape, shifted, graphRanges(input)) : shifted;
-        return affine(tape, activate(tape, normed, params.activation), second, secondBias);
+        const z = own ? addRows(tape, near, own) : near;
+        const sum = { addend: firstRows(tape, y, z.rows), bias: firstBias }, { activation } = params;
+        const hidden = norm
+          ? finish(tape, norm.apply(tape, finish(tape, z, sum), graphRanges(input)), { activation })
+          : finish(tape, z, { ...sum, activation });
+        return after(tape, project(tape, hidden, second), secondBias);
       };
     }),
 });

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { concatColumns } from "../tensor/ops/columns.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
-import { activate, activationParam } from "./activation.ts";
-import { affine, defineModel, dropoutFeatures } from "./model.ts";
+import { activationParam, finish } from "./activation.ts";
+import { affine, defineModel, dropoutFeatures, project } from "./model.ts";
 
 export const h2gcn = defineModel({
   name: "h2gcn",
@@ -41,8 +41,8 @@ export const h2gcn = defineModel({
       parameters: init.parameters,
       width: output ? signature.num_classes : wide,
       forward(tape, { features, ids, operator }) {
-        const embedded = affine(tape, dropoutFeatures(tape, features, dropout, 0, ids), weight, offset);
-        const rounds = [activate(tape, embedded, activation)];
+        const embedded = project(tape, dropoutFeatures(tape, features, dropout, 0, ids), weight);
+        const rounds = [finish(tape, embedded, { bias: offset, activation })];
         for (let hop = 0; hop < hops; hop++) {
           const near = operator(hop, hops, "hop1"), far = operator(hop, hops, "hop2");
           const r = rounds.at(-1)!;

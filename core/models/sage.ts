@@ -1,12 +1,11 @@
 /** GraphSAGE: a node's own features and an aggregate of its neighbours', each with its weights. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { addBias } from "../tensor/ops/add_bias.ts";
-import { relu } from "../tensor/ops/relu.ts";
 import { type Operator, SparseOperator, storedEntries } from "../tensor/operator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { affine, defineModel, type FeatureInput, type Init, matmulOrder, project } from "./model.ts";
-import { addRows, buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
+import { finish } from "./activation.ts";
+import { defineModel, type FeatureInput, type Init, matmulOrder, project } from "./model.ts";
+import { buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
 
 const aggregators = ["mean", "max", "pool"] as const;
 
@@ -33,37 +32,28 @@ export const sage = defineModel({
     buildStack(init, signature, params, role, (init, place) => {
       const { index, count, inWidth, width } = place;
       const own = init.glorot(`layer${index}.self`, index, inWidth, width);
-      const sum = params.aggregator === "mean"
-        ? meanSum(init, place, own)
-        : maximumSum(init, place, own, params.aggregator === "pool" ? params.hidden : null);
+      const neighbours = params.aggregator === "mean"
+        ? meanOf(init, place)
+        : maximumOf(init, place, params.aggregator === "pool" ? params.hidden : null);
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
-      return (tape, x, { operator }) => {
-        const y = sum(tape, x, operator(index, count));
-        return bias ? addBias(tape, y, bias) : y;
-      };
+      return (tape, x, { operator }, after) =>
+        after(tape, neighbours(tape, x, operator(index, count)), bias, project(tape, x, own));
     }),
 });
 
-/** A layer's product of own and neighbours' features: (numCols, inWidth) -> (numRows, width). */
-type Sum = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor;
+/** A layer's product of the neighbours' features: (numCols, inWidth) -> (numRows, width). */
+type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor;
 
-function meanSum(init: Init, { index, inWidth, width }: LayerPlace, own: Tensor): Sum {
+function meanOf(init: Init, { index, inWidth, width }: LayerPlace): Neighbours {
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
-  return (tape, x, operator) => {
-    const neighbours = matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
+  return (tape, x, operator) =>
+    matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
       ? operator.apply(tape, project(tape, x, weight))
       : project(tape, operator.apply(tape, x), weight);
-    return addRows(tape, neighbours, project(tape, x, own));
-  };
 }
 
 /** @param pool  width of the layer that neighbours go through first, or null. */
-function maximumSum(
-  init: Init,
-  { index, inWidth, width }: LayerPlace,
-  own: Tensor,
-  pool: number | null,
-): Sum {
+function maximumOf(init: Init, { index, inWidth, width }: LayerPlace, pool: number | null): Neighbours {
   const name = `layer${index}`;
   const first = pool === null ? null : {
     weight: init.glorot(`${name}.pool`, index, inWidth, pool),
@@ -73,8 +63,9 @@ function maximumSum(
   return (tape, x, operator) => {
     // The maximum is over the neighbours, whatever the weights of the edges.
     const { pattern } = storedEntries(operator, "A maximum over neighbours");
-    const seen = first ? relu(tape, affine(tape, x, first.weight, first.bias)) : dense(tape, x, weight);
-    const neighbours = project(tape, new SparseOperator(pattern).reduce(tape, seen, "max"), weight);
-    return addRows(tape, neighbours, project(tape, x, own));
+    const seen = first
+      ? finish(tape, project(tape, x, first.weight), { bias: first.bias, activation: "relu" })
+      : dense(tape, x, weight);
+    return project(tape, new SparseOperator(pattern).reduce(tape, seen, "max"), weight);
   };
 }

@@ -1,10 +1,12 @@
 /**
- * A stack of layers: what models of message passing share. Each gives only its layer; dropout, norms, activations,
- * residual connections and jumping knowledge are here.
+ * A stack of layers: what models of message passing share. Each gives only its product; biases, dropout, norms,
+ * activations, residual connections and jumping knowledge are here.
  *
- *   z = layer(dropout(x)) [+ x R]    x' = activation(norm(z)) [+ x]
+ *   z = product(dropout(x)) + b [+ x R]    x' = activation(norm(z)) [+ x]
  *
- * The last layer of a model that gives logits is its product alone, unless --jk puts a linear layer behind the stack.
+ * What comes after a product is one pass over it, up to and with the next layer's dropout where nobody else reads x'.
+ * The last layer of a model that gives logits is its product and bias alone, unless --jk puts a linear layer behind the
+ * stack.
  */
 import { z } from "zod";
 import { layerNorms } from "../norms/mod.ts";
@@ -13,9 +15,10 @@ import type { Tape } from "../tensor/autograd.ts";
 import { axpby, scale } from "../tensor/ops/axpby.ts";
 import { concatColumns } from "../tensor/ops/columns.ts";
 import { relu } from "../tensor/ops/relu.ts";
+import type { Drop } from "../tensor/ops/epilogue.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { activate, type Activation, activationParam } from "./activation.ts";
+import { type Activation, activationParam, finish } from "./activation.ts";
 import {
   affine,
   dropoutFeatures,
@@ -81,8 +84,14 @@ export interface LayerPlace {
   readonly isOutput: boolean;
 }
 
-/** One layer: from the nodes of its operator's columns to those of its rows. */
-export type Layer = (tape: Tape, x: FeatureInput, input: ForwardInput) => Tensor;
+/**
+ * What comes after a layer's product z: a bias, another product that is added (of its rows or more), and whatever the
+ * stack puts behind the sum.
+ */
+export type After = (tape: Tape, z: Tensor, bias: Tensor | null, addend?: Tensor | null) => Tensor;
+
+/** One layer: from the nodes of its operator's columns to those of its rows. It returns what `after` gives. */
+export type Layer = (tape: Tape, x: FeatureInput, input: ForwardInput, after: After) => Tensor;
 
 /** The layer norm of that name, or null for "none". */
 export function makeNorm(
@@ -114,6 +123,8 @@ interface Built {
   readonly norm: LayerNorm | null;
   readonly hasIdentity: boolean;
   readonly isOutput: boolean;
+  /** Whether the next layer's dropout is the only reader of its result, so that it gives that at once. */
+  dropsNext: boolean;
 }
 
 /** The model made of `layers` layers, as `make` builds each. */
@@ -139,8 +150,13 @@ export function buildStack(
       norm: isOutput ? null : makeNorm(init, params, { name: `${name}.norm`, layer: index, width }),
       hasIdentity: residual === "identity" && inWidth === width && !isOutput,
       isOutput,
+      dropsNext: false,
     });
     inWidth = width;
+  }
+  for (const [l, built] of layers.entries()) {
+    const isRead = l + 1 < count ? layers[l + 1]!.hasIdentity : !hasHead;
+    built.dropsNext = !isRead && (jk === "none" || jk === "last");
   }
   const jumped = jk === "cat" ? hidden * count : inWidth;
   const head = hasHead
@@ -154,35 +170,45 @@ export function buildStack(
     buffers: init.buffers,
     width: head ? signature.num_classes : jumped,
     forward(tape, input) {
+      const { ids } = input, p = params.dropout;
       const outputs: Tensor[] = [];
-      let x: FeatureInput = input.features;
+      let x: FeatureInput = input.features, isDropped = false;
       for (const [l, built] of layers.entries()) {
-        x = runLayer(tape, input, built, dropoutFeatures(tape, x, params.dropout, l, input.ids), x, params);
+        const dropped = isDropped ? x : dropoutFeatures(tape, x, p, l, ids);
+        const next = built.dropsNext ? { p, layer: l + 1, ids } : null;
+        x = runLayer(tape, input, built, dropped, x, params.activation, next);
+        isDropped = built.dropsNext;
         outputs.push(x);
       }
       const last = joined(tape, outputs, jk);
-      return head
-        ? affine(tape, dropoutFeatures(tape, last, params.dropout, count, input.ids), head.weight, head.bias)
-        : last;
+      if (!head) return last;
+      const dropped = isDropped ? last : dropoutFeatures(tape, last, p, count, ids);
+      return affine(tape, dropped, head.weight, head.bias);
     },
   };
 }
 
-/** One layer with what stands around it; `x` is its input before dropout. */
+/** One layer with what stands around it; `x` is its input before dropout, `drop` what its result goes through. */
 function runLayer(
   tape: Tape,
   input: ForwardInput,
   { layer, skip, norm, hasIdentity, isOutput }: Built,
   dropped: FeatureInput,
   x: FeatureInput,
-  { activation }: StackParams,
+  activation: Activation,
+  drop: Drop | null,
 ): Tensor {
-  let z = layer(tape, dropped, input);
-  if (skip) z = addRows(tape, z, project(tape, dropped, skip));
-  if (isOutput) return z;
-  if (norm) z = norm.apply(tape, z, graphRanges(input));
-  const y = activate(tape, z, activation);
-  return hasIdentity ? addRows(tape, y, dense(tape, x, z)) : y;
+  const after: After = (tape, z, bias, addend = null) => {
+    const added = [addend, skip && project(tape, dropped, skip)].filter((y) => y !== null);
+    const first = added.map((y) => firstRows(tape, y, z.rows));
+    const sum = { bias, addend: first.length > 0 ? first.reduce((a, b) => axpby(tape, a, b, 1, 1)) : null };
+    if (isOutput) return finish(tape, z, sum);
+    const rest = { activation, drop: hasIdentity ? null : drop };
+    if (!norm) return finish(tape, z, { ...sum, ...rest });
+    return finish(tape, norm.apply(tape, finish(tape, z, sum), graphRanges(input)), rest);
+  };
+  const y = layer(tape, dropped, input, after);
+  return hasIdentity ? finish(tape, y, { addend: firstRows(tape, dense(tape, x, y), y.rows), drop }) : y;
 }
 
 /** Features as rows of numbers; sparse ones are written out. `like` gives the dtype. */

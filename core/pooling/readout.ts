@@ -1,9 +1,10 @@
 /** One row of outputs per graph: a model's hidden rows, a pooling, and linear layers behind it. */
 import type { Init, Model } from "../models/model.ts";
-import { affine, idsOf } from "../models/model.ts";
+import { finish } from "../models/activation.ts";
+import { idsOf } from "../models/model.ts";
 import { dropout } from "../tensor/ops/dropout.ts";
+import { matmul } from "../tensor/ops/matmul.ts";
 import { wholeRange } from "../tensor/ops/norms.ts";
-import { relu } from "../tensor/ops/relu.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { PoolingEntry } from "./pooling.ts";
 
@@ -38,11 +39,15 @@ export function withReadout(init: Init, body: Model, width: number, params: Read
     forward(tape, input) {
       const nodes = body.forward(tape, input), { graphs } = input;
       const ranges = graphs ? new Tensor(graphs.ptr) : wholeRange(tape, nodes.rows);
-      let x = pooling.apply(tape, nodes, ranges);
+      const pooled = pooling.apply(tape, nodes, ranges), ids = graphs?.ids ?? null;
+      let x = dropout(tape, pooled, params.dropout, HEAD_MASK, idsOf(pooled, ids));
       head.forEach(({ weight, bias }, l) => {
-        const ids = idsOf(x, graphs?.ids ?? null);
-        x = affine(tape, dropout(tape, x, params.dropout, HEAD_MASK + l, ids), weight, bias);
-        if (l < head.length - 1) x = relu(tape, x);
+        const isLast = l === head.length - 1;
+        x = finish(tape, matmul(tape, x, weight), {
+          bias,
+          activation: isLast ? "none" : "relu",
+          drop: isLast ? null : { p: params.dropout, layer: HEAD_MASK + l + 1, ids },
+        });
       });
       return x;
     },

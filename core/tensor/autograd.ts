@@ -23,7 +23,7 @@ export interface Op<P, S = undefined> {
   forward(tape: Tape, inputs: readonly Tensor[], params: P): { output: Tensor; saved: S };
   /** Gradients of the inputs (null: none flows), made of ops on `tape`. Called only where `needs[i]` is true. */
   backward(tape: Tape, call: Call<P, S>, g: Tensor, needs: readonly boolean[]): (Tensor | null)[];
-  /** The same function made of simpler ops: used instead when a graph of the gradient is asked for. */
+  /** The same function made of simpler ops: used instead when a graph of the gradient, or of parameters' uses, is asked for. */
   decompose?(tape: Tape, inputs: readonly Tensor[], params: P): Tensor;
   /** Which input is a weight and which input it is applied to: reported to `onParameterUse`. */
   readonly parameterUse?: { readonly weight: number; readonly input: number };
@@ -140,8 +140,8 @@ export class Tape {
         if (!g || !wanted.has(call.output)) continue;
         const needs = call.inputs.map((x) => x.requiresGrad && wanted.has(x));
         this.reportUse(op, call, g);
-        const results = createGraph && op.decompose
-          ? this.gradOfDecomposition(op, call, g, needs)
+        const results = op.decompose && (createGraph || this.hidesUse(call))
+          ? this.gradOfDecomposition(op, call, g, needs, createGraph)
           : op.backward(this, call, g, needs);
         results.forEach((result, k) => {
           if (!result || !needs[k]) return;
@@ -162,15 +162,24 @@ export class Tape {
     call: AnyCall,
     g: Tensor,
     needs: readonly boolean[],
+    createGraph: boolean,
   ): (Tensor | null)[] {
-    const start = this.entries.length;
+    const start = this.entries.length, before = this.recording;
+    this.recording = true;
     const output = op.decompose!(this, call.inputs, call.params);
+    this.recording = before;
     // Only the decomposition's own entries are walked: its inputs may depend on one another further up. An input that
     // is given twice gets the gradient of both uses at its first place.
     const isFirst = (x: Tensor, k: number) => needs[k] === true && call.inputs.indexOf(x) === k;
-    const results = this.walk(output, call.inputs.filter(isFirst), g, true, start);
+    const results = this.walk(output, call.inputs.filter(isFirst), g, createGraph, start);
+    if (!createGraph) this.entries.length = start;
     let next = 0;
     return call.inputs.map((x, k) => isFirst(x, k) ? results[next++]! : null);
+  }
+
+  /** Whether a parameter's use inside a fused op is asked for. */
+  private hidesUse(call: AnyCall): boolean {
+    return this.onParameterUse !== null && call.inputs.some((x) => x instanceof Parameter);
   }
 
   /** Tensors whose value depends on one of `wrt` (and `wrt` themselves). */

@@ -4,8 +4,8 @@
 #include <numeric>
 #include <vector>
 
+#include "dropout.h"
 #include "head_sum.h"
-#include "mask.h"
 #include "softmax.h"
 
 GUST_OPS_BEGIN

@@ -1,29 +1,10 @@
-// Random element-wise ops. A draw belongs to (row id, position in the row), never to a thread or a memory place, so
-// the same rows drop the same elements in any batch. Philox runs in vectors of sixteen blocks (rng_blocks.h): about
-// 0.5 ns per draw with AVX-512.
-#include "dense.h"
-#include "mask.h"
+// Random element-wise ops (masks: dropout.h). Philox runs in vectors of sixteen blocks (rng_blocks.h): about 0.5 ns per
+// draw with AVX-512.
+#include "dropout.h"
 #include "row_grid.h"
 
 GUST_OPS_BEGIN
 namespace {
-
-/** out = keep ? x / (1 - p) : 0 over rows begin .. end-1 of draws; `row` as in for_draws. x absent: ones. */
-template <class T, class Row>
-void drop_run(const Random& random, double p, int64_t begin, int64_t end, const T* x, T* out, const Row& row) {
-  const uint32_t threshold = drop_threshold(p);
-  const T scale = static_cast<T>(1 / (1 - p));
-  if (x)
-    for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
-#pragma GCC ivdep
-      for (int64_t k = 0; k < count; ++k) out[at + k] = kept(x[at + k] * scale, words[k] >= threshold);
-    });
-  else
-    for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
-#pragma GCC ivdep
-      for (int64_t k = 0; k < count; ++k) out[at + k] = kept(scale, words[k] >= threshold);
-    });
-}
 
 /** The same over all rows, in tasks of `grain`. */
 template <class T, class Row>
@@ -42,16 +23,6 @@ bool drop_nothing_or_all(double p, const T* x, T* out, int64_t size) {
   return true;
 }
 
-/** Call f with a function i -> random id of row i. */
-template <class F>
-void with_ids(const Slot& ids, F&& f) {
-  if (!ids.live) return f([](int64_t i) { return static_cast<uint64_t>(i); });
-  dispatch_index(ids.dtype, [&](auto tag) {
-    const auto* id = ids.as<decltype(tag)>();
-    f([=](int64_t i) { return static_cast<uint64_t>(id[i]); });
-  });
-}
-
 }  // namespace
 
 void dropout(const dropout_args& args, Context& context) {
@@ -63,7 +34,7 @@ void dropout(const dropout_args& args, Context& context) {
     if (drop_nothing_or_all(args.p, x, out, out_slot.size())) return;
     const int64_t f = out_slot.cols;
     with_ids(context.slot(args.ids), [&](auto id) {
-      drop(context.random(args.stream, args.layer), args.p, out_slot.rows, row_grain(f), x, out,
+      drop(context.random(args.stream, args.layer), args.p, out_slot.rows, row_grain(f, kDrawGrain), x, out,
            [=](int64_t i) { return DrawRow{id(i), i * f, f}; });
     });
   });
@@ -78,7 +49,7 @@ void dropout_csr(const dropout_csr_args& args, Context& context) {
     const T* x = values.as<T>();
     T* out = out_slot.as<T>();
     if (drop_nothing_or_all(args.p, x, out, out_slot.size())) return;
-    const int64_t grain = row_grain(num_chunks(out_slot.size(), std::max<int64_t>(rows, 1)));
+    const int64_t grain = row_grain(num_chunks(out_slot.size(), std::max<int64_t>(rows, 1)), kDrawGrain);
     with_ids(context.slot(args.ids), [&](auto id) {
       drop(context.random(args.stream, args.layer), args.p, rows, grain, x, out,
            [=](int64_t i) { return DrawRow{id(i), indptr[i], indptr[i + 1] - indptr[i]}; });
@@ -101,7 +72,7 @@ void dropout_edges(const dropout_edges_args& args, Context& context) {
     dispatch_index(indices_slot.dtype, [&](auto index) {
       const auto* indices = indices_slot.as<decltype(index)>();
       with_ids(context.slot(args.ids), [&](auto id) {
-        for_entries(indptr, n, row_grain(h, kMathGrain), [=, &random](int64_t i, int64_t begin, int64_t end) {
+        for_entries(indptr, n, row_grain(h, kDrawGrain), [=, &random](int64_t i, int64_t begin, int64_t end) {
           const uint64_t row = mix64(id(i));
           drop_run(random, p, begin, end, x, out, [=](int64_t e) {
             return DrawRow{edge_id(row, id(static_cast<int64_t>(indices[e]))), e * h, h};

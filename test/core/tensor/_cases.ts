@@ -10,6 +10,7 @@ import { columnAffine } from "../../../core/tensor/ops/column_affine.ts";
 import { concatColumns, takeColumns } from "../../../core/tensor/ops/columns.ts";
 import { dropoutEdges, dropoutValues, gatherValues } from "../../../core/tensor/ops/csr_values.ts";
 import { dropout } from "../../../core/tensor/ops/dropout.ts";
+import { epilogue } from "../../../core/tensor/ops/epilogue.ts";
 import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
 import { edgeSum, headDots, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
 import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
@@ -167,6 +168,55 @@ export const cases: Record<string, Named> = {
     "dropout by id": of(
       (tape, [v]) => dropoutValues(tape, pattern45(), v!, 0.4, 2, integers("I64", [9, 8, 7, 6])),
       variable([8]),
+    ),
+  },
+  epilogue: {
+    "everything, relu": of(
+      (tape, [x, addend, bias]) =>
+        epilogue(tape, x!, {
+          addend: addend!,
+          bias: bias!,
+          activation: "relu",
+          drop: { p: 0.4, layer: 1, ids: null },
+        }),
+      cornerless([3, 4]),
+      variable([3, 4], randoms(12, "y").map((v) => v / 20)),
+      variable([4], randoms(4, "b").map((v) => v / 20)),
+    ),
+    "leaky relu and dropout by id": of(
+      (tape, [x]) =>
+        epilogue(tape, x!, {
+          activation: "relu",
+          slope: 0.1,
+          drop: { p: 0.4, layer: 1, ids: index([7, 2, 2, 5]).handle },
+        }),
+      cornerless([3, 4]),
+    ),
+    "elu of a sum": of(
+      (tape, [x, addend]) => epilogue(tape, x!, { addend: addend!, activation: "elu" }),
+      x34(),
+      y34(),
+    ),
+    "tanh and dropout": of(
+      (tape, [x, bias]) =>
+        epilogue(tape, x!, { bias: bias!, activation: "tanh", drop: { p: 0.3, layer: 2, ids: null } }),
+      x34(),
+      variable([4]),
+    ),
+    "elu and dropout": of(
+      (tape, [x]) => epilogue(tape, x!, { activation: "elu", drop: { p: 0.3, layer: 2, ids: null } }),
+      x34(),
+    ),
+    "a sum and dropout": of(
+      (tape, [x, addend]) => epilogue(tape, x!, { addend: addend!, drop: { p: 0.3, layer: 2, ids: null } }),
+      x34(),
+      y34(),
+    ),
+    "a sum alone": of(
+      (tape, [x, addend, bias]) => epilogue(tape, x!, { addend: addend!, bias: bias! }),
+      x34(),
+      y34(),
+      variable([4]),
     ),
   },
   dropout: {

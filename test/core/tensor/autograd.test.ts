@@ -4,6 +4,7 @@ import { SparseOperator } from "../../../core/tensor/operator.ts";
 import { addBias } from "../../../core/tensor/ops/add_bias.ts";
 import { axpby, scale } from "../../../core/tensor/ops/axpby.ts";
 import { gather } from "../../../core/tensor/ops/gather.ts";
+import { epilogue } from "../../../core/tensor/ops/epilogue.ts";
 import { matmul } from "../../../core/tensor/ops/matmul.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
 import { relu } from "../../../core/tensor/ops/relu.ts";
@@ -109,6 +110,26 @@ describe("detach(), noGrad()", () => {
 });
 
 describe("onParameterUse", () => {
+  test("reports the use of a parameter inside a fused op, with the gradient at the sum", () => {
+    withTape((tape) => {
+      const x = variable([2, 2], [1, -3, 2, 4]);
+      const bias = new Parameter(variable([2], [0.5, 1]).handle, "bias", 0);
+      const uses: ParameterUse[] = [];
+      const gradient = () =>
+        tape.grad(epilogue(tape, x, { bias, activation: "relu" }), [x, bias], {
+          seed: variable([2, 2], [1, 10, 100, 1000]),
+        }).map((g) => g!.toNumbers());
+      const fused = gradient();
+      tape.onParameterUse = (use) => uses.push(use);
+      expect(gradient()).toEqual(fused);
+      expect(fused).toEqual([[1, 0, 100, 1000], [101, 1000]]);
+      expect(uses.map(({ parameter, outputGradient }) => [parameter.name, outputGradient.toNumbers()]))
+        .toEqual([
+          ["bias", [1, 0, 100, 1000]],
+        ]);
+    });
+  });
+
   const parameter = (name: string, shape: readonly number[]) =>
     new Parameter(variable(shape, randoms(shape.reduce((a, b) => a * b, 1), name)).handle, name, 0);
 

@@ -43,6 +43,7 @@ test("decompose() of every fused op equals its forward pass", () => {
   }
   expect([...compared].sort()).toEqual([
     "attention",
+    "epilogue",
     "row_normalize",
     "segment_norm",
     "softmax_cross_entropy",

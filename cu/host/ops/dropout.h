@@ -1,0 +1,61 @@
+// Dropout masks: a draw belongs to (row id, position in the row), never to a thread or a memory place, so the same rows
+// drop the same elements in any batch.
+#pragma once
+
+#include <bit>
+
+#include "../../common/rng_blocks.h"
+#include "dense.h"
+
+GUST_OPS_BEGIN
+
+/** An element is kept where its 32-bit draw is at least p * 2^32: integers only. p is below 1. */
+inline uint32_t drop_threshold(double p) { return static_cast<uint32_t>(p * 0x1p32); }
+
+/**
+ * The id of an edge: 40 bits of a hash of its nodes, so that the mask follows the edge into any batch and order.
+ *
+ * @param row  mix64() of the id of the edge's row.
+ */
+inline uint64_t edge_id(uint64_t row, uint64_t column) { return mix64(row ^ column) & 0xffffffffffull; }
+
+/** x if `keep`, else 0, without a branch: the outcome is random, so half of the predictions would miss. */
+template <class T>
+inline T kept(T x, bool keep) {
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  return std::bit_cast<T>(std::bit_cast<Bits>(x) & -static_cast<Bits>(keep));
+}
+
+/** out = keep ? x / (1 - p) : 0 over rows begin .. end-1 of draws; `row` as in for_draws. x absent: ones. */
+template <class T, class Row>
+void drop_run(const Random& random, double p, int64_t begin, int64_t end, const T* x, T* out, const Row& row) {
+  const uint32_t threshold = drop_threshold(p);
+  const T scale = static_cast<T>(1 / (1 - p));
+  if (x)
+    for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
+#pragma GCC ivdep
+      for (int64_t k = 0; k < count; ++k) out[at + k] = kept(x[at + k] * scale, words[k] >= threshold);
+    });
+  else
+    for_draws(random, begin, end, row, [=](int64_t at, const uint32_t* words, int64_t count) {
+#pragma GCC ivdep
+      for (int64_t k = 0; k < count; ++k) out[at + k] = kept(scale, words[k] >= threshold);
+    });
+}
+
+/** Call f with a function i -> random id of row i. */
+template <class F>
+void with_ids(const Slot& ids, F&& f) {
+  if (!ids.live) return f([](int64_t i) { return static_cast<uint64_t>(i); });
+  dispatch_index(ids.dtype, [&](auto tag) {
+    const auto* id = ids.as<decltype(tag)>();
+    f([=](int64_t i) { return static_cast<uint64_t>(id[i]); });
+  });
+}
+
+/**
+ * Elements per task of a loop that draws: a vector of Philox blocks costs as much as an exp or two.
+ */
+constexpr int64_t kDrawGrain = kMathGrain;
+
+GUST_OPS_END

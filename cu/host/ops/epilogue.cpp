@@ -1,0 +1,159 @@
+// What follows a product, in one pass: out = dropout(activation(x + y + bias)), (n, f), and its gradient.
+//
+// An activation is one whose derivative is a function of its value, so that the backward pass reads the value alone:
+//   dx = g * mask / (1 - p) * d(value * (1 - p)),   d_bias = column sums of dx
+// with d = 1 (none), value > 0 ? 1 : slope (relu), value > 0 ? 1 : value + 1 (elu), 1 - value^2 (tanh). A relu's value
+// is 0 wherever its gradient is, dropped or not, so its mask need not be drawn again; the others draw it.
+//
+// Tasks own ranges of rows and go through them in tiles that stay in the first-level cache: the activation fills a
+// tile, dropout goes over it in place. Memory traffic: x, y and g, value once, out once. Column sums are added in
+// float32 by row inside a task (several narrow rows side by side, as one vector), tasks in order in float64, so bytes do
+// not depend on threads.
+#include "dropout.h"
+
+GUST_OPS_BEGIN
+namespace {
+
+constexpr int64_t kTile = 2048;  // elements
+
+enum Kind : int64_t { kNone = 0, kRelu = 1, kElu = 2, kTanh = 3 };  // activationKinds of ffi/ops.ts
+
+/** Call f(function x -> activation(x)). */
+template <class T, class F>
+void with_activation(int64_t kind, T slope, F&& f) {
+  switch (kind) {
+    case kNone: return f([](T x) { return x; });
+    case kRelu:
+      // Slope 0 writes zeros outright, as relu does.
+      if (slope == 0) return f([](T x) { return x < 0 ? T{0} : x; });
+      return f([=](T x) { return x < 0 ? slope * x : x; });
+    case kElu: return f([](T x) { return x > 0 ? x : std::expm1(x); });
+    case kTanh: return f([](T x) { return std::tanh(x); });
+  }
+  fail(GUST_EINVAL, "unknown activation %lld", static_cast<long long>(kind));
+}
+
+/** Call f(function (g, value) -> g * derivative where the activation has that value). */
+template <class T, class F>
+void with_derivative(int64_t kind, T slope, F&& f) {
+  switch (kind) {
+    case kNone: return f([](T g, T) { return g; });
+    case kRelu:
+      if (slope == 0) return f([](T g, T value) { return value > 0 ? g : T{0}; });
+      return f([=](T g, T value) { return value > 0 ? g : slope * g; });
+    case kElu: return f([](T g, T value) { return value > 0 ? g : g * (value + T{1}); });
+    case kTanh: return f([](T g, T value) { return g * (T{1} - value * value); });
+  }
+  fail(GUST_EINVAL, "unknown activation %lld", static_cast<long long>(kind));
+}
+
+/** Rows in tasks, and in tiles inside of them. */
+struct Tiles {
+  int64_t n, f, grain, rows;
+
+  Tiles(int64_t n_, int64_t f_, bool is_heavy)
+      : n(n_), f(f_), grain(row_grain(f_, is_heavy ? kDrawGrain : kGrain)), rows(row_grain(f_, kTile)) {}
+  int64_t tasks() const { return f == 0 ? 0 : num_chunks(n, grain); }
+  /** Call body(task, begin, end) for each tile of rows of each task. */
+  template <class Body>
+  void for_each(Body&& body) const {
+    parallel_tasks(tasks(), [&](int64_t task) {
+      const int64_t end = std::min(n, (task + 1) * grain);
+      for (int64_t r = task * grain; r < end; r += rows) body(task, r, std::min(end, r + rows));
+    });
+  }
+};
+
+void check_probability(double p) {
+  if (!(p >= 0 && p < 1)) fail(GUST_EINVAL, "dropout probability %g, expected 0 to below 1", p);
+}
+
+}  // namespace
+
+void epilogue(const epilogue_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &y_slot = context.slot(args.y), &bias_slot = context.slot(args.bias);
+  const Slot& out_slot = context.slot(args.out);
+  const double p = args.p;
+  check_probability(p);
+  const Random random = context.random(args.stream, args.layer);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T *x = x_slot.as<T>(), *y = y_slot.as<T>(), *bias = bias_slot.as<T>();
+    T* out = out_slot.as<T>();
+    const Tiles tiles(out_slot.rows, out_slot.cols, p > 0 || args.kind >= kElu);
+    const int64_t f = tiles.f;
+    if (tiles.tasks() == 0) return;
+    // The bias of every element of a tile, so that narrow rows fill vectors.
+    T* wide = bias ? context.scratch<T>(tiles.rows * f) : nullptr;
+    if (bias)
+      for (int64_t r = 0; r < tiles.rows; ++r) std::copy_n(bias, f, wide + r * f);
+    with_activation<T>(args.kind, static_cast<T>(args.slope), [&](auto activation) {
+      with_ids(context.slot(args.ids), [&](auto id) {
+        tiles.for_each([=, &random](int64_t, int64_t begin, int64_t end) {
+          const int64_t at = begin * f, count = (end - begin) * f;
+          auto fill = [=](auto sum) {
+#pragma GCC ivdep
+            for (int64_t k = 0; k < count; ++k) out[at + k] = activation(sum(k));
+          };
+          if (y && wide) fill([=](int64_t k) { return x[at + k] + y[at + k] + wide[k]; });
+          else if (y) fill([=](int64_t k) { return x[at + k] + y[at + k]; });
+          else if (wide) fill([=](int64_t k) { return x[at + k] + wide[k]; });
+          else fill([=](int64_t k) { return x[at + k]; });
+          if (p > 0)
+            drop_run(random, p, begin, end, static_cast<const T*>(out), out,
+                     [=](int64_t i) { return DrawRow{id(i), i * f, f}; });
+        });
+      });
+    });
+  });
+}
+
+void epilogue_backward(const epilogue_backward_args& args, Context& context) {
+  const Slot &g_slot = context.slot(args.g), &value_slot = context.slot(args.value);
+  const Slot &out_slot = context.slot(args.out), &bias_slot = context.slot(args.d_bias);
+  const double p = args.p;
+  check_probability(p);
+  const Random random = context.random(args.stream, args.layer);
+  dispatch_real(out_slot.dtype, [&](auto tag) {
+    using T = decltype(tag);
+    const T *g = g_slot.as<T>(), *value = value_slot.as<T>();
+    T *out = out_slot.as<T>(), *d_bias = bias_slot.as<T>();
+    const T slope = static_cast<T>(args.slope), kept = static_cast<T>(1 - p), scale = static_cast<T>(1 / (1 - p));
+    const bool draws = p > 0 && !(args.kind == kRelu && slope == 0);
+    const Tiles tiles(out_slot.rows, out_slot.cols, draws);
+    const int64_t f = tiles.f, tasks = tiles.tasks();
+    // `group` rows are added as one long vector.
+    const int64_t group = std::min(tiles.rows, std::max<int64_t>(1, 64 / std::max<int64_t>(f, 1))), width = group * f;
+    T* sums = d_bias ? context.scratch<T>(tasks * width) : nullptr;
+    if (d_bias) std::fill_n(sums, tasks * width, T{0});
+    with_derivative<T>(args.kind, slope, [&](auto derivative) {
+      with_ids(context.slot(args.ids), [&](auto id) {
+        tiles.for_each([=, &random](int64_t task, int64_t begin, int64_t end) {
+          const int64_t at = begin * f, stop = end * f;
+          if (draws) {
+            drop_run(random, p, begin, end, g, out, [=](int64_t i) { return DrawRow{id(i), i * f, f}; });
+#pragma GCC ivdep
+            for (int64_t k = at; k < stop; ++k) out[k] = derivative(out[k], value[k] * kept);
+          } else {
+#pragma GCC ivdep
+            for (int64_t k = at; k < stop; ++k) out[k] = derivative(g[k] * scale, value[k]);
+          }
+          if (!sums) return;
+          T* sum = sums + task * width;
+          int64_t k = at;
+          for (; k + width <= stop; k += width)
+#pragma GCC ivdep
+            for (int64_t j = 0; j < width; ++j) sum[j] += out[k + j];
+          for (int64_t j = 0; k < stop; ++j, ++k) sum[j] += out[k];
+        });
+      });
+    });
+    for (int64_t j = 0; d_bias && j < f; ++j) {
+      double total = 0;
+      for (int64_t r = 0; r < tasks * group; ++r) total += static_cast<double>(sums[r * f + j]);
+      d_bias[j] = static_cast<T>(total);
+    }
+  });
+}
+
+GUST_OPS_END
