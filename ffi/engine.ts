@@ -30,13 +30,17 @@ export interface Scope {
 }
 
 type OpFields<N extends OpName> = (typeof ops)[N]["fields"];
-type IsOptional<F> = F extends { readonly kind: "slot"; readonly optional: true } ? true : false;
+type IsOptional<F> = F extends { readonly optional: true } ? true : false;
 type ArgOf<F> = F extends { readonly kind: "slot" } ? TensorHandle : number;
 type Flat<T> = { [K in keyof T]: T[K] };
 /** The arguments of an op: tensors for slots, numbers for the rest. */
 export type OpArgs<N extends OpName> = Flat<
   & { [K in keyof OpFields<N> as IsOptional<OpFields<N>[K]> extends true ? never : K]: ArgOf<OpFields<N>[K]> }
-  & { [K in keyof OpFields<N> as IsOptional<OpFields<N>[K]> extends true ? K : never]?: TensorHandle | null }
+  & {
+    [K in keyof OpFields<N> as IsOptional<OpFields<N>[K]> extends true ? K : never]?:
+      | ArgOf<OpFields<N>[K]>
+      | null;
+  }
 >;
 
 const REAL = new Set<DType>(["F32", "F64"]);
@@ -97,6 +101,7 @@ function check(
   for (const { name, spec } of op.fields) {
     const value = args[name];
     if (spec.kind !== "slot") {
+      if (spec.optional && (value === null || value === undefined)) continue;
       const ok = spec.kind === "float" ? typeof value === "number" : Number.isSafeInteger(value);
       if (!ok) {
         throw new TypeError(
@@ -316,7 +321,8 @@ export class Program {
    */
   replay(part?: number): void {
     if (this.hasEnded) throw new RangeError("replay() of a program with tensors whose scope has ended");
-    const from = this.places[part ?? 0]!, to = part === undefined ? this.places.at(-1)! : this.places[part + 1]!;
+    const from = this.places[part ?? 0]!,
+      to = part === undefined ? this.places.at(-1)! : this.places[part + 1]!;
     const run = this.bytes.subarray(from.bytes, to.bytes);
     call("gust_run", this.engine.context, run, run.length);
     this.engine.observer?.onReplay(this.calls.slice(from.ops, to.ops));
@@ -442,11 +448,11 @@ export class Engine {
     let at = 8;
     for (const { name, spec } of op.fields) {
       const value = args[name];
-      if (spec.kind === "float") this.view.setFloat64(at, value as number, true);
+      if (spec.kind === "float") this.view.setFloat64(at, (value as number | null | undefined) ?? 0, true);
       else {
         const integer = spec.kind === "slot"
           ? (value as TensorHandle | null | undefined)?.slot ?? -1
-          : value as number;
+          : (value as number | null | undefined) ?? 0;
         this.view.setInt32(at, integer | 0, true);
         this.view.setInt32(at + 4, Math.floor(integer / 2 ** 32), true);
       }

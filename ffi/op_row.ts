@@ -4,7 +4,7 @@
  * Fields:
  *  - slots: tensors, by slot number. `shape` names dimensions; a name is bound where it first appears and must agree
  *    everywhere else in the row ("n+1" is one more than "n"). One name = 1-d, two names = 2-d.
- *  - ints, floats: constants of the call (a mode, an exponent).
+ *  - ints, floats: constants of the call (a mode, an exponent); optional ones are 0 where they are absent.
  *  - steps: the index of a step-block word, for what changes from step to step.
  * dtype classes: real = F32 or F64, one for the whole call; stored = real, F16 or BF16; index = I32 or I64;
  * any = whatever; otherwise the dtype's own name.
@@ -21,6 +21,8 @@ export interface SlotField {
 }
 export interface ScalarField {
   readonly kind: "int" | "float" | "step";
+  /** May be absent, which is 0. */
+  readonly optional?: boolean;
 }
 export type Field = SlotField | ScalarField;
 
@@ -66,6 +68,8 @@ export const optionalOutput = (dtype: DTypeClass, ...shape: string[]): Slot<true
 export const int = { kind: "int" } as const;
 export const float = { kind: "float" } as const;
 export const step = { kind: "step" } as const;
+export const optionalInt = { kind: "int", optional: true } as const;
+export const optionalFloat = { kind: "float", optional: true } as const;
 
 /** A row of the table. */
 export function row<F extends Record<string, Field>>(

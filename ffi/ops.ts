@@ -14,6 +14,8 @@ import {
   oneSegment,
   type OpRow,
   optional,
+  optionalFloat,
+  optionalInt,
   optionalOutput,
   output,
   row,
@@ -255,7 +257,8 @@ export const ops = {
   spmm: row(
     "out[i] = left[i] * reduce over e in row i of values[v(e)] * right[j] * x[j] + diagonal[i] * x[o(i)], " +
       "j = indices[e], v(e) = order[e] or e, o(i) = own[i] or i; " +
-      "max and min write the number of the winning edge, the first of equals, to arg (-1: none)",
+      "max and min write the number of the winning edge, the first of equals, to arg (-1: none); " +
+      "then out = epilogue of it with y = addend",
     {
       indptr: input("I64", "n+1"),
       indices: input("index", "e"),
@@ -269,6 +272,14 @@ export const ops = {
       out: output("real", "n", "f"),
       arg: optionalOutput("I64", "n", "f"),
       reduce: int,
+      addend: optional("real", "n", "f"),
+      bias: optional("real", "f"),
+      ids: optional("index", "n"),
+      kind: optionalInt,
+      slope: optionalFloat,
+      p: optionalFloat,
+      stream: optionalInt,
+      layer: optionalInt,
     },
     {
       verify({ x, out, diagonal, own }) {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
 import { dropout } from "../tensor/ops/dropout.ts";
+import { Product } from "../tensor/operator.ts";
 import { epilogue, type EpilogueParts } from "../tensor/ops/epilogue.ts";
 import { unary } from "../tensor/ops/unary.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -29,12 +30,16 @@ export interface Ending extends Pick<EpilogueParts, "addend" | "bias" | "drop"> 
   readonly activation?: Activation;
 }
 
-export function finish(tape: Tape, x: Tensor, { activation = "none", drop = null, ...sum }: Ending): Tensor {
+export function finish(
+  tape: Tape,
+  x: Tensor | Product,
+  { activation = "none", drop = null, ...sum }: Ending,
+): Tensor {
   const kind = functions[activation];
-  if ("fused" in kind) {
-    return epilogue(tape, x, { ...sum, drop, activation: kind.fused, slope: kind.slope });
-  }
-  const y = unary(tape, epilogue(tape, x, sum), kind.unary);
+  const ended = (parts: EpilogueParts) =>
+    x instanceof Product ? x.operator.apply(tape, x.x, parts) : epilogue(tape, x, parts);
+  if ("fused" in kind) return ended({ ...sum, drop, activation: kind.fused, slope: kind.slope });
+  const y = unary(tape, ended(sum), kind.unary);
   return drop
     ? dropout(tape, y, drop.p, drop.layer, drop.ids && new Tensor({ ...drop.ids, rows: y.rows }))
     : y;

@@ -1,7 +1,7 @@
 /** Graph convolutional network. */
 import { z } from "zod";
 import { norms } from "../tensor/norm.ts";
-import { SparseOperator } from "../tensor/operator.ts";
+import { Product, SparseOperator } from "../tensor/operator.ts";
 import { defineModel, matmulOrder, project } from "./model.ts";
 import { buildStack, stackParams } from "./stack.ts";
 
@@ -27,7 +27,7 @@ export const gcn = defineModel({
         const a = operator(index, count);
         // Multiply in the cheaper order: the sparse product runs at the narrower width.
         const z = matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
-          ? a.apply(tape, project(tape, x, weight))
+          ? new Product(a, project(tape, x, weight))
           : project(tape, a.apply(tape, x), weight);
         return after(tape, z, bias);
       };

@@ -1,7 +1,7 @@
 /** GraphSAGE: a node's own features and an aggregate of its neighbours', each with its weights. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { type Operator, SparseOperator, storedEntries } from "../tensor/operator.ts";
+import { type Operator, Product, SparseOperator, storedEntries } from "../tensor/operator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
 import { defineModel, type FeatureInput, type Init, matmulOrder, project } from "./model.ts";
@@ -42,13 +42,13 @@ export const sage = defineModel({
 });
 
 /** A layer's product of the neighbours' features: (numCols, inWidth) -> (numRows, width). */
-type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor;
+type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor | Product;
 
 function meanOf(init: Init, { index, inWidth, width }: LayerPlace): Neighbours {
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
   return (tape, x, operator) =>
     matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
-      ? operator.apply(tape, project(tape, x, weight))
+      ? new Product(operator, project(tape, x, weight))
       : project(tape, operator.apply(tape, x), weight);
 }
 

@@ -17,6 +17,7 @@ import { concatColumns } from "../tensor/ops/columns.ts";
 import { relu } from "../tensor/ops/relu.ts";
 import type { Drop } from "../tensor/ops/epilogue.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
+import type { Product } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type Activation, activationParam, finish } from "./activation.ts";
 import {
@@ -88,7 +89,7 @@ export interface LayerPlace {
  * What comes after a layer's product z: a bias, another product that is added (of its rows or more), and whatever the
  * stack puts behind the sum.
  */
-export type After = (tape: Tape, z: Tensor, bias: Tensor | null, addend?: Tensor | null) => Tensor;
+export type After = (tape: Tape, z: Tensor | Product, bias: Tensor | null, addend?: Tensor | null) => Tensor;
 
 /** One layer: from the nodes of its operator's columns to those of its rows. It returns what `after` gives. */
 export type Layer = (tape: Tape, x: FeatureInput, input: ForwardInput, after: After) => Tensor;

@@ -14,13 +14,32 @@ import { argScatter } from "./ops/arg.ts";
 import { sddmm } from "./ops/sddmm.ts";
 import { dropoutEdges, dropoutValues, gatherValues } from "./ops/csr_values.ts";
 import { dropout } from "./ops/dropout.ts";
+import {
+  epilogue,
+  epilogueArgs,
+  epilogueGradients,
+  epilogueInputs,
+  type EpilogueParams,
+  epilogueParams,
+  type EpilogueParts,
+  epilogueTerms,
+} from "./ops/epilogue.ts";
 import { Tensor } from "./tensor.ts";
 
 /** A sparse (or otherwise cheap) linear map on node rows: (numCols, f) -> (numRows, f). */
 export interface Operator {
   readonly numRows: number;
   readonly numCols: number;
-  apply(tape: Tape, x: Tensor): Tensor;
+  /** @param ending  what follows the product, as epilogue() does it: a fused part of it, where an operator can. */
+  apply(tape: Tape, x: Tensor, ending?: EpilogueParts): Tensor;
+}
+
+/** A product that is still to be computed, so that what follows it can be a part of it. */
+export class Product {
+  constructor(readonly operator: Operator, readonly x: Tensor) {}
+  get rows(): number {
+    return this.operator.numRows;
+  }
 }
 
 /**
@@ -103,7 +122,12 @@ export class SparseOperator implements Operator {
   /** The transpose, and the tape whose arena holds its values; null where it has none of its own. */
   private cachedTranspose: { readonly operator: SparseOperator; readonly tape: Tape | null } | null = null;
 
-  constructor(readonly pattern: Pattern, readonly scales: Scales = {}) {
+  /** @param order  the values belong to the entries in this order: entry e has values[order[e]]; null: as they are. */
+  constructor(
+    readonly pattern: Pattern,
+    readonly scales: Scales = {},
+    private readonly order: TensorHandle | null = null,
+  ) {
     if (scales.diagonal && pattern.numRows > pattern.numCols) {
       throw new RangeError(`diagonal of a ${pattern.numRows} x ${pattern.numCols} operator`);
     }
@@ -116,9 +140,30 @@ export class SparseOperator implements Operator {
     return this.pattern.numCols;
   }
 
-  apply(tape: Tape, x: Tensor): Tensor {
-    const { values } = this.scales;
-    return tape.apply(spmmOp, values ? [x, values] : [x], { operator: this });
+  apply(tape: Tape, x: Tensor, ending: EpilogueParts = {}): Tensor {
+    const { values } = this.scales, inputs = values ? [x, values] : [x], params = { operator: this };
+    const after = epilogueParams(tape, this.numRows, ending), terms = epilogueInputs(ending);
+    if (terms.length === 0 && after.activation === "none" && after.drop.p === 0) {
+      return tape.apply(spmmOp, inputs, params);
+    }
+    return tape.apply(endedOp, [...inputs, ...terms], { ...params, after });
+  }
+
+  /** The arguments of the native product with x. */
+  productArgs(x: Tensor) {
+    const { pattern, scales: { values, left, right, diagonal }, order } = this;
+    const { indptr, indices } = pattern;
+    return {
+      indptr,
+      indices,
+      values: values?.handle,
+      order,
+      left,
+      right,
+      diagonal,
+      x: x.handle,
+      reduce: reductions.sum,
+    };
   }
 
   /**
@@ -137,7 +182,7 @@ export class SparseOperator implements Operator {
     return tape.apply(extremumOp, [x], { operator: this, kind });
   }
 
-  /** The transpose. The pattern's own is computed once, constant values are put in its order once per tape. */
+  /** The transpose. The pattern's own is computed once; constant values are read in its order, without a copy. */
   transpose(tape: Tape): SparseOperator {
     const { values, left, right, diagonal } = this.scales;
     const known = this.cachedTranspose;
@@ -151,9 +196,19 @@ export class SparseOperator implements Operator {
       return this.cachedTranspose.operator;
     }
     const { pattern, order } = this.pattern.transpose();
-    const moved = values ? gatherValues(tape, values, order) : null;
-    const operator = new SparseOperator(pattern, { values: moved, ...scales });
+    if (values && !values.requiresGrad && !this.order) {
+      this.cachedTranspose = {
+        operator: new SparseOperator(pattern, { values, ...scales }, order),
+        tape: null,
+      };
+      return this.cachedTranspose.operator;
+    }
     // Values that want a gradient leave an entry at every use.
+    const own = values && this.order ? gatherValues(tape, values, this.order) : values;
+    const operator = new SparseOperator(pattern, {
+      values: own && gatherValues(tape, own, order),
+      ...scales,
+    });
     if (!values?.requiresGrad) this.cachedTranspose = { operator, tape: values ? tape : null };
     return operator;
   }
@@ -188,32 +243,63 @@ interface SpmmParams {
 const spmmOp: Op<SpmmParams> = {
   name: "spmm",
   parameterUse: { weight: 0, input: -1 },
-  forward(tape, [x, values], { operator }) {
-    const { pattern, scales } = operator;
-    // x may be stored as F16 or BF16; the product is accumulated and returned in float32.
-    const dtype = x!.dtype === "F64" ? "F64" : "F32";
-    const output = tape.tensor(dtype, [pattern.numRows, x!.cols]);
+  forward(tape, [x], { operator }) {
+    const output = productOf(tape, operator, x!);
+    tape.engine.run("spmm", { ...operator.productArgs(x!), out: output.handle });
+    return { output, saved: undefined };
+  },
+  backward: (tape, { inputs: [x], params: { operator } }, g, needs) =>
+    productGradients(tape, operator, x!, g, needs),
+};
+
+/** The product's result. x may be stored as F16 or BF16; sums and result are float32 then. */
+const productOf = (tape: Tape, { numRows }: SparseOperator, x: Tensor) =>
+  tape.tensor(x.dtype === "F64" ? "F64" : "F32", [numRows, x.cols]);
+
+/** Gradients of a product to x and to the values. */
+function productGradients(
+  tape: Tape,
+  operator: SparseOperator,
+  x: Tensor,
+  g: Tensor,
+  needs: readonly boolean[],
+): (Tensor | null)[] {
+  const { pattern, scales: { left = null, right = null } } = operator;
+  return [
+    needs[0] ? applyTranspose(tape, operator, g) : null,
+    needs[1] ? sddmm(tape, pattern, left, right, g, x) : null,
+  ];
+}
+
+/** A product and what follows it. Inputs: x, the values if there are any, addend and bias. */
+const endedOp: Op<SpmmParams & { readonly after: EpilogueParams }> = {
+  name: "spmm_epilogue",
+  forward(tape, inputs, { operator, after }) {
+    const x = inputs[0]!, output = productOf(tape, operator, x);
+    const { addend, bias } = epilogueTerms(inputs.slice(numProductInputs(operator)), after);
     tape.engine.run("spmm", {
-      indptr: pattern.indptr,
-      indices: pattern.indices,
-      values: values?.handle,
-      left: scales.left,
-      right: scales.right,
-      diagonal: scales.diagonal,
-      x: x!.handle,
+      ...operator.productArgs(x),
       out: output.handle,
-      reduce: reductions.sum,
+      addend: addend?.handle,
+      bias: bias?.handle,
+      ...epilogueArgs(after),
     });
     return { output, saved: undefined };
   },
-  backward(tape, { inputs: [x], params: { operator } }, g, needs) {
-    const { pattern, scales } = operator;
-    return [
-      needs[0] ? applyTranspose(tape, operator, g) : null,
-      needs[1] ? sddmm(tape, pattern, scales.left ?? null, scales.right ?? null, g, x!) : null,
-    ];
+  backward(tape, { inputs, output, params: { operator, after } }, g, needs) {
+    const first = numProductInputs(operator);
+    const { dx, rest } = epilogueGradients(tape, output, inputs.slice(first), after, g, needs.slice(first));
+    const own = needs.slice(0, first).some((need) => need)
+      ? productGradients(tape, operator, inputs[0]!, dx, needs.slice(0, first)).slice(0, first)
+      : needs.slice(0, first).map(() => null);
+    return [...own, ...rest];
+  },
+  decompose(tape, inputs, { operator, after }) {
+    const { addend, bias } = epilogueTerms(inputs.slice(numProductInputs(operator)), after);
+    return epilogue(tape, operator.apply(tape, inputs[0]!), { ...after, addend, bias });
   },
 };
+const numProductInputs = ({ scales }: SparseOperator) => scales.values ? 2 : 1;
 
 /** operator^T @ g. A rectangular operator's diagonal adds the scaled rows of g to the first rows of the result. */
 function applyTranspose(tape: Tape, operator: SparseOperator, g: Tensor): Tensor {

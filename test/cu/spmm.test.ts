@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import * as reference from "../../core/reference/spmm.ts";
 import { getTuning, setTuning } from "../../ffi/engine.ts";
-import { reductions } from "../../ffi/ops.ts";
+import { activationKinds, reductions } from "../../ffi/ops.ts";
 import { maxDegree, patternTensors, randomCsr, type Shape, vector } from "./_csr.ts";
 import {
+  bytes,
   engine,
   expectClose,
   expectEverywhere,
   expectSameOnThreads,
+  integers,
   numbers,
   onEveryIsa,
   randoms,
@@ -116,6 +118,42 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
             })
           );
           for (const other of all) expect(other).toEqual(all[0]!);
+        }
+      }
+    } finally {
+      setTuning(before);
+    }
+  });
+
+  test("what follows the product has the bits of the epilogue op, with tiles and hubs", () => {
+    const before = getTuning(), n = 300, m = 120;
+    const csr = randomCsr({ n, m, degree: 20, hub: 5000 });
+    try {
+      for (const [f, tileBytes] of [[1, 0], [24, 0], [131, 0], [131, m * 128]] as const) {
+        setTuning({ ...before, tileBytes });
+        const args = { ...patternTensors(csr, "I32"), x: tensor(dtype, [m, f], randoms(m * f, "x")) };
+        const addend = tensor(dtype, [n, f], randoms(n * f, "addend"));
+        const bias = vector(dtype, randoms(f, "bias")), ids = tensor("I64", [n], integers(n, 0, 99, "ids"));
+        const product = tensor(dtype, [n, f]), apart = tensor(dtype, [n, f]), fused = tensor(dtype, [n, f]);
+        for (const kind of Object.values(activationKinds)) {
+          const rest = {
+            bias,
+            ids,
+            kind,
+            slope: 0.1,
+            p: kind === activationKinds.none ? 0 : 0.3,
+            stream: 7,
+            layer: 2,
+          };
+          onEveryIsa(() => {
+            engine.run("spmm", { ...args, out: product, reduce: reductions.mean });
+            engine.run("epilogue", { ...rest, x: product, y: addend, out: apart });
+            expectSameOnThreads(
+              [fused],
+              () => engine.run("spmm", { ...args, ...rest, addend, out: fused, reduce: reductions.mean }),
+            );
+            expect(bytes(fused)).toEqual(bytes(apart));
+          });
         }
       }
     } finally {

@@ -37,7 +37,8 @@ export interface EpilogueParts {
   readonly drop?: Drop | null;
 }
 
-interface Params {
+/** What is constant in an epilogue, resolved. */
+export interface EpilogueParams {
   readonly hasAddend: boolean;
   readonly activation: FusedActivation;
   readonly slope: number;
@@ -46,12 +47,28 @@ interface Params {
 }
 const STREAM = streamId("dropout");
 
-/** Inputs: x, the addend if there is one, the bias if there is one. */
-function named(inputs: readonly Tensor[], { hasAddend }: Params) {
-  return { x: inputs[0]!, addend: hasAddend ? inputs[1]! : null, bias: inputs[hasAddend ? 2 : 1] ?? null };
+/** The constants of an epilogue over `rows` rows. Dropout is off outside of training. */
+export function epilogueParams(tape: Tape, rows: number, parts: EpilogueParts): EpilogueParams {
+  const { addend = null, activation = "none", slope = 0, drop = null } = parts;
+  const p = drop && drop.p > 0 && tape.training ? drop.p : 0;
+  const ids = p > 0 && drop!.ids ? { ...drop!.ids, rows } : null;
+  return { hasAddend: addend !== null, activation, slope, drop: { p, layer: drop?.layer ?? 0, ids } };
 }
 
-const constants = ({ activation, slope, drop: { p, layer } }: Params) => ({
+/** The addend and the bias as inputs of an op, those that are there. */
+export const epilogueInputs = ({ addend, bias }: EpilogueParts): Tensor[] => [
+  ...(addend ? [addend] : []),
+  ...(bias ? [bias] : []),
+];
+
+/** The addend and the bias among such inputs. */
+export function epilogueTerms(inputs: readonly Tensor[], { hasAddend }: EpilogueParams) {
+  return { addend: hasAddend ? inputs[0]! : null, bias: inputs[hasAddend ? 1 : 0] ?? null };
+}
+
+/** The arguments of a native op that ends in an epilogue. */
+export const epilogueArgs = ({ activation, slope, drop: { p, layer, ids } }: EpilogueParams) => ({
+  ids,
   kind: activationKinds[activation],
   slope,
   p,
@@ -59,43 +76,53 @@ const constants = ({ activation, slope, drop: { p, layer } }: Params) => ({
   layer,
 });
 
-const op: Op<Params> = {
+/** Gradients of the epilogue with that value: to x, and after it to the inputs that epilogueInputs() gives. */
+export function epilogueGradients(
+  tape: Tape,
+  value: Tensor,
+  terms: readonly Tensor[],
+  params: EpilogueParams,
+  g: Tensor,
+  needs: readonly boolean[],
+): { dx: Tensor; rest: (Tensor | null)[] } {
+  const { bias } = epilogueTerms(terms, params);
+  const wantsBias = bias !== null && needs[params.hasAddend ? 1 : 0] === true;
+  const all = (dx: Tensor, dBias: Tensor | null) => ({ dx, rest: params.hasAddend ? [dx, dBias] : [dBias] });
+  if (params.activation === "none" && params.drop.p === 0) {
+    return all(g, wantsBias ? columnSum(tape, g) : null);
+  }
+  const out = tape.tensor(g.dtype, g.shape), dBias = wantsBias ? tape.tensor(g.dtype, bias.shape) : null;
+  tape.engine.run("epilogue_backward", {
+    g: g.handle,
+    value: value.handle,
+    out: out.handle,
+    d_bias: dBias?.handle,
+    ...epilogueArgs(params),
+  });
+  return all(out, dBias);
+}
+
+const op: Op<EpilogueParams> = {
   name: "epilogue",
-  forward(tape, inputs, params) {
-    const { x, addend, bias } = named(inputs, params);
-    const output = tape.tensor(x.dtype, x.shape);
+  forward(tape, [x, ...terms], params) {
+    const output = tape.tensor(x!.dtype, x!.shape), { addend, bias } = epilogueTerms(terms, params);
     tape.engine.run("epilogue", {
-      x: x.handle,
+      x: x!.handle,
       y: addend?.handle,
       bias: bias?.handle,
-      ids: params.drop.ids,
       out: output.handle,
-      ...constants(params),
+      ...epilogueArgs(params),
     });
     return { output, saved: undefined };
   },
-  backward(tape, { inputs, output: value, params }, g, needs) {
-    const wantsBias = needs[params.hasAddend ? 2 : 1] === true;
-    const spread = (dx: Tensor, bias: Tensor | null) => params.hasAddend ? [dx, dx, bias] : [dx, bias];
-    if (params.activation === "none" && params.drop.p === 0) {
-      return spread(g, wantsBias ? columnSum(tape, g) : null);
-    }
-    const out = tape.tensor(g.dtype, g.shape), { bias } = named(inputs, params);
-    const dBias = wantsBias ? tape.tensor(g.dtype, bias!.shape) : null;
-    tape.engine.run("epilogue_backward", {
-      g: g.handle,
-      value: value.handle,
-      ids: params.drop.ids,
-      out: out.handle,
-      d_bias: dBias?.handle,
-      ...constants(params),
-    });
-    return spread(out, dBias);
+  backward(tape, { inputs: [, ...terms], output, params }, g, needs) {
+    const { dx, rest } = epilogueGradients(tape, output, terms, params, g, needs.slice(1));
+    return [dx, ...rest];
   },
-  decompose(tape, inputs, params) {
-    const { x, addend, bias } = named(inputs, params),
-      { activation, slope, drop: { p, layer, ids } } = params;
-    const sum = addend ? axpby(tape, x, addend, 1, 1) : x;
+  decompose(tape, [x, ...terms], params) {
+    const { addend, bias } = epilogueTerms(terms, params);
+    const { activation, slope, drop: { p, layer, ids } } = params;
+    const sum = addend ? axpby(tape, x!, addend, 1, 1) : x!;
     const z = bias ? addBias(tape, sum, bias) : sum;
     const y = activation === "none"
       ? z
@@ -108,10 +135,9 @@ const op: Op<Params> = {
 
 /** dropout(activation(x + addend + bias)); dropout is off outside of training. */
 export function epilogue(tape: Tape, x: Tensor, parts: EpilogueParts): Tensor {
-  const { addend = null, bias = null, activation = "none", slope = 0, drop = null } = parts;
-  const p = drop && drop.p > 0 && tape.training ? drop.p : 0;
-  if (activation === "none" && p === 0 && !addend) return bias ? addBias(tape, x, bias) : x;
-  const ids = p > 0 && drop!.ids ? { ...drop!.ids, rows: x.rows } : null;
-  const params = { hasAddend: addend !== null, activation, slope, drop: { p, layer: drop?.layer ?? 0, ids } };
-  return tape.apply(op, [x, ...(addend ? [addend] : []), ...(bias ? [bias] : [])], params);
+  const params = epilogueParams(tape, x.rows, parts), { bias } = parts;
+  if (params.activation === "none" && params.drop.p === 0 && !params.hasAddend) {
+    return bias ? addBias(tape, x, bias) : x;
+  }
+  return tape.apply(op, [x, ...epilogueInputs(parts)], params);
 }

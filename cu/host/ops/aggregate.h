@@ -277,13 +277,23 @@ void reduce_hubs(const Aggregate<X, Columns>& a, const Weight& weight, const std
   });
 }
 
-template <class Weight, class X, class Columns>
-void aggregate_weighted(const Aggregate<X, Columns>& a, const Weight& weight, Context& context) {
+/** Nothing comes after the rows. */
+struct NoEnding {
+  void operator()(int64_t, int64_t) const {}
+};
+
+/** `ending(begin, end)` is called for runs of rows that are complete, while they are in the cache. */
+template <class Weight, class X, class Columns, class Ending = NoEnding>
+void aggregate_weighted(const Aggregate<X, Columns>& a, const Weight& weight, Context& context,
+                        const Ending& ending = {}) {
   if (a.f == 0 || a.n == 0) return;
   const std::vector<int64_t> hubs = RowGrid(a.indptr, a.n, a.f).for_rows([&](int64_t begin, int64_t end) {
     reduce_rows(a, weight, begin, end);
+    ending(begin, end);
   });
-  if (!hubs.empty()) reduce_hubs(a, weight, hubs, context);
+  if (hubs.empty()) return;
+  reduce_hubs(a, weight, hubs, context);
+  for (int64_t row : hubs) ending(row, row + 1);
 }
 
 /** Entries per row of x from which copying a tile pays: it is read and written once, and gathered as often. */
@@ -302,11 +312,11 @@ int64_t tile_columns(const Aggregate<X, Columns>& a) {
   return std::min(a.f, num_chunks(even, line) * line);
 }
 
-template <class X, class Columns>
-void aggregate(const Aggregate<X, Columns>& a, Context& context) {
+template <class X, class Columns, class Ending>
+void aggregate(const Aggregate<X, Columns>& a, Context& context, const Ending& ending) {
   with_weight(a, [&](const auto& weight) {
     const int64_t tile = tile_columns(a);
-    if (tile == a.f) return aggregate_weighted(a, weight, context);
+    if (tile == a.f) return aggregate_weighted(a, weight, context, ending);
     X* packed = context.scratch<X>(a.m * tile);
     for (int64_t first = 0; first < a.f; first += tile) {
       Aggregate<X, Columns> part = a;
@@ -320,6 +330,7 @@ void aggregate(const Aggregate<X, Columns>& a, Context& context) {
       });
       aggregate_weighted(part, weight, context);
     }
+    if (!std::is_same_v<Ending, NoEnding>) parallel_for(a.n, std::max<int64_t>(1, kTaskWork / a.f), ending);
   });
 }
 

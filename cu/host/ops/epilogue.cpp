@@ -9,29 +9,10 @@
 // tile, dropout goes over it in place. Memory traffic: x, y and g, value once, out once. Column sums are added in
 // float32 by row inside a task (several narrow rows side by side, as one vector), tasks in order in float64, so bytes do
 // not depend on threads.
-#include "dropout.h"
+#include "epilogue.h"
 
 GUST_OPS_BEGIN
 namespace {
-
-constexpr int64_t kTile = 2048;  // elements
-
-enum Kind : int64_t { kNone = 0, kRelu = 1, kElu = 2, kTanh = 3 };  // activationKinds of ffi/ops.ts
-
-/** Call f(function x -> activation(x)). */
-template <class T, class F>
-void with_activation(int64_t kind, T slope, F&& f) {
-  switch (kind) {
-    case kNone: return f([](T x) { return x; });
-    case kRelu:
-      // Slope 0 writes zeros outright, as relu does.
-      if (slope == 0) return f([](T x) { return x < 0 ? T{0} : x; });
-      return f([=](T x) { return x < 0 ? slope * x : x; });
-    case kElu: return f([](T x) { return x > 0 ? x : std::expm1(x); });
-    case kTanh: return f([](T x) { return std::tanh(x); });
-  }
-  fail(GUST_EINVAL, "unknown activation %lld", static_cast<long long>(kind));
-}
 
 /** Call f(function (g, value) -> g * derivative where the activation has that value). */
 template <class T, class F>
@@ -64,46 +45,18 @@ struct Tiles {
   }
 };
 
-void check_probability(double p) {
-  if (!(p >= 0 && p < 1)) fail(GUST_EINVAL, "dropout probability %g, expected 0 to below 1", p);
-}
-
 }  // namespace
 
 void epilogue(const epilogue_args& args, Context& context) {
-  const Slot &x_slot = context.slot(args.x), &y_slot = context.slot(args.y), &bias_slot = context.slot(args.bias);
-  const Slot& out_slot = context.slot(args.out);
-  const double p = args.p;
-  check_probability(p);
-  const Random random = context.random(args.stream, args.layer);
+  const Slot &x_slot = context.slot(args.x), &out_slot = context.slot(args.out);
   dispatch_real(out_slot.dtype, [&](auto tag) {
     using T = decltype(tag);
-    const T *x = x_slot.as<T>(), *y = y_slot.as<T>(), *bias = bias_slot.as<T>();
-    T* out = out_slot.as<T>();
-    const Tiles tiles(out_slot.rows, out_slot.cols, p > 0 || args.kind >= kElu);
-    const int64_t f = tiles.f;
-    if (tiles.tasks() == 0) return;
-    // The bias of every element of a tile, so that narrow rows fill vectors.
-    T* wide = bias ? context.scratch<T>(tiles.rows * f) : nullptr;
-    if (bias)
-      for (int64_t r = 0; r < tiles.rows; ++r) std::copy_n(bias, f, wide + r * f);
-    with_activation<T>(args.kind, static_cast<T>(args.slope), [&](auto activation) {
-      with_ids(context.slot(args.ids), [&](auto id) {
-        tiles.for_each([=, &random](int64_t, int64_t begin, int64_t end) {
-          const int64_t at = begin * f, count = (end - begin) * f;
-          auto fill = [=](auto sum) {
-#pragma GCC ivdep
-            for (int64_t k = 0; k < count; ++k) out[at + k] = activation(sum(k));
-          };
-          if (y && wide) fill([=](int64_t k) { return x[at + k] + y[at + k] + wide[k]; });
-          else if (y) fill([=](int64_t k) { return x[at + k] + y[at + k]; });
-          else if (wide) fill([=](int64_t k) { return x[at + k] + wide[k]; });
-          else fill([=](int64_t k) { return x[at + k]; });
-          if (p > 0)
-            drop_run(random, p, begin, end, static_cast<const T*>(out), out,
-                     [=](int64_t i) { return DrawRow{id(i), i * f, f}; });
-        });
-      });
+    const Tiles tiles(out_slot.rows, out_slot.cols, args.p > 0 || args.kind >= kElu);
+    if (tiles.tasks() == 0) return check_drop(args.p);
+    const Epilogue<T> of(tiles.f, context.slot(args.y).as<T>(), context.slot(args.bias).as<T>(), args.kind, args.slope,
+                         args.p, context.random(args.stream, args.layer), context.slot(args.ids));
+    parallel_for(tiles.n, tiles.grain, [&](int64_t begin, int64_t end) {
+      of.rows(x_slot.as<T>(), out_slot.as<T>(), begin, end);
     });
   });
 }
@@ -112,7 +65,7 @@ void epilogue_backward(const epilogue_backward_args& args, Context& context) {
   const Slot &g_slot = context.slot(args.g), &value_slot = context.slot(args.value);
   const Slot &out_slot = context.slot(args.out), &bias_slot = context.slot(args.d_bias);
   const double p = args.p;
-  check_probability(p);
+  check_drop(p);
   const Random random = context.random(args.stream, args.layer);
   dispatch_real(out_slot.dtype, [&](auto tag) {
     using T = decltype(tag);

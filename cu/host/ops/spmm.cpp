@@ -1,7 +1,9 @@
 // Sparse x dense: out = left * (A @ (right * x)) + diagonal * x with A in CSR, or the row-wise mean, maximum,
 // minimum. Formula, owners, memory traffic and determinism: aggregate.h. x may be stored as float16 or
-// bfloat16: half the bytes to gather, sums in float32.
+// bfloat16: half the bytes to gather, sums in float32. What follows a product in a layer (epilogue.h) is done to the
+// rows of a task before they leave the cache, with the bits that the epilogue op gives.
 #include "aggregate.h"
+#include "epilogue.h"
 
 GUST_OPS_BEGIN
 
@@ -28,7 +30,11 @@ void spmm(const spmm_args& args, Context& context) {
       a.own = context.slot(args.own).as<int64_t>();
       a.reduce = static_cast<Reduce>(args.reduce);
       a.arg = arg.as<int64_t>();
-      aggregate(a, context);
+      const Epilogue<T> rest(std::max<int64_t>(a.f, 1), context.slot(args.addend).as<T>(), context.slot(args.bias).as<T>(),
+                             args.kind, args.slope, args.p, context.random(args.stream, args.layer),
+                             context.slot(args.ids));
+      if (rest.is_empty()) aggregate(a, context, NoEnding{});
+      else aggregate(a, context, [&](int64_t begin, int64_t end) { rest.rows(a.out, a.out, begin, end); });
     });
   };
   switch (x.dtype) {

@@ -77,6 +77,26 @@ export const operatorCases: Record<string, Case> = {
     { left: left(4), right: right(5), diagonal: diagonal(4) },
     product,
   ),
+  "what follows a product": {
+    inputs: [variable([5, 2]), variable([5, 2], randoms(10, "addend")), variable([2], randoms(2, "bias"))],
+    f: (tape, [x, addend, bias]) =>
+      new SparseOperator(square(), { left: left(5), diagonal: diagonal(5) }).apply(tape, x!, {
+        addend: addend!,
+        bias: bias!,
+        activation: "tanh",
+        drop: { p: 0.3, layer: 1, ids: null },
+      }),
+  },
+  "what follows a product with values": withValues(
+    pattern45(),
+    { right: right(5) },
+    (operator) => (tape, x) => operator.apply(tape, x, { activation: "elu" }),
+  ),
+  "a bias behind a product with constant values": {
+    inputs: [variable([5, 2]), variable([2], randoms(2, "bias"))],
+    f: (tape, [x, bias]) =>
+      new SparseOperator(square(), { values: constants(8) }).apply(tape, x!, { bias: bias! }),
+  },
   "constant values": apply(square(), { values: constants(8), left: left(5) }),
   "the transpose": {
     inputs: [variable([4, 2])],

@@ -16,6 +16,7 @@ import {
   withTape,
 } from "./_autograd.ts";
 import { cases } from "./_cases.ts";
+import { operatorCases } from "./_operator_cases.ts";
 
 /** A tape that runs the decomposition of every op beside its forward pass. */
 class ComparingTape extends Tape {
@@ -34,7 +35,9 @@ class ComparingTape extends Tape {
 
 test("decompose() of every fused op equals its forward pass", () => {
   const compared = new Set<string>();
-  for (const { inputs, f } of Object.values(cases).flatMap((named) => Object.values(named))) {
+  for (
+    const { inputs, f } of [...Object.values(cases), operatorCases].flatMap((named) => Object.values(named))
+  ) {
     withTape((tape) => {
       const comparing = new ComparingTape(tape.engine, tape.arena, true);
       f(comparing, inputs);
@@ -47,6 +50,7 @@ test("decompose() of every fused op equals its forward pass", () => {
     "row_normalize",
     "segment_norm",
     "softmax_cross_entropy",
+    "spmm_epilogue",
   ]);
 });
 

@@ -1,0 +1,90 @@
+// What follows a product, over runs of rows: dropout(activation(x + y + bias)). The epilogue op runs it over a matrix,
+// spmm over the rows of a task while they are in the cache.
+#pragma once
+
+#include <vector>
+
+#include "dropout.h"
+
+GUST_OPS_BEGIN
+
+constexpr int64_t kTile = 2048;  // elements that stay in the first-level cache
+
+enum Kind : int64_t { kNone = 0, kRelu = 1, kElu = 2, kTanh = 3 };  // activationKinds of ffi/ops.ts
+
+/** Call f(function x -> activation(x)). */
+template <class T, class F>
+void with_activation(int64_t kind, T slope, F&& f) {
+  switch (kind) {
+    case kNone: return f([](T x) { return x; });
+    case kRelu:
+      // Slope 0 writes zeros outright, as relu does.
+      if (slope == 0) return f([](T x) { return x < 0 ? T{0} : x; });
+      return f([=](T x) { return x < 0 ? slope * x : x; });
+    case kElu: return f([](T x) { return x > 0 ? x : std::expm1(x); });
+    case kTanh: return f([](T x) { return std::tanh(x); });
+  }
+  fail(GUST_EINVAL, "unknown activation %lld", static_cast<long long>(kind));
+}
+
+inline void check_drop(double p) {
+  if (!(p >= 0 && p < 1)) fail(GUST_EINVAL, "dropout probability %g, expected 0 to below 1", p);
+}
+
+/** One call; absent terms are null. Rows have f >= 1 numbers. */
+template <class T>
+class Epilogue {
+ public:
+  Epilogue(int64_t f, const T* y, const T* bias, int64_t kind, double slope, double p, const Random& random,
+           const Slot& ids)
+      : f_(f), y_(y), kind_(kind), slope_(static_cast<T>(slope)), p_(p), random_(random), ids_(ids),
+        tile_(row_grain(f, kTile)) {
+    check_drop(p);
+    // The bias of every element of a tile, so that narrow rows fill vectors.
+    if (!bias) return;
+    wide_.resize(static_cast<size_t>(tile_ * f));
+    for (int64_t r = 0; r < tile_; ++r) std::copy_n(bias, f, wide_.data() + r * f);
+  }
+
+  /** Whether it changes nothing. */
+  bool is_empty() const { return !y_ && wide_.empty() && kind_ == kNone && p_ == 0; }
+
+  /** Rows begin .. end-1 of out = dropout(activation(x + y + bias)); out may be x or y. */
+  void rows(const T* x, T* out, int64_t begin, int64_t end) const {
+    with_activation<T>(kind_, slope_, [&](auto activation) {
+      for (int64_t r = begin; r < end; r += tile_) tile(activation, x, out, r, std::min(end, r + tile_));
+    });
+  }
+
+ private:
+  template <class Activation>
+  void tile(const Activation& activation, const T* x, T* out, int64_t begin, int64_t end) const {
+    const int64_t f = f_, at = begin * f, count = (end - begin) * f;
+    const T *y = y_, *wide = wide_.empty() ? nullptr : wide_.data();
+    auto fill = [=](auto sum) {
+#pragma GCC ivdep
+      for (int64_t k = 0; k < count; ++k) out[at + k] = activation(sum(k));
+    };
+    if (y && wide) fill([=](int64_t k) { return x[at + k] + y[at + k] + wide[k]; });
+    else if (y) fill([=](int64_t k) { return x[at + k] + y[at + k]; });
+    else if (wide) fill([=](int64_t k) { return x[at + k] + wide[k]; });
+    else fill([=](int64_t k) { return x[at + k]; });
+    if (p_ > 0)
+      with_ids(ids_, [&](auto id) {
+        drop_run(random_, p_, begin, end, static_cast<const T*>(out), out,
+                 [=](int64_t i) { return DrawRow{id(i), i * f, f}; });
+      });
+  }
+
+  int64_t f_;
+  const T* y_;
+  int64_t kind_;
+  T slope_;
+  double p_;
+  Random random_;
+  const Slot& ids_;
+  int64_t tile_;  // rows
+  std::vector<T> wide_;
+};
+
+GUST_OPS_END
