@@ -1,19 +1,24 @@
 /** gust bench: measure kernels and training against what the machine can do. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
 import { benchmarks } from "../core/bench/mod.ts";
 import { peerNames, type PeerPlaces } from "../core/bench/peer.ts";
-import { aboveLimit, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
-import { GustError, problemsError } from "../core/errors.ts";
+import { aboveLimit, type BenchReport, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
+import { parseReport } from "../core/bench/report_file.ts";
+import { benchLimits } from "../core/bench/roofline.ts";
+import { GustError, problemsError, systemText } from "../core/errors.ts";
+import { replaceFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
-import { type Io, withIo } from "./_io.ts";
+import { type Io, withIo, writeNamed } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
 
 const self = { name: "bench", writesDocument: false } as const;
+/** Runs of the machine's limits, for a page of results that come without. */
+const LIMIT_RUNS = 5;
 const GENERATED = ["nodes", "nnz", "edges"];
 
 function graphOf(io: Io) {
@@ -29,14 +34,38 @@ function peerPlaces(): PeerPlaces {
   return { scripts, environments: process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers") };
 }
 
+/** The command as it was typed, fit for a shell. */
+function commandText(): string {
+  const quoted = (word: string) =>
+    /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return ["gust", ...process.argv.slice(2)].map(quoted).join(" ");
+}
+
+async function writePage(path: string, reports: readonly BenchReport[]): Promise<void> {
+  const { benchPage } = await import("../core/bench/page.ts");
+  replaceFile(path, (fd) => writeNamed(fd, `"${path}"`, benchPage(reports)));
+}
+
+function readReport(file: string): BenchReport {
+  try {
+    return parseReport(readFileSync(file, "utf8"), file);
+  } catch (error) {
+    if (error instanceof GustError) throw error;
+    throw new GustError("io", `Cannot read "${file}": ${systemText(error)}`);
+  }
+}
+
 export const command = defineCommand({
   ...self,
   summary: "measure kernels and training against the machine's limits",
-  operands: `[${benchmarks.names.join("|")}] [graph]`,
+  operands: `[${benchmarks.names.join("|")}] [graph|results...]`,
   options: z.object({
     peer: z.array(z.enum(peerNames)).default([]).describe(
       "measure other software in turn with ours on the same file, and give the ratios of medians: torch, dgl, pyg",
     ),
+    report: z.string().optional().describe(
+      "write results as one HTML page with a roofline plot: those of the benchmark, or of its --json files",
+    ).meta({ value: "FILE" }),
     scale: z.boolean().default(false).describe("the same as bench scale"),
     ...registryOptions(benchmarks),
   }).strict(),
@@ -60,9 +89,14 @@ Examples:
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench spmm cora.graph.safetensors --peer torch,dgl
-  gust bench --scale`,
+  gust bench --scale
+  gust bench --report bench.html spmm.json roofline.json`,
   async run(inputs, options, common, given) {
     const [name, ...files] = options.scale ? ["scale", ...inputs] : inputs;
+    const { report: page } = options;
+    if (page !== undefined && name !== undefined && !benchmarks.names.includes(name)) {
+      return await withIo(self, [], common, () => writePage(page, inputs.map(readReport)));
+    }
     if (name === undefined) {
       const known = benchmarks.names.join(", ");
       throw new GustError("usage", `missing required argument: a benchmark (${known})`, "gust bench --help");
@@ -78,7 +112,7 @@ Examples:
       throw problemsError("usage", "Options that do not fit", problems);
     }
     await withIo(self, files, common, async (io) => {
-      const report = await runBenchmark(
+      const measured = await runBenchmark(
         benchmark,
         params,
         {
@@ -89,9 +123,14 @@ Examples:
           places: peerPlaces(),
         },
       );
+      const report = { command: commandText(), ...measured };
       for (const problem of unsteady(report.results)) io.warn(problem);
       if (!common.json) io.print(reportText(report));
       io.json(report);
+      if (page !== undefined) {
+        const limits = name === "roofline" ? [] : benchLimits(LIMIT_RUNS);
+        await writePage(page, [{ ...report, results: [...limits, ...report.results] }]);
+      }
       const wrong = name === "roofline" ? aboveLimit(report.results) : [];
       if (wrong.length) {
         throw new GustError(

@@ -14,6 +14,10 @@ import { growth } from "./scale.ts";
 import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
 export interface BenchReport {
+  /** As it was typed. */
+  readonly command?: string;
+  /** Of the sources, where whoever ran it knew. */
+  readonly commit?: string;
   readonly machine: {
     cpu: string;
     cores: number;
@@ -159,7 +163,7 @@ function peerNotes(results: readonly BenchResult[]): string[] {
 }
 
 /** What fitted exponents say. */
-function growthNotes(results: readonly BenchResult[]): string[] {
+export function growthNotes(results: readonly BenchResult[]): string[] {
   return results.flatMap(({ name, time_exponent: time, memory_exponent: memory }) =>
     time === undefined || memory === undefined ? [] : [
       `${name}: time ${growth(time)} (${time.toFixed(2)}), memory ${growth(memory)} (${memory.toFixed(2)})`,
@@ -167,20 +171,34 @@ function growthNotes(results: readonly BenchResult[]): string[] {
   );
 }
 
-/** The report as a table for a person. */
-export function reportText({ machine, results }: BenchReport): string {
+/** The results as a table: its columns are those that some result has a number in. */
+export function reportTable(results: readonly BenchResult[]): { header: string[]; rows: string[][] } {
   const own = results.some((r) => r.file_bytes !== undefined)
     ? IMPORT_COLUMNS
     : [...COLUMNS, ...known(MORE_COLUMNS, results)];
   const columns = [...own, ...peerColumns(results)];
-  const head = columns.map(([title]) => title);
-  const rows = results.map((r) => columns.map(([, cell]) => cell(r)));
-  const widths = head.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
+  return {
+    header: columns.map(([title]) => title),
+    rows: results.map((r) => columns.map(([, cell]) => cell(r))),
+  };
+}
+
+/** The graphs that were measured on, and the peers. */
+export function reportNotes(results: readonly BenchResult[]): string[] {
+  const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
+  return [...graphs, ...peerNotes(results)];
+}
+
+export const machineText = ({ cpu, threads, cores, isa }: BenchReport["machine"]) =>
+  `${cpu}, ${threads} of ${cores} threads, ${isa}`;
+
+/** The report as a table for a person. */
+export function reportText({ machine, results }: BenchReport): string {
+  const { header, rows } = reportTable(results);
+  const widths = header.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
   const line = (cells: readonly string[]) =>
     cells.map((cell, c) => c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)).join("  ")
       .trimEnd();
-  const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
-  const about = `${machine.cpu}, ${machine.threads} of ${machine.cores} threads, ${machine.isa}`;
-  return [about, ...graphs, ...peerNotes(results), line(head), ...rows.map(line), ...growthNotes(results)]
-    .join("\n") + "\n";
+  const lines = [machineText(machine), ...reportNotes(results), line(header), ...rows.map(line)];
+  return [...lines, ...growthNotes(results)].join("\n") + "\n";
 }

@@ -16,6 +16,8 @@ export interface Curve {
   readonly color: number;
   /** Tells curves of one colour apart: solid, dashed, dotted, ... */
   readonly dash: number;
+  /** Points without a line between them; `dash` then tells their shapes apart. */
+  readonly isScattered?: boolean;
 }
 
 interface Axes {
@@ -28,6 +30,8 @@ interface Axes {
 
 export interface CurvePanel extends Axes {
   readonly kind: "curves";
+  /** Logarithmic x axis: values at or below 0 are left out. */
+  readonly logX?: boolean;
   readonly curves: readonly Curve[];
 }
 

@@ -35,6 +35,7 @@ const COLORS = [
   "#8c510a",
   "#01665e",
 ];
+const SYMBOLS = ["circle", "triangle", "rect", "diamond"] as const;
 const DASHES = ["solid", "dashed", "dotted", [8, 3, 2, 3], [2, 6]] as const;
 
 const TITLE_HEIGHT = 36;
@@ -107,6 +108,8 @@ function axes(panel: Panel, index: number): { xAxis: Option; yAxis: Option } {
           axisLabel: { hideOverlap: true },
           splitLine: { show: false },
         }
+        : panel.kind === "curves" && panel.logX
+        ? log
         : values),
     },
     yAxis: {
@@ -170,11 +173,15 @@ function curveSeries(panel: CurvePanel, index: number): Option[] {
       type: "line",
       name: curve.name,
       // A lone point has no line to be seen by.
-      showSymbol: known < 2,
-      symbol: "circle",
-      data: curve.points.map(({ x, y }) => [x, onAxis(y, panel.logY) ? y : null]),
+      showSymbol: curve.isScattered === true || known < 2,
+      symbol: curve.isScattered ? SYMBOLS[curve.dash % SYMBOLS.length] : "circle",
+      ...(curve.isScattered ? { symbolSize: 8 } : {}),
+      data: curve.points.filter(({ x }) => onAxis(x, panel.logX)).map(({ x, y }) => [
+        x,
+        onAxis(y, panel.logY) ? y : null,
+      ]),
       color,
-      lineStyle: { width: 1.8, color, type: DASHES[curve.dash % DASHES.length] },
+      lineStyle: { width: curve.isScattered ? 0 : 1.8, color, type: DASHES[curve.dash % DASHES.length] },
     };
     return [...areas, line];
   });

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fakePeers } from "../core/bench/_fake_peer.ts";
 import { freshDir, gust, gustOk } from "../helpers.ts";
 
@@ -68,6 +70,22 @@ describe("gust bench", () => {
     expect(results.map((r: { time_exponent?: number }) => r.time_exponent !== undefined)).toEqual(
       steps.flatMap(() => [false, true]),
     );
+  });
+
+  test("--report writes a page, of a benchmark or of the results of several", () => {
+    const cwd = freshDir();
+    const args = [...small, "--width", "8", "--report", "a.html", "--json=a.json", "-q"];
+    gustOk(["bench", "spmm", ...args], { cwd });
+    const page = readFileSync(join(cwd, "a.html"), "utf8");
+    expect(page).toContain("roofline, arithmetic limit");
+    const command = `gust bench spmm ${args.join(" ")}`;
+    expect(page).toContain(`<h2>${command}</h2>`);
+    expect(JSON.parse(readFileSync(join(cwd, "a.json"), "utf8")).command).toBe(command);
+    gustOk(["bench", "--report", "both.html", "a.json", "a.json", "a.json"], { cwd });
+    expect(readFileSync(join(cwd, "both.html"), "utf8").match(/<h2>/g)).toHaveLength(3);
+    const { status, stderr } = gust(["bench", "--report", "c.html", "none.json"], { cwd });
+    expect([status, stderr]).toEqual([1, expect.stringContaining('Cannot read "none.json"')]);
+    expect(existsSync(join(cwd, "c.html"))).toBe(false);
   });
 
   test("--threads reaches the measurement and the report", () => {
