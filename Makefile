@@ -154,6 +154,16 @@ lint: $(NPM)
 types: $(NPM)
 	node_modules/.bin/tsc -p .
 
+# ---- comparison ---------------------------------------------------------------------------------------------------
+
+# gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
+.PHONY: peers bench-peers
+peers:
+	bash test/peers/setup.sh
+bench-peers: build
+	@$(BUN) test/peers/bench_peers.ts $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)
