@@ -1,28 +1,27 @@
 // out = alpha * op(a) @ op(b) + beta * out, op(a) m x k, op(b) k x n, all row-major.
 //
-// The product is cut into blocks of rows and columns of `out` and, where that gives few blocks, the inner dimension
-// into chunks; each piece is one single-threaded OpenBLAS call. The cut depends on m, n and k alone, and chunks are
-// added in order, so the bits do not depend on the thread count.
+// Few columns are multiplied in tiles of registers (tiled.h). Other products are cut into blocks of rows and columns of
+// `out` and, where that gives few blocks, the inner dimension into chunks; each piece is one single-threaded OpenBLAS
+// call. The cut depends on m, n and k alone, and chunks are added in order, so the bits do not depend on the thread
+// count.
 #include "../../common/blas.h"
-#include "dense.h"
+#include "tiled.h"
 
 GUST_OPS_BEGIN
 namespace {
 
-/** Multiply-adds below which a plain loop does it, and a command may never need OpenBLAS. */
-constexpr int64_t kSmall = 8192;
+/** Most columns that tiles are for. */
+constexpr int64_t kFewColumns = 256;
+/** Multiply-adds that are not worth a call of the library, whatever the shape: it takes 10 ms to open. */
+constexpr int64_t kSmall = 32768;
+/** Most numbers of a transposed op(b) that tiles copy. */
+constexpr int64_t kMostCopied = int64_t{1} << 18;
 /** Multiply-adds of one task: 10 to 40 us, several times what it costs to start threads. */
 constexpr int64_t kTask = int64_t{1} << 20;
 
 struct Grid {
   int64_t rows, cols, inner;  // extent of one piece
 };
-
-/** Equal pieces of at most `most`, rounded up to a multiple of `step`. */
-int64_t piece(int64_t n, int64_t most, int64_t step) {
-  const int64_t even = num_chunks(n, num_chunks(n, most));
-  return std::min(n, num_chunks(even, step) * step);
-}
 
 Grid grid_of(int64_t m, int64_t n, int64_t k) {
   if (static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) <= 2.0 * kTask) return {m, n, k};
@@ -36,35 +35,11 @@ Grid grid_of(int64_t m, int64_t n, int64_t k) {
   return {rows, cols, piece(k, num_chunks(k, chunks), 16)};
 }
 
-template <class T>
-struct Operand {
-  const T* data;
-  int64_t stride;
-  bool transposed;
-
-  /** Address of element (i, j) of op(matrix). */
-  const T* at(int64_t i, int64_t j) const { return transposed ? data + j * stride + i : data + i * stride + j; }
-};
-
 /** out = beta * out; beta = 0 does not read it. */
 template <class T>
 void scale(T* out, int64_t size, T beta) {
   if (beta == 0) for_elements(size, kGrain, [=](int64_t i) { out[i] = T{0}; });
   else if (beta != 1) for_elements(size, kGrain, [=](int64_t i) { out[i] *= beta; });
-}
-
-template <class T>
-void small_product(const Operand<T>& a, const Operand<T>& b, T* out, int64_t m, int64_t n, int64_t k, T alpha) {
-  for (int64_t i = 0; i < m; ++i)
-    for (int64_t l = 0; l < k; ++l) {
-      const T factor = alpha * *a.at(i, l);
-      const T* from = b.at(l, 0);
-      T* to = out + i * n;
-      if (b.transposed)
-        for (int64_t j = 0; j < n; ++j) to[j] += factor * from[j * b.stride];
-      else
-        for (int64_t j = 0; j < n; ++j) to[j] += factor * from[j];
-    }
 }
 
 int narrow(int64_t value) {
@@ -74,7 +49,7 @@ int narrow(int64_t value) {
 }
 
 template <class T>
-void product(const Operand<T>& a, const Operand<T>& b, T* out, int64_t m, int64_t n, int64_t k, T alpha, T beta,
+void library_product(const Operand<T>& a, const Operand<T>& b, T* out, int64_t m, int64_t n, int64_t k, T alpha, T beta,
              Context& context) {
   const Blas& library = blas();
   const Grid grid = grid_of(m, n, k);
@@ -117,12 +92,11 @@ void gemm(const gemm_args& args, Context& context) {
     const T alpha = static_cast<T>(args.alpha), beta = static_cast<T>(args.beta);
     if (m == 0 || n == 0) return;
     if (k == 0 || alpha == 0) return scale(out, m * n, beta);
-    // m * n * k in float64: it may not fit 64 bits before the result is refused for its size.
-    if (static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) < kSmall) {
-      scale(out, m * n, beta);
-      return small_product(a, b, out, m, n, k, alpha);
-    }
-    product(a, b, out, m, n, k, alpha, beta, context);
+    // Sizes in float64: they may not fit 64 bits before the library refuses them.
+    const double size_b = static_cast<double>(k) * static_cast<double>(n), work = static_cast<double>(m) * size_b;
+    const bool tiled = (n <= kFewColumns || work <= kSmall) && (!trans_b || size_b <= kMostCopied);
+    if (tiled) tiled_product(a, b, out, m, n, k, alpha, beta, context);
+    else library_product(a, b, out, m, n, k, alpha, beta, context);
   });
 }
 

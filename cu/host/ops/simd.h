@@ -105,6 +105,16 @@ inline void store_some(double* to, const Vec<double>& v, int count) {
 
 #else
 
+#if defined(__AVX2__)
+inline Vec<float> load_some(const float* from, int count) {
+  const Vec<int32_t> lane{0, 1, 2, 3, 4, 5, 6, 7};
+  return _mm256_maskload_ps(from, std::bit_cast<__m256i>(lane < count));
+}
+inline Vec<double> load_some(const double* from, int count) {
+  const Vec<int64_t> lane{0, 1, 2, 3};
+  return _mm256_maskload_pd(from, std::bit_cast<__m256i>(lane < static_cast<int64_t>(count)));
+}
+#endif
 template <class X>
 inline Vec<Sum<X>> load_some(const X* from, int count) {
   X whole[kLanes<Sum<X>>] = {};
