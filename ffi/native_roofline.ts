@@ -25,6 +25,28 @@ export function readPasses(data: NativeArray<"U8">, bytesPerWorker: number, pass
 }
 
 /**
+ * Read the first `read` bytes of `from` and, in step with it, write the first `write` bytes of `to`, `passes` times;
+ * both are multiples of 64.
+ *
+ * @param ahead  bytes to prefetch ahead, 0 = none.
+ * @param past  store past the caches.
+ */
+export function passOver(
+  from: NativeArray<"U8">,
+  read: number,
+  to: NativeArray<"U8">,
+  write: number,
+  { ahead, past, passes }: { ahead: number; past: boolean; passes: number },
+): void {
+  if (read > from.length || write > to.length) {
+    throw new RangeError(`a pass over ${read} and ${write} bytes of ${from.length} and ${to.length}`);
+  }
+  for (let p = 0; p < passes; p++) {
+    call("gust_roofline_pass", from.address, read, to.address, write, ahead, Number(past), unused);
+  }
+}
+
+/**
  * Read whole rows of a table in the order of `indices`, `passes` times.
  *
  * @param indices  row numbers; the caller knows that they are rows of the table.

@@ -26,6 +26,7 @@ struct Loops {
   Gather<int32_t> gather32;
   Gather<int64_t> gather64;
   uint64_t (*read)(const char* data, int64_t size);
+  uint64_t (*pass)(const char* from, int64_t read, char* to, int64_t write, int64_t ahead, bool past);
   void (*triad)(float* a, const float* b, const float* c, int64_t begin, int64_t end);
   float (*multiply_add)(int64_t rounds);
   int64_t round_flops;
@@ -112,6 +113,25 @@ int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* 
         asm volatile("" ::: "memory");  // every pass reads
       }
       total += sum;
+    });
+    out[0] = static_cast<int64_t>(total.load());
+  });
+}
+
+int32_t gust_roofline_pass(int64_t from, int64_t read, int64_t to, int64_t write, int64_t ahead, int32_t past,
+                           int64_t* out) {
+  return guard([&] {
+    if (read < 0 || write < 0 || read % kLine || write % kLine || to % kLine)
+      fail(GUST_EINVAL, "a pass over %lld and %lld bytes, expected multiples of 64", static_cast<long long>(read),
+           static_cast<long long>(write));
+    const auto* source = reinterpret_cast<const char*>(from);
+    auto* target = reinterpret_cast<char*>(to);
+    const int64_t tasks = num_chunks(read + write, kTaskBytes);
+    std::atomic<uint64_t> total{0};
+    parallel_tasks(tasks, [&](int64_t t) {
+      auto start = [=](int64_t size, int64_t task) { return size / kLine * task / tasks * kLine; };
+      const int64_t r = start(read, t), w = start(write, t);
+      total += loops().pass(source + r, start(read, t + 1) - r, target + w, start(write, t + 1) - w, ahead, past != 0);
     });
     out[0] = static_cast<int64_t>(total.load());
   });

@@ -126,6 +126,36 @@ static void triad(float* a, const float* b, const float* c, int64_t begin, int64
   _mm_sfence();
 }
 
+static void write_words(char* to, Words w, bool past) {
+  if (!past) {
+    std::memcpy(to, &w, sizeof w);
+    return;
+  }
+#if GUST_LOOP_BYTES == 64
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), (__m512i)w);
+#elif GUST_LOOP_BYTES == 32
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), (__m256i)w);
+#else
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), (__m128i)w);
+#endif
+}
+
+/** Read and write whole lines in order, some 4 KiB of both in turn. */
+static uint64_t pass(const char* from, int64_t read, char* to, int64_t write, int64_t ahead, bool past) {
+  Words sum[4] = {};
+  const int64_t turns = (read + write) / 4096 + 1;
+  for (int64_t t = 0; t < turns; ++t) {
+    const int64_t last = read / kLine * (t + 1) / turns * kLine, end = write / kLine * (t + 1) / turns * kLine;
+    for (int64_t b = read / kLine * t / turns * kLine; b < last; b += kLine) {
+      if (ahead) __builtin_prefetch(from + b + ahead);
+      for (int64_t v = 0; v < kLine / kBytes; ++v) sum[v % 4] += read_words(from + b + v * kBytes);
+    }
+    for (int64_t b = write / kLine * t / turns * kLine; b < end; b += kBytes) write_words(to + b, Words{}, past);
+  }
+  if (past) _mm_sfence();
+  return fold(sum[0] + sum[1] + sum[2] + sum[3]);
+}
+
 constexpr int kChains = 12;  // two units times four to five cycles, and some
 
 /** `rounds` rounds of kChains independent float32 vector multiply-adds, all in registers. */
@@ -153,4 +183,4 @@ static float multiply_add(int64_t rounds) {
   return total;
 }
 
-constexpr Loops loops{gather<int32_t>, gather<int64_t>, read, triad, multiply_add, 2 * kChains * kBytes / 4};
+constexpr Loops loops{gather<int32_t>, gather<int64_t>, read, pass, triad, multiply_add, 2 * kChains * kBytes / 4};

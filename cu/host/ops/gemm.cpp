@@ -10,8 +10,8 @@
 GUST_OPS_BEGIN
 namespace {
 
-/** Most columns that tiles are for. */
-constexpr int64_t kFewColumns = 256;
+/** Most that the least of m, n and k is in a product that tiles are for. */
+constexpr int64_t kSkinny = 256;
 /** Multiply-adds that are not worth a call of the library, whatever the shape: it takes 10 ms to open. */
 constexpr int64_t kSmall = 32768;
 /** Most numbers of a transposed op(b) that tiles copy. */
@@ -94,7 +94,7 @@ void gemm(const gemm_args& args, Context& context) {
     if (k == 0 || alpha == 0) return scale(out, m * n, beta);
     // Sizes in float64: they may not fit 64 bits before the library refuses them.
     const double size_b = static_cast<double>(k) * static_cast<double>(n), work = static_cast<double>(m) * size_b;
-    const bool tiled = (n <= kFewColumns || work <= kSmall) && (!trans_b || size_b <= kMostCopied);
+    const bool tiled = (std::min({m, n, k}) <= kSkinny || work <= kSmall) && (!trans_b || size_b <= kMostCopied);
     if (tiled) tiled_product(a, b, out, m, n, k, alpha, beta, context);
     else library_product(a, b, out, m, n, k, alpha, beta, context);
   });

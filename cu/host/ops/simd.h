@@ -83,6 +83,18 @@ inline void store(T* to, const Vec<T>& v) {
   std::memcpy(to, &v, sizeof v);
 }
 
+/** Store past the caches; `to` is aligned to a vector. */
+template <class T>
+inline void store_past(T* to, const Vec<T>& v) {
+#if defined(__AVX512F__)
+  _mm512_stream_si512(reinterpret_cast<__m512i*>(to), std::bit_cast<__m512i>(v));
+#elif defined(__AVX2__)
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(to), std::bit_cast<__m256i>(v));
+#else
+  _mm_stream_si128(reinterpret_cast<__m128i*>(to), std::bit_cast<__m128i>(v));
+#endif
+}
+
 #if defined(__AVX512F__)
 
 inline Vec<float> load_some(const float* from, int count) {

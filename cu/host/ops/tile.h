@@ -40,7 +40,8 @@ struct Tile {
   int64_t out_stride;
   int count;  // lanes of the last vector that are columns of out
   T alpha, beta;
-  const T* ahead;  // where to prefetch inner * R numbers from
+  const T* ahead;  // where inner * R numbers start that are brought into the cache
+  bool past;       // store past the caches: rows of out are aligned to cache lines, beta = 0
 };
 
 /**
@@ -51,7 +52,7 @@ template <class T, int R, int V, bool Transposed, bool Ragged>
 void tile(const Tile<T>& t) {
   constexpr int lanes = kLanes<T>;
   /** Steps that use up a cache line of `ahead`. */
-  constexpr int64_t every = std::bit_floor(static_cast<uint64_t>(std::max<int>(1, 64 / (R * static_cast<int>(sizeof(T))))));
+  constexpr auto every = static_cast<int64_t>(std::bit_floor(std::max<size_t>(1, 64 / (R * sizeof(T)))));
   const T *a = t.a, *b = t.b;
   const int64_t a_stride = t.a_stride, b_stride = t.b_stride, inner = t.inner;
   const int count = t.count;
@@ -79,6 +80,8 @@ void tile(const Tile<T>& t) {
       if (v + 1 == V && count < lanes) {
         if (t.beta != 0) result += t.beta * load_some(to + v * lanes, count);
         store_some(to + v * lanes, result, count);
+      } else if (t.past) {
+        store_past<T>(to + v * lanes, result);
       } else {
         if (t.beta != 0) result += t.beta * load(to + v * lanes);
         store<T>(to + v * lanes, result);

@@ -43,9 +43,10 @@ inline TiledGrid tiled_grid(int64_t m, int64_t n, int64_t k, bool transposed) {
   /** Multiply-adds of one task, unused lanes among them: some 10 us, several times what it costs to start threads. */
   constexpr int64_t kTask = int64_t{1} << 19;
   const int64_t columns = round_up(n, 16);
-  // 96 rows: what a task reads of b is used often enough. 24 is a multiple of the rows of every large tile.
-  const int64_t rows = piece(m, transposed ? 480 : std::max<int64_t>(96, kTask / (columns * k)), 24);
-  const int64_t least = std::max<int64_t>(256, kTask / (rows * columns));
+  // 96 rows: what a task reads of b is used often enough. 24 is a multiple of the rows of every large tile. Chunks of
+  // 2 n: the sums that each of them writes, and that are added again, are few beside its multiply-adds.
+  const int64_t rows = transposed && k >= m ? m : piece(m, std::max<int64_t>(96, kTask / (columns * k)), 24);
+  const int64_t least = std::max<int64_t>({256, 2 * n, kTask / (rows * columns)});
   const int64_t chunks = std::clamp<int64_t>(k / least, 1, num_chunks(32, num_chunks(m, rows)));
   return {rows, piece(k, num_chunks(k, chunks), 16)};
 }
@@ -85,9 +86,13 @@ struct Region {
   int64_t i, rows, l, inner;
 };
 
-/** The part of op(a) @ b that `region` names, for all n columns; `out` is its first row. */
+/**
+ * The part of op(a) @ b that `region` names, for all n columns; `out` is its first row. past: store past the caches,
+ * where `out` is not added to.
+ */
 template <class T, bool Transposed>
-void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region, int64_t n, T* out, T alpha, T beta) {
+void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region, int64_t n, T* out, T alpha, T beta,
+                  bool past) {
   constexpr int64_t lanes = kLanes<T>;
   /** Numbers of a and b that the second-level cache keeps while the tiles pass over them. */
   constexpr int64_t kKept = 32768;
@@ -96,7 +101,7 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
   const int64_t vectors = num_chunks(n, lanes), panels = num_chunks(vectors, kTileVectors);
   const int64_t used = Transposed ? region.rows + n : std::min(n, kTileVectors * lanes);
   const int64_t depth = std::clamp<int64_t>(kKept / used, 64, 2048);
-  // What is read next follows in memory only where whole rows are read.
+  // What a later tile reads follows in memory only where whole rows are read.
   const bool whole = a.stride == (Transposed ? region.rows : std::min(depth, region.inner));
   const auto& table = Transposed && b.ragged ? tile_table<T, true, true> : tile_table<T, Transposed, false>;
   const auto& full = tile_table<T, Transposed, false>;
@@ -118,11 +123,14 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
                                          : from + std::max(kAhead, rows * inner);
         functions[static_cast<size_t>(rows)]({from, a.stride, b.data + l * b.stride + j, b.stride, inner,
                                               out + i * n + j, n, static_cast<int>(count), alpha,
-                                              l == region.l ? beta : T{1}, ahead});
+                                              l == region.l ? beta : T{1}, ahead, past && inner == region.inner});
       }
     }
   }
 }
+
+/** Bytes of a last-level cache, or more. */
+constexpr int64_t kLargeCache = int64_t{32} << 20;
 
 /** Share of the lanes of n columns that are columns. */
 template <class T>
@@ -134,36 +142,42 @@ template <class T>
 void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int64_t k, T alpha, T beta,
                    Context& context) {
   // Of two tall matrices the one that fills the vectors better gives the columns: then the result is made transposed.
-  const bool swapped = a.transposed && !b.transposed && lanes_used<T>(m) > lanes_used<T>(n);
+  const bool swapped = a.transposed && !b.transposed && k >= m && lanes_used<T>(m) > lanes_used<T>(n);
   if (swapped) {
     std::swap(a, b);
     std::swap(m, n);
-    b.transposed = false;
-    a.transposed = true;
+    std::swap(a.transposed, b.transposed);
   }
   const TiledGrid grid = tiled_grid(m, n, k, a.transposed);
   const int64_t blocks = num_chunks(m, grid.rows), chunks = num_chunks(k, grid.inner), size = m * n;
   const bool apart = chunks > 1 || swapped;
+  // What no cache can keep need not be read from memory before it is written: 114 to 189 GFLOP/s at k = 16, n = 128.
+  const bool past = !apart && beta == 0 && size * static_cast<int64_t>(sizeof(T)) > kLargeCache &&
+                    n * sizeof(T) % 64 == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
   const Panels<T> panels = panels_of(b, k, n, !a.transposed, context);
   T* partial = apart ? context.scratch<T>(chunks * size) : nullptr;
   parallel_tasks(blocks * chunks, [&](int64_t task) {
     const int64_t chunk = task / blocks, i = task % blocks * grid.rows, l = chunk * grid.inner;
     const Region region{i, std::min(grid.rows, m - i), l, std::min(grid.inner, k - l)};
     T* to = (apart ? partial + chunk * size : out) + i * n;
-    if (a.transposed) tiled_region<T, true>(a, panels, region, n, to, alpha, apart ? T{0} : beta);
-    else tiled_region<T, false>(a, panels, region, n, to, alpha, apart ? T{0} : beta);
+    if (a.transposed) tiled_region<T, true>(a, panels, region, n, to, alpha, apart ? T{0} : beta, past);
+    else tiled_region<T, false>(a, panels, region, n, to, alpha, apart ? T{0} : beta, past);
+    if (past) _mm_sfence();
   });
   if (!apart) return;
-  const int64_t rows = swapped ? n : m, columns = swapped ? m : n, row = swapped ? 1 : n, column = swapped ? n : 1;
-  parallel_for(rows, row_grain(columns * chunks), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      for (int64_t j = 0; j < columns; ++j) {
-        const T* from = partial + i * row + j * column;
-        T sum = from[0];
-        for (int64_t c = 1; c < chunks; ++c) sum += from[c * size];
-        T& to = out[i * columns + j];
-        to = beta == 0 ? sum : sum + beta * to;
+  const int64_t row = swapped ? 1 : n, column = swapped ? m : 1;
+  parallel_for(m, row_grain(n * chunks), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* sum = partial + i * n;
+      for (int64_t c = 1; c < chunks; ++c) {
+        const T* more = sum + c * size;
+        for (int64_t j = 0; j < n; ++j) sum[j] += more[j];
       }
+      for (int64_t j = 0; j < n; ++j) {
+        T& to = out[i * row + j * column];
+        to = beta == 0 ? sum[j] : sum[j] + beta * to;
+      }
+    }
   });
 }
 
