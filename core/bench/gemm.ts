@@ -1,6 +1,10 @@
-/** Dense products of the shapes that training has, held against multiply-adds in registers. */
+/**
+ * Dense products of the shapes that training has, held against what bounds them: multiply-adds in registers, of which a
+ * row of the result that fills vectors in part wastes the rest, or one pass over the operands.
+ */
 import { z } from "zod";
 import { Engine, type OpArgs } from "../../ffi/engine.ts";
+import { describeNative } from "../../ffi/native.ts";
 import {
   type BenchResult,
   defineBenchmark,
@@ -10,40 +14,83 @@ import {
   uniformShape,
   widths,
 } from "./benchmark.ts";
-import { arithmeticLimit } from "./limits.ts";
-import { measureAgainst } from "./measure.ts";
+import { arithmeticLimit, passLimit } from "./limits.ts";
+import { measure, measureAgainst, type Stats, type Subject } from "./measure.ts";
 import { randomTensor, recorded } from "./spmm.ts";
 
-/** Time x w (n x f by f x f) and its weight gradient x^T g (f x n by n x f) for every width f. */
-export function benchGemm(
-  n: number,
-  label: string,
-  seed: number,
-  options: { width: readonly number[]; runs: number },
-): BenchResult[] {
+/** float32 numbers of a vector, by instruction set. */
+const LANES: Readonly<Record<string, number>> = { avx512: 16, avx2: 8, portable: 4 };
+
+/** The share of multiply-adds that a result of n columns needs of those that its whole vectors make. */
+const filled = (n: number, lanes: number) => n / (lanes * Math.ceil(n / lanes));
+
+export interface GemmOptions {
+  readonly width: readonly number[];
+  /** Columns of x; absent: as many as the width. */
+  readonly inner?: readonly number[] | undefined;
+  readonly runs: number;
+}
+
+/**
+ * Time x w (n x k by k x f), its gradients g w^T and x^T g, for every width f and inner extent k. The limit is the
+ * longer one of the two times: of the arithmetic at f / (lanes * ceil(f / lanes)) of the peak, and of reading the
+ * operands and writing the result once.
+ */
+export function benchGemm(n: number, label: string, seed: number, options: GemmOptions): BenchResult[] {
   const engine = new Engine();
   engine.setStep(seed, 0, 0);
-  const arena = engine.arena();
+  const arena = engine.arena(), lanes = LANES[describeNative().isa]!;
   const peak = arithmeticLimit();
   const results: BenchResult[] = [];
   for (const f of options.width) {
-    const x = randomTensor(engine, arena, [n, f], 0), w = randomTensor(engine, arena, [f, f], 1);
-    const g = arena.tensor("F32", [n, f]), gradient = arena.tensor("F32", [f, f]);
-    const plain = { trans_b: 0, alpha: 1, beta: 0 };
-    const cases: [string, OpArgs<"gemm">][] = [
-      ["gemm", { ...plain, a: x, b: w, out: g, trans_a: 0 }],
-      ["gemm_weight_gradient", { ...plain, a: x, b: g, out: gradient, trans_a: 1 }],
-    ];
-    for (const [name, args] of cases) {
-      const product = recorded(engine, () => engine.run("gemm", args));
-      const flops = 2 * n * f * f;
-      const { stats, limit } = measureAgainst(product, peak, options.runs, flops / peak.flops!);
-      const bytes = 4 * (2 * n * f + f * f);
-      results.push(
-        resultOf({ name, graph: label, width: f, dtype: "f32", stats, flops, bytes, limit }),
-      );
+    for (const k of options.inner ?? [f]) {
+      const x = randomTensor(engine, arena, [n, k], 0), w = randomTensor(engine, arena, [k, f], 1);
+      const g = randomTensor(engine, arena, [n, f], 2),
+        dx = arena.tensor("F32", [n, k]),
+        dw = arena.tensor("F32", [k, f]);
+      const plain = { trans_a: 0, trans_b: 0, alpha: 1, beta: 0 }, small = k * f;
+      const cases: [name: string, args: OpArgs<"gemm">, read: number, written: number, share: number][] = [
+        ["gemm", { ...plain, a: x, b: w, out: g }, n * k + small, n * f, filled(f, lanes)],
+        [
+          "gemm_gradient",
+          { ...plain, a: g, b: w, out: dx, trans_b: 1 },
+          n * f + small,
+          n * k,
+          filled(k, lanes),
+        ],
+        // Either factor may give the columns.
+        [
+          "gemm_weight_gradient",
+          { ...plain, a: x, b: g, out: dw, trans_a: 1 },
+          n * (k + f),
+          small,
+          Math.max(filled(k, lanes), filled(f, lanes)),
+        ],
+      ];
+      for (const [name, args, read, written, share] of cases) {
+        const product = recorded(engine, () => engine.run("gemm", args));
+        const flops = 2 * n * k * f, bytes = 4 * (read + written);
+        const pass = passLimit(4 * read, 4 * written), times = flops / (peak.flops! * share);
+        const [arithmetic, moved] = measure([peak, pass], 3) as [Stats, Stats];
+        const [limit, repeats]: [Subject, number] = arithmetic.minMs * times > moved.minMs
+          ? [peak, times]
+          : [pass, 1];
+        const measured = measureAgainst(product, limit, options.runs, repeats);
+        results.push(
+          resultOf({
+            name: options.inner ? `${name}_k${k}` : name,
+            graph: label,
+            width: f,
+            dtype: "f32",
+            stats: measured.stats,
+            flops,
+            bytes,
+            limit: measured.limit,
+          }),
+        );
+      }
+      arena.reset();
     }
-    arena.reset();
   }
   engine.destroy();
   return results;
@@ -51,9 +98,16 @@ export function benchGemm(
 
 export const gemm = defineBenchmark({
   name: "gemm",
-  summary: "dense products of a layer, as a fraction of multiply-adds in registers",
+  summary: "dense products of a layer, as a fraction of their arithmetic or of one pass over the operands",
   source: "gust",
-  params: z.object({ width: widths, runs, nodes: uniformShape.nodes }).strict(),
+  params: z.object({
+    width: widths,
+    inner: z.array(z.int().min(1).max(65536)).min(1).optional().describe(
+      "columns of the left factor; absent: as many as the width",
+    ),
+    runs,
+    nodes: uniformShape.nodes,
+  }).strict(),
   generated: ({ nodes }) => uniformGraph({ nodes, nnz: 0 }),
   run(context, params) {
     const { graph, label } = context.graph();

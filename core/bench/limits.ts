@@ -3,7 +3,7 @@
  * (cu/host/roofline.cpp).
  */
 import { NativeArray } from "../../ffi/native.ts";
-import { gatherRows, multiplyAdd, packRows, readPasses, triad } from "../../ffi/native_roofline.ts";
+import { gatherRows, multiplyAdd, packRows, passOver, readPasses, triad } from "../../ffi/native_roofline.ts";
 import type { Csr } from "../graph/csr.ts";
 import { measure, type Subject } from "./measure.ts";
 
@@ -39,6 +39,22 @@ export function readLimit(workers: number, perWorker: number, passes: number): L
     bytes: workers * perWorker * passes,
     run: (repeat) => readPasses(data, perWorker, passes * repeat),
   };
+}
+
+/** Bytes that a pass prefetches ahead. */
+const PASS_AHEAD = [0, 512, 4096];
+
+/** Reading so many bytes in order and writing so many, in step with one another, by the fastest way. */
+export function passLimit(read: number, written: number): Limit {
+  const lines = (bytes: number) => 64 * Math.max(1, Math.floor(bytes / 64));
+  const from = NativeArray.allocate("U8", lines(read)), to = NativeArray.allocate("U8", lines(written));
+  touch(from);
+  const ways = PASS_AHEAD.flatMap((ahead) =>
+    [false, true].map((past): Subject => ({
+      run: (passes) => passOver(from, from.length, to, to.length, { ahead, past, passes }),
+    }))
+  );
+  return { run: fastest(ways).run, bytes: read + written };
 }
 
 /** float32 multiply-adds without memory. */

@@ -77,6 +77,12 @@ describe("results", () => {
   });
 });
 
+/** Operands and result of a product of that name, once each: n x k by k x f. */
+function bytesOf(name: string, n: number, f: number): number {
+  const k = Number(name.split("_k")[1]);
+  return 4 * (n * k + k * f + n * f);
+}
+
 describe("benchmarks", () => {
   const { graph, label } = generatedGraph(benchmarks.get("spmm"), { nodes: 500, nnz: 4000 }, 0);
 
@@ -124,12 +130,16 @@ describe("benchmarks", () => {
     for (const { median_ms } of results) expect(median_ms).toBeGreaterThan(0);
   });
 
-  test("gemm reports the product and its weight gradient", () => {
+  test("gemm reports the product and both gradients, for every inner extent", () => {
+    const names = ["gemm", "gemm_gradient", "gemm_weight_gradient"];
     const results = benchGemm(700, "label", 0, { width: [24], runs: 3 });
-    expect(results.map((r) => [r.name, r.width])).toEqual([["gemm", 24], ["gemm_weight_gradient", 24]]);
+    expect(results.map((r) => [r.name, r.width])).toEqual(names.map((name) => [name, 24]));
     for (const { gflops, median_ms } of results) {
       expect(gflops! * median_ms).toBeCloseTo(2 * 700 * 24 * 24 / 1e6, 9);
     }
+    const more = benchGemm(700, "label", 0, { width: [24], inner: [3, 40], runs: 3 });
+    expect(more.map((r) => r.name)).toEqual([3, 40].flatMap((k) => names.map((name) => `${name}_k${k}`)));
+    for (const r of more) expect(r.gb_s! * r.median_ms).toBeCloseTo(bytesOf(r.name, 700, 24) / 1e6, 9);
   });
 
   test("the limits of the machine are finite rates", () => {
