@@ -84,6 +84,8 @@ export function row<F extends Record<string, Field>>(
 
 export const headsFit = (heads: number, columns: number) =>
   heads > 0 && columns % heads === 0 ? null : `${columns} columns, expected a multiple of ${heads} heads`;
+export const rowsAmong = (rows: number, of: number) =>
+  rows <= of ? null : `row: ${rows} rows, expected at most ${of} as x has`;
 export const columnsInside = (at: number, count: number, of: number) =>
   at >= 0 && at + count <= of ? null : `columns ${at} + ${count}, expected at most ${of}`;
 export const oneSegment = (indptr: { rows: number } | null | undefined, segments: number) =>

@@ -19,6 +19,7 @@ import {
   optionalOutput,
   output,
   row,
+  rowsAmong,
   step,
 } from "./op_row.ts";
 
@@ -393,7 +394,7 @@ export const ops = {
       stream: int,
       layer: int,
     },
-    { verify: ({ row, x }) => headsFit(row!.cols, x!.cols) },
+    { verify: ({ row, x }) => headsFit(row!.cols, x!.cols) ?? rowsAmong(row!.rows, x!.rows) },
   ),
   attention_backward: row(
     "gradients of attention where row = head_dots(x, left) and column = head_dots(x, right): dx to x through all three, " +
@@ -421,7 +422,7 @@ export const ops = {
       stream: int,
       layer: int,
     },
-    { verify: ({ row, x }) => headsFit(row!.cols, x!.cols) },
+    { verify: ({ row, x }) => headsFit(row!.cols, x!.cols) ?? rowsAmong(row!.rows, x!.rows) },
   ),
   dropout_edges: row(
     "out[e, h] = x[e, h] / (1 - p) where kept, else 0; draw h of an id that is a hash of the edge's original nodes " +

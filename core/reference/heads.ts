@@ -56,3 +56,31 @@ export function dropoutEdges(
   });
   return out;
 }
+
+/** <x[i], a> over the columns of each head: (n, f), [f] -> (n, heads). */
+export function headDots(x: Numbers, a: Numbers, f: number, heads: number): number[] {
+  const out = new Array<number>(f === 0 ? 0 : x.length / f * heads).fill(0);
+  for (let at = 0; at < x.length; at++) {
+    const k = at % f;
+    out[Math.floor(at / f) * heads + Math.floor(k * heads / f)]! += x[at]! * a[k]!;
+  }
+  return out;
+}
+
+/** g[i, head of k] * a[k]: (n, heads), [f] -> (n, f). */
+export function headScale(g: Numbers, a: Numbers, f: number, heads: number): number[] {
+  return Array.from(
+    { length: g.length / heads * f },
+    (_, at) => g[Math.floor(at / f) * heads + Math.floor(at % f * heads / f)]! * a[at % f]!,
+  );
+}
+
+/** The sum over rows of g[i, head of k] * x[i, k]: (n, heads), (n, f) -> [f]. */
+export function headSums(g: Numbers, x: Numbers, f: number, heads: number): number[] {
+  const out = new Array<number>(f).fill(0);
+  for (let at = 0; at < x.length; at++) {
+    const k = at % f;
+    out[k]! += g[Math.floor(at / f) * heads + Math.floor(k * heads / f)]! * x[at]!;
+  }
+  return out;
+}

@@ -132,14 +132,14 @@ struct Forward {
   /** z = row + column */
   void find_scores(const Work& w, int64_t i, int64_t at, int64_t count) const {
     const I* indices = rows.indices + at;
+    const int64_t last = rows.nnz - 1 - at;
     with_heads(rows.heads, [&](auto fixed) {
       const int64_t heads = fixed() ? fixed() : rows.heads;
       const T *own = row + i * heads, *others = column;
       T* to = w.z;
       for (int64_t e = 0; e < count; ++e, to += heads) {
-        const T* from = others + static_cast<int64_t>(indices[e]) * heads;
-#pragma GCC ivdep
-        for (int64_t h = 0; h < heads; ++h) to[h] = own[h] + from[h];
+        prefetch_numbers<fixed()>(others + static_cast<int64_t>(indices[std::min(e + kScoresAhead, last)]) * heads, heads);
+        add_numbers<fixed()>(own, others + static_cast<int64_t>(indices[e]) * heads, heads, to);
       }
     });
   }
@@ -154,19 +154,16 @@ struct Forward {
     for (int64_t k = used; k < whole; ++k) w.weights[k] = -std::numeric_limits<T>::infinity();
     if (tiles.period() == 1) {
       Vec<T> largest = load(w.tile);
-      for (int64_t k = 0; k < whole; k += kLanes<T>) {
-        const Vec<T> x = load(w.weights + k);
-        largest = largest < x ? x : largest;
-      }
+      tiles.for_vectors(count, [&](int64_t k, int64_t) { largest = larger(largest, load(w.weights + k)); });
       store<T>(w.tile, largest);
     } else {
       tiles.for_vectors(count, [&](int64_t k, int64_t t) {
-        const Vec<T> x = load(w.weights + k), largest = load(w.tile + t);
-        store<T>(w.tile + t, largest < x ? x : largest);
+        store<T>(w.tile + t, larger(load(w.tile + t), load(w.weights + k)));
       });
     }
     std::copy_n(part.top, heads, w.heads);
-    tiles.for_lanes(w.tile, [&](int64_t h, T x) { part.top[h] = part.top[h] < x ? x : part.top[h]; });
+    tiles.fold(w.tile, [](T a, T b) { return larger(a, b); });
+    std::copy_n(w.tile, heads, part.top);
   }
 
   /** Sums that were made with other tops (overwritten by the factors) are brought to those of part. */
@@ -192,7 +189,7 @@ struct Forward {
     };
     if (tiles.period() == 1) {
       const Vec<T> top = load(w.tile);
-      for (int64_t k = 0; k < tiles.vectors(count) * kLanes<T>; k += kLanes<T>) steps(k, top);
+      tiles.for_vectors(count, [&](int64_t k, int64_t) { steps(k, top); });
     } else {
       tiles.for_vectors(count, [&](int64_t k, int64_t t) { steps(k, load(w.tile + t)); });
     }
@@ -270,19 +267,19 @@ struct Backward {
 
   void gather_facts(const Work& w, int64_t j, int64_t at, int64_t count) const {
     const I* indices = rows.indices + at;
+    const int64_t last = rows.nnz - 1 - at;
     with_heads(rows.heads, [&](auto fixed) {
-      const int64_t heads = fixed() ? fixed() : rows.heads;
+      constexpr int64_t kHeads = fixed();
+      const int64_t heads = kHeads ? kHeads : rows.heads, size = kFacts * heads;
       const T *own = column + j * heads, *table = facts;
       const Work to = w;
-      for (int64_t e = 0; e < count; ++e) {
-        const T* of = table + static_cast<int64_t>(indices[e]) * kFacts * heads;
-#pragma GCC ivdep
-        for (int64_t h = 0; h < heads; ++h) {
-          to.z[e * heads + h] = own[h] + of[h];
-          to.top[e * heads + h] = of[heads + h];
-          to.inverse[e * heads + h] = of[2 * heads + h];
-          to.d[e * heads + h] = of[3 * heads + h];
-        }
+      for (int64_t e = 0, k = 0; e < count; ++e, k += heads) {
+        prefetch_numbers<kFacts * kHeads>(table + static_cast<int64_t>(indices[std::min(e + kScoresAhead, last)]) * size, size);
+        const T* of = table + static_cast<int64_t>(indices[e]) * size;
+        add_numbers<kHeads>(own, of, heads, to.z + k);
+        copy_numbers<kHeads>(of + heads, heads, to.top + k);
+        copy_numbers<kHeads>(of + 2 * heads, heads, to.inverse + k);
+        copy_numbers<kHeads>(of + 3 * heads, heads, to.d + k);
       }
     });
     for (int64_t k = count * rows.heads; k < tiles.vectors(count) * kLanes<T>; ++k)
@@ -387,7 +384,7 @@ void attention_backward(const attention_backward_args& args, Context& context) {
       });
     });
     std::fill(d_row + n * heads, d_row + m * heads, T{0});
-    if (m == 0 || f == 0) return;
+    if (f == 0) return static_cast<void>(std::fill_n(at(args.d_column), m * heads, T{0}));
     dispatch_index(indices.dtype, [&](auto index) {
       using I = decltype(index);
       const Backward<T, I> pass{{indices.as<I>(), indices.size(), g, f, heads},

@@ -1,8 +1,8 @@
 // What the two passes of attention.cpp share: scores of entries by the vector, in buffers that stay in the L1 cache.
 #pragma once
 
+#include <memory>
 #include <numeric>
-#include <vector>
 
 #include "dropout.h"
 #include "head_sum.h"
@@ -10,9 +10,13 @@
 
 GUST_OPS_BEGIN
 
-/** Scores that are worked on at once: the buffers of a task then fill half of an L1 cache. */
-constexpr int64_t kScores = 512;
+/** Scores that are worked on at once: a buffer of them is 4 KiB of float32, and a row rarely needs a second round. */
+constexpr int64_t kScores = 1024;
 
+template <class F>
+inline F larger(const F& a, const F& b) {
+  return a < b ? b : a;
+}
 template <class F>
 inline F leaky(const F& x, const F& slope) {
   return x > F{} ? x : slope * x;
@@ -36,10 +40,15 @@ class HeadTiles {
   void fill(T* tile, const T* of) const {
     for (int64_t k = 0, h = 0; k < size(); ++k, h = h + 1 == heads_ ? 0 : h + 1) tile[k] = of[h];
   }
-  /** Call f(h, number) for the numbers of a tile, in order. */
+  /** tile[h] = combine() of all numbers of head h. */
   template <class F>
-  void for_lanes(const T* tile, F&& f) const {
-    for (int64_t k = 0, h = 0; k < size(); ++k, h = h + 1 == heads_ ? 0 : h + 1) f(h, tile[k]);
+  void fold(T* tile, F&& combine) const {
+    if (period_ == 1) {  // heads divide the lanes: a power of two
+      for (int64_t half = kLanes<T> / 2; half >= heads_; half /= 2)
+        for (int64_t l = 0; l < half; ++l) tile[l] = combine(tile[l], tile[l + half]);
+    } else {
+      for (int64_t k = heads_, h = 0; k < size(); ++k, h = h + 1 == heads_ ? 0 : h + 1) tile[h] = combine(tile[h], tile[k]);
+    }
   }
   /** Call f(offset of the vector, offset in the tile) for all vectors of `count` entries. */
   template <class F>
@@ -61,7 +70,8 @@ class HeadTiles {
       std::fill_n(tile, size(), T{0});
       for_vectors(count, [&](int64_t k, int64_t t) { store<T>(tile + t, load(tile + t) + load(numbers + k)); });
     }
-    for_lanes(tile, [&](int64_t h, T x) { sums[h] += static_cast<double>(x); });
+    fold(tile, [](T a, T b) { return a + b; });
+    for (int64_t h = 0; h < heads_; ++h) sums[h] += static_cast<double>(tile[h]);
   }
 
  private:
@@ -74,15 +84,15 @@ class Buffers {
  public:
   /** Numbers that a buffer of `size` takes. */
   static int64_t room(int64_t size) { return (num_chunks(size, kLanes<T>) + 1) * kLanes<T>; }
-  explicit Buffers(int64_t numbers) : memory_(static_cast<size_t>(numbers)) {}
+  explicit Buffers(int64_t numbers) : memory_(std::make_unique_for_overwrite<T[]>(static_cast<size_t>(numbers))) {}
   T* take(int64_t size) {
-    T* from = memory_.data() + used_;
+    T* from = memory_.get() + used_;
     used_ += room(size);
     return from;
   }
 
  private:
-  std::vector<T> memory_;
+  std::unique_ptr<T[]> memory_;
   int64_t used_ = 0;
 };
 
@@ -133,6 +143,41 @@ void with_heads(int64_t heads, F&& f) {
     case 8: return f(std::integral_constant<int64_t, 8>{});
   }
   f(std::integral_constant<int64_t, 0>{});
+}
+
+/** Entries whose scores are on their way into the cache. */
+constexpr int64_t kScoresAhead = 32;
+
+/** `Fixed` numbers as one vector; 0: as many as the call says. */
+template <class T, int64_t Fixed>
+struct Numbers {
+  typedef T type __attribute__((vector_size(Fixed * sizeof(T))));
+};
+
+template <int64_t Fixed, class T>
+inline void prefetch_numbers(const T* from, int64_t count) {
+  const int64_t bytes = (Fixed ? Fixed : count) * static_cast<int64_t>(sizeof(T));
+  for (int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(reinterpret_cast<const char*>(from) + b);
+}
+
+template <int64_t Fixed, class T>
+inline void copy_numbers(const T* from, int64_t count, T* to) {
+  if constexpr (Fixed > 0) std::memcpy(to, from, Fixed * sizeof(T));
+  else std::copy_n(from, count, to);
+}
+
+/** to = a + b */
+template <int64_t Fixed, class T>
+inline void add_numbers(const T* a, const T* b, int64_t count, T* to) {
+  if constexpr (Fixed > 1) {
+    typename Numbers<T, Fixed>::type x, y;
+    std::memcpy(&x, a, sizeof x);
+    std::memcpy(&y, b, sizeof y);
+    x += y;
+    std::memcpy(to, &x, sizeof x);
+  } else {
+    for (int64_t h = 0; h < (Fixed ? Fixed : count); ++h) to[h] = a[h] + b[h];
+  }
 }
 
 GUST_OPS_END

@@ -6,6 +6,8 @@
 // memory once. A row is taken in panels (panel.h) whose sums stay in registers; rows to come are prefetched.
 #pragma once
 
+#include <vector>
+
 #include "panel.h"
 
 GUST_OPS_BEGIN
@@ -55,8 +57,9 @@ void add_panel(const HeadRows<T, I>& of, const Panel panel, int64_t begin, int64
     std::memcpy(&lane[v], at, sizeof lane[v]);
     lane[v] -= static_cast<Head>(first[v]);
   }
-  auto spread = [&](const T* of_entry, const Vec<T>& few, int v) -> Vec<T> {
-    if constexpr (S == Spread::kWhole) return Vec<T>{} + of_entry[first[v]];
+  // The weights of the lanes of vector v: a number, or a vector.
+  auto spread = [&](const T* of_entry, const Vec<T>& few, int v) {
+    if constexpr (S == Spread::kWhole) return of_entry[first[v]];
     else if constexpr (S == Spread::kFew) return __builtin_shuffle(few, lane[v]);
     else return __builtin_shuffle(load(of_entry + first[v]), lane[v]);
   };
