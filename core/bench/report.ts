@@ -41,6 +41,13 @@ export function generatedGraph(
   return { graph, label: `${model} ${graph.numNodes} nodes ${graph.numEdges} arcs` };
 }
 
+/** The machine and what the library uses of it. */
+export function thisMachine(): BenchReport["machine"] {
+  const { cores, threads, isa, device } = describeNative();
+  const cpu = cpus()[0]?.model.trim() ?? "unknown";
+  return { cpu, cores, threads, isa, device, memory_bytes: totalmem() };
+}
+
 /** A document as a file: where it lies, or a copy in `folder`. */
 function fileOf(document: Document, folder: () => string): string {
   if (document.path !== null) return document.path;
@@ -71,7 +78,7 @@ export async function runBenchmark(
   { seed, given, program, peers: names, places }: Bench,
 ): Promise<BenchReport> {
   const ready = findPeers(benchmark.name, benchmark.peers, names, places);
-  const { cores, threads, isa, device } = describeNative();
+  const { threads } = describeNative();
   let made: ReturnType<BenchContext["graph"]> | null = null, folder: string | null = null;
   const graph = () => made ??= given ? given() : generatedGraph(benchmark, params, seed);
   const scratch = () => folder ??= mkdtempSync(join(tmpdir(), "gust-bench-"));
@@ -79,8 +86,7 @@ export async function runBenchmark(
   const peers = ready.length ? new PeerSession(ready, file, threads) : null;
   try {
     const results = await benchmark.run({ seed, program, graph, file, peers }, params);
-    const cpu = cpus()[0]?.model.trim() ?? "unknown";
-    return { machine: { cpu, cores, threads, isa, device, memory_bytes: totalmem() }, results };
+    return { machine: thisMachine(), results };
   } finally {
     await peers?.close();
     if (folder !== null) rmSync(folder, { recursive: true, force: true });

@@ -15,6 +15,8 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { type BenchResult, resultOf } from "../../core/bench/benchmark.ts";
 import { statsOf } from "../../core/bench/measure.ts";
+import { type BenchReport, thisMachine } from "../../core/bench/report.ts";
+import { openNative } from "../../ffi/native.ts";
 import { bars, JOBS, judge, type PeerRun, runs, tableOf } from "./bars.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
@@ -29,6 +31,7 @@ const data = process.env["GUST_DATA"] ?? join(repository, "../shared/data");
 interface Stored {
   readonly command: string;
   readonly commit: string;
+  readonly machine?: BenchReport["machine"];
   readonly results?: readonly BenchResult[];
   readonly error?: string;
 }
@@ -110,6 +113,7 @@ function jobs(): Stored {
       resultOf({ name, graph: "cora", dtype: "f32", stats: statsOf(times) });
     return {
       ...about,
+      machine: thisMachine(),
       results: [
         line("in_a_row", pairs.map(([row]) => row)),
         line("side_by_side", pairs.map(([, side]) => side)),
@@ -124,6 +128,7 @@ function write(name: string, value: unknown): void {
   writeFileSync(join(results, name), JSON.stringify(value, null, 2) + "\n");
 }
 
+await openNative();
 mkdirSync(folder, { recursive: true });
 mkdirSync(results, { recursive: true });
 for (const [name, args] of Object.entries(GRAPHS)) {
