@@ -22,7 +22,9 @@ import {
 } from "./benchmark.ts";
 import { rowGatherLimit } from "./limits.ts";
 import { measure, type Stats, type Subject } from "./measure.ts";
+import type { PeerSession } from "./peer.ts";
 import { randomTensor } from "./spmm.ts";
+import { playerOf } from "./turns.ts";
 
 /** Programs one after another, as one thing to time. */
 function subject(...programs: readonly Program[]): Subject {
@@ -37,12 +39,12 @@ function subject(...programs: readonly Program[]): Subject {
  * Time a layer of `heads` heads of `width` columns on n x `features` inputs: projection, scores, attention and bias, and
  * the gradients of the sum of its outputs to the inputs and to every parameter.
  */
-export function benchGat(
+export async function benchGat(
   graph: Graph,
   label: string,
   seed: number,
-  options: { heads: number; width: number; features: number; runs: number },
-): BenchResult[] {
+  options: { heads: number; width: number; features: number; runs: number; peers?: PeerSession | null },
+): Promise<BenchResult[]> {
   checkArcs(graph);
   const { heads, width, features } = options, total = heads * width, n = graph.numNodes;
   const engine = new Engine();
@@ -72,12 +74,32 @@ export function benchGat(
     options.runs,
   );
   const [ahead, back, both, limit] = stats as [Stats, Stats, Stats, Stats];
+  // Both passes make a turn: a peer's backward pass needs its forward pass anew.
+  const [one, other] = [playerOf(subject(forward)), playerOf(subject(backward))];
+  const compared = await options.peers?.compare(
+    {
+      async turn(repeat) {
+        const { ms: ahead } = await one.turn(repeat), { ms: back } = await other.turn(repeat);
+        return { forward: ahead!, backward: back!, total: ahead! + back! };
+      },
+    },
+    { heads, width, features },
+    options.runs,
+  );
   const twice = { ...limit, medianMs: 2 * limit.medianMs, minMs: 2 * limit.minMs };
   const what = { graph: label, width: total, dtype: "f32", flops: 0 } as const;
   const projection = 2 * n * features * total, gathered = 4 * csr.indices.length * total;
   engine.destroy();
   return [
-    { ...what, name: "gat_forward", stats: ahead, limit, flops: projection + gathered, bytes: gather.bytes! },
+    {
+      ...what,
+      name: "gat_forward",
+      stats: ahead,
+      limit,
+      flops: projection + gathered,
+      bytes: gather.bytes!,
+      peers: compared?.results("forward"),
+    },
     {
       ...what,
       name: "gat_backward",
@@ -85,6 +107,7 @@ export function benchGat(
       limit,
       flops: 2 * projection + gathered,
       bytes: gather.bytes!,
+      peers: compared?.results("backward"),
     },
     {
       ...what,
@@ -93,6 +116,7 @@ export function benchGat(
       limit: twice,
       flops: 3 * projection + 2 * gathered,
       bytes: 2 * gather.bytes!,
+      peers: compared?.results("total"),
     },
   ].map(resultOf);
 }
@@ -109,9 +133,14 @@ export const gat = defineBenchmark({
     runs,
     ...uniformShape,
   }).strict(),
+  peers: {
+    dgl: { script: "gat_dgl.py" },
+    pyg: { script: "gat_pyg.py" },
+    torch: { without: "it has no attention layer for graphs" },
+  },
   generated: uniformGraph,
   run(context, { headWidth, ...params }) {
     const { graph, label } = context.graph();
-    return benchGat(graph, label, context.seed, { ...params, width: headWidth });
+    return benchGat(graph, label, context.seed, { ...params, width: headWidth, peers: context.peers });
   },
 });
