@@ -9,6 +9,10 @@ import { z } from "zod";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
 import type { Entry, Registry } from "../core/registry.ts";
 
+// zod compiles each object schema when it first parses; a command parses most of them once, so that this cost 10 ms of
+// every start and never came back.
+z.config({ jitless: true });
+
 /** Options that every command has. */
 export const commonOptions = z.object({
   output: z.string().transform((path) => path === "-" ? undefined : path).optional().describe(
