@@ -59,8 +59,8 @@ const workFunctions: Partial<Record<OpName, WorkFunction>> = {
   take_columns: ({ out }) => ({ streamedBytes: 2 * sum(out) }),
   gather: ({ x, index, out }) => ({ streamedBytes: sum(index, out), gathered: rowsOf(x!, index!) }),
   scatter_add: ({ x, index, out }) => ({ streamedBytes: sum(x, index, out), gathered: rowsOf(out!, index!) }),
-  spmm: ({ indptr, indices, values, left, right, diagonal, x, out, arg }) => ({
-    streamedBytes: sum(indptr, indices, values, left, right, diagonal, out, arg),
+  spmm: ({ indptr, indices, values, order, left, right, diagonal, x, out, arg, addend }) => ({
+    streamedBytes: sum(indptr, indices, values, order, left, right, diagonal, out, arg, addend),
     gathered: rowsOf(x!, indices!),
     flops: 2 * indices!.rows * x!.cols,
   }),

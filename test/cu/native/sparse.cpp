@@ -35,19 +35,20 @@ void check_sparse(int64_t n, int64_t f) {
   auto index = machine.tensor<I>(2 * n, 1, [=](int64_t i) { return i % 5 == 0 ? -1 : static_cast<int64_t>(mix64(i) % n); });
   auto picked = machine.zeros<T>(2 * n, f);
 
+  const auto bias = machine.zeros<T>(f, 1);
   for (int reduce = 0; reduce < 4; ++reduce) {
     const bool winner = reduce >= 2;
     same_on_threads(
         [&] {
-          GUST_RUN(machine, spmm, indptr.slot, indices.slot, values.slot, -1, -1, -1, x.slot, out.slot,
-                   winner ? arg.slot : -1, reduce);
+          GUST_RUN(machine, spmm, indptr.slot, indices.slot, values.slot, -1, -1, -1, -1, -1, x.slot, out.slot,
+                   winner ? arg.slot : -1, reduce, -1, -1, -1, 0, 0, 0, 0, 0);
         },
         [&] { return copy(out); });
     if (!winner)
       same_on_threads(
           [&] {
-            GUST_RUN(machine, spmm, indptr.slot, indices.slot, -1, left.slot, right.slot, left.slot, x.slot, out.slot,
-                     -1, reduce);
+            GUST_RUN(machine, spmm, indptr.slot, indices.slot, -1, -1, left.slot, right.slot, left.slot, -1, x.slot,
+                     out.slot, -1, reduce, -1, bias.slot, -1, 1, 0.1, 0.5, 3, 1);
           },
           [&] { return copy(out); });
   }
