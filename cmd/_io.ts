@@ -14,6 +14,7 @@ import { NativeError, openNative } from "../ffi/native.ts";
 import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
 import type { CommonOptions, Subcommand } from "./_options.ts";
 import { VERSION } from "./_commands.ts";
+import { useTuning } from "./_tuning.ts";
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -156,6 +157,7 @@ export class Io {
     await openNative();
     forceIsa(process.env["GUST_ISA"]);
     setThreads(common.threads);
+    useTuning();
     return new Io(sub.name, inputs, common, sub.writesDocument, writesData);
   }
 

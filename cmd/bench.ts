@@ -13,6 +13,7 @@ import { GustError, problemsError, systemText } from "../core/errors.ts";
 import { replaceFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { type Io, withIo, writeNamed } from "./_io.ts";
+import { keepTuning } from "./_tuning.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
 
@@ -67,6 +68,7 @@ export const command = defineCommand({
       "write results as one HTML page with a roofline plot: those of the benchmark, or of its --json files",
     ).meta({ value: "FILE" }),
     scale: z.boolean().default(false).describe("the same as bench scale"),
+    tune: z.boolean().default(false).describe("the same as bench tune"),
     ...registryOptions(benchmarks),
   }).strict(),
   details: `Benchmarks:
@@ -79,6 +81,9 @@ limit" compares the shortest times of both. "bench roofline" fails if a result l
 Scale doubles the edges between the same nodes, then the width, each size in a process of its own, and fits exponents of
 time and memory: within 10 % of 1 is linear. The native memory that is held stands beside what the formula says.
 
+Tune chooses prefetch and tile sizes of the sparse kernels by time, and keeps them for this machine in
+~/.cache/gust/tuning.json, where all commands find them. They change no result.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which test/peers/setup.sh of the sources
 makes.
@@ -90,9 +95,14 @@ Examples:
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench --scale
+  gust bench --tune
   gust bench --report bench.html spmm.json roofline.json`,
   async run(inputs, options, common, given) {
-    const [name, ...files] = options.scale ? ["scale", ...inputs] : inputs;
+    const [name, ...files] = options.scale
+      ? ["scale", ...inputs]
+      : options.tune
+      ? ["tune", ...inputs]
+      : inputs;
     const { report: page } = options;
     if (page !== undefined && name !== undefined && !benchmarks.names.includes(name)) {
       return await withIo(self, [], common, () => writePage(page, inputs.map(readReport)));
@@ -123,6 +133,7 @@ Examples:
           places: peerPlaces(),
         },
       );
+      if (name === "tune") keepTuning();
       const report = { command: commandText(), ...measured };
       for (const problem of unsteady(report.results)) io.warn(problem);
       if (!common.json) io.print(reportText(report));

@@ -10,6 +10,7 @@ import { sample } from "./sample.ts";
 import { scale } from "./scale.ts";
 import { spmm } from "./spmm.ts";
 import { train } from "./train.ts";
+import { tune } from "./tune.ts";
 
 export const benchmarks = registry<Benchmark>("benchmark", [
   spmm,
@@ -21,4 +22,5 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   sage,
   scale,
   importing,
+  tune,
 ]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fakePeers } from "../core/bench/_fake_peer.ts";
 import { freshDir, gust, gustOk } from "../helpers.ts";
@@ -162,4 +162,25 @@ describe("gust bench", () => {
   test("a missing file fails with status 1", () => {
     expect(gust(["bench", "spmm", "none.graph"]).status).toBe(1);
   });
+});
+
+test("bench --tune keeps what it chose for this machine, and other commands find it", () => {
+  const folder = join(freshDir(), "cache"), file = join(folder, "gust/tuning.json");
+  const env = { XDG_CACHE_HOME: folder };
+  const shape = ["--nodes", "500", "--nnz", "5000"];
+  const { text } = gustOk(["bench", "--tune", "--tune-width", "24", "--runs", "3", ...shape, "--json"], {
+    env,
+  });
+  const names = (JSON.parse(text) as { results: { name: string }[] }).results.map((r) => r.name);
+  const kept = Object.values(
+    JSON.parse(readFileSync(file, "utf8")) as Record<string, Record<string, number>>,
+  );
+  expect(kept).toHaveLength(1);
+  const { prefetchLevel, linesAhead, tileBytes } = kept[0]!;
+  expect(names).toContain(`l${prefetchLevel}_ahead${linesAhead}_tile${Math.round(tileBytes! / 1024)}k`);
+  writeFileSync(file, "{}x");
+  const broken = gust(["bench", "spmm", "--width", "8", "--runs", "3", ...shape], { env });
+  expect(broken.status).toBe(1);
+  expect(broken.stderr).toContain("tuning.json");
+  expect(broken.stderr).toContain("gust bench --tune makes it anew");
 });
