@@ -4,6 +4,7 @@
 // sample depends neither on threads nor on how the nodes are numbered in the file.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -53,67 +54,116 @@ struct GraphView {
   }
 };
 
+/** Leaves new elements as they are: all of them are written by the sampler. */
+template <class T>
+struct Uninitialized : std::allocator<T> {
+  template <class U>
+  struct rebind { using other = Uninitialized<U>; };
+  template <class U>
+  void construct(U* at) noexcept { ::new (static_cast<void*>(at)) U; }
+  template <class U, class... Args>
+  void construct(U* at, Args&&... args) { ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...); }
+};
+template <class T>
+using Array = std::vector<T, Uninitialized<T>>;
+
 /** One hop's bipartite CSR: indptr starts at 0, indices are positions in the batch's nodes, ascending in each row. */
 struct Block {
-  std::vector<int64_t> indptr;
-  std::vector<int32_t> indices;
-  std::vector<int64_t> edges;  // arc numbers in the graph, kept where they are asked for
+  Array<int64_t> indptr;
+  Array<int32_t> indices;
+  Array<int64_t> edges;  // arc numbers in the graph, kept where they are asked for
 };
 
 struct Batch {
-  std::vector<int64_t> nodes;   // seeds first, then by hop of discovery
+  Array<int64_t> nodes;         // seeds first, then by hop of discovery
   std::vector<int64_t> levels;  // nodes within h hops, for h = 0 .. hops (one entry for a square subgraph)
   std::vector<Block> blocks;
+
+  /** Empty, with the memory of a batch before. */
+  void clear(int64_t num_blocks) {
+    nodes.clear();
+    levels.clear();
+    blocks.resize(static_cast<size_t>(num_blocks));
+    for (Block& block : blocks) {
+      block.indptr.clear();
+      block.indices.clear();
+      block.edges.clear();
+    }
+  }
+};
+
+/** A node's position, and whether it has it from now on. */
+struct Place {
+  int32_t position;
+  bool is_new;
 };
 
 /**
- * Position of each node of a batch. A direct table where it is small enough to stay near the processor, else a hash
- * table of the batch's size: both give the same positions.
+ * Position of each node of a batch, in a table with a place for every node. An entry below `base` is of an earlier
+ * batch, so that nothing is cleared between batches.
  */
-class NodeMap {
+class DirectPositions {
  public:
-  static constexpr int64_t kDirectNodes = int64_t{1} << 22;  // 16 MiB per worker
+  /** What a loop works on: a value, so that it stays in registers. */
+  struct Table {
+    uint32_t* entries;
+    uint32_t base;
 
-  explicit NodeMap(int64_t num_nodes) : direct_(num_nodes <= kDirectNodes) {
-    if (direct_) position_.assign(static_cast<size_t>(num_nodes), -1);
-    else resize(1024);
+    void prefetch(int64_t v) const { __builtin_prefetch(entries + v, 1); }
+    /** Position of v, or -1. */
+    int32_t find(int64_t v) const { return entries[v] < base ? -1 : static_cast<int32_t>(entries[v] - base); }
+    /** Position of v: `next`, from now on, if it had none. */
+    Place insert(int64_t v, int32_t next) const {
+      const uint32_t entry = entries[v];
+      const bool is_new = entry < base;
+      const uint32_t kept = is_new ? base + static_cast<uint32_t>(next) : entry;
+      entries[v] = kept;
+      return {static_cast<int32_t>(kept - base), is_new};
+    }
+  };
+
+  explicit DirectPositions(int64_t num_nodes) : entries_(static_cast<size_t>(num_nodes), 0) {}
+  Table table() { return {entries_.data(), base_}; }
+
+  /** Forget the `count` nodes of a batch. */
+  void forget(int64_t count) {
+    base_ += static_cast<uint32_t>(count);
+    if (base_ <= uint32_t{1} << 31) return;  // the positions of one more batch still fit
+    std::fill(entries_.begin(), entries_.end(), 0);
+    base_ = 1;
   }
 
-  void prefetch(int64_t v) const {
-    if (direct_) __builtin_prefetch(position_.data() + v, 1);
-    else __builtin_prefetch(keys_.data() + slot(v), 1);
-  }
-  /** Position of v, or -1. */
+ private:
+  std::vector<uint32_t> entries_;
+  uint32_t base_ = 1;
+};
+
+/** The same in a hash table of the batch's size. */
+class HashedPositions {
+ public:
+  HashedPositions() { resize(1024); }
+  HashedPositions& table() { return *this; }
+
+  void prefetch(int64_t v) const { __builtin_prefetch(keys_.data() + slot(v), 1); }
   int32_t find(int64_t v) const {
-    if (direct_) return position_[v];
     for (uint64_t i = slot(v);; i = (i + 1) & mask_) {
       if (keys_[i] == v) return position_[i];
       if (keys_[i] < 0) return -1;
     }
   }
-  /** Position of v: `next`, from now on, if it had none. */
-  int32_t insert(int64_t v, int32_t next) {
-    if (direct_) {
-      if (position_[v] < 0) position_[v] = next;
-      return position_[v];
-    }
+  Place insert(int64_t v, int32_t next) {
     if (2 * (used_ + 1) > mask_ + 1) grow();
     uint64_t i = slot(v);
     for (; keys_[i] >= 0; i = (i + 1) & mask_)
-      if (keys_[i] == v) return position_[i];
+      if (keys_[i] == v) return {position_[i], false};
     keys_[i] = v;
     position_[i] = next;
     ++used_;
-    return next;
+    return {next, true};
   }
-  /** Forget all; `nodes` holds what was inserted. */
-  void clear(const std::vector<int64_t>& nodes) {
-    if (direct_) {
-      for (int64_t v : nodes) position_[v] = -1;
-    } else {
-      std::fill(keys_.begin(), keys_.end(), -1);
-      used_ = 0;
-    }
+  void forget(int64_t) {
+    std::fill(keys_.begin(), keys_.end(), -1);
+    used_ = 0;
   }
 
  private:
@@ -136,39 +186,84 @@ class NodeMap {
     }
   }
 
-  bool direct_;
-  std::vector<int32_t> position_;  // by node, or beside keys_
+  std::vector<int32_t> position_;
   std::vector<int64_t> keys_;
   uint64_t mask_ = 0, used_ = 0;
 };
 
-/** Node maps handed from batch to batch: making one costs more than a small batch. */
-class MapPool {
+/** The table where it is small enough to stay near the processor, else the hash table: both give the same positions. */
+class NodeMap {
  public:
-  explicit MapPool(int64_t num_nodes) : num_nodes_(num_nodes) {}
+  static constexpr int64_t kDirectNodes = int64_t{1} << 22;  // 16 MiB per worker
 
-  /** Run body(map) with an empty map; `nodes()` gives what it inserted. A map whose body failed is dropped. */
+  explicit NodeMap(int64_t num_nodes) {
+    if (num_nodes <= kDirectNodes) direct_ = std::make_unique<DirectPositions>(num_nodes);
+    else hashed_ = std::make_unique<HashedPositions>();
+  }
+  /** Run body(positions) with whichever it is. */
   template <class Body>
-  void with(Batch& batch, Body&& body) {
+  void with(Body&& body) {
+    if (direct_) body(*direct_);
+    else body(*hashed_);
+  }
+
+ private:
+  std::unique_ptr<DirectPositions> direct_;
+  std::unique_ptr<HashedPositions> hashed_;
+};
+
+/**
+ * Node maps and the memory of batches, handed from batch to batch: making them costs more than a small batch, and fresh
+ * pages cost more than what is written to them.
+ */
+class Pool {
+ public:
+  explicit Pool(int64_t num_nodes) : num_nodes_(num_nodes) {}
+
+  /** Run body(positions) with an empty map, which holds the batch's nodes after it. A map whose body failed is dropped. */
+  template <class Body>
+  void with(const Batch& batch, Body&& body) {
     std::unique_ptr<NodeMap> map;
     {
       std::lock_guard<std::mutex> hold(lock_);
-      if (!free_.empty()) {
-        map = std::move(free_.back());
-        free_.pop_back();
+      if (!maps_.empty()) {
+        map = std::move(maps_.back());
+        maps_.pop_back();
       }
     }
     if (!map) map = std::make_unique<NodeMap>(num_nodes_);
-    body(*map);
-    map->clear(batch.nodes);
+    map->with([&](auto& positions) {
+      body(positions);
+      positions.forget(static_cast<int64_t>(batch.nodes.size()));
+    });
     std::lock_guard<std::mutex> hold(lock_);
-    free_.push_back(std::move(map));
+    maps_.push_back(std::move(map));
+  }
+
+  /** `count` empty batches. */
+  std::vector<Batch> take(int64_t count, int64_t num_blocks) {
+    std::vector<Batch> list(static_cast<size_t>(count));
+    {
+      std::lock_guard<std::mutex> hold(lock_);
+      for (Batch& batch : list) {
+        if (batches_.empty()) break;
+        batch = std::move(batches_.back());
+        batches_.pop_back();
+      }
+    }
+    for (Batch& batch : list) batch.clear(num_blocks);
+    return list;
+  }
+  void give_back(std::vector<Batch>&& list) {
+    std::lock_guard<std::mutex> hold(lock_);
+    for (Batch& batch : list) batches_.push_back(std::move(batch));
   }
 
  private:
   int64_t num_nodes_;
   std::mutex lock_;
-  std::vector<std::unique_ptr<NodeMap>> free_;
+  std::vector<std::unique_ptr<NodeMap>> maps_;
+  std::vector<Batch> batches_;
 };
 
 /** A graph being sampled. */
@@ -177,7 +272,7 @@ struct Sampler {
   GraphView<int32_t> view32;
   GraphView<int64_t> view64;
   bool keeps_edges;
-  MapPool maps;
+  std::shared_ptr<Pool> pool;
 
   template <class F>
   void dispatch(F&& f) const {
@@ -186,19 +281,25 @@ struct Sampler {
   }
 };
 
-/** Sampled batches. */
+/** Sampled batches. They may outlive their sampler, but not the pool that their memory goes back to. */
 struct Batches {
+  Batches(std::shared_ptr<Pool> from, int64_t count, int64_t num_hops)
+      : list(from->take(count, std::max<int64_t>(num_hops, 1))), hops(num_hops), pool(std::move(from)) {}
+  ~Batches() { pool->give_back(std::move(list)); }
+
   std::vector<Batch> list;
   int64_t hops;  // 0: square subgraphs, one block each
+  std::shared_ptr<Pool> pool;
 };
 
 /** Nodes of a batch must be distinct: number them 0, 1, 2, ... */
-template <class I>
-void number_nodes(const GraphView<I>& graph, const int64_t* seeds, int64_t count, Batch& batch, NodeMap& map) {
+template <class I, class Positions>
+void number_nodes(const GraphView<I>& graph, const int64_t* seeds, int64_t count, Batch& batch, Positions& positions) {
   batch.nodes.reserve(static_cast<size_t>(count));
+  auto&& table = positions.table();
   for (int64_t i = 0; i < count; ++i) {
     graph.check_node(seeds[i]);
-    if (map.insert(seeds[i], static_cast<int32_t>(i)) != i)
+    if (!table.insert(seeds[i], static_cast<int32_t>(i)).is_new)
       fail(GUST_EDATA, "node %lld is twice in one batch", ll(seeds[i]));
     batch.nodes.push_back(seeds[i]);
   }

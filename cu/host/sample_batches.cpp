@@ -27,7 +27,7 @@ std::vector<int64_t> starts_of(int64_t count, Size&& size) {
 }
 
 template <class T>
-void copy_to(T* to, const std::vector<T>& from) {
+void copy_to(T* to, const Array<T>& from) {
   if (!from.empty()) std::memcpy(to, from.data(), from.size() * sizeof(T));
 }
 
@@ -52,7 +52,7 @@ int32_t gust_sampler_create(int64_t num_nodes, int64_t indptr, int64_t num_edges
                                 {num_nodes, num_edges, ptr, reinterpret_cast<const int32_t*>(indices), id, in_id_order},
                                 {num_nodes, num_edges, ptr, reinterpret_cast<const int64_t*>(indices), id, in_id_order},
                                 keep_edges != 0,
-                                MapPool(num_nodes)};
+                                std::make_shared<Pool>(num_nodes)};
     out[0] = reinterpret_cast<int64_t>(sampler);
   });
 }

@@ -13,18 +13,19 @@ namespace {
 
 constexpr int64_t kAhead = 16;  // arcs whose look-up is asked for ahead
 
-template <class I>
+template <class I, class Positions>
 void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, int64_t count, Batch& batch,
-            NodeMap& map) {
+            Positions& positions) {
   std::vector<int64_t> ordered(nodes, nodes + count);
   for (int64_t v : ordered) graph.check_node(v);
   std::sort(ordered.begin(), ordered.end(), [&](int64_t a, int64_t b) {
     return graph.id(a) != graph.id(b) ? graph.id(a) < graph.id(b) : a < b;
   });
-  number_nodes(graph, ordered.data(), count, batch, map);
+  number_nodes(graph, ordered.data(), count, batch, positions);
   batch.levels.push_back(count);
 
-  Block& block = batch.blocks.emplace_back();
+  auto&& table = positions.table();
+  Block& block = batch.blocks[0];
   block.indptr.reserve(static_cast<size_t>(count + 1));
   block.indptr.push_back(0);
   std::vector<std::pair<int32_t, int64_t>> kept;
@@ -33,8 +34,8 @@ void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, i
     kept.clear();
     bool ascending = true;
     for (int64_t e = row.begin; e < row.end; ++e) {
-      if (e + kAhead < row.end) map.prefetch(graph.source(e + kAhead));
-      const int32_t position = map.find(graph.source(e));
+      if (e + kAhead < row.end) table.prefetch(graph.source(e + kAhead));
+      const int32_t position = table.find(graph.source(e));
       if (position < 0) continue;
       ascending = ascending && (kept.empty() || kept.back().first <= position);
       kept.emplace_back(position, e);
@@ -55,16 +56,14 @@ int32_t gust_sample_induced(int64_t sampler, int64_t nodes, const int64_t* node_
   return guard([&] {
     auto& s = *reinterpret_cast<Sampler*>(sampler);
     const auto* all = reinterpret_cast<const int64_t*>(nodes);
-    auto batches = std::make_unique<Batches>();
-    batches->hops = 0;
-    batches->list.resize(static_cast<size_t>(num_batches));
+    auto batches = std::make_unique<Batches>(s.pool, num_batches, 0);
     s.dispatch([&](const auto& graph) {
       parallel_tasks(num_batches, [&](int64_t b) {
         Batch& batch = batches->list[b];
-        s.maps.with(batch, [&](NodeMap& map) {
+        s.pool->with(batch, [&](auto& positions) {
           const int64_t count = node_ptr[b + 1] - node_ptr[b];
           check_batch_size(count);
-          induce(graph, s.keeps_edges, all + node_ptr[b], count, batch, map);
+          induce(graph, s.keeps_edges, all + node_ptr[b], count, batch, positions);
         });
       });
     });

@@ -7,9 +7,21 @@
 // Source: Hamilton et al. 2017 (arXiv:1706.02216), algorithm 2. Draws: Floyd's sampling algorithm (Bentley and Floyd,
 // CACM 30(9), 1987) on unbiased bounded integers (Lemire 2019, arXiv:1805.10941).
 // Cost: O(edges sampled) time where rows are in id order; else rows longer than the fanout are sorted by original id.
-// Rows are taken in tiles with the memory of the next step asked for ahead, since every access is a cache miss.
 // Parallel over batches; a batch is a function of its seeds, (seed, epoch, step) and the graph.
+//
+// Every access is a cache miss, and every branch on what was drawn a misprediction. So rows are taken in tiles, each
+// step runs over the whole tile with the memory of the next one asked for ahead, and the steps do not branch on draws:
+//   random words of all rows at once, as vectors;
+//   picks as bits of a set, which yields them in order (a register where a row has at most 64 arcs);
+//   a row's new nodes get rising positions above all others: only those it shares with rows before are sorted, each
+//   by counting the smaller ones.
+#include <immintrin.h>
+
+#include <array>
+#include <cstring>
+
 #include "../include/gust.h"
+#include "../common/isa.h"
 #include "sample.h"
 
 using namespace gust;
@@ -17,11 +29,63 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kTileRows = 32;
-constexpr uint32_t kMaxDraws = 1u << 18;  // what the key packing has room for
-constexpr int64_t kScan = 48;             // picks that are searched one by one; more go through a bit set
+constexpr int64_t kTileRows = 32;       // a multiple of kRowLanes
+constexpr int64_t kRowLanes = 8;        // rows that are drawn from at once, at most
+constexpr int64_t kShortRow = 64;       // arcs whose picks are bits of a word, and whose memory is asked for as a whole
+constexpr int64_t kMostRanked = 64;     // numbers that are sorted by counting
+constexpr int64_t kRankLanes = 16;      // of them at once
+constexpr int64_t kMaxDraws = int64_t{1} << 18;  // what the key packing has room for
 
-/** The random integers of one node. */
+/** kStep[kMostRanked + i] = 1 for i > 0, else 0. */
+constexpr auto kSteps = [] {
+  std::array<int32_t, 2 * kMostRanked + kRankLanes> step{};
+  for (size_t i = kMostRanked + 1; i < step.size(); ++i) step[i] = 1;
+  return step;
+}();
+constexpr const int32_t* kStep = kSteps.data();
+
+struct Loops {
+  void (*pick_short)(const Random& random, const uint64_t* ids, const uint64_t* sizes, int64_t rows, int64_t count,
+                     uint64_t* chosen, uint64_t* again);
+  void (*pick_long)(const Random& random, const uint64_t* ids, const uint64_t* sizes, int64_t rows, int64_t count,
+                    int64_t stride, int32_t* ranks, uint64_t* again);
+  void (*order_heads)(const int64_t* starts, const int32_t* heads, int64_t rows, int32_t* indices, int64_t* edges);
+};
+
+#define GUST_LOOP_BYTES 16
+namespace portable {
+#include "sample_loops.h"
+}
+#undef GUST_LOOP_BYTES
+
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#define GUST_LOOP_BYTES 32
+namespace avx2 {
+#include "sample_loops.h"
+}
+#undef GUST_LOOP_BYTES
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
+#define GUST_LOOP_BYTES 64
+namespace avx512 {
+#include "sample_loops.h"
+}
+#undef GUST_LOOP_BYTES
+#pragma GCC pop_options
+
+const Loops& loops() {
+  switch (current_isa()) {
+    case Isa::kAvx512: return avx512::loops;
+    case Isa::kAvx2: return avx2::loops;
+    case Isa::kPortable: break;
+  }
+  return portable::loops;
+}
+
+/** The random integers of one node, one by one: for rows that the tile's words do not serve. */
 class Draws {
  public:
   Draws(const Random& random, uint64_t id) : random_(random), id_(id) {}
@@ -43,137 +107,311 @@ class Draws {
  private:
   uint32_t next() {
     if (used_ == kMaxDraws) fail(GUST_EINVAL, "fanout too large: the draws of one node are used up");
-    if (used_ % 4 == 0) block_ = random_.block(id_, used_ / 4);
+    if (used_ % 4 == 0) block_ = random_.block(id_, static_cast<uint32_t>(used_ / 4));
     return block_.x[used_++ % 4];
   }
   const Random& random_;
   uint64_t id_;
-  uint32_t used_ = 0;
+  int64_t used_ = 0;
   Philox4 block_{};
 };
 
-/** Chooses `count` of 0 .. size-1 and appends them, ascending. */
-class Chooser {
+/** A set of numbers 0 .. size-1 as bits, with a bit for each word that has any: read in order, and empty again. */
+class RankSet {
  public:
-  void choose(Draws& draws, int64_t size, int64_t count, std::vector<int64_t>& chosen) {
-    const size_t first = chosen.size();
-    const bool marks = count > kScan;
-    if (marks && static_cast<int64_t>(marked_.size()) < size) marked_.resize(static_cast<size_t>(size));
-    for (int64_t j = size - count; j < size; ++j) {
-      auto t = static_cast<int64_t>(draws.below(static_cast<uint64_t>(j) + 1));
-      const bool taken = marks ? marked_[t] : std::find(chosen.begin() + first, chosen.end(), t) != chosen.end();
-      if (taken) t = j;
-      if (marks) marked_[t] = true;
-      chosen.push_back(t);
-    }
-    if (marks)
-      for (size_t i = first; i < chosen.size(); ++i) marked_[chosen[i]] = false;
-    std::sort(chosen.begin() + first, chosen.end());
+  void reserve(int64_t size) {
+    if (static_cast<int64_t>(words_.size()) * 64 >= size) return;
+    words_.resize(static_cast<size_t>(num_chunks(size, 64)));
+    summary_.resize(static_cast<size_t>(num_chunks(size, 4096)));
+  }
+  /** Whether t is new. */
+  bool insert(int64_t t) {
+    uint64_t& word = words_[t >> 6];
+    const uint64_t bit = uint64_t{1} << (t & 63);
+    if (word & bit) return false;
+    word |= bit;
+    summary_[t >> 12] |= uint64_t{1} << (t >> 6 & 63);
+    return true;
+  }
+  template <class Visit>
+  void drain(int64_t size, Visit&& visit) {
+    for (int64_t s = 0; s < num_chunks(size, 4096); ++s)
+      for (uint64_t& left = summary_[s]; left; left &= left - 1) {
+        const int64_t w = s << 6 | __builtin_ctzll(left);
+        for (uint64_t& word = words_[w]; word; word &= word - 1) visit(w << 6 | __builtin_ctzll(word));
+      }
   }
 
  private:
-  std::vector<bool> marked_;
+  std::vector<uint64_t> words_, summary_;
 };
 
-template <class I>
+/** Rows of a hop that are worked on together. */
+template <class Row>
+struct Tile {
+  enum class Kind : uint8_t { kWhole, kShort, kLong, kOneByOne };
+  /** Rows that are drawn from in one of the vector loops. */
+  struct Drawn {
+    int64_t count = 0;
+    uint64_t ids[kTileRows], sizes[kTileRows], again[kTileRows];
+
+    void add(uint64_t id, int64_t size) {
+      ids[count] = id;
+      sizes[count++] = static_cast<uint64_t>(size);
+    }
+    /** Fill up to whole vectors with copies of the last row; the new number of rows. */
+    int64_t pad() {
+      const int64_t padded = num_chunks(count, kRowLanes) * kRowLanes;
+      for (int64_t i = count; i < padded; ++i) {
+        ids[i] = ids[count - 1];
+        sizes[i] = sizes[count - 1];
+      }
+      return padded;
+    }
+  };
+
+  int64_t begin = 0, num_rows = 0, num_arcs = 0;
+  Row rows[kTileRows];
+  int64_t counts[kTileRows];   // arcs that are taken
+  Kind kinds[kTileRows];
+  int32_t places[kTileRows];   // in the list of its kind
+  Drawn short_rows, long_rows;
+  uint64_t chosen[kTileRows];  // of short rows
+  Array<int32_t> ranks;        // of long rows, `stride` each
+  int64_t stride = 0;
+};
+
+template <class I, class Positions>
 class BatchSampler {
  public:
-  BatchSampler(const GraphView<I>& graph, bool keeps_edges, Batch& batch, NodeMap& map)
-      : graph_(graph), keeps_edges_(keeps_edges), batch_(batch), map_(map) {}
+  BatchSampler(const GraphView<I>& graph, const Loops& loops, bool keeps_edges, Batch& batch, Positions& positions)
+      : graph_(graph), loops_(loops), keeps_edges_(keeps_edges), batch_(batch), positions_(positions) {}
 
-  void hop(const Random& random, int64_t fanout) {
+  void hop(const Random& random, int64_t fanout, Block& block) {
     const auto rows = static_cast<int64_t>(batch_.nodes.size());
-    Block& block = batch_.blocks.emplace_back();
-    block.indptr.reserve(static_cast<size_t>(rows + 1));
-    block.indptr.push_back(0);
-    if (fanout >= 0) block.indices.reserve(static_cast<size_t>(rows * fanout));
-    for (int64_t begin = 0; begin < rows; begin += kTileRows) {
-      const int64_t end = std::min(rows, begin + kTileRows);
-      pick(random, fanout, begin, end);
-      number(block);
+    block.indptr.resize(static_cast<size_t>(rows + 1));
+    block.indptr[0] = 0;
+    Tile<Row> tiles[2], *tile = &tiles[0], *next = &tiles[1];
+    ask_for_rows(0, rows);
+    begin_tile(*tile, random, fanout, 0, rows);
+    for (int64_t r = 0; r < tile->num_rows; ++r) ask_for_arcs(*tile, r);
+    while (tile->num_rows > 0) {
+      pick(*tile, random);
+      find_sources();
+      begin_tile(*next, random, fanout, tile->begin + tile->num_rows, rows);
+      number(block, *tile, *next);
+      std::swap(tile, next);
     }
     batch_.levels.push_back(static_cast<int64_t>(batch_.nodes.size()));
   }
 
  private:
-  /** Arcs of the tile's rows into edges_, their counts into counts_. */
-  void pick(const Random& random, int64_t fanout, int64_t begin, int64_t end) {
-    edges_.clear();
-    counts_.clear();
-    for (int64_t r = begin; r < end; ++r) __builtin_prefetch(graph_.indptr + batch_.nodes[r]);
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t v = batch_.nodes[r];
-      const auto row = graph_.row(v);
-      const size_t first = edges_.size();
+  using Row = typename GraphView<I>::Row;
+  using Kind = typename Tile<Row>::Kind;
+
+  /** The row pointers of a tile that is far ahead. (g++ takes calls that only prefetch for calls without effect.) */
+  [[gnu::always_inline]] void ask_for_rows(int64_t begin, int64_t end) const {
+    for (int64_t r = begin; r < std::min(end, begin + kTileRows); ++r)
+      __builtin_prefetch(graph_.indptr + batch_.nodes[r]);
+  }
+
+  /** Read the rows from `begin` on and draw for them. */
+  void begin_tile(Tile<Row>& tile, const Random& random, int64_t fanout, int64_t begin, int64_t end) {
+    ask_for_rows(begin + kTileRows, end);
+    tile.begin = begin;
+    tile.num_rows = std::min(end - begin, kTileRows);
+    tile.num_arcs = tile.short_rows.count = tile.long_rows.count = 0;
+    for (int64_t r = 0; r < tile.num_rows; ++r) {
+      const int64_t v = batch_.nodes[begin + r];
+      const Row row = graph_.row(v);
+      tile.rows[r] = row;
       if (fanout < 0 || row.size() <= fanout) {
-        for (int64_t e = row.begin; e < row.end; ++e) edges_.push_back(e);
-        if (!graph_.in_id_order) by_id(first);
-      } else if (fanout > 0) {
-        Draws draws(random, graph_.id(v));
-        chooser_.choose(draws, row.size(), fanout, edges_);
-        if (graph_.in_id_order) {
-          for (size_t i = first; i < edges_.size(); ++i) edges_[i] += row.begin;
-        } else {
-          ranked(row, first);
-        }
+        tile.kinds[r] = Kind::kWhole;
+        tile.counts[r] = row.size();
+        tile.places[r] = 0;
+      } else {
+        const bool is_short = row.size() <= kShortRow;
+        auto& list = is_short ? tile.short_rows : tile.long_rows;
+        tile.kinds[r] = is_short                                            ? Kind::kShort
+                        : fanout <= kMostRanked && row.size() <= INT32_MAX ? Kind::kLong
+                                                                            : Kind::kOneByOne;
+        tile.counts[r] = fanout;
+        tile.places[r] = static_cast<int32_t>(list.count);
+        if (tile.kinds[r] != Kind::kOneByOne) list.add(graph_.id(v), row.size());
       }
-      for (size_t i = first; i < edges_.size(); ++i) __builtin_prefetch(graph_.indices + edges_[i]);
-      counts_.push_back(static_cast<int64_t>(edges_.size() - first));
+      tile.num_arcs += tile.counts[r];
+    }
+    if (auto& list = tile.short_rows; list.count > 0)
+      loops_.pick_short(random, list.ids, list.sizes, list.pad(), fanout, tile.chosen, list.again);
+    if (auto& list = tile.long_rows; list.count > 0) {
+      tile.stride = fanout;
+      const int64_t padded = list.pad();
+      tile.ranks.resize(static_cast<size_t>(padded * fanout));
+      loops_.pick_long(random, list.ids, list.sizes, padded, fanout, fanout, tile.ranks.data(), list.again);
     }
   }
 
-  /** Put edges_[first ..] in the order of their sources' original ids. */
-  void by_id(size_t first) {
-    keyed_.clear();
-    for (size_t i = first; i < edges_.size(); ++i) keyed_.emplace_back(graph_.id(graph_.source(edges_[i])), edges_[i]);
-    std::sort(keyed_.begin(), keyed_.end());
-    for (size_t i = first; i < edges_.size(); ++i) edges_[i] = keyed_[i - first].second;
+  /** The memory that pick() and find_sources() will read of row r. */
+  [[gnu::always_inline]] void ask_for_arcs(const Tile<Row>& tile, int64_t r) const {
+    const Row row = tile.rows[r];
+    const I* first = graph_.indices + row.begin;
+    if (tile.kinds[r] == Kind::kLong) {
+      const int32_t* rank = tile.ranks.data() + tile.places[r] * tile.stride;
+      for (int64_t i = 0; i < tile.stride; ++i) __builtin_prefetch(first + rank[i]);
+    } else if (row.size() > 0) {
+      const I* last = first + std::min(row.size(), kShortRow) - 1;
+      for (const I* at = first; at < last; at += 64 / sizeof(I)) __builtin_prefetch(at);
+      __builtin_prefetch(last);
+    }
   }
 
-  /** edges_[first ..] are ranks by original id in the row: make them arcs. */
-  void ranked(typename GraphView<I>::Row row, size_t first) {
+  /** The tile's arcs into edges_, row after row, each row in the order of original ids. */
+  void pick(const Tile<Row>& tile, const Random& random) {
+    edges_.resize(static_cast<size_t>(tile.num_arcs));
+    int64_t* to = edges_.data();
+    for (int64_t r = 0; r < tile.num_rows; to += tile.counts[r++]) {
+      const Row row = tile.rows[r];
+      const int64_t count = tile.counts[r], place = tile.places[r];
+      const bool is_whole = tile.kinds[r] == Kind::kWhole;
+      const int64_t first = is_whole || graph_.in_id_order ? row.begin : 0;
+      if (is_whole) {
+        for (int64_t i = 0; i < count; ++i) to[i] = first + i;
+      } else if (tile.kinds[r] == Kind::kShort && !tile.short_rows.again[place]) {
+        uint64_t chosen = tile.chosen[place];
+        for (int64_t i = 0; i < count; ++i, chosen &= chosen - 1) to[i] = first + __builtin_ctzll(chosen);
+      } else if (tile.kinds[r] == Kind::kLong && !tile.long_rows.again[place]) {
+        for (int64_t i = 0; i < count; ++i) to[i] = first + tile.ranks[place * tile.stride + i];
+      } else {
+        one_by_one(random, graph_.id(batch_.nodes[tile.begin + r]), row.size(), count, first, to);
+      }
+      if (graph_.in_id_order) continue;
+      if (is_whole) by_id(to, count);
+      else ranked(row, to, count);
+    }
+  }
+
+  /** Write first + each of `count` numbers below `size`, ascending. */
+  void one_by_one(const Random& random, uint64_t id, int64_t size, int64_t count, int64_t first, int64_t* to) {
+    Draws draws(random, id);
+    set_.reserve(size);
+    for (int64_t j = size - count; j < size; ++j)
+      if (!set_.insert(static_cast<int64_t>(draws.below(static_cast<uint64_t>(j) + 1)))) set_.insert(j);
+    set_.drain(size, [&](int64_t t) { *to++ = first + t; });
+  }
+
+  /** Put arcs in the order of their sources' original ids. */
+  void by_id(int64_t* edges, int64_t count) {
+    keyed_.clear();
+    for (int64_t i = 0; i < count; ++i) keyed_.emplace_back(graph_.id(graph_.source(edges[i])), edges[i]);
+    std::sort(keyed_.begin(), keyed_.end());
+    for (int64_t i = 0; i < count; ++i) edges[i] = keyed_[i].second;
+  }
+
+  /** `edges` are ranks by original id in the row: make them arcs. */
+  void ranked(Row row, int64_t* edges, int64_t count) {
     keyed_.clear();
     for (int64_t e = row.begin; e < row.end; ++e) keyed_.emplace_back(graph_.id(graph_.source(e)), e);
     std::sort(keyed_.begin(), keyed_.end());
-    for (size_t i = first; i < edges_.size(); ++i) edges_[i] = keyed_[static_cast<size_t>(edges_[i])].second;
+    for (int64_t i = 0; i < count; ++i) edges[i] = keyed_[edges[i]].second;
+  }
+
+  /** The nodes that the tile's arcs come from. */
+  void find_sources() {
+    sources_.resize(edges_.size());
+    auto&& table = positions_.table();
+    bool outside = false;
+    for (size_t i = 0; i < edges_.size(); ++i) {
+      const I source = graph_.indices[edges_[i]];
+      outside |= static_cast<uint64_t>(static_cast<int64_t>(source)) >= static_cast<uint64_t>(graph_.num_nodes);
+      sources_[i] = source;
+      table.prefetch(source);
+    }
+    if (outside)
+      for (int64_t edge : edges_) graph_.source(edge);  // says which
   }
 
   /** The tile's arcs as rows of the block; sources that are new to the batch get the next positions. */
-  void number(Block& block) {
-    sources_.clear();
-    for (int64_t e : edges_) {
-      sources_.push_back(graph_.source(e));
-      map_.prefetch(sources_.back());
+  void number(Block& block, const Tile<Row>& tile, const Tile<Row>& next_tile) {
+    const auto size = static_cast<int64_t>(batch_.nodes.size());
+    check_batch_size(size + tile.num_arcs);
+    batch_.nodes.resize(static_cast<size_t>(size + tile.num_arcs + 1));  // the place after the last is written, too
+    int64_t* starts = block.indptr.data() + tile.begin;
+    const auto arcs = static_cast<size_t>(starts[0] + tile.num_arcs);
+    block.indices.resize(arcs + kRankLanes);  // order_heads() reads past the end
+    if (keeps_edges_) block.edges.resize(arcs);
+    int64_t* nodes = batch_.nodes.data();
+    const I* source = sources_.data();
+    const int64_t* edge = edges_.data();
+    auto next = static_cast<int32_t>(size);
+    auto&& table = positions_.table();
+    int32_t heads_of[kTileRows], first_of[kTileRows];
+    for (int64_t r = 0; r < tile.num_rows; ++r) {
+      if (r < next_tile.num_rows) ask_for_arcs(next_tile, r);
+      const int64_t count = tile.counts[r];
+      int32_t* row = block.indices.data() + starts[r];
+      const int32_t first = next;
+      int32_t heads = 0;
+      if (keeps_edges_) {
+        int64_t* row_edges = block.edges.data() + starts[r];
+        found_.resize(static_cast<size_t>(count + 1));
+        for (int64_t i = 0; i < count; ++i) {
+          const auto [position, is_new] = table.insert(source[i], next);
+          nodes[next] = source[i];
+          row[heads] = position;
+          row_edges[heads] = found_[next - first] = edge[i];
+          next += is_new;
+          heads += !is_new;
+        }
+        std::copy_n(found_.data(), next - first, row_edges + heads);
+      } else {
+        for (int64_t i = 0; i < count; ++i) {
+          const auto [position, is_new] = table.insert(source[i], next);
+          nodes[next] = source[i];
+          row[heads] = position;
+          next += is_new;
+          heads += !is_new;
+        }
+      }
+      for (int32_t p = first; p < next; ++p) row[heads + p - first] = p;
+      heads_of[r] = heads;
+      first_of[r] = first;
+      starts[r + 1] = starts[r] + count;
+      source += count;
+      edge += count;
     }
-    check_batch_size(static_cast<int64_t>(batch_.nodes.size() + sources_.size()));
-    size_t at = 0;
-    for (int64_t count : counts_) {
-      row_.clear();
-      bool ascending = true;
-      for (const size_t end = at + static_cast<size_t>(count); at < end; ++at) {
-        const auto next = static_cast<int32_t>(batch_.nodes.size());
-        const int32_t position = map_.insert(sources_[at], next);
-        if (position == next) batch_.nodes.push_back(sources_[at]);
-        ascending = ascending && (row_.empty() || row_.back().first <= position);
-        row_.emplace_back(position, edges_[at]);
-      }
-      if (!ascending) std::sort(row_.begin(), row_.end());
-      for (const auto& [position, edge] : row_) {
-        block.indices.push_back(position);
-        if (keeps_edges_) block.edges.push_back(edge);
-      }
-      block.indptr.push_back(static_cast<int64_t>(block.indices.size()));
+    batch_.nodes.resize(static_cast<size_t>(next));
+    loops_.order_heads(starts, heads_of, tile.num_rows, block.indices.data(),
+                       keeps_edges_ ? block.edges.data() : nullptr);
+    for (int64_t r = 0; r < tile.num_rows; ++r) {
+      // A long head, or a new node that the row has twice: it is in the head as well.
+      const int32_t* row = block.indices.data() + starts[r];
+      if (heads_of[r] > kMostRanked || (heads_of[r] > 0 && row[heads_of[r] - 1] >= first_of[r]))
+        order_row(block, starts[r], starts[r + 1]);
+    }
+    block.indices.resize(arcs);
+  }
+
+  void order_row(Block& block, int64_t begin, int64_t end) {
+    int32_t* indices = block.indices.data();
+    if (!keeps_edges_) return std::sort(indices + begin, indices + end);
+    keyed_.clear();
+    for (int64_t i = begin; i < end; ++i) keyed_.emplace_back(indices[i], block.edges[i]);
+    std::sort(keyed_.begin(), keyed_.end());
+    for (int64_t i = begin; i < end; ++i) {
+      indices[i] = static_cast<int32_t>(keyed_[i - begin].first);
+      block.edges[i] = keyed_[i - begin].second;
     }
   }
 
   const GraphView<I>& graph_;
+  const Loops& loops_;
   bool keeps_edges_;
   Batch& batch_;
-  NodeMap& map_;
-  Chooser chooser_;
-  std::vector<int64_t> edges_, counts_, sources_;
+  Positions& positions_;
+  RankSet set_;
+  Array<int64_t> edges_, found_;
+  Array<I> sources_;
   std::vector<std::pair<uint64_t, int64_t>> keyed_;
-  std::vector<std::pair<int32_t, int64_t>> row_;
 };
 
 }  // namespace
@@ -184,22 +422,21 @@ int32_t gust_sample_neighbors(int64_t sampler, int64_t seeds, const int64_t* see
   return guard([&] {
     auto& s = *reinterpret_cast<Sampler*>(sampler);
     const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
-    auto batches = std::make_unique<Batches>();
-    batches->hops = hops;
-    batches->list.resize(static_cast<size_t>(num_batches));
+    auto batches = std::make_unique<Batches>(s.pool, num_batches, hops);
+    const Loops& vectors = loops();
     s.dispatch([&](const auto& graph) {
       parallel_tasks(num_batches, [&](int64_t b) {
         Batch& batch = batches->list[b];
-        s.maps.with(batch, [&](NodeMap& map) {
+        s.pool->with(batch, [&](auto& positions) {
           const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
           check_batch_size(count);
-          number_nodes(graph, nodes + seed_ptr[b], count, batch, map);
+          number_nodes(graph, nodes + seed_ptr[b], count, batch, positions);
           batch.levels.push_back(count);
-          BatchSampler work(graph, s.keeps_edges, batch, map);
+          BatchSampler work(graph, vectors, s.keeps_edges, batch, positions);
           for (int64_t h = 0; h < hops; ++h)
             work.hop(Random(static_cast<uint64_t>(seed), stream_id("sample"), static_cast<uint32_t>(epoch),
                             static_cast<uint32_t>(first_step + b), static_cast<uint32_t>(h)),
-                     fanout[h]);
+                     fanout[h], batch.blocks[h]);
         });
       });
     });
