@@ -1,7 +1,8 @@
 /** Graph convolutional network. */
 import { z } from "zod";
 import { norms } from "../tensor/norm.ts";
-import { Product, SparseOperator } from "../tensor/operator.ts";
+import { Product } from "../tensor/operator.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { defineModel, matmulOrder, project } from "./model.ts";
 import { buildStack, stackParams } from "./stack.ts";
 
@@ -26,9 +27,9 @@ export const gcn = defineModel({
       return (tape, x, { operator }, after) => {
         const a = operator(index, count);
         // Multiply in the cheaper order: the sparse product runs at the narrower width.
-        const z = matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
+        const z = matmulOrder(a, x, weight) === "combine-first"
           ? new Product(a, project(tape, x, weight))
-          : project(tape, a.apply(tape, x), weight);
+          : project(tape, a.apply(tape, x as Tensor), weight);
         return after(tape, z, bias);
       };
     }),

@@ -212,9 +212,23 @@ export function affine(tape: Tape, x: FeatureInput, weight: Tensor, bias: Tensor
   return bias ? addBias(tape, y, bias) : y;
 }
 
-/** Which order of A H W costs less: the sparse product runs at the width that it is given. */
-export function matmulOrder(x: FeatureInput, weight: Tensor): "combine-first" | "aggregate-first" {
-  return weight.cols <= (x instanceof SparseOperator ? x.numCols : x.cols)
-    ? "combine-first"
-    : "aggregate-first";
+/** Multiply-adds of a dense product that take as long as one of a sparse product, whose rows lie anywhere in memory. */
+const SPARSE_COST = 8;
+
+/**
+ * Which order of A H W costs less. Of the same nodes on both sides it is the one whose sparse product is narrower; a
+ * sampled block has many columns for each row, and projecting them first may cost more than it saves. Sparse features
+ * are projected first: they are no rows of numbers before.
+ */
+export function matmulOrder(
+  a: Operator,
+  x: FeatureInput,
+  weight: Tensor,
+): "combine-first" | "aggregate-first" {
+  if (x instanceof SparseOperator) return "combine-first";
+  const { rows, cols: width } = weight;
+  const gathered = SPARSE_COST * (a instanceof SparseOperator ? a.pattern.numEntries : a.numCols);
+  const combine = a.numCols * rows * width + gathered * width;
+  const aggregate = gathered * rows + a.numRows * rows * width;
+  return combine <= aggregate ? "combine-first" : "aggregate-first";
 }

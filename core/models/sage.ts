@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
 import { type Operator, Product, SparseOperator, storedEntries } from "../tensor/operator.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { firstRows } from "../tensor/ops/rows.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
 import { defineModel, type FeatureInput, type Init, matmulOrder, project } from "./model.ts";
 import { buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
@@ -36,8 +37,12 @@ export const sage = defineModel({
         ? meanOf(init, place)
         : maximumOf(init, place, params.aggregator === "pool" ? params.hidden : null);
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
-      return (tape, x, { operator }, after) =>
-        after(tape, neighbours(tape, x, operator(index, count)), bias, project(tape, x, own));
+      return (tape, x, { operator }, after) => {
+        const a = operator(index, count);
+        // A sampled block has many more columns than rows, and the rows are the first of them.
+        const kept = x instanceof Tensor ? firstRows(tape, x, a.numRows) : x;
+        return after(tape, neighbours(tape, x, a), bias, project(tape, kept, own));
+      };
     }),
 });
 
@@ -47,9 +52,9 @@ type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor | 
 function meanOf(init: Init, { index, inWidth, width }: LayerPlace): Neighbours {
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
   return (tape, x, operator) =>
-    matmulOrder(x, weight) === "combine-first" || x instanceof SparseOperator
+    matmulOrder(operator, x, weight) === "combine-first"
       ? new Product(operator, project(tape, x, weight))
-      : project(tape, operator.apply(tape, x), weight);
+      : project(tape, operator.apply(tape, x as Tensor), weight);
 }
 
 /** @param pool  width of the layer that neighbours go through first, or null. */
