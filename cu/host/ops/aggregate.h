@@ -16,6 +16,8 @@
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
 #pragma once
 
+#include <functional>
+
 #include "panel.h"
 #include "row_grid.h"
 
@@ -277,23 +279,22 @@ void reduce_hubs(const Aggregate<X, Columns>& a, const Weight& weight, const std
   });
 }
 
-/** Nothing comes after the rows. */
-struct NoEnding {
-  void operator()(int64_t, int64_t) const {}
-};
+/** What comes after rows begin .. end-1; empty: nothing. Called once per task, so not a type of its own. */
+using Ending = std::function<void(int64_t begin, int64_t end)>;
 
-/** `ending(begin, end)` is called for runs of rows that are complete, while they are in the cache. */
-template <class Weight, class X, class Columns, class Ending = NoEnding>
+/** `ending` is called for runs of rows that are complete, while they are in the cache. */
+template <class Weight, class X, class Columns>
 void aggregate_weighted(const Aggregate<X, Columns>& a, const Weight& weight, Context& context,
                         const Ending& ending = {}) {
   if (a.f == 0 || a.n == 0) return;
   const std::vector<int64_t> hubs = RowGrid(a.indptr, a.n, a.f).for_rows([&](int64_t begin, int64_t end) {
     reduce_rows(a, weight, begin, end);
-    ending(begin, end);
+    if (ending) ending(begin, end);
   });
   if (hubs.empty()) return;
   reduce_hubs(a, weight, hubs, context);
-  for (int64_t row : hubs) ending(row, row + 1);
+  if (ending)
+    for (int64_t row : hubs) ending(row, row + 1);
 }
 
 /** Entries per row of x from which copying a tile pays: it is read and written once, and gathered as often. */
@@ -312,7 +313,7 @@ int64_t tile_columns(const Aggregate<X, Columns>& a) {
   return std::min(a.f, num_chunks(even, line) * line);
 }
 
-template <class X, class Columns, class Ending>
+template <class X, class Columns>
 void aggregate(const Aggregate<X, Columns>& a, Context& context, const Ending& ending) {
   with_weight(a, [&](const auto& weight) {
     const int64_t tile = tile_columns(a);
@@ -330,7 +331,7 @@ void aggregate(const Aggregate<X, Columns>& a, Context& context, const Ending& e
       });
       aggregate_weighted(part, weight, context);
     }
-    if (!std::is_same_v<Ending, NoEnding>) parallel_for(a.n, std::max<int64_t>(1, kTaskWork / a.f), ending);
+    if (ending) parallel_for(a.n, std::max<int64_t>(1, kTaskWork / a.f), ending);
   });
 }
 

@@ -33,8 +33,9 @@ void spmm(const spmm_args& args, Context& context) {
       const Epilogue<T> rest(std::max<int64_t>(a.f, 1), context.slot(args.addend).as<T>(), context.slot(args.bias).as<T>(),
                              args.kind, args.slope, args.p, context.random(args.stream, args.layer),
                              context.slot(args.ids));
-      if (rest.is_empty()) aggregate(a, context, NoEnding{});
-      else aggregate(a, context, [&](int64_t begin, int64_t end) { rest.rows(a.out, a.out, begin, end); });
+      Ending ending;
+      if (!rest.is_empty()) ending = [&](int64_t begin, int64_t end) { rest.rows(a.out, a.out, begin, end); };
+      aggregate(a, context, ending);
     });
   };
   switch (x.dtype) {
