@@ -9,12 +9,12 @@
 // Cost: O(edges sampled) time where rows are in id order; else rows longer than the fanout are sorted by original id.
 // Parallel over batches; a batch is a function of its seeds, (seed, epoch, step) and the graph.
 //
-// Every access is a cache miss, and every branch on what was drawn a misprediction. So rows are taken in tiles, each
-// step runs over the whole tile with the memory of the next one asked for ahead, and the steps do not branch on draws:
-//   random words of all rows at once, as vectors;
-//   picks as bits of a set, which yields them in order (a register where a row has at most 64 arcs);
-//   a row's new nodes get rising positions above all others: only those it shares with rows before are sorted, each
-//   by counting the smaller ones.
+// Every access is a cache miss, and every branch on what was drawn a misprediction. So rows are taken in tiles, whose
+// arcs are asked for while the tile before is worked on, and nothing branches on draws:
+//   Floyd's algorithm runs on several rows at once, one per lane of a vector, and keeps the picks of a row of at most 64
+//   arcs as bits of a word; those of a longer row are compared with each other (sample_loops.h);
+//   new nodes of a row get rising positions above all others, so that only those it shares with rows before are sorted,
+//   each by counting the smaller ones.
 #include <immintrin.h>
 
 #include <array>
@@ -30,11 +30,11 @@ using namespace gust::sampling;
 namespace {
 
 constexpr int64_t kTileRows = 32;       // a multiple of kRowLanes
-constexpr int64_t kRowLanes = 8;        // rows that are drawn from at once, at most
+constexpr int64_t kRowLanes = 8;        // a multiple of how many are drawn from at once
 constexpr int64_t kShortRow = 64;       // arcs whose picks are bits of a word, and whose memory is asked for as a whole
 constexpr int64_t kMostRanked = 64;     // numbers that are sorted by counting
 constexpr int64_t kRankLanes = 16;      // of them at once
-constexpr int64_t kMaxDraws = int64_t{1} << 18;  // what the key packing has room for
+constexpr int64_t kMaxDraws = int64_t{1} << 18;  // of one node: what the key packing has room for
 
 /** kStep[kMostRanked + i] = 1 for i > 0, else 0. */
 constexpr auto kSteps = [] {

@@ -59,10 +59,17 @@ describe("neighbor", () => {
     expect(seeds.sort()).toEqual([0, 2]);
   });
 
-  // 40 in-neighbours, 8 drawn: each is in with probability p = 1/5. Over T = 4000 independent draws the sum of
+  // 40 in-neighbours, 8 drawn, say: each is in with probability p = 1/5. Over T = 4000 independent draws the sum of
   // (count - T p)^2 / (T p (1 - p)), times (d - 1) / d for the fixed total, is chi-square with d - 1 = 39 degrees of
   // freedom: mean 39, standard deviation sqrt(78) = 8.8. The bounds are 5 of these, the low one near 0.
-  for (const [name, degree, fanout] of [["few picks", 40, 8], ["many picks", 120, 60]] as const) {
+  // Rows of up to 64 arcs, longer ones, and more than 64 picks are drawn in three ways.
+  const rowKinds = [
+    ["few picks", 40, 8],
+    ["many picks", 120, 60],
+    ["few picks of a long row", 300, 12],
+    ["most picks", 200, 100],
+  ] as const;
+  for (const [name, degree, fanout] of rowKinds) {
     test(`draws each in-neighbour equally often (${name})`, () => {
       const star = graphOf([
         ...Array.from({ length: degree }, () => []),

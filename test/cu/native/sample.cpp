@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "../../../cu/host/sample.h"
 #include "check.h"
 
 using namespace gust;
@@ -103,6 +104,36 @@ GUST_TEST(samples_are_the_same_on_any_number_of_threads) {
     }
   }
   succeed(gust_set_num_threads(0));
+}
+
+GUST_TEST(samples_are_the_same_in_every_instruction_set) {
+  static std::vector<int64_t> first[2];  // of the first set: all tests run once per set
+  for (int kind : {0, 1}) {
+    // Rows of up to 16 and 300 arcs; more and fewer picks than are sorted by counting.
+    const Graph graph(2000, 0, kind == 0 ? 8 : 150);
+    const int64_t fanout[3] = {70, 3, 20}, sampler = graph.sampler(false);
+    std::vector<int64_t> seeds(600);
+    std::iota(seeds.begin(), seeds.end(), 0);
+    const auto ptr = pointer(20, 30);
+    int64_t out;
+    succeed(gust_sample_neighbors(sampler, address(seeds), ptr.data(), 20, fanout, 3, 3, 1, 0, &out));
+    const auto got = contents(out, 20, 3);
+    succeed(gust_batches_destroy(out));
+    succeed(gust_sampler_destroy(sampler));
+    if (first[kind].empty()) first[kind] = got;
+    GUST_CHECK(got == first[kind]);
+  }
+}
+
+GUST_TEST(positions_of_earlier_batches_are_forgotten) {
+  sampling::DirectPositions positions(10);
+  for (int64_t batch_size : {int64_t{5}, int64_t{1} << 31, int64_t{3}, (int64_t{1} << 31) - 1, int64_t{4}}) {
+    GUST_CHECK(positions.table().find(7) == -1);
+    GUST_CHECK(positions.table().insert(7, 2).is_new && positions.table().find(7) == 2);
+    const sampling::Place again = positions.table().insert(7, 3);
+    GUST_CHECK(again.position == 2 && !again.is_new);
+    positions.forget(batch_size);
+  }
 }
 
 GUST_TEST(large_graphs_number_their_nodes_through_a_hash_table) {
