@@ -40,7 +40,8 @@ struct Tile {
   int64_t out_stride;
   int count;  // lanes of the last vector that are columns of out
   T alpha, beta;
-  const T* ahead;  // where inner * R numbers start that are brought into the cache
+  const T* ahead;  // where inner * R numbers start that are brought into the cache,
+  bool far;        // the second-level one, which has more room and waits for more lines at a time
   bool past;       // store past the caches: rows of out are aligned to cache lines, beta = 0
 };
 
@@ -58,7 +59,10 @@ void tile(const Tile<T>& t) {
   const int count = t.count;
   Vec<T> sum[R][V] = {};
   for (int64_t l = 0; l < inner; ++l) {
-    if (l % every == 0) __builtin_prefetch(t.ahead + l * R);
+    if (l % every == 0) {
+      if (t.far) __builtin_prefetch(t.ahead + l * R, 0, 2);
+      else __builtin_prefetch(t.ahead + l * R);
+    }
     Vec<T> w[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) w[v] = Ragged && v + 1 == V ? load_some(b + v * lanes, count) : load(b + v * lanes);

@@ -1,4 +1,4 @@
-// out = alpha * op(a) @ op(b) + beta * out in tiles of registers (tile.h), for products with few columns.
+// out = alpha * op(a) @ op(b) + beta * out in tiles of registers (tile.h), for skinny matrices.
 //
 // op(a) m x k, op(b) k x n, all row-major. The grid is blocks of rows of `out` and, where those are few (weight
 // gradients: m and n are layer widths, k is the number of nodes), chunks of the inner dimension. Each task owns one
@@ -8,7 +8,8 @@
 //
 // With m = 100,000 on one core of a Zen 4 (117 GFLOP/s), GFLOP/s of this / OpenBLAS 0.3.21 / libxsmm 1.17 /
 // oneDNN 2.6: k = 64, n = 64: 110 / 74 / 110 / 94; k = 128, n = 16: 114 / 38 / 51 / 56; its weight gradient 105 / 39 /
-// none / 64; k = 256, n = 256: 107 / 94 / 106 / 108. So few columns are done here, and the rest by the library.
+// none / 64; k = 256, n = 256: 107 / 94 / 106 / 108. So products with a small extent are done here, the rest by the
+// library.
 #pragma once
 
 #include "dense.h"
@@ -98,6 +99,8 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
   constexpr int64_t kKept = 32768;
   /** Least distance of what is prefetched: the time in which memory answers. */
   constexpr int64_t kAhead = 1024;
+  /** Numbers of a tile from which on the next one would crowd the first-level cache. */
+  constexpr int64_t kFar = 1536;
   const int64_t vectors = num_chunks(n, lanes), panels = num_chunks(vectors, kTileVectors);
   const int64_t used = Transposed ? region.rows + n : std::min(n, kTileVectors * lanes);
   const int64_t depth = std::clamp<int64_t>(kKept / used, 64, 2048);
@@ -111,19 +114,20 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
       const int64_t first = p * vectors / panels, width = (p + 1) * vectors / panels - first, j = first * lanes;
       // Rows that lie a multiple of 4096 bytes apart share a set of the first-level cache, which has eight lines or more.
       const bool crowded = !Transposed && a.stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-      const int64_t most = crowded ? std::min(6, tile_rows(static_cast<int>(width))) : tile_rows(static_cast<int>(width));
+      const int64_t most = std::min(crowded ? 6 : 8, tile_rows(static_cast<int>(width)));
       const int64_t count = std::min(lanes, n - j - (width - 1) * lanes);
       const auto& functions = (count < lanes ? table : full)[static_cast<size_t>(width - 1)];
       const int64_t tiles = num_chunks(region.rows, most);
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t i = t * region.rows / tiles, rows = (t + 1) * region.rows / tiles - i;
         const T* from = a.at(region.i + i, l);
+        const bool far = Transposed || rows * inner >= kFar;
         const T* ahead = !whole || p > 0 ? from
                          : Transposed    ? a.at(region.i, l + inner) + i * inner
-                                         : from + std::max(kAhead, rows * inner);
+                                         : from + std::max(far ? 4 * kAhead : kAhead, rows * inner);
         functions[static_cast<size_t>(rows)]({from, a.stride, b.data + l * b.stride + j, b.stride, inner,
                                               out + i * n + j, n, static_cast<int>(count), alpha,
-                                              l == region.l ? beta : T{1}, ahead, past && inner == region.inner});
+                                              l == region.l ? beta : T{1}, ahead, far, past && inner == region.inner});
       }
     }
   }
