@@ -48,7 +48,8 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     }
   });
 
-  // Plain loop; one call; blocks of rows; rows and columns; chunks of the inner dimension; all at once.
+  // One tile; blocks of rows; ragged columns; panels of columns; chunks of the inner dimension, the result made
+  // transposed; both; one number; rows that share a set of the cache; no small extent, which is the library's.
   const sizes: [number, number, number][] = [
     [5, 6, 7],
     [2708, 7, 16],
@@ -57,6 +58,8 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     [16, 7, 40_001],
     [300, 8, 4099],
     [1, 1, 9000],
+    [100, 13, 1024],
+    [257, 259, 261],
   ];
   test.each(sizes)("matches the reference at m = %d, n = %d, k = %d", (m, n, k) => {
     for (const [transA, transB] of [[false, false], [true, false], [false, true], [true, true]] as const) {
@@ -71,14 +74,29 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     }
   }, 20_000);
 
-  test.each([[6, 5, 7], [2708, 7, 16], [16, 9, 70_001]])("adds beta * out at %d x %d x %d", (m, n, k) => {
-    const shape = { m, n, k, transA: true, transB: false }, { a, b, args } = operands(dtype, shape);
-    const start = randoms(m * n, "out"), out = tensor(dtype, [m, n]), from = tensor(dtype, [m, n], start);
-    expectEverywhere(out, reference.gemm(shape, a, b, 0.5, -2, start), tolerance(dtype, k), () => {
-      engine.run("axpby", { x: from, out, alpha: 1, beta: 0 });
-      engine.run("gemm", { ...args, out, alpha: 0.5, beta: -2 });
-    });
-  });
+  test("writes results past the caches that no cache can hold", () => {
+    const shape = { m: 4111, n: 2064, k: 2, transA: false, transB: false },
+      { a, b, args } = operands(dtype, shape);
+    const out = tensor(dtype, [shape.m, shape.n]);
+    expectEverywhere(
+      out,
+      reference.gemm(shape, a, b),
+      tolerance(dtype, shape.k),
+      () => engine.run("gemm", { ...args, out, alpha: 1, beta: 0 }),
+    );
+  }, 20_000);
+
+  test.each([[6, 5, 7], [2708, 7, 16], [16, 9, 70_001], [260, 270, 280]])(
+    "adds beta * out at %d x %d x %d",
+    (m, n, k) => {
+      const shape = { m, n, k, transA: true, transB: false }, { a, b, args } = operands(dtype, shape);
+      const start = randoms(m * n, "out"), out = tensor(dtype, [m, n]), from = tensor(dtype, [m, n], start);
+      expectEverywhere(out, reference.gemm(shape, a, b, 0.5, -2, start), tolerance(dtype, k), () => {
+        engine.run("axpby", { x: from, out, alpha: 1, beta: 0 });
+        engine.run("gemm", { ...args, out, alpha: 0.5, beta: -2 });
+      });
+    },
+  );
 
   test("does not read out for beta = 0, in blocks and chunks", () => {
     for (const [m, n, k] of [[2, 2, 2], [40, 40, 40], [4000, 64, 16], [8, 8, 70_000]] as const) {

@@ -140,11 +140,15 @@ GUST_TEST(casts_stay_inside_their_memory) {
 
 GUST_TEST(large_products_give_the_same_bits_on_any_threads) {
   Machine machine;
-  for (auto [m, n, k] : {std::array<int64_t, 3>{2708, 16, 33}, {16, 7, 20'011}, {300, 1100, 40}, {70, 5, 9001}}) {
-    auto a = machine.values<float>(k, m), b = machine.values<float>(n, k);
-    auto out = machine.zeros<float>(m, n);
-    same_on_threads([&] { GUST_RUN(machine, gemm, a.slot, b.slot, out.slot, 1, 1, 1.0, 0.0); }, [&] { return copy(out); });
-  }
+  for (auto [m, n, k] : {std::array<int64_t, 3>{2708, 16, 33}, {16, 7, 20'011}, {47, 64, 3001}, {300, 1100, 40},
+                         {70, 5, 9001}, {270, 300, 600}})
+    for (int transposed = 0; transposed < 4; ++transposed) {
+      const bool ta = transposed & 1, tb = transposed & 2;
+      auto a = machine.values<float>(ta ? k : m, ta ? m : k), b = machine.values<float>(tb ? n : k, tb ? k : n);
+      auto out = machine.zeros<float>(m, n);
+      same_on_threads([&] { GUST_RUN(machine, gemm, a.slot, b.slot, out.slot, ta, tb, 1.0, 0.0); },
+                      [&] { return copy(out); });
+    }
 }
 
 GUST_TEST(contexts_run_at_the_same_time) {
