@@ -41,9 +41,7 @@ export function passOver(
   if (read > from.length || write > to.length) {
     throw new RangeError(`a pass over ${read} and ${write} bytes of ${from.length} and ${to.length}`);
   }
-  for (let p = 0; p < passes; p++) {
-    call("gust_roofline_pass", from.address, read, to.address, write, ahead, Number(past), unused);
-  }
+  call("gust_roofline_pass", from.address, read, to.address, write, ahead, Number(past), passes, unused);
 }
 
 /**

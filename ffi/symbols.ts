@@ -284,7 +284,7 @@ export const symbols = {
   gust_roofline_read: status("addr", "i64", "i64", "buf"),
   gust_roofline_gather: status("addr", "i32", "i64", "addr", "i64", "i64", "i64", "i32", "i64", "buf"),
   gust_roofline_pack: status("addr", "i64", "i64", "i64", "i64", "addr"),
-  gust_roofline_pass: status("addr", "i64", "addr", "i64", "i64", "i32", "buf"),
+  gust_roofline_pass: status("addr", "i64", "addr", "i64", "i64", "i32", "i64", "buf"),
   gust_roofline_multiply_add: status("i64", "buf"),
 
   gust_partition_multilevel: status(

@@ -119,8 +119,9 @@ int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* 
 }
 
 int32_t gust_roofline_pass(int64_t from, int64_t read, int64_t to, int64_t write, int64_t ahead, int32_t past,
-                           int64_t* out) {
+                           int64_t passes, int64_t* out) {
   return guard([&] {
+    check_positive("passes", passes);
     if (read < 0 || write < 0 || read % kLine || write % kLine || to % kLine)
       fail(GUST_EINVAL, "a pass over %lld and %lld bytes, expected multiples of 64", static_cast<long long>(read),
            static_cast<long long>(write));
@@ -128,11 +129,12 @@ int32_t gust_roofline_pass(int64_t from, int64_t read, int64_t to, int64_t write
     auto* target = reinterpret_cast<char*>(to);
     const int64_t tasks = num_chunks(read + write, kTaskBytes);
     std::atomic<uint64_t> total{0};
-    parallel_tasks(tasks, [&](int64_t t) {
-      auto start = [=](int64_t size, int64_t task) { return size / kLine * task / tasks * kLine; };
+    auto start = [=](int64_t size, int64_t task) { return size / kLine * task / tasks * kLine; };
+    auto piece = [&](int64_t t) {
       const int64_t r = start(read, t), w = start(write, t);
       total += loops().pass(source + r, start(read, t + 1) - r, target + w, start(write, t + 1) - w, ahead, past != 0);
-    });
+    };
+    for (int64_t p = 0; p < passes; ++p) parallel_tasks(tasks, piece);
     out[0] = static_cast<int64_t>(total.load());
   });
 }

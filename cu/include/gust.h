@@ -580,11 +580,11 @@ GUST_API int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t co
 /** Every worker w reads bytes w * size .. (w + 1) * size - 1 of data `passes` times; size is a multiple of 512.
  *  out[0] = their sum as 64-bit words. */
 GUST_API int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* out);
-/** One pass over `read` bytes of `from` and, in step with it, `write` bytes of `to`, both in order and multiples of 64
+/** `passes` passes over `read` bytes of `from` and, in step with it, `write` bytes of `to`, in order; multiples of 64
  *  (0: none); `ahead` bytes of `from` are prefetched (0: none); past != 0: stores past the caches. `to` is aligned to
  *  64. out[0] is a function of what was read. */
 GUST_API int32_t gust_roofline_pass(int64_t from, int64_t read, int64_t to, int64_t write, int64_t ahead, int32_t past,
-                                    int64_t* out);
+                                    int64_t passes, int64_t* out);
 /** Read rows indices[0 .. count-1] of a table whole, in order, `passes` times: runs of rows that fit a cache, piece
  *  by piece of `piece` bytes, prefetching the pieces of `ahead` rows (0 = none) into the cache of `level` (1 or 2).
  *  out[0] is a function of what was read. */

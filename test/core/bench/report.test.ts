@@ -7,7 +7,14 @@ import { aboveLimit, generatedGraph, reportText, unsteady } from "../../../core/
 import { benchLimits } from "../../../core/bench/roofline.ts";
 import { benchSpmm } from "../../../core/bench/spmm.ts";
 import { NativeArray, openNative } from "../../../ffi/native.ts";
-import { gatherRows, multiplyAdd, packRows, readPasses, triad } from "../../../ffi/native_roofline.ts";
+import {
+  gatherRows,
+  multiplyAdd,
+  packRows,
+  passOver,
+  readPasses,
+  triad,
+} from "../../../ffi/native_roofline.ts";
 
 await openNative();
 
@@ -165,6 +172,22 @@ describe("the limits' loops", () => {
     triad(a, b, c);
     expect(a.window()).toEqual(Float32Array.from({ length: n }, (_, i) => i + 6 * (i % 5)));
     expect(() => triad(a, b, NativeArray.allocate("F32", 1))).toThrow(RangeError);
+  });
+
+  test("passOver() writes what it was told to and nothing behind it", () => {
+    for (const [read, write] of [[0, 64], [128, 0], [640, 192], [64, 300_032], [1_000_000, 4096]] as const) {
+      for (const past of [false, true]) {
+        const from = NativeArray.allocate("U8", read), to = NativeArray.allocate("U8", write + 64);
+        to.window().fill(7);
+        passOver(from, read, to, write, { ahead: 2048, past, passes: 2 });
+        expect([...new Set(to.window().subarray(0, write))]).toEqual(write ? [0] : []);
+        expect([...new Set(to.window().subarray(write))]).toEqual([7]);
+      }
+    }
+    const data = NativeArray.allocate("U8", 64), options = { ahead: 0, past: false, passes: 1 };
+    expect(() => passOver(data, 128, data, 0, options)).toThrow(RangeError);
+    expect(() => passOver(data, 3, data, 0, options)).toThrow("multiples of 64");
+    expect(() => passOver(data, 0, data, 0, { ...options, passes: 0 })).toThrow("passes: 0");
   });
 
   test("rows of every length are read without leaving the table", () => {
