@@ -1,11 +1,10 @@
 /** Activations of hidden layers, by name, and what stands around them behind a product. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { dropout } from "../tensor/ops/dropout.ts";
 import { Product } from "../tensor/operator.ts";
 import { epilogue, type EpilogueParts } from "../tensor/ops/epilogue.ts";
 import { unary } from "../tensor/ops/unary.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** How each is computed: fused with what stands around it, or by an op of its own. */
 const functions = {
@@ -39,12 +38,5 @@ export function finish(
   const ended = (parts: EpilogueParts) =>
     x instanceof Product ? x.operator.apply(tape, x.x, parts) : epilogue(tape, x, parts);
   if ("fused" in kind) return ended({ ...sum, drop, activation: kind.fused, slope: kind.slope });
-  const y = unary(tape, ended(sum), kind.unary);
-  return drop
-    ? dropout(tape, y, drop.p, drop.layer, drop.ids && new Tensor({ ...drop.ids, rows: y.rows }))
-    : y;
-}
-
-export function activate(tape: Tape, x: Tensor, activation: Activation): Tensor {
-  return finish(tape, x, { activation });
+  return epilogue(tape, unary(tape, ended(sum), kind.unary), { drop });
 }

@@ -119,8 +119,8 @@ export interface Scales {
  * Deterministic for any thread count. Gradients flow to x and to values; scales are constants.
  */
 export class SparseOperator implements Operator {
-  /** The transpose, and the tape whose arena holds its values; null where it has none of its own. */
-  private cachedTranspose: { readonly operator: SparseOperator; readonly tape: Tape | null } | null = null;
+  /** The transpose, whose own is this one; null where none was made, or where its values want a gradient. */
+  private cachedTranspose: SparseOperator | null = null;
 
   /** @param order  the values belong to the entries in this order: entry e has values[order[e]]; null: as they are. */
   constructor(
@@ -182,35 +182,28 @@ export class SparseOperator implements Operator {
     return tape.apply(extremumOp, [x], { operator: this, kind });
   }
 
-  /** The transpose. The pattern's own is computed once; constant values are read in its order, without a copy. */
+  /**
+   * The transpose, to be applied. The pattern's own is computed once; constant values are read in its order, without a
+   * copy.
+   */
   transpose(tape: Tape): SparseOperator {
     const { values, left, right, diagonal } = this.scales;
-    const known = this.cachedTranspose;
-    if (known && (known.tape === null || known.tape === tape)) return known.operator;
+    if (this.cachedTranspose) return this.cachedTranspose;
     if (diagonal && this.numRows !== this.numCols) {
       throw new RangeError("the transpose of a rectangular operator with a diagonal is applied, not built");
     }
     const scales = { left: right, right: left, diagonal };
-    if (this.pattern.isSymmetric && !values) {
-      this.cachedTranspose = { operator: new SparseOperator(this.pattern, scales), tape: null };
-      return this.cachedTranspose.operator;
+    if (values?.requiresGrad) {
+      // They leave an entry at every use.
+      const { pattern, order } = this.pattern.transpose();
+      return new SparseOperator(pattern, { values: gatherValues(tape, values, order), ...scales });
     }
-    const { pattern, order } = this.pattern.transpose();
-    if (values && !values.requiresGrad && !this.order) {
-      this.cachedTranspose = {
-        operator: new SparseOperator(pattern, { values, ...scales }, order),
-        tape: null,
-      };
-      return this.cachedTranspose.operator;
-    }
-    // Values that want a gradient leave an entry at every use.
-    const own = values && this.order ? gatherValues(tape, values, this.order) : values;
-    const operator = new SparseOperator(pattern, {
-      values: own && gatherValues(tape, own, order),
-      ...scales,
-    });
-    if (!values?.requiresGrad) this.cachedTranspose = { operator, tape: values ? tape : null };
-    return operator;
+    const { pattern, order } = this.pattern.isSymmetric && !values
+      ? { pattern: this.pattern, order: null }
+      : this.pattern.transpose();
+    this.cachedTranspose = new SparseOperator(pattern, { values, ...scales }, values ? order : null);
+    this.cachedTranspose.cachedTranspose = this;
+    return this.cachedTranspose;
   }
 
   /** This operator with dropout on its entries, the diagonal among them; masks follow the edge (see dropoutEdges). */
@@ -289,10 +282,8 @@ const endedOp: Op<SpmmParams & { readonly after: EpilogueParams }> = {
   backward(tape, { inputs, output, params: { operator, after } }, g, needs) {
     const first = numProductInputs(operator);
     const { dx, rest } = epilogueGradients(tape, output, inputs.slice(first), after, g, needs.slice(first));
-    const own = needs.slice(0, first).some((need) => need)
-      ? productGradients(tape, operator, inputs[0]!, dx, needs.slice(0, first)).slice(0, first)
-      : needs.slice(0, first).map(() => null);
-    return [...own, ...rest];
+    const own = productGradients(tape, operator, inputs[0]!, dx, needs.slice(0, first));
+    return [...own.slice(0, first), ...rest];
   },
   decompose(tape, inputs, { operator, after }) {
     const { addend, bias } = epilogueTerms(inputs.slice(numProductInputs(operator)), after);
