@@ -32,38 +32,8 @@ struct Loops {
   int64_t round_flops;
 };
 
-#define GUST_LOOP_BYTES 16
-namespace portable {
-#include "roofline_loops.h"
-}
-#undef GUST_LOOP_BYTES
-
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define GUST_LOOP_BYTES 32
-namespace avx2 {
-#include "roofline_loops.h"
-}
-#undef GUST_LOOP_BYTES
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
-#define GUST_LOOP_BYTES 64
-namespace avx512 {
-#include "roofline_loops.h"
-}
-#undef GUST_LOOP_BYTES
-#pragma GCC pop_options
-
-const Loops& loops() {
-  switch (current_isa()) {
-    case Isa::kAvx512: return avx512::loops;
-    case Isa::kAvx2: return avx2::loops;
-    case Isa::kPortable: break;
-  }
-  return portable::loops;
-}
+#define GUST_LOOPS "roofline_loops.h"
+#include "isa_loops.h"
 
 template <class I>
 uint64_t gather_all(Gather<I> gather, const I* indices, int64_t count, const char* table, int64_t row_bytes,

@@ -52,38 +52,8 @@ struct Loops {
   void (*order_heads)(const int64_t* starts, const int32_t* heads, int64_t rows, int32_t* indices, int64_t* edges);
 };
 
-#define GUST_LOOP_BYTES 16
-namespace portable {
-#include "sample_loops.h"
-}
-#undef GUST_LOOP_BYTES
-
-#pragma GCC push_options
-#pragma GCC target("avx2")
-#define GUST_LOOP_BYTES 32
-namespace avx2 {
-#include "sample_loops.h"
-}
-#undef GUST_LOOP_BYTES
-#pragma GCC pop_options
-
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl")
-#define GUST_LOOP_BYTES 64
-namespace avx512 {
-#include "sample_loops.h"
-}
-#undef GUST_LOOP_BYTES
-#pragma GCC pop_options
-
-const Loops& loops() {
-  switch (current_isa()) {
-    case Isa::kAvx512: return avx512::loops;
-    case Isa::kAvx2: return avx2::loops;
-    case Isa::kPortable: break;
-  }
-  return portable::loops;
-}
+#define GUST_LOOPS "sample_loops.h"
+#include "isa_loops.h"
 
 /** The random integers of one node, one by one: for rows that the tile's words do not serve. */
 class Draws {
