@@ -4,15 +4,19 @@ import { cpus, homedir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { GustError } from "../core/errors.ts";
+import { GustError, systemText } from "../core/errors.ts";
 import { replaceFile } from "../core/format/write.ts";
-import { getTuning, setTuning } from "../ffi/engine.ts";
 import { describeNative } from "../ffi/native.ts";
+import { getTuning, setTuning } from "../ffi/native_tuning.ts";
 
 /** By machine, since a home folder may be shared. */
 const schema = z.record(
   z.string(),
-  z.object({ prefetchLevel: z.int(), linesAhead: z.int(), tileBytes: z.int() }).strict(),
+  z.object({
+    prefetchLevel: z.int().min(1).max(2),
+    linesAhead: z.int().min(1).max(4096),
+    tileBytes: z.int().min(0),
+  }).strict(),
 );
 
 const machine = () => `${cpus()[0]?.model.trim() ?? "unknown"}, ${describeNative().isa}`;
@@ -25,8 +29,9 @@ function read(path: string): z.infer<typeof schema> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
-  } catch {
-    return {}; // never tuned
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return {}; // never tuned
+    throw new GustError("io", `Cannot read "${path}": ${systemText(error)}`);
   }
   try {
     return schema.parse(JSON.parse(text));

@@ -564,28 +564,6 @@ export function setIsa(name: string): void {
   call("gust_set_isa", cString(name));
 }
 
-/** What sparse kernels ask of the memory system; no result depends on it. */
-export interface Tuning {
-  /** Cache level that rows to come are prefetched into: 1 or 2. */
-  readonly prefetchLevel: number;
-  /** Cache lines that are on their way. */
-  readonly linesAhead: number;
-  /** Dense matrices beyond this size are multiplied in packed column tiles of at most this size; 0: never. */
-  readonly tileBytes: number;
-}
-
-export function getTuning(): Tuning {
-  const out = new BigInt64Array(3);
-  call("gust_tuning", out);
-  const [prefetchLevel, linesAhead, tileBytes] = Array.from(out, Number) as [number, number, number];
-  return { prefetchLevel, linesAhead, tileBytes };
-}
-
-/** @throws {NativeError} (invalid) naming the setting that is out of range. */
-export function setTuning({ prefetchLevel, linesAhead, tileBytes }: Tuning): void {
-  call("gust_set_tuning", prefetchLevel, linesAhead, tileBytes);
-}
-
 /** Stream number of a step's name: 32-bit FNV-1a, as in cu/common/rng.h. */
 export function streamId(name: string): number {
   let h = 2166136261;

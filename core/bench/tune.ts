@@ -3,7 +3,8 @@
  * of them in turn. No result of any command depends on what is chosen.
  */
 import { z } from "zod";
-import { Engine, getTuning, setTuning, type Tuning } from "../../ffi/engine.ts";
+import { Engine } from "../../ffi/engine.ts";
+import { getTuning, lastLevelCache, setTuning, type Tuning } from "../../ffi/native_tuning.ts";
 import { reductions } from "../../ffi/ops.ts";
 import {
   type BenchResult,
@@ -13,24 +14,13 @@ import {
   uniformGraph,
   uniformShape,
 } from "./benchmark.ts";
-import { measure, type Stats, type Subject } from "./measure.ts";
+import { measure, type Subject } from "./measure.ts";
 import { randomTensor, recorded } from "./spmm.ts";
 
 const LEVELS = [1, 2];
 const LINES_AHEAD = [32, 64, 128, 256];
-/** Sizes of a tile as shares of the usual one, which is half of the last-level cache. */
-const TILES = [0, 0.5, 1, 1.5];
-
-/** The settings with the least median time; of equals the first. */
-export function fastest(tunings: readonly Tuning[], stats: readonly Stats[]): Tuning {
-  return tunings.reduce(
-    (best, tuning, i) => stats[i]!.medianMs < stats[best.at]!.medianMs ? { tuning, at: i } : best,
-    {
-      tuning: tunings[0]!,
-      at: 0,
-    },
-  ).tuning;
-}
+/** Sizes of a tile as shares of the last-level cache. */
+const TILES = [0, 0.25, 0.5, 0.75];
 
 const nameOf = ({ prefetchLevel, linesAhead, tileBytes }: Tuning) =>
   `l${prefetchLevel}_ahead${linesAhead}_tile${Math.round(tileBytes / 2 ** 10)}k`;
@@ -47,7 +37,7 @@ export const tune = defineBenchmark({
   generated: uniformGraph,
   run(context, { tuneWidth: width, runs }) {
     const { graph, label } = context.graph(), { csr, numNodes } = graph;
-    const usual = getTuning(), engine = new Engine(), arena = engine.arena();
+    const before = getTuning(), engine = new Engine(), arena = engine.arena();
     engine.setStep(context.seed, 0, 0);
     const args = {
       indptr: arena.bind(csr.indptr),
@@ -68,7 +58,8 @@ export const tune = defineBenchmark({
           },
         };
       });
-      const stats = measure(subjects, runs), best = fastest(tunings, stats);
+      const stats = measure(subjects, runs), medians = stats.map(({ medianMs }) => medianMs);
+      const best = tunings[medians.indexOf(Math.min(...medians))]!;
       tunings.forEach((tuning, i) =>
         results.push(resultOf({ name: nameOf(tuning), graph: label, width, dtype: "f32", stats: stats[i]! }))
       );
@@ -81,9 +72,9 @@ export const tune = defineBenchmark({
           LINES_AHEAD.map((linesAhead) => ({ prefetchLevel, linesAhead, tileBytes: 0 }))
         ),
       );
-      choose(TILES.map((share) => ({ ...prefetch, tileBytes: Math.round(share * usual.tileBytes) })));
+      choose(TILES.map((share) => ({ ...prefetch, tileBytes: Math.round(share * lastLevelCache()) })));
     } catch (error) {
-      setTuning(usual);
+      setTuning(before);
       throw error;
     } finally {
       engine.destroy();

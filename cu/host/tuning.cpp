@@ -61,6 +61,7 @@ int32_t gust_tuning(int64_t* out) {
   out[0] = tuning().prefetch_l2 ? 2 : 1;
   out[1] = tuning().lines_ahead;
   out[2] = tuning().tile_bytes;
+  out[3] = last_level_cache();
   return GUST_OK;
 }
 

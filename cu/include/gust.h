@@ -38,8 +38,8 @@ GUST_API int32_t gust_set_num_threads(int32_t count);
 GUST_API int32_t gust_num_threads(void);
 /** Force "portable", "avx2" or "avx512" kernels (tests); GUST_ENOSYS if this machine cannot run them. */
 GUST_API int32_t gust_set_isa(const char* name);
-/** What sparse kernels ask of the memory system: out[3] = cache level of prefetches (1 or 2), cache lines ahead, bytes of
- *  a column tile (0: no tiles). No result depends on them. */
+/** What sparse kernels ask of the memory system: out[4] = cache level of prefetches (1 or 2), cache lines ahead, bytes of
+ *  a column tile (0: no tiles), and bytes of the last-level cache (0: unknown). No result depends on them. */
 GUST_API int32_t gust_tuning(int64_t* out);
 GUST_API int32_t gust_set_tuning(int32_t prefetch_level, int64_t lines_ahead, int64_t tile_bytes);
 

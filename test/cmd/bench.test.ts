@@ -178,6 +178,14 @@ test("bench --tune keeps what it chose for this machine, and other commands find
   expect(kept).toHaveLength(1);
   const { prefetchLevel, linesAhead, tileBytes } = kept[0]!;
   expect(names).toContain(`l${prefetchLevel}_ahead${linesAhead}_tile${Math.round(tileBytes! / 1024)}k`);
+  // Measured again from what was chosen, the candidates are the same.
+  const again = gustOk(["bench", "--tune", "--tune-width", "24", "--runs", "3", ...shape, "--json"], { env });
+  const tiles = (all: string[]) => all.slice(8).map((name) => name.split("_tile")[1]);
+  const repeated = (JSON.parse(again.text) as { results: { name: string }[] }).results.map((r) => r.name);
+  expect(tiles(repeated)).toEqual(tiles(names));
+  const machine = Object.keys(JSON.parse(readFileSync(file, "utf8")) as object)[0]!;
+  writeFileSync(file, JSON.stringify({ [machine]: { prefetchLevel: 3, linesAhead: 8, tileBytes: 0 } }));
+  expect(gust(["bench", "spmm", "--width", "8", "--runs", "3", ...shape], { env }).status).toBe(1);
   writeFileSync(file, "{}x");
   const broken = gust(["bench", "spmm", "--width", "8", "--runs", "3", ...shape], { env });
   expect(broken.status).toBe(1);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as reference from "../../core/reference/spmm.ts";
-import { getTuning, setTuning } from "../../ffi/engine.ts";
+import { getTuning, setTuning } from "../../ffi/native_tuning.ts";
 import { activationKinds, reductions } from "../../ffi/ops.ts";
 import { maxDegree, patternTensors, randomCsr, type Shape, vector } from "./_csr.ts";
 import {
