@@ -175,6 +175,21 @@ export const ops = {
     stream: int,
     layer: int,
   }),
+  csr_dropout: row(
+    "the CSR matrix of the entries that dropout_csr keeps, values / (1 - p); the outputs have room for all entries",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      values: optional("real", "e"),
+      ids: optional("index", "n"),
+      out_indptr: output("I64", "n+1"),
+      out_indices: output("index", "e"),
+      out_values: optionalOutput("real", "e"),
+      p: float,
+      stream: int,
+      layer: int,
+    },
+  ),
   uniform: row("out = low + (high - low) * u; draw j of row i, step and epoch from the step block", {
     out: output("real", "n", "f"),
     low: float,
@@ -288,6 +303,17 @@ export const ops = {
           ? `diagonal: x has ${x!.rows} rows, expected ${out!.rows} or more`
           : null;
       },
+    },
+  ),
+  spmm_transposed: row(
+    "out[j] = sum over entries e = (i, j) of values[e] * left[i] * x[i]: the product with the transpose of the matrix",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      values: optional("real", "e"),
+      left: optional("real", "n"),
+      x: input("real", "n", "f"),
+      out: output("real", "m", "f"),
     },
   ),
   spmm_arg_backward: row(

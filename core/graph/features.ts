@@ -4,7 +4,8 @@ import { NativeArray } from "../../ffi/native.ts";
 import { columnMoments } from "../../ffi/native_rows.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { GustError } from "../errors.ts";
-import { Pattern, SparseOperator } from "../tensor/operator.ts";
+import { Pattern, type SparseOperator } from "../tensor/operator.ts";
+import { SparseFeatures } from "../tensor/sparse_features.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Features, Graph } from "./graph.ts";
 
@@ -152,7 +153,7 @@ function sparseFeatures(
 ): SparseOperator {
   const pattern = Pattern.of(arena, csr);
   const stored = csr.values ? floatValues(engine, arena, csr.values) : null;
-  if (norm === "none") return new SparseOperator(pattern, { values: stored ? new Tensor(stored) : null });
+  if (norm === "none") return new SparseFeatures(pattern, { values: stored ? new Tensor(stored) : null });
   const scale = arena.tensor("F32", [csr.numRows]);
   engine.run("csr_row_sum", {
     indptr: pattern.indptr,
@@ -169,7 +170,7 @@ function sparseFeatures(
     left: scale,
     out: values,
   });
-  return new SparseOperator(pattern, { values: new Tensor(values) });
+  return new SparseFeatures(pattern, { values: new Tensor(values) });
 }
 
 function floatValues(engine: Engine, arena: Arena, values: NativeArray): TensorHandle {

@@ -223,6 +223,7 @@ export function dense(tape: Tape, x: FeatureInput, like: Tensor): Tensor {
     values: scales.values?.handle,
     out: out.handle,
   });
+  if (scales.left) tape.engine.run("row_scale", { x: out.handle, scale: scales.left, out: out.handle });
   return out;
 }
 

@@ -206,6 +206,11 @@ export class SparseOperator implements Operator {
     return this.cachedTranspose;
   }
 
+  /** This operator's transpose times g: the gradient of apply(). */
+  applyTransposed(tape: Tape, g: Tensor): Tensor {
+    return applyTranspose(tape, this, g);
+  }
+
   /** This operator with dropout on its entries, the diagonal among them; masks follow the edge (see dropoutEdges). */
   dropoutEdges(tape: Tape, p: number, layer: number, ids: TensorHandle | null, dtype: DType): SparseOperator {
     if (p <= 0 || !tape.training) return this;
@@ -259,7 +264,7 @@ function productGradients(
 ): (Tensor | null)[] {
   const { pattern, scales: { left = null, right = null } } = operator;
   return [
-    needs[0] ? applyTranspose(tape, operator, g) : null,
+    needs[0] ? operator.applyTransposed(tape, g) : null,
     needs[1] ? sddmm(tape, pattern, left, right, g, x) : null,
   ];
 }

@@ -10,7 +10,8 @@ import type { Graph } from "../graph/graph.ts";
 import type { FeatureInput, ForwardInput, Model } from "../models/model.ts";
 import { Tape } from "../tensor/autograd.ts";
 import type { Norm } from "../tensor/norm.ts";
-import { Pattern, SparseOperator } from "../tensor/operator.ts";
+import { Pattern, type SparseOperator } from "../tensor/operator.ts";
+import { SparseFeatures } from "../tensor/sparse_features.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { GraphOperators } from "./full_batch.ts";
 import type { Batch, BatchSource } from "./source.ts";
@@ -84,7 +85,7 @@ function sparseRows(
     values: values ? array(values.handle) as Csr["values"] : null,
   }, rows);
   const taken = csr.values && new Tensor(arena.bind(csr.values as NativeArray));
-  return new SparseOperator(Pattern.of(arena, csr), { values: taken });
+  return new SparseFeatures(Pattern.of(arena, csr), { values: taken });
 }
 
 const longs = (values: BigInt64Array) => NativeArray.from<"I64">(values);

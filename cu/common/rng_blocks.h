@@ -44,7 +44,8 @@ inline void philox_blocks(const Random& random, const uint32_t* __restrict c0, c
 /**
  * Draws for rows begin .. end-1. row(i) gives {id, start, count}: draws 0 .. count-1 of `id` belong to elements
  * start .. start+count-1. apply(at, words, n) is called for runs of neighbouring elements: words[k] is the draw of
- * element at + k. A run starts at a multiple of four draws of its row and may join several rows.
+ * element at + k, and 15 more words can be read. A run starts at a multiple of four draws of its row and may join several
+ * rows.
  */
 struct DrawRow {
   uint64_t id;
@@ -58,7 +59,8 @@ void for_draws(const Random& random, int64_t begin, int64_t end, Row&& row, Appl
     int64_t at;
     int32_t word, count;
   };
-  alignas(64) uint32_t c0[kTile], c1[kTile], words[4 * kTile];
+  constexpr int kSpare = 16;  // what a vector may read past the last draw
+  alignas(64) uint32_t c0[kTile], c1[kTile], words[4 * kTile + kSpare];
   Run runs[kTile];
   int used = 0, num_runs = 0;
   auto flush = [&] {

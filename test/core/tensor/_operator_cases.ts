@@ -1,6 +1,7 @@
 /** Sparse operators of every shape that models use, as functions of x (and of values). */
 import { Pattern, type Scales, SparseOperator } from "../../../core/tensor/operator.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
+import { SparseFeatures } from "../../../core/tensor/sparse_features.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
 import { type Case, fixed, integers, randoms, variable, vector } from "./_autograd.ts";
 import { pattern45 } from "./_cases.ts";
@@ -132,6 +133,21 @@ export const operatorCases: Record<string, Case> = {
       const once = operator.apply(tape, x!);
       return operator.apply(tape, mul(tape, once, once));
     },
+  },
+  "sparse features": {
+    inputs: [variable([5, 2])],
+    f: (tape, [w]) => new SparseFeatures(pattern45(), { values: constants(8) }).apply(tape, w!),
+  },
+  "sparse features with dropout by id": {
+    inputs: [variable([5, 3])],
+    f: (tape, [w]) =>
+      new SparseFeatures(pattern45(), { values: constants(8) }).dropout(
+        tape,
+        0.4,
+        1,
+        integers("I64", [9, 8, 7, 6]),
+      )
+        .apply(tape, w!),
   },
   "the mean": reduce("mean", pattern45()),
   "the mean with values": reduce("mean", pattern45(), constants(8)),

@@ -5,8 +5,10 @@ import type { Csr } from "../../../core/graph/csr.ts";
 import { csrFromRows } from "../../../core/graph/csr.ts";
 import { type PlainCsr, toDense } from "../../../core/reference/csr.ts";
 import { spmm } from "../../../core/reference/spmm.ts";
+import { Tape } from "../../../core/tensor/autograd.ts";
 import { Pattern, type Scales, SparseOperator } from "../../../core/tensor/operator.ts";
-import { Tensor } from "../../../core/tensor/tensor.ts";
+import { SparseFeatures } from "../../../core/tensor/sparse_features.ts";
+import { constant, Tensor } from "../../../core/tensor/tensor.ts";
 import { expectNear, fixed, native, randoms, vector, withTape } from "./_autograd.ts";
 import { square } from "./_operator_cases.ts";
 import { pattern45 } from "./_cases.ts";
@@ -175,6 +177,44 @@ describe("SparseOperator", () => {
         });
       }
       expect(kept.size).toBe(8);
+    });
+  });
+});
+
+describe("SparseFeatures", () => {
+  const values = [1, 2, 3, 4, 5, 6, 7, 8];
+  /** The entries as a dense matrix. */
+  const denseOf = (tape: Tape, x: SparseOperator) => {
+    const weights = constant(tape.arena, "F64", [x.numCols, x.numCols], identity(x.numCols));
+    return x.apply(tape, weights).toNumbers();
+  };
+  const identity = (n: number) => Array.from({ length: n * n }, (_, k) => k % (n + 1) === 0 ? 1 : 0);
+
+  test("dropout() is that of an operator with the zeros left out", () => {
+    withTape((tape) => {
+      const scales = { values: new Tensor(vector(values)) };
+      const features = new SparseFeatures(pattern45(), scales),
+        plain = new SparseOperator(pattern45(), scales);
+      expect(features.dropout(tape, 0, 0, null)).toBe(features);
+      expect(features.dropout(new Tape(tape.engine, tape.arena, false), 0.5, 0, null)).toBe(features);
+      for (let layer = 0; layer < 20; layer++) {
+        const dropped = features.dropout(tape, 0.5, layer, null),
+          other = plain.dropout(tape, 0.5, layer, null);
+        expect(denseOf(tape, dropped)).toEqual(denseOf(tape, other));
+        const ends = NativeArray.at("I64", 5, dropped.pattern.indptr.address, tape).toNumbers();
+        expect(ends[4]).toBe(other.scales.values!.toNumbers().filter((v) => v !== 0).length);
+      }
+    });
+  });
+
+  test("dropout() of entries without values scales rows", () => {
+    withTape((tape) => {
+      const features = new SparseFeatures(pattern45()),
+        weights = constant(tape.arena, "F32", [5, 1], [1, 1, 1, 1, 1]);
+      const dropped = features.dropout(tape, 0.75, 3, null);
+      const ends = NativeArray.at("I64", 5, dropped.pattern.indptr.address, tape).toNumbers();
+      const counts = ends.slice(1).map((end, i) => end - ends[i]!);
+      expect(dropped.apply(tape, weights).toNumbers()).toEqual(counts.map((count) => 4 * count));
     });
   });
 });
