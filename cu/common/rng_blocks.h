@@ -1,6 +1,8 @@
-// Philox blocks by the dozen: the same words as Random::block(), in a plain loop over blocks that the compiler turns into
-// vectors. Kernels that draw for whole rows (dropout, uniform) go through for_draws().
+// Philox blocks by the vector: the same words as Random::block(). Kernels that draw for whole rows (dropout, uniform) go
+// through for_draws().
 #pragma once
+
+#include <immintrin.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -13,32 +15,96 @@ namespace gust {
 /** Draws of one id: the key packing gives a block number 16 bits. */
 constexpr int64_t kMaxDraws = int64_t{1} << 18;
 
-/** Rounds `Round` to 9 of Philox, unrolled: the loop over blocks stays the innermost one and becomes vectors. */
-template <int Round>
-inline __attribute__((always_inline)) void philox_rounds(uint32_t& x0, uint32_t& x1, uint32_t& x2, uint32_t& x3,
-                                                         uint32_t k0, uint32_t k1) {
-  if constexpr (Round < 10) {
-    const uint64_t p0 = 0xD2511F53ull * x0, p1 = 0xCD9E8D57ull * x2;
-    x0 = static_cast<uint32_t>(p1 >> 32) ^ x1 ^ (k0 + Round * 0x9E3779B9u);
-    x2 = static_cast<uint32_t>(p0 >> 32) ^ x3 ^ (k1 + Round * 0xBB67AE85u);
-    x1 = static_cast<uint32_t>(p1);
-    x3 = static_cast<uint32_t>(p0);
-    philox_rounds<Round + 1>(x0, x1, x2, x3, k0, k1);
+/**
+ * Vectors of 64-bit lanes, a block in each. A round multiplies the low halves of lanes, wants the high halves of the
+ * products and takes their low halves as they lie: what is left in high halves is never looked at, so that a round is two
+ * multiplications, two shifts and two exclusive ors.
+ */
+#if defined(__AVX512F__)
+struct Blocks {
+  static constexpr int kCount = 8;
+  __m512i lanes;
+  static Blocks all(uint32_t x) { return {_mm512_set1_epi64(x)}; }
+  static Blocks load(const uint32_t* x) {
+    return {_mm512_maskz_cvtepu32_epi64(0xff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)))};
   }
+  Blocks times(Blocks factor) const { return {_mm512_maskz_mul_epu32(0xff, lanes, factor.lanes)}; }
+  Blocks high() const { return {_mm512_maskz_srli_epi64(0xff, lanes, 32)}; }
+  Blocks mixed(Blocks y, Blocks z) const { return {_mm512_ternarylogic_epi64(lanes, y.lanes, z.lanes, 0x96)}; }
+  /** Low halves of this and of `y`, side by side. */
+  Blocks beside(Blocks y) const { return {_mm512_mask_blend_epi32(0xaaaa, lanes, _mm512_maskz_slli_epi64(0xff, y.lanes, 32))}; }
+  /** Words 0, 1 (this) and 2, 3 of each block, block by block. */
+  void store(Blocks rest, uint32_t* words) const {
+    const __m512i first = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0), last = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
+    _mm512_storeu_si512(words, _mm512_permutex2var_epi64(lanes, first, rest.lanes));
+    _mm512_storeu_si512(words + 16, _mm512_permutex2var_epi64(lanes, last, rest.lanes));
+  }
+};
+#elif defined(__AVX2__)
+struct Blocks {
+  static constexpr int kCount = 4;
+  __m256i lanes;
+  static Blocks all(uint32_t x) { return {_mm256_set1_epi64x(x)}; }
+  static Blocks load(const uint32_t* x) {
+    return {_mm256_cvtepu32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(x)))};
+  }
+  Blocks times(Blocks factor) const { return {_mm256_mul_epu32(lanes, factor.lanes)}; }
+  Blocks high() const { return {_mm256_srli_epi64(lanes, 32)}; }
+  Blocks mixed(Blocks y, Blocks z) const { return {_mm256_xor_si256(_mm256_xor_si256(lanes, y.lanes), z.lanes)}; }
+  Blocks beside(Blocks y) const { return {_mm256_blend_epi32(lanes, _mm256_slli_epi64(y.lanes, 32), 0xaa)}; }
+  void store(Blocks rest, uint32_t* words) const {
+    const __m256i even = _mm256_unpacklo_epi64(lanes, rest.lanes), odd = _mm256_unpackhi_epi64(lanes, rest.lanes);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), _mm256_permute2x128_si256(even, odd, 0x20));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(words + 8), _mm256_permute2x128_si256(even, odd, 0x31));
+  }
+};
+#else
+struct Blocks {
+  static constexpr int kCount = 2;
+  __m128i lanes;
+  static Blocks all(uint32_t x) { return {_mm_set1_epi64x(x)}; }
+  static Blocks load(const uint32_t* x) { return {_mm_set_epi64x(x[1], x[0])}; }
+  Blocks times(Blocks factor) const { return {_mm_mul_epu32(lanes, factor.lanes)}; }
+  Blocks high() const { return {_mm_srli_epi64(lanes, 32)}; }
+  Blocks mixed(Blocks y, Blocks z) const { return {_mm_xor_si128(_mm_xor_si128(lanes, y.lanes), z.lanes)}; }
+  Blocks beside(Blocks y) const { return {_mm_blend_epi16(lanes, _mm_slli_epi64(y.lanes, 32), 0xcc)}; }
+  void store(Blocks rest, uint32_t* words) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words), _mm_unpacklo_epi64(lanes, rest.lanes));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 4), _mm_unpackhi_epi64(lanes, rest.lanes));
+  }
+};
+#endif
+
+/** Blocks::kCount blocks: words[4 * i + w] = word w of the one with counters c0[i], c1[i]. */
+inline void philox_vector(const Random& random, const uint32_t* c0, const uint32_t* c1, uint32_t* words) {
+  const Blocks m0 = Blocks::all(0xD2511F53u), m1 = Blocks::all(0xCD9E8D57u);
+  Blocks x0 = Blocks::load(c0), x1 = Blocks::load(c1);
+  Blocks x2 = Blocks::all(random.step), x3 = Blocks::all(random.epoch);
+  uint32_t k0 = random.k0, k1 = random.k1;
+#pragma GCC unroll 10
+  for (int round = 0; round < 10; ++round) {
+    const Blocks p0 = x0.times(m0), p1 = x2.times(m1);
+    x0 = p1.high().mixed(x1, Blocks::all(k0));
+    x2 = p0.high().mixed(x3, Blocks::all(k1));
+    x1 = p1;
+    x3 = p0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  x0.beside(x1).store(x2.beside(x3), words);
 }
 
-/** words[4 * i + w] = word w of the block with counters c0[i], c1[i], for i = 0 .. count - 1. */
-inline void philox_blocks(const Random& random, const uint32_t* __restrict c0, const uint32_t* __restrict c1,
-                          int count, uint32_t* __restrict words) {
-  const uint32_t k0 = random.k0, k1 = random.k1, step = random.step, epoch = random.epoch;
-  for (int i = 0; i < count; ++i) {
-    uint32_t x0 = c0[i], x1 = c1[i], x2 = step, x3 = epoch;
-    philox_rounds<0>(x0, x1, x2, x3, k0, k1);
-    words[4 * i] = x0;
-    words[4 * i + 1] = x1;
-    words[4 * i + 2] = x2;
-    words[4 * i + 3] = x3;
-  }
+/** The same for i = 0 .. count - 1. */
+inline void philox_blocks(const Random& random, const uint32_t* c0, const uint32_t* c1, int count, uint32_t* words) {
+  constexpr int kCount = Blocks::kCount;
+  int i = 0;
+  for (; i + kCount <= count; i += kCount) philox_vector(random, c0 + i, c1 + i, words + 4 * i);
+  if (i == count) return;
+  uint32_t last0[kCount] = {}, last1[kCount] = {}, last[4 * kCount];
+  std::copy(c0 + i, c0 + count, last0);
+  std::copy(c1 + i, c1 + count, last1);
+  philox_vector(random, last0, last1, last);
+  std::copy_n(last, 4 * (count - i), words + 4 * i);
 }
 
 /**

@@ -1,5 +1,4 @@
-// Random element-wise ops (masks: dropout.h). Philox runs in vectors of sixteen blocks (rng_blocks.h): about 0.5 ns per
-// draw with AVX-512.
+// Random element-wise ops (masks: dropout.h). Philox runs in vectors of up to eight blocks (rng_blocks.h).
 #include "dropout.h"
 #include "row_grid.h"
 
