@@ -34,7 +34,7 @@ function targetsOf(arena: Arena, kind: "classes" | "labels", count: number, per:
 
 /**
  * The links of the graph, with pairs that are drawn anew in every epoch. Where all of them make one step, their buffers
- * are rewritten, so that the step is recorded once.
+ * are rewritten, so that the step is planned once.
  */
 export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSourceOptions): BatchSource {
   const { arena, input, seed } = run, { negatives: per, oneEnd, targets: kind } = options;

@@ -23,7 +23,7 @@ export interface Feedback {
 
 export interface BatchSource {
   readonly name: string;
-  /** The one batch never changes: the step is recorded once and replayed. */
+  /** The one batch never changes: the step is planned once and replayed. */
   readonly isStatic: boolean;
   /** The batches of an epoch, in order; each one's tensors live in `arena`, which is reset after its step. */
   batches(epoch: number, arena: Arena): Iterable<Batch>;

@@ -1,5 +1,5 @@
-// Philox blocks by the vector: the same words as Random::block(). Kernels that draw for whole rows (dropout, uniform) go
-// through for_draws().
+// Philox blocks by the vector: the same words as Random::block(). Kernels that draw for whole rows (dropout, uniform)
+// go through for_draws().
 #pragma once
 
 #include <immintrin.h>
@@ -17,8 +17,8 @@ constexpr int64_t kMaxDraws = int64_t{1} << 18;
 
 /**
  * Vectors of 64-bit lanes, a block in each. A round multiplies the low halves of lanes, wants the high halves of the
- * products and takes their low halves as they lie: what is left in high halves is never looked at, so that a round is two
- * multiplications, two shifts and two exclusive ors.
+ * products and takes their low halves as they lie: what is left in high halves is never looked at, so that a round is
+ * two multiplications, two shifts and two exclusive ors.
  */
 #if defined(__AVX512F__)
 struct Blocks {
@@ -32,10 +32,13 @@ struct Blocks {
   Blocks high() const { return {_mm512_maskz_srli_epi64(0xff, lanes, 32)}; }
   Blocks mixed(Blocks y, Blocks z) const { return {_mm512_ternarylogic_epi64(lanes, y.lanes, z.lanes, 0x96)}; }
   /** Low halves of this and of `y`, side by side. */
-  Blocks beside(Blocks y) const { return {_mm512_mask_blend_epi32(0xaaaa, lanes, _mm512_maskz_slli_epi64(0xff, y.lanes, 32))}; }
+  Blocks beside(Blocks y) const {
+    return {_mm512_mask_blend_epi32(0xaaaa, lanes, _mm512_maskz_slli_epi64(0xff, y.lanes, 32))};
+  }
   /** Words 0, 1 (this) and 2, 3 of each block, block by block. */
   void store(Blocks rest, uint32_t* words) const {
-    const __m512i first = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0), last = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
+    const __m512i first = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
+    const __m512i last = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
     _mm512_storeu_si512(words, _mm512_permutex2var_epi64(lanes, first, rest.lanes));
     _mm512_storeu_si512(words + 16, _mm512_permutex2var_epi64(lanes, last, rest.lanes));
   }
@@ -110,8 +113,8 @@ inline void philox_blocks(const Random& random, const uint32_t* c0, const uint32
 /**
  * Draws for rows begin .. end-1. row(i) gives {id, start, count}: draws 0 .. count-1 of `id` belong to elements
  * start .. start+count-1. apply(at, words, n) is called for runs of neighbouring elements: words[k] is the draw of
- * element at + k, and 15 more words can be read. A run starts at a multiple of four draws of its row and may join several
- * rows.
+ * element at + k, and 15 more words can be read. A run starts at a multiple of four draws of its row and may join
+ * several rows.
  */
 struct DrawRow {
   uint64_t id;

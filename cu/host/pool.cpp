@@ -1,11 +1,11 @@
 // The thread pool behind cu/common/parallel.h.
 //
-// A call publishes its job and then a ticket: the number of the job, and how many workers may still enter. A worker enters
-// by taking one off the ticket, takes task numbers from an atomic counter, and is counted when it leaves. The caller takes
-// tasks too, then closes the ticket and waits for those who entered: each of them is inside a task, so nobody waits for a
-// thread that has nothing to do. There is no lock: the ops of a training step follow each other within microseconds, and
-// a thread that sleeps on a lock wakes up later than that. For the same reason whoever waits looks for a while before it
-// sleeps.
+// A call publishes its job and then a ticket: the number of the job, and how many workers may still enter. A worker
+// enters by taking one off the ticket, takes task numbers from an atomic counter, and is counted when it leaves. The
+// caller takes tasks too, then closes the ticket and waits for those who entered: each of them is inside a task, so
+// nobody waits for a thread that has nothing to do. There is no lock: the ops of a training step follow each other
+// within microseconds, and a thread that sleeps on a lock wakes up later than that. For the same reason whoever waits
+// looks for a while before it sleeps.
 #include <thread>
 
 #include "../common/parallel.h"
@@ -22,8 +22,8 @@ namespace {
 
 /** Looks before a thread goes to sleep: about 50 microseconds. */
 constexpr int kSpins = 2000;
-/** A ticket is job number << 16 | places. Numbers come again after 65536 jobs, which does no harm: who takes a place of an
- *  open ticket takes part in the job that is open. */
+/** A ticket is job number << 16 | places. Numbers come again after 65536 jobs, which does no harm: who takes a place of
+ *  an open ticket takes part in the job that is open. */
 constexpr uint32_t kPlaces = 0xffff;
 
 /** Look until `value` is not `old`, then sleep until it changes. */

@@ -53,9 +53,7 @@ void with_ids(const Slot& ids, F&& f) {
   });
 }
 
-/**
- * Elements per task of a loop that draws: a vector of Philox blocks costs as much as an exp or two.
- */
+/** Elements per task of a loop that draws: a draw costs as much as part of an exp. */
 constexpr int64_t kDrawGrain = kMathGrain;
 
 GUST_OPS_END

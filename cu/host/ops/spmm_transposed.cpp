@@ -1,4 +1,5 @@
-// out = A^T @ (left * x) without A's transpose: out[j, :] = sum over entries e = (i, j) of values[e] * left[i] * x[i, :].
+// out = A^T @ (left * x) without A's transpose:
+//   out[j, :] = sum over entries e = (i, j) of values[e] * left[i] * x[i, :].
 //
 // Shapes: A (n, m) CSR, values absent: ones; x (n, f), left (n) or absent; out (m, f).
 // For a weight gradient of sparse features: m (features) times a tile of columns fits the second-level cache, and a row
