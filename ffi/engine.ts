@@ -204,6 +204,12 @@ export class Arena {
     return this.bindAddress(array.dtype, rows, cols, rank, array.address);
   }
 
+  /** Uninitialised memory of the arena as an array: gone with its tensors. */
+  array<D extends DType>(dtype: D, length: number): NativeArray<D> {
+    const { address } = this.tensor(dtype, [length]);
+    return NativeArray.at(dtype, length, address, this);
+  }
+
   /** Rows start .. start+count of a tensor, sharing its memory. */
   rows(t: TensorHandle, start: number, count: number): TensorHandle {
     if (start < 0 || count < 0 || start + count > t.rows) {

@@ -38,13 +38,15 @@ export function gatherRows<D extends DType>(
   return out;
 }
 
+/** Where new arrays come from. */
+export type Allocate = (dtype: DType, length: number) => NativeArray;
+const allocate: Allocate = (dtype, length) => NativeArray.allocate(dtype, length, false);
+
 /** Rows `index` of a CSR matrix as a CSR matrix, in that order. @throws {NativeError} (data) for a row out of range. */
-export function gatherCsrRows(csr: Csr, index: Indices): Csr {
-  const { indptr, numEntries } = gatherIndptr(csr, index);
-  const indices = NativeArray.allocate(csr.indices.dtype, numEntries, false) as Csr["indices"];
-  const values = csr.values
-    ? NativeArray.allocate(csr.values.dtype, numEntries, false) as Csr["values"]
-    : null;
+export function gatherCsrRows(csr: Csr, index: Indices, room: Allocate = allocate): Csr {
+  const { indptr, numEntries } = gatherIndptr(csr, index, 0, room);
+  const indices = room(csr.indices.dtype, numEntries) as Csr["indices"];
+  const values = csr.values ? room(csr.values.dtype, numEntries) as Csr["values"] : null;
   gatherEntries(csr.indptr, csr.indices, index, indptr, indices);
   if (csr.values) gatherEntries(csr.indptr, csr.values, index, indptr, values!);
   return { numRows: index.length, numCols: csr.numCols, indptr, indices, values };
@@ -55,8 +57,9 @@ export function gatherIndptr(
   csr: Csr,
   index: Indices,
   base = 0,
+  room: Allocate = allocate,
 ): { indptr: NativeArray<"I64">; numEntries: number } {
-  const indptr = NativeArray.allocate("I64", index.length + 1, false);
+  const indptr = room("I64", index.length + 1) as NativeArray<"I64">;
   const [numEntries] = callOut(
     1,
     "gust_rows_gather_indptr",

@@ -1,12 +1,13 @@
 /** Node features ready for a model: float32, normalised as asked, sparse ones left sparse. */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { columnMoments } from "../../ffi/native_rows.ts";
+import { columnMoments, gatherCsrRows, type Indices } from "../../ffi/native_rows.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { GustError } from "../errors.ts";
 import { Pattern, type SparseOperator } from "../tensor/operator.ts";
 import { SparseFeatures } from "../tensor/sparse_features.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import type { Csr } from "./csr.ts";
 import type { Features, Graph } from "./graph.ts";
 
 /**
@@ -95,6 +96,7 @@ export function featuresOf(graph: Graph, source: FeatSource, width: number | nul
  *
  * @param trainNodes  I64 node numbers that "standard" takes its statistics from; unused otherwise.
  * @param stats  statistics to apply instead of computing them (evaluation on another graph).
+ * @param nodes  the rows that are wanted, checked to be rows: gathered into `arena`; null: all.
  * @throws {GustError} (usage) for "standard" on sparse features: subtracting a mean would make them dense.
  */
 export function prepareFeatures(
@@ -104,6 +106,7 @@ export function prepareFeatures(
   norm: FeatNorm,
   trainNodes: BigInt64Array | null,
   stats: FeatStats | null = null,
+  nodes: Indices | null = null,
 ): PreparedFeatures {
   const { numFeatures } = features;
   if (features.kind === "csr") {
@@ -113,9 +116,12 @@ export function prepareFeatures(
         "--feat-norm standard: the features are sparse and subtracting a mean would make them dense, expected none, row or l2",
       );
     }
-    return { input: sparseFeatures(engine, arena, features, norm), numFeatures, stats: null };
+    const csr = nodes
+      ? gatherCsrRows(features.csr, nodes, (...sizes) => arena.array(...sizes))
+      : features.csr;
+    return { input: sparseFeatures(engine, arena, csr, norm), numFeatures, stats: null };
   }
-  const x = denseFloat(engine, arena, features);
+  const x = denseFloat(engine, arena, features, nodes);
   if (norm === "none") return { input: new Tensor(x), numFeatures, stats: null };
   if (norm === "standard") {
     const used = stats ?? columnStats(engine, features, trainNodes);
@@ -148,7 +154,7 @@ export function rowScale(
 function sparseFeatures(
   engine: Engine,
   arena: Arena,
-  { csr }: Features & { kind: "csr" },
+  csr: Csr,
   norm: FeatNorm,
 ): SparseOperator {
   const pattern = Pattern.of(arena, csr);
@@ -181,21 +187,20 @@ function floatValues(engine: Engine, arena: Arena, values: NativeArray): TensorH
   return out;
 }
 
-/** Rows as float32: in place where they are, converted (and multiplied by feat.scale) otherwise. */
+/** Rows as float32: in place where they are and all are wanted, converted (and multiplied by feat.scale) otherwise. */
 function denseFloat(
   engine: Engine,
   arena: Arena,
   { array, numFeatures, scale }: Features & { kind: "dense" },
+  nodes: Indices | null,
 ): TensorHandle {
   const rows = numFeatures === 0 ? 0 : array.length / numFeatures;
   const bound = arena.bind(array, [rows, numFeatures]);
-  if (bound.dtype === "F32") return bound;
-  const out = arena.tensor("F32", [rows, numFeatures]);
-  engine.run("cast", { x: bound, out });
-  if (!scale) return out;
-  const factor = arena.tensor("F32", [rows, numFeatures]);
-  engine.run("broadcast_rows", { x: arena.bind(scale), out: factor });
-  engine.run("mul", { x: out, y: factor, out });
+  if (bound.dtype === "F32" && !nodes) return bound;
+  const out = arena.tensor("F32", [nodes?.length ?? rows, numFeatures]);
+  if (nodes) engine.run("gather", { x: bound, index: arena.bind(nodes as NativeArray), out });
+  else engine.run("cast", { x: bound, out });
+  if (scale) engine.run("column_affine", { x: out, scale: arena.bind(scale), out });
   return out;
 }
 

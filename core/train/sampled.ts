@@ -1,6 +1,6 @@
 /** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
 import type { Arena, Engine } from "../../ffi/engine.ts";
-import { gatherCsrRows, gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
+import { gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import { chunkOf } from "../format/chunks.ts";
@@ -228,20 +228,24 @@ export function sampledSource(
     *batches(epoch, step) {
       for (const { batch, chunk } of feed.epoch(epoch)) {
         const seeds = batch.levelSizes[0]!;
-        const rows = trainRows(batch.nodes, seeds, isTrain);
+        const lossRows = trainRows(batch.nodes, seeds, isTrain);
         const nodes = step.bind(batch.nodes as NativeArray);
         const target = step.tensor(all.dtype, all.rank === 1 ? [seeds] : [seeds, all.cols]);
         if (seeds > 0) engine.run("gather", { x: all, index: step.rows(nodes, 0, seeds), out: target });
-        const stored = batchFeatures(graph, features.stored, batch, chunk.pack);
+        // Packed features are those of the batch, others are gathered.
+        const rows = chunk.pack
+          ? { of: packedFeatures(graph, batch, chunk.pack), nodes: null }
+          : { of: features.stored ?? requireFeatures(graph), nodes: batch.nodes };
         yield {
           numNodes: batch.nodes.length,
-          features: prepareFeatures(engine, step, stored, features.norm, null, features.stats).input,
+          features:
+            prepareFeatures(engine, step, rows.of, features.norm, null, features.stats, rows.nodes).input,
           operator: batchOperators(engine, step, batch, norm, degrees, isSymmetric),
           graphs: null,
           ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,
           targets: target,
-          lossRows: step.bind(NativeArray.from<"I64">(rows)),
-          numLossRows: rows.length,
+          lossRows: step.bind(NativeArray.from<"I64">(lossRows)),
+          numLossRows: lossRows.length,
         } satisfies Batch;
       }
     },
@@ -259,21 +263,9 @@ function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): BigInt64
   return BigInt64Array.from(rows);
 }
 
-/** The stored features of a batch's nodes: packed behind the sample, or gathered from the graph. */
-function batchFeatures(
-  graph: Graph,
-  stored: Features | null,
-  batch: SampledBatch,
-  pack: Document | null,
-): Features {
+/** The features of a batch's nodes that are packed behind the sample. */
+function packedFeatures(graph: Graph, batch: SampledBatch, pack: Document): Features {
   const numFeatures = graph.meta.num_features;
-  if (!pack) {
-    const features = stored ?? requireFeatures(graph);
-    const { numFeatures } = features;
-    return features.kind === "csr"
-      ? { kind: "csr", numFeatures, csr: gatherCsrRows(features.csr, batch.nodes) }
-      : { ...features, array: gatherRows(features.array, numFeatures, batch.nodes) };
-  }
   const start = pack.tensor("node_ptr", "I64").at(batch.index), count = batch.nodes.length;
   if (pack.has("feat")) {
     return {

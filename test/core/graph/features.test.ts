@@ -31,9 +31,10 @@ function prepared(
   norm: FeatNorm,
   train: readonly number[] | null = null,
   stats: FeatStats | null = null,
+  rows: NativeArray<"I32"> | null = null,
 ): number[] {
-  const nodes = train && BigInt64Array.from(train, BigInt);
-  const { input, numFeatures } = prepareFeatures(engine, fixed, requireFeatures(graph), norm, nodes, stats);
+  const nodes = train && BigInt64Array.from(train, BigInt), stored = requireFeatures(graph);
+  const { input, numFeatures } = prepareFeatures(engine, fixed, stored, norm, nodes, stats, rows);
   if (input instanceof Tensor) return input.toNumbers();
   const identity = fixed.tensor("F32", [numFeatures, numFeatures], true);
   const window = new Tensor(identity).window();
@@ -61,6 +62,16 @@ describe.each(["none", "row", "l2"] as const)("norm %s", (norm) => {
       expectNear(prepared(graphOf(features, true), norm), want, TOLERANCE, "sparse");
     },
   );
+
+  test("gives the rows of some nodes, in their order, as those of all rows", () => {
+    const nodes = [4, 0, 1, 2], rows = NativeArray.from<"I32">(Int32Array.from(nodes));
+    for (const sparse of [false, true]) {
+      const graph = graphOf(signed, sparse), all = prepared(graph, norm);
+      expect(prepared(graph, norm, null, null, rows)).toEqual(
+        nodes.flatMap((v) => all.slice(4 * v, 4 * v + 4)),
+      );
+    }
+  });
 
   test("leaves rows of zeros and graphs without nodes alone", () => {
     expect(prepared(graphOf([[0, 0], [0, 0]]), norm)).toEqual([0, 0, 0, 0]);
