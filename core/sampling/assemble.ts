@@ -28,8 +28,11 @@ export interface PartOptions {
   readonly reuse: boolean;
 }
 
-/** Batches that are sampled together take about this much at most, but for one batch per thread. */
-export const GROUP_BYTES = 128 * 2 ** 20;
+/**
+ * Batches that are sampled together take about this much at most, but for one batch per thread: they are still near the
+ * processor when they are copied into a piece.
+ */
+export const GROUP_BYTES = 8 * 2 ** 20;
 
 interface Run {
   readonly batches: NativeBatches;

@@ -13,8 +13,11 @@ import type { Part, PartOptions } from "./assemble.ts";
 import type { SampleMeta } from "./batches.ts";
 import type { SampleInput, SamplerEntry } from "./sampler.ts";
 
-/** Chunks of a stream take at most this much (but for a batch that is larger): the next command never spools them. */
-export const CHUNK_BYTES = 48 * 2 ** 20;
+/**
+ * Chunks of a stream take at most this much (but for a batch that is larger): the next command never spools them, and
+ * their memory stays near the processor.
+ */
+export const CHUNK_BYTES = 8 * 2 ** 20;
 /** Chunks that become one document are held in memory up to this much together, then in temporary files. */
 const MEMORY_BYTES = 256 * 2 ** 20;
 

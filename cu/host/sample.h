@@ -115,8 +115,9 @@ class DirectPositions {
     /** Position of v: `next`, from now on, if it had none. */
     Place insert(int64_t v, int32_t next) const {
       const uint32_t entry = entries[v];
-      const bool is_new = entry < base;
-      const uint32_t kept = is_new ? base + static_cast<uint32_t>(next) : entry;
+      const bool is_new = entry < base;  // as likely as not: no branch
+      const uint32_t mask = 0u - static_cast<uint32_t>(is_new);
+      const uint32_t kept = (entry & ~mask) | ((base + static_cast<uint32_t>(next)) & mask);
       entries[v] = kept;
       return {static_cast<int32_t>(kept - base), is_new};
     }
