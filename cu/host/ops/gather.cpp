@@ -16,14 +16,12 @@ namespace {
 /** out[i] = copy(x[index[i]]) for rows of f elements. */
 template <class To, class From, class I, class Copy>
 void gather_rows(const From* x, const I* index, int64_t n, int64_t f, To* out, const Copy& copy) {
-  const int64_t row_bytes = f * static_cast<int64_t>(sizeof(From));
-  const int64_t ahead = std::clamp<int64_t>(4096 / std::max<int64_t>(row_bytes, 64), 1, 64);
+  const RowPrefetch prefetch(f * static_cast<int64_t>(sizeof(From)));
   const int64_t grain = std::clamp<int64_t>(kTaskWork / std::max<int64_t>(f, 1), 1, kTaskWork / 4);
   parallel_for(n, grain, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t next = static_cast<int64_t>(index[std::min(i + ahead, n - 1)]);
-      const char* coming = reinterpret_cast<const char*>(x + next * f);
-      for (int64_t b = 0; next >= 0 && b < row_bytes; b += 64) __builtin_prefetch(coming + b);
+      const int64_t coming = static_cast<int64_t>(index[std::min(i + prefetch.ahead, n - 1)]);
+      if (coming >= 0) prefetch(x, coming);
       const int64_t j = static_cast<int64_t>(index[i]);
       if (j < 0) std::memset(static_cast<void*>(out + i * f), 0, static_cast<size_t>(f) * sizeof(To));
       else copy(x + j * f, out + i * f);
