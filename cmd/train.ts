@@ -9,7 +9,7 @@ import type { Metric } from "../core/metrics/metric.ts";
 import { metrics, showScore } from "../core/metrics/mod.ts";
 import { models } from "../core/models/mod.ts";
 import { samplers } from "../core/sampling/mod.ts";
-import { sampleChunks } from "../core/sampling/sample.ts";
+import { noCounts, sampleChunks } from "../core/sampling/sample.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
@@ -57,9 +57,9 @@ function clusterFeed(io: Io, graph: Graph, settings: Settings, seed: number): Sa
     provenance: [],
   };
   const documents = function* () {
-    for (const chunk of sampleChunks(request)) yield buildDocument(chunk);
+    for (const chunk of sampleChunks(request, noCounts(), { reuse: true })) yield buildDocument(chunk);
   };
-  return SampleFeed.draw(documents, graph, "cluster");
+  return SampleFeed.draw(documents, "cluster");
 }
 
 /** The run whose validation score is best (the first of equals). */

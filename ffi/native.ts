@@ -151,10 +151,14 @@ export function callOut<N extends SymbolName>(
   name: N,
   ...args: Parameters<Functions[N]> extends [...infer Head, unknown] ? Head : never
 ): number[] {
-  const out = new BigInt64Array(count);
+  const out = count <= results.length ? results : new BigInt64Array(count);
   call(name, ...([...(args as unknown[]), out] as unknown as Parameters<Functions[N]>));
-  return Array.from(out, toNumber);
+  const numbers: number[] = [];
+  for (let i = 0; i < count; i++) numbers.push(toNumber(out[i]!));
+  return numbers;
 }
+/** What callOut() has a native function write to, where it fits: read before the next call. */
+const results = new BigInt64Array(8);
 
 /** An int64 as a number. @throws {RangeError} past 2^53. */
 export function toNumber(value: bigint | number): number {
@@ -227,11 +231,7 @@ export class NativeArray<D extends DType = DType> {
   /** A copy of a typed array. `dtype` names the elements where the array type does not (BF16, F16, BOOL). */
   static from<D extends DType>(values: TypedArray, dtype?: D): NativeArray<D> {
     const array = NativeArray.allocate(dtype ?? (dtypeOf(values) as D), values.length, false);
-    for (let at = 0; at < values.length;) {
-      const window = array.window(at);
-      (window as Uint8Array).set(values.subarray(at, at + window.length) as Uint8Array);
-      at += window.length;
-    }
+    call("gust_write", array.address, values, values.byteLength);
     return array;
   }
 
@@ -282,14 +282,25 @@ export class NativeArray<D extends DType = DType> {
     return new NativeArray(this.dtype, count, this.address + start * dtypes[this.dtype].size, this);
   }
 
+  /** A copy of elements start .. start+count: cheaper than a window where they are few. */
+  read(start = 0, count = this.length - start): TypedArrayOf[D] {
+    const { size } = dtypes[this.dtype];
+    if (!Number.isSafeInteger(start) || start < 0 || !(count >= 0) || start + count > this.length) {
+      throw new RangeError(`read of ${start} + ${count} of an array of ${this.length}`);
+    }
+    const copy = typedArray(this.dtype, new ArrayBuffer(count * size));
+    call("gust_read", copy, this.address + start * size, count * size);
+    return copy;
+  }
+
   /** Element i as a number. */
   at(i: number): number {
-    return Number(this.window(i, 1)[0]);
+    return Number(this.read(i, 1)[0]);
   }
 
   /** All elements as a new array of numbers: for small arrays and tests. */
   toNumbers(): number[] {
-    return Array.from(this.window(0, this.length) as ArrayLike<number | bigint>, Number);
+    return Array.from(this.read() as ArrayLike<number | bigint>, Number);
   }
 
   /** Free it now. Only for arrays made by allocate() or from(). */

@@ -29,6 +29,8 @@ export const symbols = {
   gust_alloc: status("i64", "i32", "buf"),
   gust_free: status("addr", "i64"),
   gust_copy: status("addr", "addr", "i64"),
+  gust_read: status("buf", "addr", "i64"),
+  gust_write: status("addr", "buf", "i64"),
   gust_memory: status("buf"),
 
   gust_context_create: status("i32", "buf"),

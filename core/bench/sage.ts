@@ -30,8 +30,8 @@ const CLASSES = 47;
 const LEARNING_RATE = 0.003;
 /** Documents of a few batches: a pass over the training nodes is many of them, and what is drawn ahead little. */
 const CHUNK_BYTES = 4 * 2 ** 20;
-/** More passes than any benchmark makes. */
-const PASSES = 2 ** 16;
+/** Passes that are drawn under one plan; then it begins anew. */
+const PASSES = 256;
 
 /** Numbers below `limit` in no order that matters (Marsaglia's xorshift32). */
 function* numbers(limit: number): Generator<number, never> {
@@ -124,7 +124,7 @@ function startTraining(given: Graph, seed: number, { hidden, fanout, batchSize, 
   const params = { fanout, batchSize, epochs: PASSES, split: "train", splitIndex: 0 };
   const request = { graph, partition: null, sampler: neighbor, params, seed, provenance: [] };
   const draw = function* (): Generator<Document> {
-    for (const chunk of sampleChunks(request, noCounts(), { chunkBytes: CHUNK_BYTES })) {
+    for (const chunk of sampleChunks(request, noCounts(), { chunkBytes: CHUNK_BYTES, reuse: true })) {
       yield buildDocument(chunk);
     }
   };
@@ -137,7 +137,7 @@ function startTraining(given: Graph, seed: number, { hidden, fanout, batchSize, 
     scheduleParams: {},
     lossParams: losses.get("cross-entropy").params?.parse({}) ?? {},
     cache: null,
-    samples: SampleFeed.draw(draw, graph, neighbor.name),
+    samples: SampleFeed.draw(draw, neighbor.name),
     model: sageModel,
     modelParams: sageModel.params!.parse({ hidden, layers: fanout.length, dropout: 0 }),
     optimizerParams: optimizers.get(options.optimizer).params?.parse({}) ?? {},

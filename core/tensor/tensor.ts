@@ -25,10 +25,12 @@ export class Tensor {
 
   /** The elements as a live window on native memory (at most 1 GiB). */
   window(): Float32Array | Float64Array {
+    return this.array.window() as Float32Array | Float64Array;
+  }
+  /** The elements as native memory. */
+  private get array(): NativeArray {
     if (this.handle.scope.ended) throw new RangeError("read of a tensor whose scope has ended");
-    return NativeArray.at(this.dtype, this.size, this.handle.address, this).window() as
-      | Float32Array
-      | Float64Array;
+    return NativeArray.at(this.dtype, this.size, this.handle.address, this);
   }
   toNumbers(): number[] {
     return Array.from(this.window(), Number);
@@ -36,7 +38,7 @@ export class Tensor {
   /** The only element of a [1] tensor. */
   item(): number {
     if (this.size !== 1) throw new RangeError(`item() of a tensor of ${this.size} elements`);
-    return Number(this.window()[0]);
+    return this.array.at(0);
   }
 }
 

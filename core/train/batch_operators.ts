@@ -15,14 +15,23 @@ import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatWeights } from "./full_batch.ts";
 
+/** What the batches of a graph have in common. */
+export interface BatchTraits {
+  /** The normalisation where a layer asks for none of its own. */
+  readonly norm: Norm;
+  /** Of blocks; null where batches are square subgraphs. */
+  readonly degrees: GraphDegrees | null;
+  readonly isSymmetric: boolean;
+  /** Whether the graph has self-loops, which operators leave out. */
+  readonly hasLoops: boolean;
+}
+
 /** The operators of a batch, made when they are first asked for. */
 export function batchOperators(
   engine: Engine,
   arena: Arena,
   batch: SampledBatch,
-  norm: Norm,
-  degrees: GraphDegrees | null,
-  isSymmetric: boolean,
+  { norm, degrees, isSymmetric, hasLoops }: BatchTraits,
 ): ForwardInput["operator"] {
   const made = new Map<string, Operator>();
   return (layer, count, kind = norm) => {
@@ -30,25 +39,26 @@ export function batchOperators(
     // One square subgraph serves every layer, normalised by the degrees inside it.
     const operator = made.get(key) ??
       (degrees
-        ? degrees.operator(arena, batch.blocks[hop]!, batch.nodes, kind)
-        : squareOperator(engine, arena, batch.blocks[0]!, kind, isSymmetric));
+        ? degrees.operator(arena, batch.blocks[hop]!, batch.nodes, kind, hasLoops)
+        : squareOperator(engine, arena, blockCsr(batch.blocks[0]!, hasLoops), kind, isSymmetric));
     made.set(key, operator);
     return operator;
   };
 }
 
-function blockCsr({ numRows, numCols, indptr, indices, edgeWeight }: SampledBlock): Csr {
-  return withoutSelfLoops({ numRows, numCols, indptr, indices, values: edgeWeight });
+function blockCsr(block: SampledBlock, hasLoops: boolean): Csr {
+  const { numRows, numCols, indptr, indices, edgeWeight: values } = block;
+  const csr = { numRows, numCols, indptr, indices, values };
+  return hasLoops ? withoutSelfLoops(csr) : csr;
 }
 
 function squareOperator(
   engine: Engine,
   arena: Arena,
-  block: SampledBlock,
+  csr: Csr,
   norm: Norm,
   isSymmetric: boolean,
 ): Operator {
-  const csr = blockCsr(block);
   const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
   return normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm);
 }
@@ -82,9 +92,9 @@ export class GraphDegrees {
     return made;
   }
 
-  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator {
+  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm, hasLoops: boolean): Operator {
     const { engine } = this;
-    const csr = blockCsr(block);
+    const csr = blockCsr(block, hasLoops);
     const pattern = Pattern.of(arena, csr);
     const values = csr.values && new Tensor(arena.bind(csr.values));
     if (kind === "loops") return new SparseOperator(loopsPattern(arena, pattern));

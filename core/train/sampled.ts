@@ -1,5 +1,6 @@
 /** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
 import type { Arena, Engine } from "../../ffi/engine.ts";
+import { countSelfLoops } from "../../ffi/native_csr.ts";
 import { gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
@@ -29,9 +30,12 @@ interface Chunk {
 export class SampleFeed {
   private chunks: Chunk[] = [];
   private ended = false;
-  private lastEpoch = 0;
+  /** The first epoch that has not been begun. */
+  private nextEpoch = 0;
+  /** What all chunks have in common, of the first one. */
+  private shape: Pick<SampleBatches, "hops" | "epochs"> & { readonly isPacked: boolean } | null = null;
 
-  /** `redraw` begins anew: chunks of past epochs are then dropped instead of kept. */
+  /** `redraw` begins anew: chunks are then dropped when the next one is asked for, instead of kept. */
   private constructor(
     private source: Iterator<Chunk>,
     readonly name: string,
@@ -60,9 +64,14 @@ export class SampleFeed {
     return new SampleFeed(all, first.value.batches.meta.method);
   }
 
-  /** A feed of chunks that are drawn as they are needed, and again for another run: none is kept. */
-  static draw(documents: () => Iterator<Document>, graph: Graph, name: string): SampleFeed {
-    const redraw = () => pairs(documents(), graph);
+  /**
+   * A feed of chunks that are drawn as they are needed, and again for another run: none is kept, and a document need be
+   * valid only until the next one is asked for.
+   */
+  static draw(documents: () => Iterable<Document>, name: string): SampleFeed {
+    const redraw = function* () {
+      for (const document of documents()) yield { batches: new SampleBatches(document), pack: null };
+    };
     return new SampleFeed(redraw(), name, redraw);
   }
 
@@ -75,40 +84,41 @@ export class SampleFeed {
     return this.chunks[i] ?? null;
   }
 
-  /** Whether the first chunk holds nothing of `epoch` or later ones. */
-  private isBefore(epoch: number): boolean {
-    const { batches } = this.chunk(0)!;
-    return this.chunk(1) !== null && batches.range(epoch).first === batches.numBatches;
+  private get first() {
+    if (this.shape === null) {
+      const { batches: { hops, epochs }, pack } = this.chunk(0)!;
+      this.shape = { hops, epochs, isPacked: pack !== null };
+    }
+    return this.shape;
   }
 
   /** Hops of every chunk. */
   get hops(): number {
-    return this.chunk(0)!.batches.hops;
+    return this.first.hops;
   }
 
   /** Whether features come with the batches. */
   get isPacked(): boolean {
-    return this.chunk(0)!.pack !== null;
+    return this.first.isPacked;
   }
 
-  /** The batches of sample epoch `epoch` modulo the epochs that were drawn. */
+  /** The batches of sample epoch `epoch` modulo the epochs that were drawn, each valid until the next. */
   *epoch(epoch: number): Generator<{ batch: SampledBatch; chunk: Chunk }> {
-    const wanted = epoch % this.chunk(0)!.batches.epochs;
-    if (this.redraw) {
-      if (wanted < this.lastEpoch) {
-        this.chunks = [];
-        this.ended = false;
-        this.source = this.redraw();
-      }
-      while (this.isBefore(wanted)) this.chunks.shift();
-      this.lastEpoch = wanted;
+    const wanted = epoch % this.first.epochs;
+    if (this.redraw && wanted < this.nextEpoch) {
+      this.chunks = [];
+      this.ended = false;
+      this.source = this.redraw();
     }
-    for (let i = 0;; i++) {
+    this.nextEpoch = wanted + 1;
+    for (let i = 0;;) {
       const chunk = this.chunk(i);
       if (!chunk) return;
       const { first, end } = chunk.batches.range(wanted);
       for (let b = first; b < end; b++) yield { batch: chunk.batches.batch(b), chunk };
       if (end < chunk.batches.numBatches) return; // a later epoch has begun
+      if (this.redraw) this.chunks.shift();
+      else i++;
     }
   }
 }
@@ -220,8 +230,12 @@ export function sampledSource(
   for (const v of train) isTrain[Number(v)] = 1;
   const all = targetTensor(arena, targets);
   const ids = graph.nodeIds();
-  const degrees = feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph);
-  const isSymmetric = !graph.meta.directed;
+  const traits = {
+    norm,
+    degrees: feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph),
+    isSymmetric: !graph.meta.directed,
+    hasLoops: countSelfLoops(graph.csr) > 0,
+  };
   return {
     name: feed.name,
     isStatic: false,
@@ -240,11 +254,11 @@ export function sampledSource(
           numNodes: batch.nodes.length,
           features:
             prepareFeatures(engine, step, rows.of, features.norm, null, features.stats, rows.nodes).input,
-          operator: batchOperators(engine, step, batch, norm, degrees, isSymmetric),
+          operator: batchOperators(engine, step, batch, traits),
           graphs: null,
           ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,
           targets: target,
-          lossRows: step.bind(NativeArray.from<"I64">(lossRows)),
+          lossRows: step.bind(NativeArray.from<"I32">(lossRows)),
           numLossRows: lossRows.length,
         } satisfies Batch;
       }
@@ -253,14 +267,11 @@ export function sampledSource(
 }
 
 /** Positions of training nodes among the first `seeds` nodes. */
-function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): BigInt64Array {
-  const rows: bigint[] = [];
-  for (let at = 0; at < seeds;) {
-    const window = (nodes as NativeArray<"I32">).window(at, Math.min(seeds - at, 2 ** 24));
-    for (let i = 0; i < window.length; i++) if (isTrain[Number(window[i])]) rows.push(BigInt(at + i));
-    at += window.length;
-  }
-  return BigInt64Array.from(rows);
+function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): Int32Array {
+  const rows = new Int32Array(seeds), list = (nodes as NativeArray<"I32">).read(0, seeds);
+  let count = 0;
+  for (let i = 0; i < seeds; i++) if (isTrain[Number(list[i])]) rows[count++] = i;
+  return rows.subarray(0, count);
 }
 
 /** The features of a batch's nodes that are packed behind the sample. */

@@ -92,9 +92,16 @@ int32_t gust_free(int64_t address, int64_t size) {
 }
 
 int32_t gust_copy(int64_t to, int64_t from, int64_t size) {
-  return guard([&] {
-    if (size > 0) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<const void*>(from), size);
-  });
+  return gust_write(to, reinterpret_cast<const void*>(from), size);
+}
+
+int32_t gust_read(void* to, int64_t from, int64_t size) {
+  return gust_write(reinterpret_cast<int64_t>(to), reinterpret_cast<const void*>(from), size);
+}
+
+int32_t gust_write(int64_t to, const void* from, int64_t size) {
+  if (size > 0) std::memmove(reinterpret_cast<void*>(to), from, static_cast<size_t>(size));
+  return GUST_OK;
 }
 
 int32_t gust_memory(int64_t* out) {

@@ -51,6 +51,9 @@ GUST_API int32_t gust_alloc(int64_t size, int32_t zero, int64_t* out);
 GUST_API int32_t gust_free(int64_t address, int64_t size);
 /** Copy `size` bytes between native addresses. */
 GUST_API int32_t gust_copy(int64_t to, int64_t from, int64_t size);
+/** Copy `size` bytes from a native address into the caller's buffer, or from it to a native address. */
+GUST_API int32_t gust_read(void* to, int64_t from, int64_t size);
+GUST_API int32_t gust_write(int64_t to, const void* from, int64_t size);
 /** out[0] = bytes now held by gust_alloc, out[1] = most ever held, out[2] = process anonymous + shared resident
  *  bytes now, out[3] = its highest value seen by the library (sampled at allocation and at this call). */
 GUST_API int32_t gust_memory(int64_t* out);

@@ -133,14 +133,13 @@ describe("SampleFeed", () => {
           }
         })();
       },
-      graph,
       "cluster",
     );
     const reference = SampleFeed.open(graph, whole, () => null)!;
     const first = nodesOf(feed, 0);
     expect(first).toEqual(nodesOf(reference, 0));
     expect(made).toBeLessThan(chunks.length);
-    for (const epoch of [0, 1, 2]) expect(nodesOf(feed, epoch)).toEqual(nodesOf(reference, epoch));
+    for (const epoch of [1, 2]) expect(nodesOf(feed, epoch)).toEqual(nodesOf(reference, epoch));
     expect([begun, made]).toEqual([1, chunks.length]);
     // The next run, and one that is resumed in the middle.
     for (const epoch of [0, 2, 1, 2]) expect(nodesOf(feed, epoch)).toEqual(nodesOf(reference, epoch));
