@@ -9,13 +9,16 @@
 // Memory: nnz * f reads of x, whose rows lie anywhere: that is what the product costs, and rows to come are
 //   prefetched. Where x is larger than the last-level cache and each of its rows is read several times, it is
 //   multiplied in tiles of columns that fit there, copied so that a tile is contiguous: of 512-byte rows a
-//   strided tile would use a quarter of the cache's sets. Besides, n * f writes; indices, values and right once
+//   strided tile would use a quarter of the cache's sets. Where few rows are gathered most of the time, as in graphs
+//   with hubs, the caches keep those anyway, and tiles are four times as large. Besides, n * f writes; indices, values and right once
 //   per panel.
 // Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in
 //   float32, so its bits depend on neither threads nor f nor tiles.
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <functional>
 
 #include "panel.h"
@@ -302,11 +305,35 @@ constexpr int64_t kTileReuse = 8;
 /** Narrowest tile in bytes: a cache line. */
 constexpr int64_t kTileBytes = 64;
 
+/**
+ * Whether few rows of x are gathered most of the time, so that the caches keep those without tiles: in a sample of the
+ * entries, pairs with the same column are four times as many as if all columns were alike.
+ */
+template <class X, class Columns>
+bool has_hot_rows(const Aggregate<X, Columns>& a) {
+  constexpr int64_t kSample = 1024, kPairs = kSample * (kSample - 1) / 2, kChance = 8;
+  std::array<int64_t, kSample> seen;
+  for (int64_t s = 0; s < kSample; ++s) seen[s] = a.columns[s * (a.nnz / kSample)];
+  std::sort(seen.begin(), seen.end());
+  int64_t same = 0;
+  for (int64_t s = 1, run = 0; s < kSample; ++s) {
+    run = seen[s] == seen[s - 1] ? run + 1 : 0;
+    same += run;
+  }
+  return same > kChance + 4 * kPairs / a.m;
+}
+
+/** Times the size of a tile that x may have where few rows of it are hot. */
+constexpr int64_t kHotTiles = 4;
+
 /** Columns of a tile; f where the whole of x is one. */
 template <class X, class Columns>
 int64_t tile_columns(const Aggregate<X, Columns>& a) {
-  const int64_t budget = tuning().tile_bytes, size = static_cast<int64_t>(sizeof(X));
+  const int64_t size = static_cast<int64_t>(sizeof(X));
+  int64_t budget = tuning().tile_bytes;
   if (std::is_same_v<Columns, InPlace> || a.m * a.f * size <= budget || a.nnz < kTileReuse * a.m) return a.f;
+  if (a.nnz > (1 << 16) && has_hot_rows(a)) budget *= kHotTiles;
+  if (a.m * a.f * size <= budget) return a.f;
   const int64_t most = budget / (a.m * size);
   if (most * size < kTileBytes) return a.f;
   const int64_t line = kTileBytes / size, even = num_chunks(a.f, num_chunks(a.f, most / line * line));
@@ -325,9 +352,12 @@ void aggregate(const Aggregate<X, Columns>& a, Context& context, const Ending& e
       part.x = packed;
       part.out = a.out + first;
       if (a.arg) part.arg = a.arg + first;
+      const int64_t bytes = part.f * static_cast<int64_t>(sizeof(X)), ahead = rows_ahead(tuning(), bytes);
       parallel_for(a.m, std::max<int64_t>(1, kTaskWork / part.f), [&](int64_t begin, int64_t end) {
-        for (int64_t j = begin; j < end; ++j)
-          std::memcpy(packed + j * part.f, a.x + j * a.x_stride + first, part.f * sizeof(X));
+        for (int64_t j = begin; j < end; ++j) {
+          prefetch_bytes(a.x + std::min(j + ahead, a.m - 1) * a.x_stride + first, bytes, tuning().prefetch_l2);
+          std::memcpy(packed + j * part.f, a.x + j * a.x_stride + first, static_cast<size_t>(bytes));
+        }
       });
       aggregate_weighted(part, weight, context);
     }
