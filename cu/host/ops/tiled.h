@@ -117,18 +117,22 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
       const int64_t most = std::min(crowded ? 6 : 8, tile_rows(static_cast<int>(width)));
       const int64_t count = std::min(lanes, n - j - (width - 1) * lanes);
       const auto& functions = (count < lanes ? table : full)[static_cast<size_t>(width - 1)];
-      const int64_t tiles = num_chunks(region.rows, most);
-      for (int64_t t = 0; t < tiles; ++t) {
-        const int64_t i = t * region.rows / tiles, rows = (t + 1) * region.rows / tiles - i;
+      // Tiles of two heights, as even as can be: `rows`, of which the first `taller` have one more.
+      const int64_t tiles = num_chunks(region.rows, most), rows = region.rows / tiles, taller = region.rows % tiles;
+      auto run = [&](int64_t i, int64_t height, int64_t many) {
+        if (many == 0) return;
         const T* from = a.at(region.i + i, l);
-        const bool far = Transposed || rows * inner >= kFar;
+        const bool far = Transposed || height * inner >= kFar;
         const T* ahead = !whole || p > 0 ? from
                          : Transposed    ? a.at(region.i, l + inner) + i * inner
-                                         : from + std::max(far ? 4 * kAhead : kAhead, rows * inner);
-        functions[static_cast<size_t>(rows)]({from, a.stride, b.data + l * b.stride + j, b.stride, inner,
-                                              out + i * n + j, n, static_cast<int>(count), alpha,
-                                              l == region.l ? beta : T{1}, ahead, far, past && inner == region.inner});
-      }
+                                         : from + std::max(far ? 4 * kAhead : kAhead, height * inner);
+        functions[static_cast<size_t>(height)]({from, a.stride, b.data + l * b.stride + j, b.stride, inner,
+                                                out + i * n + j, n, static_cast<int>(count), alpha,
+                                                l == region.l ? beta : T{1}, many, ahead, far,
+                                                past && inner == region.inner});
+      };
+      run(0, rows + 1, taller);
+      run(taller * (rows + 1), rows, tiles - taller);
     }
   }
 }
