@@ -91,6 +91,25 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
     });
   });
 
+  test("tiles of a matrix that gathers one row most of the time have the bits of the whole", () => {
+    const before = getTuning(), n = 7000, m = 120, f = 140, degree = 10;
+    // Two entries of three are in column 0: more than a sample of the entries needs to see it.
+    const indices = Array.from({ length: n * degree }, (_, e) => e % 3 === 0 ? (e * 7) % m : 0);
+    const csr = { indptr: Array.from({ length: n + 1 }, (_, i) => i * degree), indices };
+    const x = tensor(dtype, [m, f], randoms(m * f, "x")), out = tensor(dtype, [n, f]);
+    const args = { ...patternTensors({ ...csr, numRows: n, numCols: m, values: [] }, "I32"), x, out };
+    try {
+      const all = [0, 64, 64 * m, 256 * m].map((tileBytes) => {
+        setTuning({ ...before, tileBytes });
+        engine.run("spmm", { ...args, reduce: reductions.sum });
+        return numbers(out);
+      });
+      for (const other of all) expect(other).toEqual(all[0]!);
+    } finally {
+      setTuning(before);
+    }
+  });
+
   test("no setting of the machine changes a bit: prefetches, tiles of columns", () => {
     const before = getTuning();
     const csr = randomCsr({ n: 300, m: 120, degree: 20, hub: 5000 });
