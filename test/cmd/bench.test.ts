@@ -54,6 +54,13 @@ describe("gust bench", () => {
     }]);
   });
 
+  test("gat times a layer forward, backward and both", () => {
+    const args = ["bench", "gat", ...small, "--heads", "2", "--head-width", "3", "--features", "5", "--json"];
+    const { results } = JSON.parse(gustOk([...args, "-q"]).text);
+    expect(results.map((r: { name: string }) => r.name)).toEqual(["gat_forward", "gat_backward", "gat"]);
+    for (const { median_ms } of results) expect(median_ms).toBeGreaterThan(0);
+  });
+
   test("import times whole processes and tells their memory, per format", () => {
     const args = ["bench", "import", "--edges", "500", "--formats", "edgelist_gzip,graphml", "--runs", "3"];
     const { text } = gustOk([...args, "-q"]);
