@@ -38,7 +38,6 @@ export const runs: readonly PeerRun[] = [
   ]),
   bench("sage_256", "sage r18 --hidden 256 --fanout 15,10 --batch-size 1024 --runs 5", ["dgl"]),
   bench("sage_64", "sage r18 --hidden 64 --fanout 15,10 --batch-size 1024 --runs 5", ["dgl"]),
-  bench("sage_pyg_256", "sage r18 --hidden 256 --batches 5 --runs 3", ["pyg"]),
   bench("roofline", `roofline --nodes 200000 --nnz 10000000 ${WIDTHS}`),
   bench("gemm", "gemm --nodes 200000 --width 8,16,32,64"),
   bench("scale", "--scale"),
