@@ -36,7 +36,7 @@ inline float softmax_exp(float x) { return softmax_exp_of<float, uint32_t>(x); }
 inline double softmax_exp(double x) { return std::exp(x); }
 inline Vec<float> softmax_exp(const Vec<float>& x) { return softmax_exp_of<Vec<float>, Vec<uint32_t>>(x); }
 inline Vec<double> softmax_exp(const Vec<double>& x) {
-  Vec<double> y;
+  Vec<double> y{};
   for (int l = 0; l < kLanes<double>; ++l) y[l] = std::exp(x[l]);
   return y;
 }
