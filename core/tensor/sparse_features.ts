@@ -2,14 +2,14 @@
  * Sparse features: an operator from weights to what the nodes make of them. Dropout takes entries out of the matrix, so
  * that products cost what is left, and the gradient of weights is added up row by row, so that no transpose is made.
  */
-import { streamId, type TensorHandle } from "../../ffi/engine.ts";
+import type { TensorHandle } from "../../ffi/engine.ts";
 import type { Op, Tape } from "./autograd.ts";
 import { Pattern, SparseOperator } from "./operator.ts";
+import { DROPOUT_STREAM } from "./ops/dropout.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Columns up to which a tile of the weights' gradient stays in the cache while rows are added to it. */
 const MOST_COLUMNS = 1 << 15;
-const STREAM = streamId("dropout");
 
 /** Rows are nodes, columns features; values, if any, are constants. */
 export class SparseFeatures extends SparseOperator {
@@ -38,7 +38,7 @@ export class SparseFeatures extends SparseOperator {
       out_indices: indices,
       out_values: kept?.handle,
       p,
-      stream: STREAM,
+      stream: DROPOUT_STREAM,
       layer,
     });
     const left = kept ? null : scaleOfRows(tape, numRows, 1 / (1 - p));

@@ -1,9 +1,10 @@
 /** Attention of graph attention networks as one op: scores, softmax and the weighted sum, no number per edge in memory. */
-import { streamId, type TensorHandle } from "../../../ffi/engine.ts";
+import type { TensorHandle } from "../../../ffi/engine.ts";
 import type { Op, Tape } from "../autograd.ts";
 import type { Pattern } from "../operator.ts";
 import { Tensor } from "../tensor.ts";
 import { dropoutEdges } from "./csr_values.ts";
+import { DROPOUT_STREAM } from "./dropout.ts";
 import { edgeSum, headDots, spmmHeads } from "./heads.ts";
 import { relu } from "./relu.ts";
 import { firstRows } from "./rows.ts";
@@ -31,15 +32,13 @@ interface Saved {
   readonly meanSlope: Tensor;
 }
 
-const STREAM = streamId("dropout");
-
 /** What both passes are told besides tensors of their own. */
 function settings(tape: Tape, { pattern, slope, p, layer, ids }: AttentionOptions) {
   return {
     ids: ids && { ...ids, rows: pattern.numCols },
     slope,
     p: tape.training ? p : 0,
-    stream: STREAM,
+    stream: DROPOUT_STREAM,
     layer,
   };
 }

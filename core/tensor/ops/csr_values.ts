@@ -1,8 +1,9 @@
 /** Functions of a sparse matrix's values: reordering for the transpose, dropout on entries. */
-import { streamId, type TensorHandle } from "../../../ffi/engine.ts";
+import type { TensorHandle } from "../../../ffi/engine.ts";
 import type { Op, Tape } from "../autograd.ts";
 import type { Pattern } from "../operator.ts";
 import { Tensor } from "../tensor.ts";
+import { DROPOUT_STREAM } from "./dropout.ts";
 import { gather } from "./gather.ts";
 
 /** values[order[e]] */
@@ -16,7 +17,6 @@ interface DropoutParams {
   layer: number;
   ids: TensorHandle | null;
 }
-const STREAM = streamId("dropout");
 
 const op: Op<DropoutParams> = {
   name: "dropout_csr",
@@ -28,7 +28,7 @@ const op: Op<DropoutParams> = {
       ids,
       out: output.handle,
       p,
-      stream: STREAM,
+      stream: DROPOUT_STREAM,
       layer,
     });
     return { output, saved: undefined };
@@ -59,7 +59,7 @@ const edgesOp: Op<DropoutParams> = {
       ids,
       out: output.handle,
       p,
-      stream: STREAM,
+      stream: DROPOUT_STREAM,
       layer,
     });
     return { output, saved: undefined };

@@ -8,7 +8,8 @@ interface Params {
   layer: number;
   ids: Tensor | null;
 }
-const STREAM = streamId("dropout");
+/** The stream that all masks of dropout are drawn from, whichever op applies them. */
+export const DROPOUT_STREAM = streamId("dropout");
 
 const op: Op<Params> = {
   name: "dropout",
@@ -19,7 +20,7 @@ const op: Op<Params> = {
       ids: ids?.handle,
       out: output.handle,
       p,
-      stream: STREAM,
+      stream: DROPOUT_STREAM,
       layer,
     });
     return { output, saved: undefined };

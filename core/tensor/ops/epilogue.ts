@@ -4,13 +4,13 @@
  * The backward pass reads the result alone: the gradient of x, which is that of the addend, and the sum over rows that
  * is the bias's. Without activation and dropout it is the gradient itself.
  */
-import { streamId, type TensorHandle } from "../../../ffi/engine.ts";
+import type { TensorHandle } from "../../../ffi/engine.ts";
 import { activationKinds } from "../../../ffi/ops.ts";
 import type { Op, Tape } from "../autograd.ts";
 import { Tensor } from "../tensor.ts";
 import { addBias, columnSum } from "./add_bias.ts";
 import { axpby } from "./axpby.ts";
-import { dropout } from "./dropout.ts";
+import { dropout, DROPOUT_STREAM } from "./dropout.ts";
 import { relu } from "./relu.ts";
 import { unary } from "./unary.ts";
 
@@ -45,7 +45,6 @@ export interface EpilogueParams {
   /** With as many ids as rows; p = 0: none. */
   readonly drop: Drop;
 }
-const STREAM = streamId("dropout");
 
 /** The constants of an epilogue over `rows` rows. Dropout is off outside of training. */
 export function epilogueParams(tape: Tape, rows: number, parts: EpilogueParts): EpilogueParams {
@@ -72,7 +71,7 @@ export const epilogueArgs = ({ activation, slope, drop: { p, layer, ids } }: Epi
   kind: activationKinds[activation],
   slope,
   p,
-  stream: STREAM,
+  stream: DROPOUT_STREAM,
   layer,
 });
 
