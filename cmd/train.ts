@@ -1,6 +1,6 @@
 /** gust train: fit a model on a graph, from the full graph or from batches and caches made before. */
 import { GustError } from "../core/errors.ts";
-import { buildDocument, type NewDocument } from "../core/format/document.ts";
+import type { NewDocument } from "../core/format/document.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
 import { asNew, writeFile } from "../core/format/write.ts";
@@ -9,7 +9,7 @@ import type { Metric } from "../core/metrics/metric.ts";
 import { metrics, showScore } from "../core/metrics/mod.ts";
 import { models } from "../core/models/mod.ts";
 import { samplers } from "../core/sampling/mod.ts";
-import { noCounts, sampleChunks } from "../core/sampling/sample.ts";
+import { chunkDocuments } from "../core/sampling/sample.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
@@ -56,10 +56,7 @@ function clusterFeed(io: Io, graph: Graph, settings: Settings, seed: number): Sa
     params,
     provenance: [],
   };
-  const documents = function* () {
-    for (const chunk of sampleChunks(request, noCounts(), { reuse: true })) yield buildDocument(chunk);
-  };
-  return SampleFeed.draw(documents, "cluster");
+  return SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), "cluster");
 }
 
 /** The run whose validation score is best (the first of equals). */

@@ -6,13 +6,13 @@
 import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import { shuffle } from "../../ffi/native_sample.ts";
-import { buildDocument, type Document } from "../format/document.ts";
+import { buildDocument } from "../format/document.ts";
 import { Graph } from "../graph/graph.ts";
 import { losses } from "../losses/mod.ts";
 import { sage as sageModel } from "../models/sage.ts";
 import { optimizers } from "../optim/mod.ts";
 import { neighbor } from "../sampling/neighbor.ts";
-import { noCounts, sampleChunks } from "../sampling/sample.ts";
+import { chunkDocuments } from "../sampling/sample.ts";
 import { iota } from "../sampling/sampler.ts";
 import { node } from "../tasks/node.ts";
 import type { TaskEntry } from "../tasks/task.ts";
@@ -56,7 +56,7 @@ function withData(graph: Graph, seed: number, count: number): Graph {
   const label = Int32Array.from({ length: n }, () => next.next().value % CLASSES);
   const nodes = iota(n);
   shuffle(nodes, n, null, { seed, epoch: 0, stream: "bench.sage" });
-  const train = nodes.slice(0, Math.min(n, count)).window().slice().sort();
+  const train = nodes.slice(0, Math.min(n, count)).read().sort();
   const meta = {
     num_nodes: n,
     num_edges: indices.length,
@@ -123,11 +123,7 @@ function startTraining(given: Graph, seed: number, { hidden, fanout, batchSize, 
   const graph = withData(given, seed, batches * batchSize);
   const params = { fanout, batchSize, epochs: PASSES, split: "train", splitIndex: 0 };
   const request = { graph, partition: null, sampler: neighbor, params, seed, provenance: [] };
-  const draw = function* (): Generator<Document> {
-    for (const chunk of sampleChunks(request, noCounts(), { chunkBytes: CHUNK_BYTES, reuse: true })) {
-      yield buildDocument(chunk);
-    }
-  };
+  const draw = () => chunkDocuments(request, { chunkBytes: CHUNK_BYTES, reuse: true });
   const { task, source } = timedTask();
   const options = trainOptions.parse({ epochs: 1, lr: LEARNING_RATE, weightDecay: 0 });
   const run = Run.start({

@@ -1,10 +1,10 @@
 /** Mini-batches. */
-import { buildDocument, type Document } from "../format/document.ts";
+import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import { GustError } from "../errors.ts";
 import { SampleBatches, type SampledBatch } from "../sampling/batches.ts";
 import { samplers } from "../sampling/mod.ts";
-import { sampleChunks } from "../sampling/sample.ts";
+import { chunkDocuments } from "../sampling/sample.ts";
 import type { Drawn } from "./graphs.ts";
 import { entryOptions, provenanceOf } from "./options.ts";
 
@@ -35,9 +35,7 @@ export function* sampleDocuments(
   }
   const from = sampler.needsPartition && partition ? [graph.document, partition] : [graph.document];
   const provenance = provenanceOf("sample", { method, ...params }, seed, from);
-  for (const chunk of sampleChunks({ graph, partition, sampler, params, seed, provenance })) {
-    yield buildDocument(chunk);
-  }
+  yield* chunkDocuments({ graph, partition, sampler, params, seed, provenance });
 }
 
 /**

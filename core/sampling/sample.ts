@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { seek } from "../../ffi/native_files.ts";
 import { mergeChunks } from "../format/chunks.ts";
-import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
+import { buildDocument, type Document, type NewDocument, type ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import { readStream } from "../format/read.ts";
 import { writeStream } from "../format/write.ts";
@@ -86,6 +86,14 @@ export function* sampleChunks(
     count(counts, part);
     yield document(request, part, index++);
   }
+}
+
+/** The same as documents in memory. */
+export function* chunkDocuments(
+  request: SampleRequest,
+  options: Partial<PartOptions> = {},
+): Generator<Document> {
+  for (const chunk of sampleChunks(request, noCounts(), options)) yield buildDocument(chunk);
 }
 
 /** The whole sample as one document: its chunks merged. Past 256 MiB they wait in unnamed files of the folder TMPDIR. */

@@ -1,6 +1,6 @@
 /** Operators of batches: subgraphs normalised by the degrees inside them, blocks that stand for all neighbours. */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
-import { withoutSelfLoops } from "../../ffi/native_csr.ts";
+import { countSelfLoops, withoutSelfLoops } from "../../ffi/native_csr.ts";
 import type { Indices } from "../../ffi/native_rows.ts";
 import type { NativeArray } from "../../ffi/native.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
@@ -15,52 +15,54 @@ import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatWeights } from "./full_batch.ts";
 
-/** What the batches of a graph have in common. */
-export interface BatchTraits {
-  /** The normalisation where a layer asks for none of its own. */
-  readonly norm: Norm;
-  /** Of blocks; null where batches are square subgraphs. */
-  readonly degrees: GraphDegrees | null;
-  readonly isSymmetric: boolean;
-  /** Whether the graph has self-loops, which operators leave out. */
-  readonly hasLoops: boolean;
+/** Makes operators of the blocks of a graph's batches. */
+export interface BlockOperators {
+  /** @param nodes  those of the batch; the block's rows and columns are the first of them. */
+  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator;
 }
 
-/** The operators of a batch, made when they are first asked for. */
+/**
+ * The operators of a batch, made when they are first asked for.
+ * @param norm  the normalisation where a layer asks for none of its own.
+ */
 export function batchOperators(
-  engine: Engine,
   arena: Arena,
-  batch: SampledBatch,
-  { norm, degrees, isSymmetric, hasLoops }: BatchTraits,
+  { blocks, nodes }: SampledBatch,
+  norm: Norm,
+  maker: BlockOperators,
 ): ForwardInput["operator"] {
   const made = new Map<string, Operator>();
   return (layer, count, kind = norm) => {
-    const hop = degrees ? count - 1 - layer : 0, key = `${hop} ${kind}`;
-    // One square subgraph serves every layer, normalised by the degrees inside it.
-    const operator = made.get(key) ??
-      (degrees
-        ? degrees.operator(arena, batch.blocks[hop]!, batch.nodes, kind, hasLoops)
-        : squareOperator(engine, arena, blockCsr(batch.blocks[0]!, hasLoops), kind, isSymmetric));
+    // A square subgraph is the only block, and serves every layer.
+    const hop = blocks.length === 1 ? 0 : count - 1 - layer, key = `${hop} ${kind}`;
+    const operator = made.get(key) ?? maker.operator(arena, blocks[hop]!, nodes, kind);
     made.set(key, operator);
     return operator;
   };
 }
 
+/** @param hasLoops  whether the graph has self-loops, which operators leave out. */
 function blockCsr(block: SampledBlock, hasLoops: boolean): Csr {
   const { numRows, numCols, indptr, indices, edgeWeight: values } = block;
   const csr = { numRows, numCols, indptr, indices, values };
   return hasLoops ? withoutSelfLoops(csr) : csr;
 }
 
-function squareOperator(
-  engine: Engine,
-  arena: Arena,
-  csr: Csr,
-  norm: Norm,
-  isSymmetric: boolean,
-): Operator {
-  const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
-  return normalized(engine, arena, Pattern.of(arena, csr, isSymmetric), values, norm);
+/** Operators of square subgraphs, normalised by the degrees inside them. */
+export class SubgraphOperators implements BlockOperators {
+  private readonly isSymmetric: boolean;
+  private readonly hasLoops: boolean;
+
+  constructor(private readonly engine: Engine, graph: Graph) {
+    this.isSymmetric = !graph.meta.directed;
+    this.hasLoops = countSelfLoops(graph.csr) > 0;
+  }
+
+  operator(arena: Arena, block: SampledBlock, _nodes: Indices, kind: Norm): Operator {
+    const csr = blockCsr(block, this.hasLoops);
+    const values = csr.values ? new Tensor(arena.bind(csr.values)) : null;
+    return normalized(this.engine, arena, Pattern.of(arena, csr, this.isSymmetric), values, kind);
+  }
 }
 
 /**
@@ -68,7 +70,8 @@ function squareOperator(
  * of a node's d stand for all, so their terms count d / k times, and normalisation uses the graph's degrees. Means and
  * attention (mean, loops) are over the arcs that were drawn, as their papers have it.
  */
-export class GraphDegrees {
+export class GraphDegrees implements BlockOperators {
+  private readonly hasLoops: boolean;
   private readonly pattern: Pattern;
   private readonly values: Tensor | null;
   /** Per node: stored in-arcs, self-loops included, as the sampler draws from them. */
@@ -77,7 +80,8 @@ export class GraphDegrees {
   private readonly powers = new Map<string, TensorHandle>();
 
   constructor(private readonly engine: Engine, private readonly persistent: Arena, graph: Graph) {
-    const { csr } = adjacency(graph);
+    const { csr, selfLoopsRemoved } = adjacency(graph);
+    this.hasLoops = selfLoopsRemoved > 0;
     this.pattern = Pattern.of(persistent, csr);
     this.values = csr.values ? new Tensor(floatWeights(engine, persistent, csr.values)) : null;
     this.arcs = persistent.tensor("F32", [csr.numRows]);
@@ -92,9 +96,9 @@ export class GraphDegrees {
     return made;
   }
 
-  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm, hasLoops: boolean): Operator {
+  operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator {
     const { engine } = this;
-    const csr = blockCsr(block, hasLoops);
+    const csr = blockCsr(block, this.hasLoops);
     const pattern = Pattern.of(arena, csr);
     const values = csr.values && new Tensor(arena.bind(csr.values));
     if (kind === "loops") return new SparseOperator(loopsPattern(arena, pattern));

@@ -1,6 +1,5 @@
 /** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
 import type { Arena, Engine } from "../../ffi/engine.ts";
-import { countSelfLoops } from "../../ffi/native_csr.ts";
 import { gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
@@ -13,7 +12,7 @@ import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from 
 import { type Features, featureScale, type Graph } from "../graph/graph.ts";
 import { SampleBatches, type SampledBatch } from "../sampling/batches.ts";
 import type { Norm } from "../tensor/norm.ts";
-import { batchOperators, GraphDegrees } from "./batch_operators.ts";
+import { batchOperators, GraphDegrees, SubgraphOperators } from "./batch_operators.ts";
 import type { Batch, BatchSource } from "./source.ts";
 import { type Targets, targetTensor } from "./targets.ts";
 
@@ -230,12 +229,9 @@ export function sampledSource(
   for (const v of train) isTrain[Number(v)] = 1;
   const all = targetTensor(arena, targets);
   const ids = graph.nodeIds();
-  const traits = {
-    norm,
-    degrees: feed.hops === 0 ? null : new GraphDegrees(engine, arena, graph),
-    isSymmetric: !graph.meta.directed,
-    hasLoops: countSelfLoops(graph.csr) > 0,
-  };
+  const maker = feed.hops === 0
+    ? new SubgraphOperators(engine, graph)
+    : new GraphDegrees(engine, arena, graph);
   return {
     name: feed.name,
     isStatic: false,
@@ -254,7 +250,7 @@ export function sampledSource(
           numNodes: batch.nodes.length,
           features:
             prepareFeatures(engine, step, rows.of, features.norm, null, features.stats, rows.nodes).input,
-          operator: batchOperators(engine, step, batch, traits),
+          operator: batchOperators(step, batch, norm, maker),
           graphs: null,
           ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,
           targets: target,
