@@ -171,5 +171,5 @@ export function rankLinks(
     scores.address,
     ranks.address,
   );
-  return ranks.window().slice();
+  return ranks.read();
 }

@@ -102,7 +102,7 @@ export function propagatedDocument(
       num_features: width,
       model_use: "models that read features only: sgc, mlp",
     };
-    const copyOf = (t: TensorHandle) => NativeArray.at("F32", t.rows, t.address, engine).window().slice();
+    const copyOf = (t: TensorHandle) => NativeArray.at("F32", t.rows, t.address, engine).read();
     const stats: NewTensor[] = columns.stats
       ? [
         { name: "extra/feat_mean", dtype: "F32", shape: [width], data: copyOf(columns.stats.mean) },

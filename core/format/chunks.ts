@@ -35,7 +35,7 @@ function* shifted(docs: readonly Document[], name: string): Generator<BigInt64Ar
 
 /** Batches before each epoch, over all chunks. */
 function addedEpochs(docs: readonly Document[]): BigInt64Array {
-  const sum = docs[0]!.tensor("epoch_ptr", "I64").window().slice();
+  const sum = docs[0]!.tensor("epoch_ptr", "I64").read();
   for (const doc of docs.slice(1)) {
     doc.tensor("epoch_ptr", "I64").window().forEach((count, e) => sum[e]! += count);
   }

@@ -117,7 +117,7 @@ export function prepareFeatures(
       );
     }
     const csr = nodes
-      ? gatherCsrRows(features.csr, nodes, (...sizes) => arena.array(...sizes))
+      ? gatherCsrRows(features.csr, nodes, (dtype, length) => arena.array(dtype, length))
       : features.csr;
     return { input: sparseFeatures(engine, arena, csr, norm), numFeatures, stats: null };
   }

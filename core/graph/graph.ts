@@ -137,7 +137,7 @@ export class Graph {
         }, numbered from 0`,
       );
     }
-    if (dtype === "I64") return this.document.tensor(key, "I64").window().slice();
+    if (dtype === "I64") return this.document.tensor(key, "I64").read();
     const n = shape[1]!;
     const mask = this.document.tensor(key, "BOOL").window(index * n, n);
     const nodes: bigint[] = [];

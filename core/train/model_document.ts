@@ -84,7 +84,7 @@ export function openModel(engine: Engine, document: Document, weights: "best" | 
   );
   loadTensors(document, weightsOf(model).map((p) => [`${weights}/${p.name}`, p.handle]));
   const empty = new BigInt64Array(0);
-  const list = (name: string) => document.has(name) ? document.tensor(name, "I64").window().slice() : empty;
+  const list = (name: string) => document.has(name) ? document.tensor(name, "I64").read() : empty;
   return {
     task,
     meta,

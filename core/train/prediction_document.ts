@@ -107,7 +107,7 @@ export function openPrediction(
     ? document.tensor("label", "I32")
     : largest(scores, width);
   const list = (name: string) =>
-    document.has(name) ? document.tensor(name, "I64").window().slice() : new BigInt64Array(0);
+    document.has(name) ? document.tensor(name, "I64").read() : new BigInt64Array(0);
   const hasSplit = splitNames.some((name) => document.has(`split.${name}`));
   return {
     prediction: { items, kind, count, outputs: { scores, predicted, width } },

@@ -50,7 +50,7 @@ function randomSplit(graph: Graph, options: SplitOptions): Split {
   const part = drawPerClass(itemsOf({ document, over: "nodes", seed: options.seed }), options);
   const nodes = (name: SplitName) => {
     // One piece, valid while the loop stands at it.
-    for (const piece of splitNodes(part, splitParts[name], part.length)) return piece.window().slice();
+    for (const piece of splitNodes(part, splitParts[name], part.length)) return piece.read();
     return new BigInt64Array(0);
   };
   return { train: nodes("train"), val: nodes("val"), test: nodes("test") };
