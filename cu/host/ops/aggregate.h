@@ -10,8 +10,8 @@
 //   prefetched. Where x is larger than the last-level cache and each of its rows is read several times, it is
 //   multiplied in tiles of columns that fit there, copied so that a tile is contiguous: of 512-byte rows a
 //   strided tile would use a quarter of the cache's sets. Where few rows are gathered most of the time, as in graphs
-//   with hubs, the caches keep those anyway, and tiles are four times as large. Besides, n * f writes; indices, values and right once
-//   per panel.
+//   with hubs, the caches keep those anyway, and tiles are four times as large. Besides, n * f writes; indices,
+//   values and right once per panel.
 // Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in
 //   float32, so its bits depend on neither threads nor f nor tiles.
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
@@ -312,6 +312,7 @@ constexpr int64_t kTileBytes = 64;
 template <class X, class Columns>
 bool has_hot_rows(const Aggregate<X, Columns>& a) {
   constexpr int64_t kSample = 1024, kPairs = kSample * (kSample - 1) / 2, kChance = 8;
+  if (a.nnz <= 64 * kSample) return false;  // not worth a sample
   std::array<int64_t, kSample> seen;
   for (int64_t s = 0; s < kSample; ++s) seen[s] = a.columns[s * (a.nnz / kSample)];
   std::sort(seen.begin(), seen.end());
@@ -329,11 +330,11 @@ constexpr int64_t kHotTiles = 4;
 /** Columns of a tile; f where the whole of x is one. */
 template <class X, class Columns>
 int64_t tile_columns(const Aggregate<X, Columns>& a) {
-  const int64_t size = static_cast<int64_t>(sizeof(X));
+  if (std::is_same_v<Columns, InPlace> || a.nnz < kTileReuse * a.m) return a.f;
+  const int64_t size = static_cast<int64_t>(sizeof(X)), whole = a.m * a.f * size;
   int64_t budget = tuning().tile_bytes;
-  if (std::is_same_v<Columns, InPlace> || a.m * a.f * size <= budget || a.nnz < kTileReuse * a.m) return a.f;
-  if (a.nnz > (1 << 16) && has_hot_rows(a)) budget *= kHotTiles;
-  if (a.m * a.f * size <= budget) return a.f;
+  if (whole > budget && has_hot_rows(a)) budget *= kHotTiles;
+  if (whole <= budget) return a.f;
   const int64_t most = budget / (a.m * size);
   if (most * size < kTileBytes) return a.f;
   const int64_t line = kTileBytes / size, even = num_chunks(a.f, num_chunks(a.f, most / line * line));

@@ -74,7 +74,7 @@ class BitWriter {
 /** One bit per entry: whether it is kept. */
 template <class Id>
 void draw_bits(const Random& random, double p, const int64_t* indptr, int64_t n, const Id& id, uint64_t* bits) {
-  const uint32_t threshold = static_cast<uint32_t>(p * 0x1p32);
+  const uint32_t threshold = drop_threshold(p);
   const int64_t grain = row_grain(num_chunks(indptr[n] - indptr[0], std::max<int64_t>(n, 1)), kDrawGrain);
   parallel_for(n, grain, [=, &random, &id](int64_t begin, int64_t end) {
     BitWriter writer(bits);
@@ -114,7 +114,7 @@ void csr_dropout(const csr_dropout_args& args, Context& context) {
   const Slot &values_slot = context.slot(args.values), &out_values_slot = context.slot(args.out_values);
   const Slot& out_indices_slot = context.slot(args.out_indices);
   const int64_t n = indptr_slot.size() - 1, size = indices_slot.size();
-  const int64_t *indptr = indptr_slot.as<int64_t>();
+  const int64_t* indptr = indptr_slot.as<int64_t>();
   int64_t* out_indptr = context.slot(args.out_indptr).as<int64_t>();
   const double p = args.p;
   if (!(p >= 0 && p < 1)) fail(GUST_EINVAL, "dropout probability %g, expected 0 to below 1", p);

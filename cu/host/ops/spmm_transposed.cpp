@@ -18,8 +18,8 @@ namespace {
 
 /** Bytes of a panel that stays in the second-level cache. */
 constexpr int64_t kPanelBytes = 384 << 10;
-/** Tasks that are enough for any number of threads that this product feeds. */
-constexpr int64_t kMostTasks = 16;
+/** Panels of all tiles that are enough for any number of threads that this product feeds. */
+constexpr int64_t kMostPanels = 16;
 
 /** panel[j, 0 .. V vectors) += values[e] * left[i] * x[i, ...] for rows begin .. end-1. */
 template <int V, class T, class I>
@@ -57,7 +57,7 @@ void product(const int64_t* indptr, const I* indices, int64_t n, const T* values
   const int64_t tiles = num_chunks(vectors, per_tile), width = per_tile * lanes, panel = m * width;
   // More ranges are more panels to clear and to add: no more of them than an eighth of the work.
   const int64_t entries = indptr[n] - indptr[0];
-  const int64_t ranges = std::clamp<int64_t>(entries / (8 * std::max<int64_t>(m, 1)), 1, num_chunks(kMostTasks, tiles));
+  const int64_t ranges = std::clamp<int64_t>(entries / (8 * std::max<int64_t>(m, 1)), 1, num_chunks(kMostPanels, tiles));
   T* panels = context.scratch<T>(tiles * ranges * panel);
   parallel_tasks(tiles * ranges, [=](int64_t task) {
     const int64_t tile = task / ranges, range = task % ranges, total = entries + n;
