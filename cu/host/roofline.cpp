@@ -17,6 +17,7 @@ namespace {
 constexpr int64_t kLine = 64;
 constexpr int64_t kTaskBytes = int64_t{1} << 17;  // some 5 us from the cache
 constexpr int64_t kMostTasks = 1024;              // a task begins without prefetched rows
+constexpr int64_t kLinesAhead = 128;              // of pieces that are packed
 
 template <class I>
 using Gather = uint64_t (*)(const I* indices, int64_t begin, int64_t end, int64_t last, const char* table,
@@ -48,6 +49,22 @@ uint64_t gather_all(Gather<I> gather, const I* indices, int64_t count, const cha
     total += sum;
   });
   return total;
+}
+
+/** Copy pieces of rows, past the caches where these are whole lines: what one core writes, all cores gather. */
+void pack(const char* from, int64_t begin, int64_t end, int64_t last, int64_t row_bytes, int64_t piece, char* packed) {
+  const bool past = piece % kLine == 0 && reinterpret_cast<uintptr_t>(packed) % kLine == 0;
+  const int64_t ahead = std::max<int64_t>(1, kLinesAhead * kLine / piece);
+  for (int64_t i = begin; i < end; ++i) {
+    const char *row = from + i * row_bytes, *next = from + std::min(i + ahead, last) * row_bytes;
+    char* to = packed + i * piece;
+    for (int64_t b = 0; b < piece; b += kLine) __builtin_prefetch(next + b, 0, 2);
+    if (past)
+      for (int64_t b = 0; b < piece; b += 16)
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to + b), _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + b)));
+    else std::memcpy(to, row, piece);
+  }
+  _mm_sfence();
 }
 
 void check_positive(const char* what, int64_t value) {
@@ -139,7 +156,7 @@ int32_t gust_roofline_pack(int64_t table, int64_t rows, int64_t row_bytes, int64
     const char* from = reinterpret_cast<const char*>(table) + at;
     char* packed = reinterpret_cast<char*>(to);
     parallel_for(rows, std::max<int64_t>(64, kTaskBytes / piece), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) std::memcpy(packed + i * piece, from + i * row_bytes, piece);
+      pack(from, begin, end, rows - 1, row_bytes, piece, packed);
     });
   });
 }

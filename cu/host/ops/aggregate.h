@@ -10,8 +10,8 @@
 //   prefetched. Where x is larger than the last-level cache and each of its rows is read several times, it is
 //   multiplied in tiles of columns that fit there, copied so that a tile is contiguous: of 512-byte rows a
 //   strided tile would use a quarter of the cache's sets. Where few rows are gathered most of the time, as in graphs
-//   with hubs, the caches keep those anyway, and tiles are four times as large. Besides, n * f writes; indices,
-//   values and right once per panel.
+//   with hubs, the caches keep those anyway, and tiles are four times as large. Besides, n * f writes; indices, values
+//   and right once per panel.
 // Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in
 //   float32, so its bits depend on neither threads nor f nor tiles.
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
@@ -102,12 +102,29 @@ void with_weight(const Aggregate<X, Columns>& a, F&& f) {
   else f(UnitWeight{});
 }
 
+/** Entries between the prefetch of a panel of x and its use. */
+template <int V, class X>
+inline int64_t panels_ahead(const Tuning& tuned) {
+  return rows_ahead(tuned, V * kLanes<Sum<X>> * static_cast<int64_t>(sizeof(X)));
+}
+
+/** Prefetch what the first entries of rows begin .. end-1 gather; for_terms() sees to those that follow. */
+template <int V, class X, class Columns>
+inline void prefetch_first(const Aggregate<X, Columns>& a, const Tuning& tuned, const Panel& panel, int64_t begin,
+                           int64_t end) {
+  if constexpr (!std::is_same_v<Columns, InPlace>) {
+    const int64_t first = a.indptr[begin], last = std::min(first + panels_ahead<V, X>(tuned), a.indptr[end]);
+    for (int64_t e = first; e < last; ++e)
+      prefetch_panel<V>(a.x + a.columns[e] * a.x_stride, panel, tuned.prefetch_l2);
+  }
+}
+
 /** The panels of x in entries begin .. end-1, weighted, one call of f(e, vectors) each. */
 template <int V, bool Some, class Weight, class X, class Columns, class F>
 inline void for_terms(const Aggregate<X, Columns>& a, const Weight& weight, const Tuning& tuned,
                       const Panel& panel, int64_t begin, int64_t end, F&& f) {
   using T = Sum<X>;
-  const int64_t ahead = rows_ahead(tuned, V * kLanes<T> * static_cast<int64_t>(sizeof(X)));
+  const int64_t ahead = panels_ahead<V, X>(tuned);
   const bool to_l2 = tuned.prefetch_l2;
   for (int64_t e = begin; e < end; ++e) {
     if constexpr (!std::is_same_v<Columns, InPlace>) {
@@ -153,6 +170,7 @@ void sum_rows(const Aggregate<X, Columns>& of, const Weight weight, const Panel 
               int64_t end) {
   const Aggregate<X, Columns> a = of;  // copies of its own: stores to out cannot change them
   const Tuning tuned = tuning();
+  prefetch_first<V>(a, tuned, panel, begin, end);
   for (int64_t i = begin; i < end; ++i) {
     Vec<Sum<X>> sum[V] = {};
     for_terms<V, Some>(a, weight, tuned, panel, a.indptr[i], a.indptr[i + 1], [&](int64_t, const auto& term) {
@@ -177,6 +195,7 @@ void extremum_rows(const Aggregate<X, Columns>& of, const Panel panel, int64_t b
   const Aggregate<X, Columns> a = of;
   const AnyWeight<T> weight{a.values, a.right, a.order};
   const Tuning tuned = tuning();
+  prefetch_first<V>(a, tuned, panel, begin, end);
   for (int64_t i = begin; i < end; ++i) {
     const int64_t first = a.indptr[i], last = a.indptr[i + 1];
     Vec<T> best[V] = {};
@@ -341,6 +360,26 @@ int64_t tile_columns(const Aggregate<X, Columns>& a) {
   return std::min(a.f, num_chunks(even, line) * line);
 }
 
+/**
+ * Copy columns first .. first + f - 1 of x, row after row; past the caches where rows are whole vectors. Lines that a
+ * core has written stay with it: where cores share no last-level cache, as those of a virtual machine at times, the
+ * others would fetch them from it again and again.
+ */
+template <class X, class Columns>
+void pack_tile(const Aggregate<X, Columns>& a, int64_t first, int64_t f, X* packed) {
+  const int64_t bytes = f * static_cast<int64_t>(sizeof(X)), ahead = rows_ahead(tuning(), bytes);
+  const bool past = bytes % kVectorBytes == 0;
+  parallel_for(a.m, std::max<int64_t>(1, kTaskWork / f), [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      prefetch_bytes(a.x + std::min(j + ahead, a.m - 1) * a.x_stride + first, bytes, tuning().prefetch_l2);
+      const X* from = a.x + j * a.x_stride + first;
+      if (past) copy_past(packed + j * f, from, bytes);
+      else std::memcpy(packed + j * f, from, static_cast<size_t>(bytes));
+    }
+    if (past) _mm_sfence();
+  });
+}
+
 template <class X, class Columns>
 void aggregate(const Aggregate<X, Columns>& a, Context& context, const Ending& ending) {
   with_weight(a, [&](const auto& weight) {
@@ -353,13 +392,7 @@ void aggregate(const Aggregate<X, Columns>& a, Context& context, const Ending& e
       part.x = packed;
       part.out = a.out + first;
       if (a.arg) part.arg = a.arg + first;
-      const int64_t bytes = part.f * static_cast<int64_t>(sizeof(X)), ahead = rows_ahead(tuning(), bytes);
-      parallel_for(a.m, std::max<int64_t>(1, kTaskWork / part.f), [&](int64_t begin, int64_t end) {
-        for (int64_t j = begin; j < end; ++j) {
-          prefetch_bytes(a.x + std::min(j + ahead, a.m - 1) * a.x_stride + first, bytes, tuning().prefetch_l2);
-          std::memcpy(packed + j * part.f, a.x + j * a.x_stride + first, static_cast<size_t>(bytes));
-        }
-      });
+      pack_tile(a, first, part.f, packed);
       aggregate_weighted(part, weight, context);
     }
     if (ending) parallel_for(a.n, std::max<int64_t>(1, kTaskWork / a.f), ending);

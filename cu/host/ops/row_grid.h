@@ -15,7 +15,7 @@ constexpr int64_t kHubEntries = 4096;
 /** Multiply-adds per task: some 5 us from the cache, about what it costs to wake a thread. */
 constexpr int64_t kTaskWork = 32768;
 /** Most tasks of a call: a task begins without what the one before it prefetched, so large problems get large tasks. */
-constexpr int64_t kMostTasks = 1024;
+constexpr int64_t kMostTasks = 512;
 
 /** Items per task that add up to kTaskWork multiply-adds, `width` each; more where that makes too many tasks. */
 inline int64_t task_grain(int64_t items, int64_t width) {

@@ -95,6 +95,15 @@ inline void store_past(T* to, const Vec<T>& v) {
 #endif
 }
 
+/** Copy `bytes`, a multiple of a vector, past the caches; `to` is aligned to a vector. */
+inline void copy_past(void* to, const void* from, int64_t bytes) {
+  for (int64_t b = 0; b < bytes; b += kVectorBytes) {
+    Vec<uint8_t> v;
+    std::memcpy(&v, static_cast<const uint8_t*>(from) + b, sizeof v);
+    store_past<uint8_t>(static_cast<uint8_t*>(to) + b, v);
+  }
+}
+
 #if defined(__AVX512F__)
 
 inline Vec<float> load_some(const float* from, int count) {
