@@ -88,5 +88,8 @@ export const rowsAmong = (rows: number, of: number) =>
   rows <= of ? null : `row: ${rows} rows, expected at most ${of} as x has`;
 export const columnsInside = (at: number, count: number, of: number) =>
   at >= 0 && at + count <= of ? null : `columns ${at} + ${count}, expected at most ${of}`;
+/** What may end before the rows it is added to. */
+export const fromTheFirst = (name: string, t: { rows: number } | null | undefined, of: number) =>
+  t && t.rows > of ? `${name}: ${t.rows} rows, expected at most ${of}` : null;
 export const oneSegment = (indptr: { rows: number } | null | undefined, segments: number) =>
   indptr || segments === 1 ? null : `mean of ${segments} rows without an indptr, expected 1`;

@@ -51,8 +51,8 @@ function scoredRows({ x, label, index }: OpOperands): Partial<Work> {
 }
 
 const workFunctions: Partial<Record<OpName, WorkFunction>> = {
-  gemm: ({ a, b, out, trans_a, beta }) => ({
-    streamedBytes: sum(a, b, out) + (beta === 0 ? 0 : sum(out)),
+  gemm: ({ a, b, out, trans_a, beta, addend }) => ({
+    streamedBytes: sum(a, b, out, addend) + (beta === 0 ? 0 : sum(out)),
     flops: 2 * out!.rows * out!.cols * (trans_a ? a!.rows : a!.cols),
   }),
   put_columns: ({ x }) => ({ streamedBytes: 2 * sum(x) }),

@@ -8,6 +8,7 @@
 import {
   columnsInside,
   float,
+  fromTheFirst,
   headsFit,
   input,
   int,
@@ -135,11 +136,11 @@ export const ops = {
     layer: int,
   }),
   epilogue: row(
-    "out = dropout(activation(x + y + bias)): y, bias and dropout (p = 0) may be absent, `kind` is one of " +
-      "activationKinds; the mask is that of dropout (out may be x or y)",
+    "out = dropout(activation(x + y + bias)): y, which may end before x, bias and dropout (p = 0) may be absent, `kind` " +
+      "is one of activationKinds; the mask is that of dropout (out may be x or y)",
     {
       x: input("real", "n", "f"),
-      y: optional("real", "n", "f"),
+      y: optional("real", "l", "f"),
       bias: optional("real", "f"),
       ids: optional("index", "n"),
       out: output("real", "n", "f"),
@@ -149,6 +150,7 @@ export const ops = {
       stream: int,
       layer: int,
     },
+    { verify: ({ y, out }) => fromTheFirst("y", y, out!.rows) },
   ),
   epilogue_backward: row(
     "out = gradient of epilogue to x, which is that to y, from the value of epilogue (slope at least 0); d_bias = the " +
@@ -235,24 +237,37 @@ export const ops = {
   }),
 
   // ---- dense products ----
-  gemm: row("out = alpha * op(a) @ op(b) + beta * out; op transposes where trans_* = 1", {
-    a: input("real", "ar", "ac"),
-    b: input("real", "br", "bc"),
-    out: output("real", "m", "n"),
-    trans_a: int,
-    trans_b: int,
-    alpha: float,
-    beta: float,
-  }, {
-    verify({ a, b, out, trans_a, trans_b }) {
-      const [m, k] = trans_a ? [a!.cols, a!.rows] : [a!.rows, a!.cols];
-      const [k2, n] = trans_b ? [b!.cols, b!.rows] : [b!.rows, b!.cols];
-      if (k !== k2) return `inner dimensions are ${k} and ${k2}`;
-      return out!.rows === m && out!.cols === n
-        ? null
-        : `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
+  gemm: row(
+    "out = alpha * op(a) @ op(b) + beta * out; op transposes where trans_* = 1; then out = epilogue of it with " +
+      "y = addend",
+    {
+      a: input("real", "ar", "ac"),
+      b: input("real", "br", "bc"),
+      out: output("real", "m", "n"),
+      trans_a: int,
+      trans_b: int,
+      alpha: float,
+      beta: float,
+      addend: optional("real", "l", "n"),
+      bias: optional("real", "n"),
+      ids: optional("index", "m"),
+      kind: optionalInt,
+      slope: optionalFloat,
+      p: optionalFloat,
+      stream: optionalInt,
+      layer: optionalInt,
     },
-  }),
+    {
+      verify({ a, b, out, trans_a, trans_b, addend }) {
+        const [m, k] = trans_a ? [a!.cols, a!.rows] : [a!.rows, a!.cols];
+        const [k2, n] = trans_b ? [b!.cols, b!.rows] : [b!.rows, b!.cols];
+        if (k !== k2) return `inner dimensions are ${k} and ${k2}`;
+        return out!.rows === m && out!.cols === n
+          ? fromTheFirst("addend", addend, m)
+          : `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
+      },
+    },
+  ),
 
   // ---- rows by index ----
   gather: row("out[i, :] = x[index[i], :] (0 where index[i] < 0); stored x is converted", {
@@ -288,7 +303,7 @@ export const ops = {
       out: output("real", "n", "f"),
       arg: optionalOutput("I64", "n", "f"),
       reduce: int,
-      addend: optional("real", "n", "f"),
+      addend: optional("real", "l", "f"),
       bias: optional("real", "f"),
       ids: optional("index", "n"),
       kind: optionalInt,
@@ -298,10 +313,10 @@ export const ops = {
       layer: optionalInt,
     },
     {
-      verify({ x, out, diagonal, own }) {
+      verify({ x, out, diagonal, own, addend }) {
         return diagonal && !own && out!.rows > x!.rows
           ? `diagonal: x has ${x!.rows} rows, expected ${out!.rows} or more`
-          : null;
+          : fromTheFirst("addend", addend, out!.rows);
       },
     },
   ),

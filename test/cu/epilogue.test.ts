@@ -29,7 +29,7 @@ interface Setting {
   readonly kind: Kind;
   readonly slope?: number;
   readonly p?: number;
-  readonly y?: boolean;
+  readonly y?: boolean | "first rows";
   readonly bias?: boolean;
   readonly ids?: boolean;
 }
@@ -38,13 +38,14 @@ interface Setting {
 function make(dtype: Real, n: number, f: number, { kind, slope = 0, p = 0, ...parts }: Setting) {
   const t = (shape: readonly number[], values?: readonly number[]) => tensor(dtype, shape, values);
   const x = randoms(n * f, "x"), g = randoms(n * f, "g");
-  const y = parts.y ? randoms(n * f, "y") : undefined, bias = parts.bias ? randoms(f, "bias") : undefined;
+  const rows = parts.y === "first rows" ? n >> 1 : n, y = parts.y ? randoms(rows * f, "y") : undefined;
+  const bias = parts.bias ? randoms(f, "bias") : undefined;
   const ids = parts.ids ? integers(n, 0, 2 ** 31, "ids") : undefined;
   const constants = { kind: activationKinds[kind], slope, p, stream, layer };
   const out = t([n, f]), dx = t([n, f]), dBias = t([f]);
   const forward: OpArgs<"epilogue"> = {
     x: t([n, f], x),
-    y: y && t([n, f], y),
+    y: y && t([rows, f], y),
     bias: bias && t([f], bias),
     ids: ids && tensor("I64", [n], ids),
     out,
@@ -80,6 +81,8 @@ const settings: [string, Setting][] = [
   ["relu of a sum", { kind: "relu", y: true }],
   ["leaky relu, all at once, by id", { kind: "relu", slope: 0.1, y: true, bias: true, p: 0.3, ids: true }],
   ["leaky relu", { kind: "relu", slope: 0.1, bias: true }],
+  ["tanh of a sum with the first rows", { kind: "tanh", y: "first rows", bias: true, p: 0.2 }],
+  ["a sum with the first rows", { kind: "none", y: "first rows" }],
   ["elu and dropout", { kind: "elu", bias: true, p: 0.6 }],
   ["elu", { kind: "elu" }],
   ["tanh, sum and dropout by id", { kind: "tanh", y: true, p: 0.2, ids: true }],

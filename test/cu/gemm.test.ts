@@ -1,9 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import * as reference from "../../core/reference/gemm.ts";
+import { activationKinds } from "../../ffi/ops.ts";
 import {
+  bytes,
   engine,
   expectEverywhere,
+  expectSameOnThreads,
+  integers,
   numbers,
+  onEveryIsa,
   randoms,
   type Real,
   realTypes,
@@ -96,6 +101,44 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
         engine.run("gemm", { ...args, out, alpha: 0.5, beta: -2 });
       });
     },
+  );
+
+  test("adds, biases and rectifies a product by hand", () => {
+    const a = tensor(dtype, [3, 1], [1, 2, 3]), b = tensor(dtype, [1, 2], [1, -1]);
+    const addend = tensor(dtype, [2, 2], [10, 1, -10, 1]), bias = tensor(dtype, [2], [0.5, 2]);
+    const out = tensor(dtype, [3, 2]), args = { a, b, out, trans_a: 0, trans_b: 0, alpha: 1, beta: 0 };
+    engine.run("gemm", { ...args, addend, bias, kind: activationKinds.relu });
+    expect(numbers(out)).toEqual([11.5, 2, 0, 1, 3.5, 0]);
+    engine.run("gemm", { ...args, addend });
+    expect(numbers(out)).toEqual([11, 0, -8, -1, 3, -3]);
+    engine.run("gemm", { ...args, alpha: 0, bias });
+    expect(numbers(out)).toEqual([0.5, 2, 0.5, 2, 0.5, 2]);
+    expect(() => engine.run("gemm", { ...args, addend: tensor(dtype, [4, 2]) })).toThrow("at most 3");
+    expect(() => engine.run("gemm", { ...args, p: 1 })).toThrow("expected 0 to below 1");
+  });
+
+  // Blocks of rows, ragged ones; chunks of the inner dimension; the result made transposed; the library's.
+  test.each([[700, 48, 100], [301, 7, 16], [40, 47, 20_001], [16, 7, 40_001], [300, 270, 261]])(
+    "what follows the product has the bits of the epilogue op at %d x %d x %d",
+    (m, n, k) => {
+      const product = tensor(dtype, [m, n]), apart = tensor(dtype, [m, n]), fused = tensor(dtype, [m, n]);
+      const bias = tensor(dtype, [n], randoms(n, "bias"));
+      const ids = tensor("I64", [m], integers(m, 0, 99, "ids"));
+      for (const [transA, transB] of [[false, false], [true, false], [false, true]] as const) {
+        const args = { ...operands(dtype, { m, n, k, transA, transB }).args, alpha: 0.5, beta: 0 };
+        for (const [rows, kind, p] of [[m, 1, 0.3], [m >> 1, 2, 0], [m - 1, 0, 0]] as const) {
+          const addend = tensor(dtype, [rows, n], randoms(rows * n, "addend"));
+          const rest = { bias: kind ? bias : null, ids, kind, slope: 0.1, p, stream: 7, layer: 2 };
+          onEveryIsa(() => {
+            engine.run("gemm", { ...args, out: product });
+            engine.run("epilogue", { ...rest, x: product, y: addend, out: apart });
+            expectSameOnThreads([fused], () => engine.run("gemm", { ...args, ...rest, addend, out: fused }));
+            expect(bytes(fused)).toEqual(bytes(apart));
+          });
+        }
+      }
+    },
+    20_000,
   );
 
   test("does not read out for beta = 0, in blocks and chunks", () => {

@@ -151,7 +151,7 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
       for (const [f, tileBytes] of [[1, 0], [24, 0], [131, 0], [131, m * 128]] as const) {
         setTuning({ ...before, tileBytes });
         const args = { ...patternTensors(csr, "I32"), x: tensor(dtype, [m, f], randoms(m * f, "x")) };
-        const addend = tensor(dtype, [n, f], randoms(n * f, "addend"));
+        const rows = f === 24 ? n - 7 : n, addend = tensor(dtype, [rows, f], randoms(rows * f, "addend"));
         const bias = vector(dtype, randoms(f, "bias")), ids = tensor("I64", [n], integers(n, 0, 99, "ids"));
         const product = tensor(dtype, [n, f]), apart = tensor(dtype, [n, f]), fused = tensor(dtype, [n, f]);
         for (const kind of Object.values(activationKinds)) {

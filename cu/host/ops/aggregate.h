@@ -19,8 +19,8 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 
+#include "ending.h"
 #include "panel.h"
 #include "row_grid.h"
 
@@ -300,9 +300,6 @@ void reduce_hubs(const Aggregate<X, Columns>& a, const Weight& weight, const std
                      partial_arg ? partial_arg + starts[h] * a.f : nullptr);
   });
 }
-
-/** What comes after rows begin .. end-1; empty: nothing. Called once per task, so not a type of its own. */
-using Ending = std::function<void(int64_t begin, int64_t end)>;
 
 /** `ending` is called for runs of rows that are complete, while they are in the cache. */
 template <class Weight, class X, class Columns>

@@ -53,7 +53,7 @@ void epilogue(const epilogue_args& args, Context& context) {
     using T = decltype(tag);
     const Tiles tiles(out_slot.rows, out_slot.cols, args.p > 0 || args.kind >= kElu);
     if (tiles.tasks() == 0) return check_drop(args.p);
-    const Epilogue<T> of(tiles.f, context.slot(args.y).as<T>(), context.slot(args.bias).as<T>(), args.kind, args.slope,
+    const Epilogue<T> of(tiles.f, context.slot(args.y), context.slot(args.bias).as<T>(), args.kind, args.slope,
                          args.p, context.random(args.stream, args.layer), context.slot(args.ids));
     parallel_for(tiles.n, tiles.grain, [&](int64_t begin, int64_t end) {
       of.rows(x_slot.as<T>(), out_slot.as<T>(), begin, end);

@@ -1,5 +1,5 @@
 // What follows a product, over runs of rows: dropout(activation(x + y + bias)). The epilogue op runs it over a matrix,
-// spmm over the rows of a task while they are in the cache.
+// spmm and gemm over the rows of a task while they are in the cache. y may end before x: it is added to the first rows.
 #pragma once
 
 #include <vector>
@@ -35,10 +35,10 @@ inline void check_drop(double p) {
 template <class T>
 class Epilogue {
  public:
-  Epilogue(int64_t f, const T* y, const T* bias, int64_t kind, double slope, double p, const Random& random,
+  Epilogue(int64_t f, const Slot& y, const T* bias, int64_t kind, double slope, double p, const Random& random,
            const Slot& ids)
-      : f_(f), y_(y), kind_(kind), slope_(static_cast<T>(slope)), p_(p), random_(random), ids_(ids),
-        tile_(row_grain(f, kTile)) {
+      : f_(f), y_(y.as<T>()), y_rows_(y.live ? y.rows : 0), kind_(kind), slope_(static_cast<T>(slope)), p_(p),
+        random_(random), ids_(ids), tile_(row_grain(f, kTile)) {
     check_drop(p);
     // The bias of every element of a tile, so that narrow rows fill vectors.
     if (!bias) return;
@@ -47,20 +47,26 @@ class Epilogue {
   }
 
   /** Whether it changes nothing. */
-  bool is_empty() const { return !y_ && wide_.empty() && kind_ == kNone && p_ == 0; }
+  bool is_empty() const { return y_rows_ == 0 && only_adds(); }
 
   /** Rows begin .. end-1 of out = dropout(activation(x + y + bias)); out may be x or y. */
   void rows(const T* x, T* out, int64_t begin, int64_t end) const {
+    const int64_t added = std::clamp(y_rows_, begin, end);
     with_activation<T>(kind_, slope_, [&](auto activation) {
-      for (int64_t r = begin; r < end; r += tile_) tile(activation, x, out, r, std::min(end, r + tile_));
+      for (int64_t r = begin; r < added; r += tile_) tile(activation, x, y_, out, r, std::min(added, r + tile_));
+      if (x == out && only_adds()) return;
+      for (int64_t r = added; r < end; r += tile_) tile(activation, x, nullptr, out, r, std::min(end, r + tile_));
     });
   }
 
  private:
+  /** Whether rows without y stay as they are. */
+  bool only_adds() const { return wide_.empty() && kind_ == kNone && p_ == 0; }
+
   template <class Activation>
-  void tile(const Activation& activation, const T* x, T* out, int64_t begin, int64_t end) const {
+  void tile(const Activation& activation, const T* x, const T* y, T* out, int64_t begin, int64_t end) const {
     const int64_t f = f_, at = begin * f, count = (end - begin) * f;
-    const T *y = y_, *wide = wide_.empty() ? nullptr : wide_.data();
+    const T* wide = wide_.empty() ? nullptr : wide_.data();
     auto fill = [=](auto sum) {
 #pragma GCC ivdep
       for (int64_t k = 0; k < count; ++k) out[at + k] = activation(sum(k));
@@ -78,6 +84,7 @@ class Epilogue {
 
   int64_t f_;
   const T* y_;
+  int64_t y_rows_;
   int64_t kind_;
   T slope_;
   double p_;

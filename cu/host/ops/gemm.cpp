@@ -1,10 +1,12 @@
-// out = alpha * op(a) @ op(b) + beta * out, op(a) m x k, op(b) k x n, all row-major.
+// out = alpha * op(a) @ op(b) + beta * out, op(a) m x k, op(b) k x n, all row-major; out = epilogue(out).
 //
 // Few columns are multiplied in tiles of registers (tiled.h). Other products are cut into blocks of rows and columns of
 // `out` and, where that gives few blocks, the inner dimension into chunks; each piece is one single-threaded OpenBLAS
 // call. The cut depends on m, n and k alone, and chunks are added in order, so the bits do not depend on the thread
-// count.
+// count. What follows a product in a layer (epilogue.h) is done to the rows of a task before they leave the cache, with
+// the bits that the epilogue op gives; behind the library it is a pass of its own.
 #include "../../common/blas.h"
+#include "epilogue.h"
 #include "tiled.h"
 
 GUST_OPS_BEGIN
@@ -90,13 +92,24 @@ void gemm(const gemm_args& args, Context& context) {
     const Operand<T> a{a_slot.as<T>(), a_slot.cols, trans_a}, b{b_slot.as<T>(), b_slot.cols, trans_b};
     T* out = out_slot.as<T>();
     const T alpha = static_cast<T>(args.alpha), beta = static_cast<T>(args.beta);
-    if (m == 0 || n == 0) return;
-    if (k == 0 || alpha == 0) return scale(out, m * n, beta);
+    if (m == 0 || n == 0) return check_drop(args.p);
+    const Epilogue<T> rest(n, context.slot(args.addend), context.slot(args.bias).as<T>(), args.kind, args.slope, args.p,
+                           context.random(args.stream, args.layer), context.slot(args.ids));
+    Ending ending;
+    if (!rest.is_empty()) ending = [&](int64_t begin, int64_t end) { rest.rows(out, out, begin, end); };
+    auto end = [&] {
+      if (ending) parallel_for(m, row_grain(n), ending);
+    };
+    if (k == 0 || alpha == 0) {
+      scale(out, m * n, beta);
+      return end();
+    }
     // Sizes in float64: they may not fit 64 bits before the library refuses them.
     const double size_b = static_cast<double>(k) * static_cast<double>(n), work = static_cast<double>(m) * size_b;
     const bool tiled = (std::min({m, n, k}) <= kSkinny || work <= kSmall) && (!trans_b || size_b <= kMostCopied);
-    if (tiled) tiled_product(a, b, out, m, n, k, alpha, beta, context);
-    else library_product(a, b, out, m, n, k, alpha, beta, context);
+    if (tiled) return tiled_product(a, b, out, m, n, k, alpha, beta, ending, context);
+    library_product(a, b, out, m, n, k, alpha, beta, context);
+    end();
   });
 }
 

@@ -32,8 +32,8 @@ void spmm(const spmm_args& args, Context& context) {
       a.arg = arg.as<int64_t>();
       // Without columns there is no bias to copy.
       const T* bias = a.f > 0 ? context.slot(args.bias).as<T>() : nullptr;
-      const Epilogue<T> rest(std::max<int64_t>(a.f, 1), context.slot(args.addend).as<T>(), bias, args.kind, args.slope,
-                             args.p, context.random(args.stream, args.layer), context.slot(args.ids));
+      const Epilogue<T> rest(std::max<int64_t>(a.f, 1), context.slot(args.addend), bias, args.kind, args.slope, args.p,
+                             context.random(args.stream, args.layer), context.slot(args.ids));
       Ending ending;
       if (!rest.is_empty()) ending = [&](int64_t begin, int64_t end) { rest.rows(a.out, a.out, begin, end); };
       aggregate(a, context, ending);

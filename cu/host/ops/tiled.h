@@ -13,6 +13,7 @@
 #pragma once
 
 #include "dense.h"
+#include "ending.h"
 #include "tile.h"
 
 GUST_OPS_BEGIN
@@ -146,9 +147,10 @@ double lanes_used(int64_t n) {
   return static_cast<double>(n) / static_cast<double>(round_up(n, kLanes<T>));
 }
 
+/** `ending` is called for runs of rows of `out` that are complete, while they are in the cache. */
 template <class T>
 void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int64_t k, T alpha, T beta,
-                   Context& context) {
+                   const Ending& ending, Context& context) {
   // Of two tall matrices the one that fills the vectors better gives the columns: then the result is made transposed.
   const bool swapped = a.transposed && !b.transposed && k >= m && lanes_used<T>(m) > lanes_used<T>(n);
   if (swapped) {
@@ -160,7 +162,7 @@ void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int
   const int64_t blocks = num_chunks(m, grid.rows), chunks = num_chunks(k, grid.inner), size = m * n;
   const bool apart = chunks > 1 || swapped;
   // What no cache can keep need not be read from memory before it is written: 114 to 189 GFLOP/s at k = 16, n = 128.
-  const bool past = !apart && beta == 0 && size * static_cast<int64_t>(sizeof(T)) > kLargeCache &&
+  const bool past = !apart && !ending && beta == 0 && size * static_cast<int64_t>(sizeof(T)) > kLargeCache &&
                     n * sizeof(T) % 64 == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
   const Panels<T> panels = panels_of(b, k, n, !a.transposed, context);
   T* partial = apart ? context.scratch<T>(chunks * size) : nullptr;
@@ -171,6 +173,7 @@ void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int
     if (a.transposed) tiled_region<T, true>(a, panels, region, n, to, alpha, apart ? T{0} : beta, past);
     else tiled_region<T, false>(a, panels, region, n, to, alpha, apart ? T{0} : beta, past);
     if (past) _mm_sfence();
+    if (ending && !apart) ending(i, i + region.rows);
   });
   if (!apart) return;
   const int64_t row = swapped ? 1 : n, column = swapped ? m : 1;
@@ -186,7 +189,9 @@ void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int
         to = beta == 0 ? sum[j] : sum[j] + beta * to;
       }
     }
+    if (ending && !swapped) ending(begin, end);
   });
+  if (ending && swapped) parallel_for(n, row_grain(m), ending);
 }
 
 GUST_OPS_END
