@@ -1,10 +1,10 @@
 /** Activations of hidden layers, by name, and what stands around them behind a product. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { Product } from "../tensor/operator.ts";
+import type { Product } from "../tensor/operator.ts";
 import { epilogue, type EpilogueParts } from "../tensor/ops/epilogue.ts";
 import { unary } from "../tensor/ops/unary.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
 /** How each is computed: fused with what stands around it, or by an op of its own. */
 const functions = {
@@ -36,7 +36,7 @@ export function finish(
 ): Tensor {
   const kind = functions[activation];
   const ended = (parts: EpilogueParts) =>
-    x instanceof Product ? x.operator.apply(tape, x.x, parts) : epilogue(tape, x, parts);
+    x instanceof Tensor ? epilogue(tape, x, parts) : x.apply(tape, parts);
   if ("fused" in kind) return ended({ ...sum, drop, activation: kind.fused, slope: kind.slope });
   return epilogue(tape, unary(tape, ended(sum), kind.unary), { drop });
 }

@@ -1,9 +1,9 @@
 /** Graph convolutional network. */
 import { z } from "zod";
 import { norms } from "../tensor/norm.ts";
-import { Product } from "../tensor/operator.ts";
+import { operatorProduct } from "../tensor/operator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { defineModel, matmulOrder, project } from "./model.ts";
+import { defineModel, matmulOrder, project, projection } from "./model.ts";
 import { buildStack, stackParams } from "./stack.ts";
 
 export const gcn = defineModel({
@@ -28,8 +28,8 @@ export const gcn = defineModel({
         const a = operator(index, count);
         // Multiply in the cheaper order: the sparse product runs at the narrower width.
         const z = matmulOrder(a, x, weight) === "combine-first"
-          ? new Product(a, project(tape, x, weight))
-          : project(tape, a.apply(tape, x as Tensor), weight);
+          ? operatorProduct(a, project(tape, x, weight))
+          : projection(a.apply(tape, x as Tensor), weight);
         return after(tape, z, bias);
       };
     }),

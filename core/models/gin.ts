@@ -4,7 +4,7 @@ import { mul } from "../tensor/ops/mul.ts";
 import { broadcastScalar } from "../tensor/ops/row_sum.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import { finish } from "./activation.ts";
-import { defineModel, project } from "./model.ts";
+import { defineModel, project, projection } from "./model.ts";
 import { addRows, buildStack, graphRanges, makeNorm, stackParams } from "./stack.ts";
 
 export const gin = defineModel({
@@ -41,7 +41,7 @@ export const gin = defineModel({
         const hidden = norm
           ? finish(tape, norm.apply(tape, finish(tape, z, sum), graphRanges(input)), { activation })
           : finish(tape, z, { ...sum, activation });
-        return after(tape, project(tape, hidden, second), secondBias);
+        return after(tape, projection(hidden, second), secondBias);
       };
     }),
 });

@@ -1,6 +1,6 @@
 /** Multi-layer perceptron: the baseline that sees no edges, unless its features were propagated ahead. */
 import { z } from "zod";
-import { defineModel, type Init, project } from "./model.ts";
+import { defineModel, type Init, projection } from "./model.ts";
 import { buildStack, type Layer, type LayerPlace, stackParams } from "./stack.ts";
 
 export const mlp = defineModel({
@@ -22,5 +22,5 @@ export const linearLayer =
   ({ bias }: { readonly bias: boolean }) => (init: Init, { index, inWidth, width }: LayerPlace): Layer => {
     const weight = init.glorot(`layer${index}.weight`, index, inWidth, width);
     const offset = bias ? init.zeros(`layer${index}.bias`, index, width) : null;
-    return (tape, x, _input, after) => after(tape, project(tape, x, weight), offset);
+    return (tape, x, _input, after) => after(tape, projection(x, weight), offset);
   };

@@ -6,10 +6,9 @@ import type { Entry } from "../registry.ts";
 import type { TrainOptions } from "../train/config.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import type { Norm } from "../tensor/norm.ts";
-import { addBias } from "../tensor/ops/add_bias.ts";
 import { dropout } from "../tensor/ops/dropout.ts";
 import { matmul } from "../tensor/ops/matmul.ts";
-import { type Operator, SparseOperator } from "../tensor/operator.ts";
+import { type Operator, operatorProduct, type Product, SparseOperator } from "../tensor/operator.ts";
 import { Parameter, Tensor } from "../tensor/tensor.ts";
 
 /** Node features: dense rows, or a sparse matrix (never made dense). */
@@ -201,15 +200,20 @@ export function idsOf(x: Tensor, ids: TensorHandle | null): Tensor | null {
   return ids ? new Tensor({ ...ids, rows: x.rows }) : null;
 }
 
+/** x @ weight for features of either kind, still to be computed. */
+export function projection(x: FeatureInput, weight: Tensor): Product {
+  if (x instanceof SparseOperator) return operatorProduct(x, weight);
+  return { rows: x.rows, apply: (tape, ending) => matmul(tape, x, weight, {}, ending) };
+}
+
 /** x @ weight for features of either kind. */
 export function project(tape: Tape, x: FeatureInput, weight: Tensor): Tensor {
-  return x instanceof SparseOperator ? x.apply(tape, weight) : matmul(tape, x, weight);
+  return projection(x, weight).apply(tape);
 }
 
 /** x @ weight + bias. */
 export function affine(tape: Tape, x: FeatureInput, weight: Tensor, bias: Tensor | null): Tensor {
-  const y = project(tape, x, weight);
-  return bias ? addBias(tape, y, bias) : y;
+  return projection(x, weight).apply(tape, { bias });
 }
 
 /** Multiply-adds of a dense product that take as long as one of a sparse product, whose rows lie anywhere in memory. */

@@ -1,11 +1,17 @@
 /** GraphSAGE: a node's own features and an aggregate of its neighbours', each with its weights. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import { type Operator, Product, SparseOperator, storedEntries } from "../tensor/operator.ts";
+import {
+  type Operator,
+  operatorProduct,
+  type Product,
+  SparseOperator,
+  storedEntries,
+} from "../tensor/operator.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
-import { defineModel, type FeatureInput, type Init, matmulOrder, project } from "./model.ts";
+import { defineModel, type FeatureInput, type Init, matmulOrder, project, projection } from "./model.ts";
 import { buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
 
 const aggregators = ["mean", "max", "pool"] as const;
@@ -38,10 +44,11 @@ export const sage = defineModel({
         : maximumOf(init, place, params.aggregator === "pool" ? params.hidden : null);
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
       return (tape, x, { operator }, after) => {
-        const a = operator(index, count);
-        // A sampled block has many more columns than rows, and the rows are the first of them.
+        const a = operator(index, count), summed = neighbours(tape, x, a);
+        // A sampled block has many more columns than rows, and the rows are the first of them. They are taken behind the
+        // neighbours, so that their gradient is there when that of the neighbours is computed, which adds it.
         const kept = x instanceof Tensor ? firstRows(tape, x, a.numRows) : x;
-        return after(tape, neighbours(tape, x, a), bias, project(tape, kept, own));
+        return after(tape, summed, bias, project(tape, kept, own));
       };
     }),
 });
@@ -53,8 +60,8 @@ function meanOf(init: Init, { index, inWidth, width }: LayerPlace): Neighbours {
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
   return (tape, x, operator) =>
     matmulOrder(operator, x, weight) === "combine-first"
-      ? new Product(operator, project(tape, x, weight))
-      : project(tape, operator.apply(tape, x as Tensor), weight);
+      ? operatorProduct(operator, project(tape, x, weight))
+      : projection(operator.apply(tape, x as Tensor), weight);
 }
 
 /** @param pool  width of the layer that neighbours go through first, or null. */
@@ -69,8 +76,8 @@ function maximumOf(init: Init, { index, inWidth, width }: LayerPlace, pool: numb
     // The maximum is over the neighbours, whatever the weights of the edges.
     const { pattern } = storedEntries(operator, "A maximum over neighbours");
     const seen = first
-      ? finish(tape, project(tape, x, first.weight), { bias: first.bias, activation: "relu" })
+      ? finish(tape, projection(x, first.weight), { bias: first.bias, activation: "relu" })
       : dense(tape, x, weight);
-    return project(tape, new SparseOperator(pattern).reduce(tape, seen, "max"), weight);
+    return projection(new SparseOperator(pattern).reduce(tape, seen, "max"), weight);
   };
 }

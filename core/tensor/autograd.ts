@@ -6,7 +6,8 @@
  */
 import type { Arena, Engine } from "../../ffi/engine.ts";
 import type { DType } from "../../ffi/dtype.ts";
-import { axpby } from "./ops/axpby.ts";
+import { addFromTop } from "./ops/epilogue.ts";
+import { padRows } from "./ops/rows.ts";
 import { Parameter, Tensor } from "./tensor.ts";
 
 /** What a backward function sees of its forward call. */
@@ -21,8 +22,20 @@ export interface Call<P, S> {
 export interface Op<P, S = undefined> {
   readonly name: string;
   forward(tape: Tape, inputs: readonly Tensor[], params: P): { output: Tensor; saved: S };
-  /** Gradients of the inputs (null: none flows), made of ops on `tape`. Called only where `needs[i]` is true. */
-  backward(tape: Tape, call: Call<P, S>, g: Tensor, needs: readonly boolean[]): (Tensor | null)[];
+  /**
+   * Gradients of the inputs (null: none flows), made of ops on `tape`. Called only where `needs[i]` is true. One with
+   * fewer rows than its input stands for zeros below.
+   *
+   * @param take  what input i has got from others so far, to be a term of the gradient that is returned: a product adds
+   * it while its rows are in the cache. What is not taken is added afterwards.
+   */
+  backward(
+    tape: Tape,
+    call: Call<P, S>,
+    g: Tensor,
+    needs: readonly boolean[],
+    take: (input: number) => Tensor | null,
+  ): (Tensor | null)[];
   /** The same function made of simpler ops: used instead when a graph of the gradient, or of parameters' uses, is asked for. */
   decompose?(tape: Tape, inputs: readonly Tensor[], params: P): Tensor;
   /** Which input is a weight and which input it is applied to: reported to `onParameterUse`. */
@@ -136,25 +149,34 @@ export class Tape {
       // Entries added while we walk (createGraph) belong to the backward pass and are not walked.
       for (let i = this.entries.length - 1; i >= start; i--) {
         const { op, call } = this.entries[i]!;
-        const g = gradients.get(call.output);
-        if (!g || !wanted.has(call.output)) continue;
+        const held = gradients.get(call.output);
+        if (!held || !wanted.has(call.output)) continue;
+        const g = padRows(this, held, call.output.rows);
         const needs = call.inputs.map((x) => x.requiresGrad && wanted.has(x));
+        const take = (k: number) => {
+          const sum = gradients.get(call.inputs[k]!) ?? null;
+          gradients.delete(call.inputs[k]!);
+          return sum;
+        };
         this.reportUse(op, call, g);
         const results = op.decompose && (createGraph || this.hidesUse(call))
           ? this.gradOfDecomposition(op, call, g, needs, createGraph)
-          : op.backward(this, call, g, needs);
+          : op.backward(this, call, g, needs, take);
         results.forEach((result, k) => {
           if (!result || !needs[k]) return;
           const input = call.inputs[k]!;
           const sum = gradients.get(input);
-          gradients.set(input, sum ? axpby(this, sum, result, 1, 1) : result);
+          gradients.set(input, sum ? addFromTop(this, sum, result) : result);
         });
         if (!wrt.includes(call.output)) gradients.delete(call.output);
       }
+      return wrt.map((x) => {
+        const g = gradients.get(x);
+        return g ? padRows(this, g, x.rows) : null;
+      });
     } finally {
       this.recording = before;
     }
-    return wrt.map((x) => gradients.get(x) ?? null);
   }
 
   private gradOfDecomposition(

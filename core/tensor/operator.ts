@@ -11,10 +11,12 @@ import type { DType } from "../../ffi/dtype.ts";
 import type { Csr } from "../graph/csr.ts";
 import type { Op, Tape } from "./autograd.ts";
 import { argScatter } from "./ops/arg.ts";
+import { rowScale } from "./ops/row_sum.ts";
 import { sddmm } from "./ops/sddmm.ts";
 import { dropoutEdges, dropoutValues, gatherValues } from "./ops/csr_values.ts";
 import { dropout } from "./ops/dropout.ts";
 import {
+  addFromTop,
   epilogue,
   epilogueArgs,
   epilogueGradients,
@@ -23,6 +25,7 @@ import {
   epilogueParams,
   type EpilogueParts,
   epilogueTerms,
+  hasEpilogue,
 } from "./ops/epilogue.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -35,11 +38,14 @@ export interface Operator {
 }
 
 /** A product that is still to be computed, so that what follows it can be a part of it. */
-export class Product {
-  constructor(readonly operator: Operator, readonly x: Tensor) {}
-  get rows(): number {
-    return this.operator.numRows;
-  }
+export interface Product {
+  readonly rows: number;
+  apply(tape: Tape, ending?: EpilogueParts): Tensor;
+}
+
+/** operator @ x, still to be computed. */
+export function operatorProduct(operator: Operator, x: Tensor): Product {
+  return { rows: operator.numRows, apply: (tape, ending) => operator.apply(tape, x, ending) };
 }
 
 /**
@@ -142,11 +148,9 @@ export class SparseOperator implements Operator {
 
   apply(tape: Tape, x: Tensor, ending: EpilogueParts = {}): Tensor {
     const { values } = this.scales, inputs = values ? [x, values] : [x], params = { operator: this };
-    const after = epilogueParams(tape, this.numRows, ending), terms = epilogueInputs(ending);
-    if (terms.length === 0 && after.activation === "none" && after.drop.p === 0) {
-      return tape.apply(spmmOp, inputs, params);
-    }
-    return tape.apply(endedOp, [...inputs, ...terms], { ...params, after });
+    const after = epilogueParams(tape, this.numRows, ending);
+    if (!hasEpilogue(ending, after)) return tape.apply(spmmOp, inputs, params);
+    return tape.apply(endedOp, [...inputs, ...epilogueInputs(ending)], { ...params, after });
   }
 
   /** The arguments of the native product with x. */
@@ -206,9 +210,17 @@ export class SparseOperator implements Operator {
     return this.cachedTranspose;
   }
 
-  /** This operator's transpose times g: the gradient of apply(). */
-  applyTransposed(tape: Tape, g: Tensor): Tensor {
-    return applyTranspose(tape, this, g);
+  /**
+   * This operator's transpose times g, the gradient of apply(), plus `addend`, which may have the first rows alone. A
+   * rectangular operator's diagonal adds the scaled rows of g to the first rows of the result.
+   */
+  applyTransposed(tape: Tape, g: Tensor, addend: Tensor | null): Tensor {
+    const { diagonal, ...scales } = this.scales;
+    if (!diagonal || this.numRows === this.numCols) return this.transpose(tape).apply(tape, g, { addend });
+    const scaled = rowScale(tape, g, new Tensor(diagonal));
+    return new SparseOperator(this.pattern, scales).transpose(tape).apply(tape, g, {
+      addend: addend ? addFromTop(tape, addend, scaled) : scaled,
+    });
   }
 
   /** This operator with dropout on its entries, the diagonal among them; masks follow the edge (see dropoutEdges). */
@@ -246,8 +258,8 @@ const spmmOp: Op<SpmmParams> = {
     tape.engine.run("spmm", { ...operator.productArgs(x!), out: output.handle });
     return { output, saved: undefined };
   },
-  backward: (tape, { inputs: [x], params: { operator } }, g, needs) =>
-    productGradients(tape, operator, x!, g, needs),
+  backward: (tape, { inputs: [x], params: { operator } }, g, needs, take) =>
+    productGradients(tape, operator, x!, g, needs, take),
 };
 
 /** The product's result. x may be stored as F16 or BF16; sums and result are float32 then. */
@@ -261,10 +273,11 @@ function productGradients(
   x: Tensor,
   g: Tensor,
   needs: readonly boolean[],
+  take: (input: number) => Tensor | null,
 ): (Tensor | null)[] {
   const { pattern, scales: { left = null, right = null } } = operator;
   return [
-    needs[0] ? operator.applyTransposed(tape, g) : null,
+    needs[0] ? operator.applyTransposed(tape, g, take(0)) : null,
     needs[1] ? sddmm(tape, pattern, left, right, g, x) : null,
   ];
 }
@@ -284,10 +297,10 @@ const endedOp: Op<SpmmParams & { readonly after: EpilogueParams }> = {
     });
     return { output, saved: undefined };
   },
-  backward(tape, { inputs, output, params: { operator, after } }, g, needs) {
+  backward(tape, { inputs, output, params: { operator, after } }, g, needs, take) {
     const first = numProductInputs(operator);
     const { dx, rest } = epilogueGradients(tape, output, inputs.slice(first), after, g, needs.slice(first));
-    const own = productGradients(tape, operator, inputs[0]!, dx, needs.slice(0, first));
+    const own = productGradients(tape, operator, inputs[0]!, dx, needs.slice(0, first), take);
     return [...own.slice(0, first), ...rest];
   },
   decompose(tape, inputs, { operator, after }) {
@@ -296,54 +309,6 @@ const endedOp: Op<SpmmParams & { readonly after: EpilogueParams }> = {
   },
 };
 const numProductInputs = ({ scales }: SparseOperator) => scales.values ? 2 : 1;
-
-/** operator^T @ g. A rectangular operator's diagonal adds the scaled rows of g to the first rows of the result. */
-function applyTranspose(tape: Tape, operator: SparseOperator, g: Tensor): Tensor {
-  const { diagonal, ...scales } = operator.scales;
-  if (!diagonal || operator.numRows === operator.numCols) return operator.transpose(tape).apply(tape, g);
-  const off = new SparseOperator(operator.pattern, scales).transpose(tape).apply(tape, g);
-  return addLeadingRows(tape, off, g, diagonal);
-}
-
-/** base + diagonal * g in the first g.rows rows. */
-function addLeadingRows(tape: Tape, base: Tensor, g: Tensor, diagonal: TensorHandle): Tensor {
-  return tape.apply(leadingRowsOp, [base, g], { diagonal });
-}
-
-const leadingRowsOp: Op<{ diagonal: TensorHandle }> = {
-  name: "leading_rows",
-  forward(tape, [base, g], { diagonal }) {
-    const output = tape.tensor(base!.dtype, base!.shape);
-    const { engine, arena } = tape;
-    engine.run("axpby", { x: base!.handle, out: output.handle, alpha: 1, beta: 0 });
-    const scaled = tape.tensor(g!.dtype, g!.shape);
-    engine.run("row_scale", { x: g!.handle, scale: diagonal, out: scaled.handle });
-    const head = arena.rows(output.handle, 0, g!.rows);
-    engine.run("axpby", { x: head, y: scaled.handle, out: head, alpha: 1, beta: 1 });
-    return { output, saved: undefined };
-  },
-  backward(tape, { inputs: [, g], params: { diagonal } }, gg, needs) {
-    const head = () => tape.apply(headRowsOp, [gg], { rows: g!.rows, diagonal });
-    return [needs[0] ? gg : null, needs[1] ? head() : null];
-  },
-};
-
-/** diagonal * x[0 .. rows], and its adjoint. */
-const headRowsOp: Op<{ rows: number; diagonal: TensorHandle }> = {
-  name: "head_rows",
-  forward(tape, [x], { rows, diagonal }) {
-    const output = tape.tensor(x!.dtype, [rows, x!.cols]);
-    tape.engine.run("row_scale", {
-      x: tape.arena.rows(x!.handle, 0, rows),
-      scale: diagonal,
-      out: output.handle,
-    });
-    return { output, saved: undefined };
-  },
-  backward(tape, { inputs: [x], params: { diagonal } }, g) {
-    return [addLeadingRows(tape, tape.tensor(x!.dtype, x!.shape, true), g, diagonal)];
-  },
-};
 
 /** The mean is a sum with 1 / degree on the left. */
 function meanOperator(tape: Tape, { pattern, scales }: SparseOperator, dtype: DType): SparseOperator {

@@ -6,6 +6,7 @@ import type { TensorHandle } from "../../ffi/engine.ts";
 import type { Op, Tape } from "./autograd.ts";
 import { Pattern, SparseOperator } from "./operator.ts";
 import { DROPOUT_STREAM } from "./ops/dropout.ts";
+import { addFromTop } from "./ops/epilogue.ts";
 import { Tensor } from "./tensor.ts";
 
 /** Columns up to which a tile of the weights' gradient stays in the cache while rows are added to it. */
@@ -17,8 +18,10 @@ export class SparseFeatures extends SparseOperator {
     return this.numCols <= MOST_COLUMNS;
   }
 
-  override applyTransposed(tape: Tape, g: Tensor): Tensor {
-    return this.isNarrow ? tape.apply(transposedOp, [g], { features: this }) : super.applyTransposed(tape, g);
+  override applyTransposed(tape: Tape, g: Tensor, addend: Tensor | null): Tensor {
+    if (!this.isNarrow) return super.applyTransposed(tape, g, addend);
+    const own = tape.apply(transposedOp, [g], { features: this });
+    return addend ? addFromTop(tape, addend, own) : own;
   }
 
   /** These features without the entries that dropout takes, the others scaled; masks follow row id and position. */

@@ -12,6 +12,7 @@ import { addBias, columnSum } from "./add_bias.ts";
 import { axpby } from "./axpby.ts";
 import { dropout, DROPOUT_STREAM } from "./dropout.ts";
 import { relu } from "./relu.ts";
+import { firstRows, padRows } from "./rows.ts";
 import { unary } from "./unary.ts";
 
 /** Activations that can be fused; relu takes a slope. */
@@ -26,7 +27,7 @@ export interface Drop {
 }
 
 export interface EpilogueParts {
-  /** Of the shape of x. */
+  /** Of the shape of x, or of its first rows. */
   readonly addend?: Tensor | null;
   /** One number per column. */
   readonly bias?: Tensor | null;
@@ -53,6 +54,10 @@ export function epilogueParams(tape: Tape, rows: number, parts: EpilogueParts): 
   const ids = p > 0 && drop!.ids ? { ...drop!.ids, rows } : null;
   return { hasAddend: addend !== null, activation, slope, drop: { p, layer: drop?.layer ?? 0, ids } };
 }
+
+/** Whether there is anything in an epilogue. */
+export const hasEpilogue = ({ addend, bias }: EpilogueParts, { activation, drop }: EpilogueParams): boolean =>
+  Boolean(addend || bias) || activation !== "none" || drop.p > 0;
 
 /** The addend and the bias as inputs of an op, those that are there. */
 export const epilogueInputs = ({ addend, bias }: EpilogueParts): Tensor[] => [
@@ -84,9 +89,12 @@ export function epilogueGradients(
   g: Tensor,
   needs: readonly boolean[],
 ): { dx: Tensor; rest: (Tensor | null)[] } {
-  const { bias } = epilogueTerms(terms, params);
+  const { addend, bias } = epilogueTerms(terms, params);
   const wantsBias = bias !== null && needs[params.hasAddend ? 1 : 0] === true;
-  const all = (dx: Tensor, dBias: Tensor | null) => ({ dx, rest: params.hasAddend ? [dx, dBias] : [dBias] });
+  const all = (dx: Tensor, dBias: Tensor | null) => ({
+    dx,
+    rest: addend ? [needs[0] ? firstRows(tape, dx, addend.rows) : null, dBias] : [dBias],
+  });
   if (params.activation === "none" && params.drop.p === 0) {
     return all(g, wantsBias ? columnSum(tape, g) : null);
   }
@@ -121,7 +129,7 @@ const op: Op<EpilogueParams> = {
   decompose(tape, [x, ...terms], params) {
     const { addend, bias } = epilogueTerms(terms, params);
     const { activation, slope, drop: { p, layer, ids } } = params;
-    const sum = addend ? axpby(tape, x!, addend, 1, 1) : x!;
+    const sum = addend ? axpby(tape, x!, padRows(tape, addend, x!.rows), 1, 1) : x!;
     const z = bias ? addBias(tape, sum, bias) : sum;
     const y = activation === "none"
       ? z
@@ -139,4 +147,10 @@ export function epilogue(tape: Tape, x: Tensor, parts: EpilogueParts): Tensor {
     return bias ? addBias(tape, x, bias) : x;
   }
   return tape.apply(op, [x, ...epilogueInputs(parts)], params);
+}
+
+/** a + b, where one may have the first rows alone. */
+export function addFromTop(tape: Tape, a: Tensor, b: Tensor): Tensor {
+  if (a.rows === b.rows) return axpby(tape, a, b, 1, 1);
+  return a.rows > b.rows ? epilogue(tape, a, { addend: b }) : epilogue(tape, b, { addend: a });
 }

@@ -1,41 +1,101 @@
-/** Dense product op(a) @ op(b). */
+/** Dense product op(a) @ op(b), and what follows it. */
+import type { OpArgs } from "../../../ffi/engine.ts";
 import type { Op, Tape } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
+import {
+  epilogue,
+  epilogueArgs,
+  epilogueGradients,
+  epilogueInputs,
+  type EpilogueParams,
+  epilogueParams,
+  type EpilogueParts,
+  epilogueTerms,
+  hasEpilogue,
+} from "./epilogue.ts";
 
 interface Params {
   transA: boolean;
   transB: boolean;
 }
 
+/** The native product, with arguments of what follows it. */
+function product(
+  tape: Tape,
+  a: Tensor,
+  b: Tensor,
+  { transA, transB }: Params,
+  rest: Partial<OpArgs<"gemm">> = {},
+): Tensor {
+  const output = tape.tensor(a.dtype, [transA ? a.cols : a.rows, transB ? b.rows : b.cols]);
+  tape.engine.run("gemm", {
+    a: a.handle,
+    b: b.handle,
+    out: output.handle,
+    trans_a: Number(transA),
+    trans_b: Number(transB),
+    alpha: 1,
+    beta: 0,
+    ...rest,
+  });
+  return output;
+}
+
+/** Gradients of a product to a and b. */
+function productGradients(
+  tape: Tape,
+  [a, b]: readonly Tensor[],
+  { transA, transB }: Params,
+  g: Tensor,
+  needs: readonly boolean[],
+  take: (input: number) => Tensor | null,
+): (Tensor | null)[] {
+  const gradient = (k: number, x: Tensor, y: Tensor, transA: boolean, transB: boolean) =>
+    needs[k] ? matmul(tape, x, y, { transA, transB }, { addend: take(k) }) : null;
+  return [
+    // C = op(A) op(B): dA = g op(B)^T, transposed where A was.
+    transA ? gradient(0, b!, g, transB, true) : gradient(0, g, b!, false, !transB),
+    transB ? gradient(1, g, a!, true, transA) : gradient(1, a!, g, !transA, false),
+  ];
+}
+
 const op: Op<Params> = {
   name: "matmul",
   parameterUse: { weight: 1, input: 0 },
-  forward(tape, [a, b], { transA, transB }) {
-    const m = transA ? a!.cols : a!.rows, n = transB ? b!.rows : b!.cols;
-    const output = tape.tensor(a!.dtype, [m, n]);
-    tape.engine.run("gemm", {
-      a: a!.handle,
-      b: b!.handle,
-      out: output.handle,
-      trans_a: Number(transA),
-      trans_b: Number(transB),
-      alpha: 1,
-      beta: 0,
-    });
-    return { output, saved: undefined };
+  forward: (tape, [a, b], params) => ({ output: product(tape, a!, b!, params), saved: undefined }),
+  backward: (tape, { inputs, params }, g, needs, take) =>
+    productGradients(tape, inputs, params, g, needs, take),
+};
+
+/** A product and what follows it. Inputs: a, b, addend and bias. */
+const endedOp: Op<Params & { readonly after: EpilogueParams }> = {
+  name: "matmul_epilogue",
+  forward(tape, [a, b, ...terms], params) {
+    const { addend, bias } = epilogueTerms(terms, params.after);
+    const rest = { addend: addend?.handle, bias: bias?.handle, ...epilogueArgs(params.after) };
+    return { output: product(tape, a!, b!, params, rest), saved: undefined };
   },
-  backward(tape, { inputs: [a, b], params: { transA, transB } }, g, needs) {
-    const product = (x: Tensor, y: Tensor, tx: boolean, ty: boolean) =>
-      matmul(tape, x, y, { transA: tx, transB: ty });
-    return [
-      // C = op(A) op(B): dA = g op(B)^T, transposed where A was.
-      needs[0] ? transA ? product(b!, g, transB, true) : product(g, b!, false, !transB) : null,
-      needs[1] ? transB ? product(g, a!, true, transA) : product(a!, g, !transA, false) : null,
-    ];
+  backward(tape, { inputs, output, params }, g, needs, take) {
+    const { dx, rest } = epilogueGradients(tape, output, inputs.slice(2), params.after, g, needs.slice(2));
+    return [...productGradients(tape, inputs, params, dx, needs, take), ...rest];
+  },
+  decompose(tape, [a, b, ...terms], { after, ...params }) {
+    return epilogue(tape, matmul(tape, a!, b!, params), { ...after, ...epilogueTerms(terms, after) });
   },
 };
 
-/** (m, k) @ (k, n) = (m, n), with either factor transposed on request. */
-export function matmul(tape: Tape, a: Tensor, b: Tensor, { transA = false, transB = false } = {}): Tensor {
-  return tape.apply(op, [a, b], { transA, transB });
+/**
+ * (m, k) @ (k, n) = (m, n), with either factor transposed on request.
+ * @param ending  what follows the product, as epilogue() does it.
+ */
+export function matmul(
+  tape: Tape,
+  a: Tensor,
+  b: Tensor,
+  { transA = false, transB = false } = {},
+  ending: EpilogueParts = {},
+): Tensor {
+  const params = { transA, transB }, after = epilogueParams(tape, transA ? a.cols : a.rows, ending);
+  if (!hasEpilogue(ending, after)) return tape.apply(op, [a, b], params);
+  return tape.apply(endedOp, [a, b, ...epilogueInputs(ending)], { ...params, after });
 }

@@ -8,7 +8,7 @@ const firstOp: Op<{ rows: number }> = {
     output: new Tensor(tape.arena.rows(x!.handle, 0, rows)),
     saved: undefined,
   }),
-  backward: (tape, { inputs: [x] }, g) => [tape.apply(padOp, [g], { rows: x!.rows })],
+  backward: (_tape, _call, g) => [g],
 };
 
 const padOp: Op<{ rows: number }> = {
@@ -26,4 +26,8 @@ const padOp: Op<{ rows: number }> = {
 /** Rows 0 .. rows - 1 of x; x itself if that is all. */
 export function firstRows(tape: Tape, x: Tensor, rows: number): Tensor {
   return rows === x.rows ? x : tape.apply(firstOp, [x], { rows });
+}
+/** x with rows of zeros below, `rows` in all; x itself if it has as many. */
+export function padRows(tape: Tape, x: Tensor, rows: number): Tensor {
+  return rows === x.rows ? x : tape.apply(padOp, [x], { rows });
 }

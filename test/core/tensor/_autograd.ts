@@ -188,9 +188,9 @@ export class WatchedTape extends Tape {
     this.seen.forward.add(op.name);
     const watched: Op<P, S> = {
       ...op,
-      backward: (tape, call, g, needs) => {
+      backward: (tape, call, g, needs, take) => {
         this.seen.backward.add(op.name);
-        return op.backward(tape, call, g, needs);
+        return op.backward(tape, call, g, needs, take);
       },
     };
     return super.apply(watched, inputs, params);

@@ -218,6 +218,12 @@ export const cases: Record<string, Named> = {
       y34(),
       variable([4]),
     ),
+    "a sum with the first rows": of(
+      (tape, [x, addend, bias]) => epilogue(tape, x!, { addend: addend!, bias: bias!, activation: "tanh" }),
+      x34(),
+      variable([2, 4]),
+      variable([4]),
+    ),
   },
   dropout: {
     "by row": of((tape, [x]) => dropout(tape, x!, 0.4, 1), x34()),
@@ -265,6 +271,26 @@ export const cases: Record<string, Named> = {
       variable([4, 2]),
     ),
     "a' a": of((tape, [a]) => matmul(tape, a!, a!, { transA: true }), x34()),
+    "what follows a b": of(
+      (tape, [a, b, addend, bias]) =>
+        matmul(tape, a!, b!, {}, {
+          addend: addend!,
+          bias: bias!,
+          activation: "tanh",
+          drop: { p: 0.3, layer: 1, ids: index([7, 2, 2, 5]).handle },
+        }),
+      variable([3, 2]),
+      variable([2, 4]),
+      variable([2, 4], randoms(8, "addend")),
+      variable([4]),
+    ),
+    "a bias behind a' b'": of(
+      (tape, [a, b, bias]) => matmul(tape, a!, b!, { transA: true, transB: true }, { bias: bias! }),
+      variable([2, 3]),
+      variable([4, 2]),
+      variable([4]),
+    ),
+    "elu of a a'": of((tape, [a]) => matmul(tape, a!, a!, { transB: true }, { activation: "elu" }), x34()),
   },
   mul: {
     "x y": of((tape, [x, y]) => mul(tape, x!, y!), x34(), y34()),
@@ -310,6 +336,23 @@ export const cases: Record<string, Named> = {
     "the first rows": of((tape, [x]) => firstRows(tape, x!, 2), x34()),
     "the first numbers": of((tape, [x]) => firstRows(tape, mul(tape, x!, x!), 2), variable([4])),
     "all rows": of((tape, [x]) => firstRows(tape, scale(tape, x!, 2), 3), x34()),
+    // Gradients of first rows meet those of all and of fewer rows, which come before and after them.
+    "rows that others read": of(
+      (tape, [x, b]) => {
+        const y = mul(tape, x!, x!), sum = (z: Tensor) => totalSum(tape, mul(tape, z, z));
+        const parts = [
+          firstRows(tape, y, 2),
+          y,
+          firstRows(tape, y, 1),
+          matmul(tape, y, b!),
+          firstRows(tape, y, 2),
+          firstRows(tape, y, 1),
+        ];
+        return parts.map(sum).reduce((a, b) => axpby(tape, a, b, 1, 1));
+      },
+      x34(),
+      variable([4, 2]),
+    ),
   },
   row_sum: {
     "row sums": of((tape, [x]) => rowSum(tape, x!), x34()),

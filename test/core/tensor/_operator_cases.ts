@@ -1,6 +1,7 @@
 /** Sparse operators of every shape that models use, as functions of x (and of values). */
 import { Pattern, type Scales, SparseOperator } from "../../../core/tensor/operator.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
+import { firstRows } from "../../../core/tensor/ops/rows.ts";
 import { SparseFeatures } from "../../../core/tensor/sparse_features.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
 import { type Case, fixed, integers, randoms, variable, vector } from "./_autograd.ts";
@@ -93,6 +94,15 @@ export const operatorCases: Record<string, Case> = {
     { right: right(5) },
     (operator) => (tape, x) => operator.apply(tape, x, { activation: "elu" }),
   ),
+  "a product of what others read the first rows of": {
+    inputs: [variable([5, 2]), variable([3, 2], randoms(6, "addend"))],
+    f: (tape, [x, addend]) => {
+      const operator = new SparseOperator(pattern45(), { left: left(4), diagonal: diagonal(4) });
+      const y = mul(tape, x!, x!), first = firstRows(tape, y, 3);
+      const z = operator.apply(tape, y, { addend: addend!, activation: "tanh" });
+      return mul(tape, firstRows(tape, z, 3), mul(tape, first, firstRows(tape, y, 3)));
+    },
+  },
   "a bias behind a product with constant values": {
     inputs: [variable([5, 2]), variable([2], randoms(2, "bias"))],
     f: (tape, [x, bias]) =>

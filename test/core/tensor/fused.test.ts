@@ -47,6 +47,7 @@ test("decompose() of every fused op equals its forward pass", () => {
   expect([...compared].sort()).toEqual([
     "attention",
     "epilogue",
+    "matmul_epilogue",
     "row_normalize",
     "segment_norm",
     "softmax_cross_entropy",
