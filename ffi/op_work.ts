@@ -51,9 +51,10 @@ function scoredRows({ x, label, index }: OpOperands): Partial<Work> {
 }
 
 const workFunctions: Partial<Record<OpName, WorkFunction>> = {
-  gemm: ({ a, b, out, trans_a, beta, addend }) => ({
-    streamedBytes: sum(a, b, out, addend) + (beta === 0 ? 0 : sum(out)),
-    flops: 2 * out!.rows * out!.cols * (trans_a ? a!.rows : a!.cols),
+  gemm: ({ a, b, out, trans_a, beta, addend, a2, b2 }) => ({
+    streamedBytes: sum(a, b, a2, b2, out, addend) + (beta === 0 ? 0 : sum(out)),
+    flops: 2 * out!.rows * out!.cols *
+      [a!, ...(a2 ? [a2] : [])].reduce((k, x) => k + (trans_a ? x.rows : x.cols), 0),
   }),
   put_columns: ({ x }) => ({ streamedBytes: 2 * sum(x) }),
   take_columns: ({ out }) => ({ streamedBytes: 2 * sum(out) }),

@@ -239,7 +239,7 @@ export const ops = {
   // ---- dense products ----
   gemm: row(
     "out = alpha * op(a) @ op(b) + beta * out; op transposes where trans_* = 1; then out = epilogue of it with " +
-      "y = addend",
+      "y = addend, or with y = alpha * op(a2) @ op(b2)",
     {
       a: input("real", "ar", "ac"),
       b: input("real", "br", "bc"),
@@ -256,15 +256,21 @@ export const ops = {
       p: optionalFloat,
       stream: optionalInt,
       layer: optionalInt,
+      a2: optional("real", "cr", "cc"),
+      b2: optional("real", "dr", "dc"),
     },
     {
-      verify({ a, b, out, trans_a, trans_b, addend }) {
-        const [m, k] = trans_a ? [a!.cols, a!.rows] : [a!.rows, a!.cols];
-        const [k2, n] = trans_b ? [b!.cols, b!.rows] : [b!.rows, b!.cols];
-        if (k !== k2) return `inner dimensions are ${k} and ${k2}`;
-        return out!.rows === m && out!.cols === n
-          ? fromTheFirst("addend", addend, m)
-          : `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
+      verify({ a, b, out, trans_a, trans_b, addend, a2, b2 }) {
+        if (!a2 !== !b2 || (a2 && addend)) return "one of addend and both of a2 and b2, or none of them";
+        for (const [x, y] of a2 ? [[a!, b!], [a2, b2!]] as const : [[a!, b!]] as const) {
+          const [m, k] = trans_a ? [x.cols, x.rows] : [x.rows, x.cols];
+          const [k2, n] = trans_b ? [y.cols, y.rows] : [y.rows, y.cols];
+          if (k !== k2) return `inner dimensions are ${k} and ${k2}`;
+          if (out!.rows !== m || out!.cols !== n) {
+            return `out: [${out!.rows}, ${out!.cols}], expected [${m}, ${n}]`;
+          }
+        }
+        return fromTheFirst("addend", addend, out!.rows);
       },
     },
   ),

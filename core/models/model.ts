@@ -7,7 +7,8 @@ import type { TrainOptions } from "../train/config.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { dropout } from "../tensor/ops/dropout.ts";
-import { matmul } from "../tensor/ops/matmul.ts";
+import type { EpilogueParts } from "../tensor/ops/epilogue.ts";
+import { matmul, matmulSum } from "../tensor/ops/matmul.ts";
 import { type Operator, operatorProduct, type Product, SparseOperator } from "../tensor/operator.ts";
 import { Parameter, Tensor } from "../tensor/tensor.ts";
 
@@ -200,10 +201,31 @@ export function idsOf(x: Tensor, ids: TensorHandle | null): Tensor | null {
   return ids ? new Tensor({ ...ids, rows: x.rows }) : null;
 }
 
+/** x @ weight, still to be computed. */
+class DenseProduct implements Product {
+  constructor(readonly x: Tensor, readonly weight: Tensor) {}
+  get rows(): number {
+    return this.x.rows;
+  }
+  apply(tape: Tape, ending?: EpilogueParts): Tensor {
+    return matmul(tape, this.x, this.weight, {}, ending);
+  }
+}
+
 /** x @ weight for features of either kind, still to be computed. */
 export function projection(x: FeatureInput, weight: Tensor): Product {
-  if (x instanceof SparseOperator) return operatorProduct(x, weight);
-  return { rows: x.rows, apply: (tape, ending) => matmul(tape, x, weight, {}, ending) };
+  return x instanceof SparseOperator ? operatorProduct(x, weight) : new DenseProduct(x, weight);
+}
+
+/** The sum of two products as one where both are dense; else z, and y as what is to be added to it. */
+export function sumOfProducts(
+  tape: Tape,
+  z: Product,
+  y: Product,
+): { readonly z: Product; readonly addend: Tensor | null } {
+  if (!(z instanceof DenseProduct && y instanceof DenseProduct)) return { z, addend: y.apply(tape) };
+  const apply: Product["apply"] = (tape, ending) => matmulSum(tape, [z.x, z.weight], [y.x, y.weight], ending);
+  return { z: { rows: z.rows, apply }, addend: null };
 }
 
 /** x @ weight for features of either kind. */

@@ -11,7 +11,15 @@ import {
 import { firstRows } from "../tensor/ops/rows.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
-import { defineModel, type FeatureInput, type Init, matmulOrder, project, projection } from "./model.ts";
+import {
+  defineModel,
+  type FeatureInput,
+  type Init,
+  matmulOrder,
+  project,
+  projection,
+  sumOfProducts,
+} from "./model.ts";
 import { buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
 
 const aggregators = ["mean", "max", "pool"] as const;
@@ -45,16 +53,17 @@ export const sage = defineModel({
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
       return (tape, x, { operator }, after) => {
         const a = operator(index, count), summed = neighbours(tape, x, a);
-        // A sampled block has many more columns than rows, and the rows are the first of them. They are taken behind the
-        // neighbours, so that their gradient is there when that of the neighbours is computed, which adds it.
+        // A sampled block has many more columns than rows, and the rows are the first of them. They are taken behind
+        // the neighbours, so that their gradient is there when that of the neighbours is computed, which adds it.
         const kept = x instanceof Tensor ? firstRows(tape, x, a.numRows) : x;
-        return after(tape, summed, bias, project(tape, kept, own));
+        const { z, addend } = sumOfProducts(tape, summed, projection(kept, own));
+        return after(tape, z, bias, addend);
       };
     }),
 });
 
 /** A layer's product of the neighbours' features: (numCols, inWidth) -> (numRows, width). */
-type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Tensor | Product;
+type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Product;
 
 function meanOf(init: Init, { index, inWidth, width }: LayerPlace): Neighbours {
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);

@@ -48,7 +48,9 @@ export function degreePower(
     engine.run("fill", { out: one, value: 1 });
     engine.run("axpby", { x: degree, y: one, out: degree, alpha: 1, beta: 1 });
   }
-  engine.run("unary", { x: degree, out, kind: unaryKinds.power, alpha: exponent });
+  // The kernel of powers calls pow(), 3 ns each.
+  const kind = exponent === -1 ? unaryKinds.reciprocal : unaryKinds.power;
+  engine.run("unary", { x: degree, out, kind, alpha: exponent });
   return out;
 }
 

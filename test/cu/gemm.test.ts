@@ -111,9 +111,15 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     expect(numbers(out)).toEqual([11.5, 2, 0, 1, 3.5, 0]);
     engine.run("gemm", { ...args, addend });
     expect(numbers(out)).toEqual([11, 0, -8, -1, 3, -3]);
+    engine.run("gemm", { ...args, a2: tensor(dtype, [3, 2], [1, 0, 0, 1, 1, 1]), b2: addend, bias });
+    expect(numbers(out)).toEqual([11.5, 2, -7.5, 1, 3.5, 1]);
     engine.run("gemm", { ...args, alpha: 0, bias });
     expect(numbers(out)).toEqual([0.5, 2, 0.5, 2, 0.5, 2]);
     expect(() => engine.run("gemm", { ...args, addend: tensor(dtype, [4, 2]) })).toThrow("at most 3");
+    expect(() => engine.run("gemm", { ...args, a2: a })).toThrow("both of a2 and b2");
+    expect(() => engine.run("gemm", { ...args, addend, a2: a, b2: b })).toThrow("one of addend");
+    expect(() => engine.run("gemm", { ...args, a2: b, b2: b })).toThrow("inner dimensions");
+    expect(() => engine.run("gemm", { ...args, a2: addend, b2: addend })).toThrow("expected [2, 2]");
     expect(() => engine.run("gemm", { ...args, p: 1 })).toThrow("expected 0 to below 1");
   });
 
@@ -141,6 +147,33 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     20_000,
   );
 
+  // One pass over both inner dimensions, several over the first or the second, chunks, ragged columns, the library's.
+  const pairs: [number, number, number, number][] = [
+    [700, 64, 100, 90],
+    [300, 256, 700, 512],
+    [300, 48, 100, 1100],
+    [40, 7, 3001, 60],
+    [61, 7, 9, 16],
+    [300, 270, 261, 20],
+  ];
+  test.each(pairs)("a second product is an addend at %d x %d x %d and %d", (m, n, k, k2) => {
+    const product = tensor(dtype, [m, n]), apart = tensor(dtype, [m, n]), fused = tensor(dtype, [m, n]);
+    const rest = { bias: tensor(dtype, [n], randoms(n, "bias")), kind: activationKinds.tanh };
+    for (const [transA, transB] of [[false, false], [true, false], [false, true]] as const) {
+      const shape = { m, n, transA, transB }, scaled = { alpha: 0.5, beta: 0 };
+      const { args } = operands(dtype, { ...shape, k }),
+        { args: second } = operands(dtype, { ...shape, k: k2 });
+      onEveryIsa(() => {
+        engine.run("gemm", { ...second, ...scaled, out: product });
+        engine.run("gemm", { ...args, ...scaled, ...rest, addend: product, out: apart });
+        expectSameOnThreads([fused], () => {
+          engine.run("gemm", { ...args, ...scaled, ...rest, a2: second.a, b2: second.b, out: fused });
+        });
+        expect(bytes(fused)).toEqual(bytes(apart));
+      });
+    }
+  }, 20_000);
+
   test("does not read out for beta = 0, in blocks and chunks", () => {
     for (const [m, n, k] of [[2, 2, 2], [40, 40, 40], [4000, 64, 16], [8, 8, 70_000]] as const) {
       const { args } = operands(dtype, { m, n, k, transA: false, transB: false });
@@ -160,6 +193,11 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     expect(numbers(out)).toEqual([1, 2, 3, 4]);
     engine.run("gemm", { ...empty, alpha: 1, beta: 0 });
     expect(numbers(out)).toEqual([0, 0, 0, 0]);
+    const product = { a, b: a, out, trans_a: 0, trans_b: 0, alpha: 1, beta: 0 };
+    engine.run("gemm", { ...product, a2: empty.a, b2: empty.b });
+    expect(numbers(out)).toEqual([2, 2, 2, 2]);
+    engine.run("gemm", { ...product, a: empty.a, b: empty.b, a2: a, b2: a });
+    expect(numbers(out)).toEqual([2, 2, 2, 2]);
     for (const [m, n] of [[0, 3], [3, 0]] as const) {
       const a = tensor(dtype, [m, 4]), b = tensor(dtype, [4, n]);
       engine.run("gemm", { a, b, out: tensor(dtype, [m, n]), trans_a: 0, trans_b: 0, alpha: 1, beta: 0 });

@@ -41,21 +41,23 @@ function product(
   return output;
 }
 
-/** Gradients of a product to a and b. */
+/** Gradients of a product to a and b, which are inputs number `first` and the next. */
 function productGradients(
   tape: Tape,
-  [a, b]: readonly Tensor[],
+  inputs: readonly Tensor[],
   { transA, transB }: Params,
   g: Tensor,
   needs: readonly boolean[],
   take: (input: number) => Tensor | null,
+  first = 0,
 ): (Tensor | null)[] {
+  const a = inputs[first]!, b = inputs[first + 1]!;
   const gradient = (k: number, x: Tensor, y: Tensor, transA: boolean, transB: boolean) =>
-    needs[k] ? matmul(tape, x, y, { transA, transB }, { addend: take(k) }) : null;
+    needs[first + k] ? matmul(tape, x, y, { transA, transB }, { addend: take(first + k) }) : null;
   return [
     // C = op(A) op(B): dA = g op(B)^T, transposed where A was.
-    transA ? gradient(0, b!, g, transB, true) : gradient(0, g, b!, false, !transB),
-    transB ? gradient(1, g, a!, true, transA) : gradient(1, a!, g, !transA, false),
+    transA ? gradient(0, b, g, transB, true) : gradient(0, g, b, false, !transB),
+    transB ? gradient(1, g, a, true, transA) : gradient(1, a, g, !transA, false),
   ];
 }
 
@@ -83,6 +85,39 @@ const endedOp: Op<Params & { readonly after: EpilogueParams }> = {
     return epilogue(tape, matmul(tape, a!, b!, params), { ...after, ...epilogueTerms(terms, after) });
   },
 };
+
+/** A sum of two products and what follows it. Inputs: a, b, a2, b2 and bias. */
+const sumOp: Op<{ readonly after: EpilogueParams }> = {
+  name: "matmul_sum",
+  forward(tape, [a, b, a2, b2, bias], { after }) {
+    const rest = { a2: a2!.handle, b2: b2!.handle, bias: bias?.handle, ...epilogueArgs(after) };
+    return { output: product(tape, a!, b!, plain, rest), saved: undefined };
+  },
+  backward(tape, { inputs, output, params: { after } }, g, needs, take) {
+    const { dx, rest } = epilogueGradients(tape, output, inputs.slice(4), after, g, needs.slice(4));
+    return [
+      ...productGradients(tape, inputs, plain, dx, needs, take),
+      ...productGradients(tape, inputs, plain, dx, needs, take, 2),
+      ...rest,
+    ];
+  },
+  decompose(tape, [a, b, a2, b2, bias = null], { after }) {
+    return epilogue(tape, matmul(tape, a!, b!), { ...after, addend: matmul(tape, a2!, b2!), bias });
+  },
+};
+const plain: Params = { transA: false, transB: false };
+
+/** a @ b + a2 @ b2, and what follows it. */
+export function matmulSum(
+  tape: Tape,
+  [a, b]: readonly [Tensor, Tensor],
+  [a2, b2]: readonly [Tensor, Tensor],
+  { addend, ...ending }: EpilogueParts = {},
+): Tensor {
+  if (addend) return matmul(tape, a, b, {}, { ...ending, addend: matmul(tape, a2, b2, {}, { addend }) });
+  const after = epilogueParams(tape, a.rows, ending);
+  return tape.apply(sumOp, [a, b, a2, b2, ...epilogueInputs(ending)], { after });
+}
 
 /**
  * (m, k) @ (k, n) = (m, n), with either factor transposed on request.

@@ -4,7 +4,10 @@
 // `out` and, where that gives few blocks, the inner dimension into chunks; each piece is one single-threaded OpenBLAS
 // call. The cut depends on m, n and k alone, and chunks are added in order, so the bits do not depend on the thread
 // count. What follows a product in a layer (epilogue.h) is done to the rows of a task before they leave the cache, with
-// the bits that the epilogue op gives; behind the library it is a pass of its own.
+// the bits that the epilogue op gives; behind the library it is a pass of its own. Where the addend is a product too, a
+// task adds it in its tiles, unless the bits would be others: then it is made first, apart.
+#include <optional>
+
 #include "../../common/blas.h"
 #include "epilogue.h"
 #include "tiled.h"
@@ -75,41 +78,66 @@ void library_product(const Operand<T>& a, const Operand<T>& b, T* out, int64_t m
     });
 }
 
+/** Whether tiles are for a product, not the library. */
+template <class T>
+bool is_tiled(const Factors<T>& factors, int64_t m, int64_t n) {
+  // Sizes in float64: they may not fit 64 bits before the library refuses them.
+  const double size_b = static_cast<double>(factors.k) * static_cast<double>(n), work = static_cast<double>(m) * size_b;
+  return (std::min({m, n, factors.k}) <= kSkinny || work <= kSmall) && (!factors.b.transposed || size_b <= kMostCopied);
+}
+
+/** m, n > 0. `more` and `ending` are tiled_product()'s. */
+template <class T>
+void multiply(const Factors<T>& factors, T* out, int64_t m, int64_t n, T alpha, T beta, const Factors<T>* more,
+              const Ending& ending, Context& context) {
+  const auto& [a, b, k] = factors;
+  if (k == 0 || alpha == 0) scale(out, m * n, beta);
+  else if (is_tiled(factors, m, n)) return tiled_product(a, b, out, m, n, k, alpha, beta, more, ending, context);
+  else library_product(a, b, out, m, n, k, alpha, beta, context);
+  if (ending) parallel_for(m, row_grain(n), ending);
+}
+
 }  // namespace
 
 void gemm(const gemm_args& args, Context& context) {
-  const Slot &a_slot = context.slot(args.a), &b_slot = context.slot(args.b), &out_slot = context.slot(args.out);
+  const Slot& out_slot = context.slot(args.out);
   const bool trans_a = args.trans_a != 0, trans_b = args.trans_b != 0;
-  const int64_t m = out_slot.rows, n = out_slot.cols, k = trans_a ? a_slot.rows : a_slot.cols;
-  const int64_t a_rows = trans_a ? a_slot.cols : a_slot.rows;
-  const int64_t b_rows = trans_b ? b_slot.cols : b_slot.rows, b_cols = trans_b ? b_slot.rows : b_slot.cols;
-  if (a_rows != m || b_cols != n || b_rows != k)
-    fail(GUST_EINVAL, "%lld x %lld times %lld x %lld into %lld x %lld", static_cast<long long>(a_rows),
-         static_cast<long long>(k), static_cast<long long>(b_rows), static_cast<long long>(b_cols),
-         static_cast<long long>(m), static_cast<long long>(n));
+  const int64_t m = out_slot.rows, n = out_slot.cols;
+  auto inner = [&](const Slot& a, const Slot& b) {
+    const int64_t k = trans_a ? a.rows : a.cols, a_rows = trans_a ? a.cols : a.rows;
+    const int64_t b_rows = trans_b ? b.cols : b.rows, b_cols = trans_b ? b.rows : b.cols;
+    if (a_rows != m || b_cols != n || b_rows != k)
+      fail(GUST_EINVAL, "%lld x %lld times %lld x %lld into %lld x %lld", static_cast<long long>(a_rows),
+           static_cast<long long>(k), static_cast<long long>(b_rows), static_cast<long long>(b_cols),
+           static_cast<long long>(m), static_cast<long long>(n));
+    return k;
+  };
   dispatch_real(out_slot.dtype, [&](auto tag) {
     using T = decltype(tag);
-    const Operand<T> a{a_slot.as<T>(), a_slot.cols, trans_a}, b{b_slot.as<T>(), b_slot.cols, trans_b};
+    auto factors = [&](const Slot& a, const Slot& b) {
+      return Factors<T>{{a.as<T>(), a.cols, trans_a}, {b.as<T>(), b.cols, trans_b}, inner(a, b)};
+    };
+    const Factors<T> first = factors(context.slot(args.a), context.slot(args.b));
     T* out = out_slot.as<T>();
     const T alpha = static_cast<T>(args.alpha), beta = static_cast<T>(args.beta);
     if (m == 0 || n == 0) return check_drop(args.p);
-    const Epilogue<T> rest(n, context.slot(args.addend), context.slot(args.bias).as<T>(), args.kind, args.slope, args.p,
+    Slot addend = context.slot(args.addend);
+    std::optional<Factors<T>> more;
+    if (context.slot(args.a2).live) {
+      more = factors(context.slot(args.a2), context.slot(args.b2));
+      if (first.k == 0 || alpha == 0 || !is_tiled(first, m, n) || !is_tiled(*more, m, n) ||
+          !can_add(*more, m, n, first.k)) {
+        T* apart = context.scratch<T>(m * n);
+        multiply<T>(*more, apart, m, n, alpha, T{0}, nullptr, {}, context);
+        addend = {reinterpret_cast<char*>(apart), m, n, out_slot.dtype, false, true};
+        more.reset();
+      }
+    }
+    const Epilogue<T> rest(n, addend, context.slot(args.bias).as<T>(), args.kind, args.slope, args.p,
                            context.random(args.stream, args.layer), context.slot(args.ids));
     Ending ending;
     if (!rest.is_empty()) ending = [&](int64_t begin, int64_t end) { rest.rows(out, out, begin, end); };
-    auto end = [&] {
-      if (ending) parallel_for(m, row_grain(n), ending);
-    };
-    if (k == 0 || alpha == 0) {
-      scale(out, m * n, beta);
-      return end();
-    }
-    // Sizes in float64: they may not fit 64 bits before the library refuses them.
-    const double size_b = static_cast<double>(k) * static_cast<double>(n), work = static_cast<double>(m) * size_b;
-    const bool tiled = (std::min({m, n, k}) <= kSkinny || work <= kSmall) && (!trans_b || size_b <= kMostCopied);
-    if (tiled) return tiled_product(a, b, out, m, n, k, alpha, beta, ending, context);
-    library_product(a, b, out, m, n, k, alpha, beta, context);
-    end();
+    multiply<T>(first, out, m, n, alpha, beta, more ? &*more : nullptr, ending, context);
   });
 }
 

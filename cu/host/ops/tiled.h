@@ -147,10 +147,30 @@ double lanes_used(int64_t n) {
   return static_cast<double>(n) / static_cast<double>(round_up(n, kLanes<T>));
 }
 
-/** `ending` is called for runs of rows of `out` that are complete, while they are in the cache. */
+/** The factors of a product, op(a) m x k and op(b) k x n. */
+template <class T>
+struct Factors {
+  Operand<T> a, b;
+  int64_t k;
+};
+
+/** Inner dimension that tiles of a plain matrix take in one pass, or less. */
+constexpr int64_t kOnePass = 512;
+
+/** Whether tiled_product() can add such a product to one of inner dimension k, with the bits of their sum. */
+template <class T>
+bool can_add(const Factors<T>& more, int64_t m, int64_t n, int64_t k) {
+  auto is_whole = [=](int64_t inner) { return tiled_grid(m, n, inner, false).inner == inner; };
+  return !more.a.transposed && more.k > 0 && more.k <= kOnePass && is_whole(k) && is_whole(more.k);
+}
+
+/**
+ * `ending` is called for runs of rows of `out` that are complete, while they are in the cache. more: factors of a
+ * product that is added, or null; see can_add().
+ */
 template <class T>
 void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int64_t k, T alpha, T beta,
-                   const Ending& ending, Context& context) {
+                   const Factors<T>* more, const Ending& ending, Context& context) {
   // Of two tall matrices the one that fills the vectors better gives the columns: then the result is made transposed.
   const bool swapped = a.transposed && !b.transposed && k >= m && lanes_used<T>(m) > lanes_used<T>(n);
   if (swapped) {
@@ -162,9 +182,10 @@ void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int
   const int64_t blocks = num_chunks(m, grid.rows), chunks = num_chunks(k, grid.inner), size = m * n;
   const bool apart = chunks > 1 || swapped;
   // What no cache can keep need not be read from memory before it is written: 114 to 189 GFLOP/s at k = 16, n = 128.
-  const bool past = !apart && !ending && beta == 0 && size * static_cast<int64_t>(sizeof(T)) > kLargeCache &&
+  const bool past = !apart && !more && !ending && beta == 0 && size * static_cast<int64_t>(sizeof(T)) > kLargeCache &&
                     n * sizeof(T) % 64 == 0 && reinterpret_cast<uintptr_t>(out) % 64 == 0;
   const Panels<T> panels = panels_of(b, k, n, !a.transposed, context);
+  const Panels<T> panels2 = more ? panels_of(more->b, more->k, n, true, context) : Panels<T>{};
   T* partial = apart ? context.scratch<T>(chunks * size) : nullptr;
   parallel_tasks(blocks * chunks, [&](int64_t task) {
     const int64_t chunk = task / blocks, i = task % blocks * grid.rows, l = chunk * grid.inner;
@@ -173,6 +194,7 @@ void tiled_product(Operand<T> a, Operand<T> b, T* out, int64_t m, int64_t n, int
     if (a.transposed) tiled_region<T, true>(a, panels, region, n, to, alpha, apart ? T{0} : beta, past);
     else tiled_region<T, false>(a, panels, region, n, to, alpha, apart ? T{0} : beta, past);
     if (past) _mm_sfence();
+    if (more) tiled_region<T, false>(more->a, panels2, {i, region.rows, 0, more->k}, n, to, alpha, T{1}, false);
     if (ending && !apart) ending(i, i + region.rows);
   });
   if (!apart) return;

@@ -14,7 +14,7 @@ import { epilogue } from "../../../core/tensor/ops/epilogue.ts";
 import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
 import { edgeSum, headDots, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
 import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
-import { matmul } from "../../../core/tensor/ops/matmul.ts";
+import { matmul, matmulSum } from "../../../core/tensor/ops/matmul.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
 import { rowNormalize, segmentNorm } from "../../../core/tensor/ops/norms.ts";
 import { relu } from "../../../core/tensor/ops/relu.ts";
@@ -289,6 +289,30 @@ export const cases: Record<string, Named> = {
       variable([2, 3]),
       variable([4, 2]),
       variable([4]),
+    ),
+    "a b + a2 b2 and what follows": of(
+      (tape, [a, b, a2, b2, bias]) =>
+        matmulSum(tape, [a!, b!], [a2!, b2!], {
+          bias: bias!,
+          activation: "tanh",
+          drop: { p: 0.3, layer: 1, ids: null },
+        }),
+      variable([3, 2]),
+      variable([2, 4]),
+      variable([3, 5]),
+      variable([5, 4]),
+      variable([4]),
+    ),
+    "a a + a b + c": of(
+      (tape, [a, b, c]) => matmulSum(tape, [a!, a!], [a!, b!], { addend: c!, activation: "elu" }),
+      variable([3, 3]),
+      variable([3, 3], randoms(9, "b")),
+      variable([2, 3]),
+    ),
+    "a b + b a": of(
+      (tape, [a, b]) => matmulSum(tape, [a!, b!], [b!, a!]),
+      variable([2, 2]),
+      variable([2, 2]),
     ),
     "elu of a a'": of((tape, [a]) => matmul(tape, a!, a!, { transB: true }, { activation: "elu" }), x34()),
   },

@@ -48,6 +48,7 @@ test("decompose() of every fused op equals its forward pass", () => {
     "attention",
     "epilogue",
     "matmul_epilogue",
+    "matmul_sum",
     "row_normalize",
     "segment_norm",
     "softmax_cross_entropy",

@@ -74,11 +74,12 @@ std::vector<T> run_dense(const Machine& machine, int64_t n, int64_t f) {
   keep(out);
 
   auto weights = machine.values<T>(f, 5), hidden = machine.zeros<T>(n, 5), gradient = machine.zeros<T>(f, 5);
-  GUST_RUN(machine, gemm, x.slot, weights.slot, hidden.slot, 0, 0, 1.0, 0.0, -1, -1, -1, 0, 0.0, 0.0, 0, 0);
+  GUST_RUN(machine, gemm, x.slot, weights.slot, hidden.slot, 0, 0, 1.0, 0.0, -1, -1, -1, 0, 0.0, 0.0, 0, 0, -1, -1);
   keep(hidden);
-  GUST_RUN(machine, gemm, x.slot, hidden.slot, gradient.slot, 1, 0, 1.0, 1.0, -1, -1, -1, 0, 0.0, 0.0, 0, 0);
+  GUST_RUN(machine, gemm, x.slot, hidden.slot, gradient.slot, 1, 0, 1.0, 1.0, -1, -1, -1, 0, 0.0, 0.0, 0, 0, -1, -1);
   keep(gradient);
-  GUST_RUN(machine, gemm, hidden.slot, weights.slot, out.slot, 0, 1, 1.0, 0.5, y.slot, row.slot, ids.slot, 1, 0.1, 0.5, 3, 1);
+  GUST_RUN(machine, gemm, hidden.slot, weights.slot, out.slot, 0, 1, 1.0, 0.5, y.slot, row.slot, ids.slot, 1, 0.1, 0.5,
+           3, 1, -1, -1);
   keep(out);
 
   double rate = 0.1;
@@ -151,7 +152,8 @@ GUST_TEST(large_products_give_the_same_bits_on_any_threads) {
         same_on_threads(
             [&] {
               GUST_RUN(machine, gemm, a.slot, b.slot, out.slot, ta, tb, 1.0, 0.0, ends ? addend.slot : -1,
-                       ends ? bias.slot : -1, -1, ends ? 2 : 0, 0.0, ends ? 0.5 : 0.0, 3, 1);
+                       ends ? bias.slot : -1, -1, ends ? 2 : 0, 0.0, ends ? 0.5 : 0.0, 3, 1, ends ? -1 : a.slot,
+                       ends ? -1 : b.slot);
             },
             [&] { return copy(out); });
     }
