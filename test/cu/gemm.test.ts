@@ -54,7 +54,8 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
   });
 
   // One tile; blocks of rows; ragged columns; panels of columns; chunks of the inner dimension, the result made
-  // transposed; both; one number; rows that share a set of the cache; no small extent, which is the library's.
+  // transposed; both; one number; rows that share a set of the cache; half vectors, whole and ragged; tall tiles of
+  // sums over many rows; no small extent, which is the library's.
   const sizes: [number, number, number][] = [
     [5, 6, 7],
     [2708, 7, 16],
@@ -64,6 +65,11 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     [300, 8, 4099],
     [1, 1, 9000],
     [100, 13, 1024],
+    [901, 8, 17],
+    [901, 3, 17],
+    [5, 3, 9000],
+    [16, 16, 3000],
+    [23, 30, 3000],
     [257, 259, 261],
   ];
   test.each(sizes)("matches the reference at m = %d, n = %d, k = %d", (m, n, k) => {

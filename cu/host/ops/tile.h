@@ -3,11 +3,11 @@
 //
 // op(a) is R x k, b k x V vectors; out is read only for beta != 0. A step of the inner dimension loads V vectors of b
 // and multiplies each by R single numbers of a, so that loads are fewer than multiply-adds from R = 4, V = 2 on, and
-// with R * V >= 8 chains no addition waits for the one before. Nothing of a is copied: as it is, rows of a are R streams;
-// transposed, the R numbers of a step lie side by side. Each tile also brings a stretch of a that a later one reads into
-// the cache, because short streams that start anew every few hundred bytes defeat the prefetchers of the hardware: 38 to
-// 114 GFLOP/s at k = 128, n = 16 on one core of a Zen 4.
-// One call does all tiles of a column: with k = 16 they have but 128 multiply-adds each, and calls made that 30 % slower.
+// with R * V >= 8 chains no addition waits for the one before. Nothing of a is copied: as it is, rows of a are R
+// streams; transposed, the R numbers of a step lie side by side. Each tile also brings a stretch of a that a later one
+// reads into the cache, because short streams that start anew every few hundred bytes defeat the prefetchers of the
+// hardware: 38 to 114 GFLOP/s at k = 128, n = 16 on one core of a Zen 4. One call does all tiles of a column: with
+// k = 16 they have but 128 vector multiply-adds each, and a call for each made that 30 % slower.
 // One thread owns the tile; every number is added in the order of the inner dimension.
 //
 // Source: register tiles as in Goto and van de Geijn 2008, ACM TOMS 34(3), section 6, without the packing of a, which
@@ -22,13 +22,62 @@ GUST_OPS_BEGIN
 
 #if defined(__AVX512F__)
 constexpr int kTileVectors = 4;
-/** Most rows of a tile of V vectors: accumulators, V vectors of b and something to spare fit 32 registers. */
-constexpr int tile_rows(int vectors) { return vectors == 4 ? 6 : 8; }
+/**
+ * Most rows of a tile of V vectors: accumulators, V vectors of b and something to spare fit 32 registers. Rows of an a
+ * that is not transposed also take an address each.
+ */
+constexpr int tile_rows(int vectors, bool transposed) {
+  if (!transposed) return vectors == 4 ? 6 : 8;
+  return std::array{16, 12, 8, 6}[static_cast<size_t>(vectors - 1)];
+}
 #else
 constexpr int kTileVectors = 2;
 /** The same for 16 registers. */
-constexpr int tile_rows(int vectors) { return vectors == 2 ? 6 : 8; }
+constexpr int tile_rows(int vectors, bool) { return vectors == 2 ? 6 : 8; }
 #endif
+
+/**
+ * What holds a row of the tile where one of it is enough: half a vector. It takes half the time of a whole one where
+ * AVX-512 is two halves (Zen 4), and the same time elsewhere.
+ */
+template <class T>
+struct HalfOf {
+#if defined(__AVX512F__)
+  typedef T type __attribute__((vector_size(kVectorBytes / 2)));
+#else
+  using type = Vec<T>;
+#endif
+};
+template <class T>
+using Half = typename HalfOf<T>::type;
+
+/** Columns of a vector in tiles of n columns. */
+template <class T>
+constexpr int64_t tile_lanes(int64_t n) {
+  constexpr int64_t half = sizeof(Half<T>) / sizeof(T);
+  return n <= half ? half : kLanes<T>;
+}
+
+template <class W, class T>
+W read(const T* from) {
+  W w;
+  std::memcpy(&w, from, sizeof w);
+  return w;
+}
+template <class W, class T>
+W read_some(const T* from, int count) {
+  [[maybe_unused]] const auto mask = static_cast<__mmask8>((1u << count) - 1);
+  if constexpr (sizeof(W) == kVectorBytes) return load_some(from, count);
+  else if constexpr (sizeof(T) == 4) return std::bit_cast<W>(_mm256_maskz_loadu_ps(mask, from));
+  else return std::bit_cast<W>(_mm256_maskz_loadu_pd(mask, from));
+}
+template <class W, class T>
+void write_some(T* to, const W& w, int count) {
+  [[maybe_unused]] const auto mask = static_cast<__mmask8>((1u << count) - 1);
+  if constexpr (sizeof(W) == kVectorBytes) store_some(to, w, count);
+  else if constexpr (sizeof(T) == 4) _mm256_mask_storeu_ps(to, mask, std::bit_cast<__m256>(w));
+  else _mm256_mask_storeu_pd(to, mask, std::bit_cast<__m256d>(w));
+}
 
 template <class T>
 struct Tile {
@@ -42,8 +91,10 @@ struct Tile {
   int count;  // lanes of the last vector that are columns of out
   T alpha, beta;
   int64_t tiles;   // one below the other
-  const T* ahead;  // where inner * R numbers start that the first tile brings into the cache, the next one the next,
-  bool far;        // into the second-level one, which has more room and waits for more lines at a time
+  // What tiles bring into the cache. Transposed: each step a number, the next one a_stride further; otherwise the first
+  // tile inner * R numbers, the next one the next.
+  const T* ahead;
+  bool far;        // into the second-level cache, which has more room and waits for more lines at a time
   bool past;       // store past the caches: rows of out are aligned to cache lines, beta = 0
 };
 
@@ -51,9 +102,9 @@ struct Tile {
  * Transposed: element (r, l) of op(a) is a[l * a_stride + r]. Ragged: rows of b end with `count` lanes; otherwise the
  * last vector can be read whole.
  */
-template <class T, int R, int V, bool Transposed, bool Ragged>
+template <class T, class W, int R, int V, bool Transposed, bool Ragged>
 void tile(const Tile<T>& t) {
-  constexpr int lanes = kLanes<T>;
+  constexpr int lanes = sizeof(W) / sizeof(T);
   /** Steps that use up a cache line of `ahead`. */
   constexpr auto every = static_cast<int64_t>(std::bit_floor(std::max<size_t>(1, 64 / (R * sizeof(T)))));
   const int64_t a_stride = t.a_stride, b_stride = t.b_stride, inner = t.inner;
@@ -62,16 +113,19 @@ void tile(const Tile<T>& t) {
   T* out = t.out;
   for (int64_t i = 0; i < t.tiles; ++i) {
     const T *a = first, *b = t.b;
-    Vec<T> sum[R][V] = {};
+    W sum[R][V] = {};
     for (int64_t l = 0; l < inner; ++l) {
-      if (l % every == 0) {
+      if (Transposed) {
+        __builtin_prefetch(ahead + l * a_stride, 0, 2);
+      } else if (l % every == 0) {
         if (t.far) __builtin_prefetch(ahead + l * R, 0, 2);
         else __builtin_prefetch(ahead + l * R);
       }
-      Vec<T> w[V];
+      W w[V];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) w[v] = Ragged && v + 1 == V ? load_some(b + v * lanes, count) : load(b + v * lanes);
-#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v)
+        w[v] = Ragged && v + 1 == V ? read_some<W>(b + v * lanes, count) : read<W>(b + v * lanes);
+#pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
         const T x = Transposed ? a[r] : a[r * a_stride];
 #pragma GCC unroll 4
@@ -80,45 +134,46 @@ void tile(const Tile<T>& t) {
       a += Transposed ? a_stride : 1;
       b += b_stride;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       T* to = out + r * t.out_stride;
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
-        Vec<T> result = t.alpha * sum[r][v];
+        W result = t.alpha * sum[r][v];
         if (v + 1 == V && count < lanes) {
-          if (t.beta != 0) result += t.beta * load_some(to + v * lanes, count);
-          store_some(to + v * lanes, result, count);
+          if (t.beta != 0) result += t.beta * read_some<W>(to + v * lanes, count);
+          write_some(to + v * lanes, result, count);
         } else if (t.past) {
-          store_past<T>(to + v * lanes, result);
+          if constexpr (sizeof(W) == kVectorBytes) store_past<T>(to + v * lanes, result);
         } else {
-          if (t.beta != 0) result += t.beta * load(to + v * lanes);
-          store<T>(to + v * lanes, result);
+          if (t.beta != 0) result += t.beta * read<W>(to + v * lanes);
+          std::memcpy(to + v * lanes, &result, sizeof result);
         }
       }
     }
     first += Transposed ? R : R * a_stride;
     out += R * t.out_stride;
-    ahead += R * inner;
+    ahead += Transposed ? R : R * inner;
   }
 }
 
 template <class T>
 using TileFunction = void (*)(const Tile<T>&);
 
-template <class T, bool Transposed, bool Ragged, int V>
-constexpr auto tiles_of_vectors() {
+template <class T, class W, int V, bool Transposed, bool Ragged>
+constexpr auto tiles_of() {
   return []<int... R>(std::integer_sequence<int, R...>) {
-    std::array<TileFunction<T>, 9> row{};
-    ((row[R + 1] = tile<T, R + 1, V, Transposed, Ragged>), ...);
+    std::array<TileFunction<T>, 17> row{};
+    ((row[R + 1] = tile<T, W, R + 1, V, Transposed, Ragged>), ...);
     return row;
-  }(std::make_integer_sequence<int, tile_rows(V)>{});
+  }(std::make_integer_sequence<int, tile_rows(V, Transposed)>{});
 }
 
-/** tile_table<...>[vectors - 1][rows]. */
+/** tile_table<...>[vectors][rows]; 0 vectors are half of one. */
 template <class T, bool Transposed, bool Ragged>
 constexpr auto tile_table = []<int... V>(std::integer_sequence<int, V...>) {
-  return std::array<std::array<TileFunction<T>, 9>, kTileVectors>{tiles_of_vectors<T, Transposed, Ragged, V + 1>()...};
+  return std::array<std::array<TileFunction<T>, 17>, kTileVectors + 1>{
+      tiles_of<T, Half<T>, 1, Transposed, Ragged>(), tiles_of<T, Vec<T>, V + 1, Transposed, Ragged>()...};
 }(std::make_integer_sequence<int, kTileVectors>{});
 
 GUST_OPS_END

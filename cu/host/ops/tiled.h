@@ -65,7 +65,7 @@ struct Panels {
 template <class T>
 Panels<T> panels_of(const Operand<T>& b, int64_t k, int64_t n, bool whole, Context& context) {
   constexpr int64_t kBlock = 16;  // numbers that a transposed row gives at a time: a cache line
-  const int64_t stride = round_up(n, kLanes<T>);
+  const int64_t stride = round_up(n, tile_lanes<T>(n));
   if (!b.transposed && (stride == n || !whole)) return {b.data, b.stride, stride != n};
   T* to = context.scratch<T>(k * stride);
   parallel_for(k, round_up(row_grain(stride), kBlock), [&](int64_t begin, int64_t end) {
@@ -95,41 +95,43 @@ struct Region {
 template <class T, bool Transposed>
 void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region, int64_t n, T* out, T alpha, T beta,
                   bool past) {
-  constexpr int64_t lanes = kLanes<T>;
+  const int64_t lanes = tile_lanes<T>(n);
   /** Numbers of a and b that the second-level cache keeps while the tiles pass over them. */
   constexpr int64_t kKept = 32768;
   /** Least distance of what is prefetched: the time in which memory answers. */
   constexpr int64_t kAhead = 1024;
+  /** The same in rows where a is transposed: each tile fetches the lines of its own columns that no tile before had. */
+  constexpr int64_t kRowsAhead = 128;
   /** Numbers of a tile from which on the next one would crowd the first-level cache. */
   constexpr int64_t kFar = 1536;
   const int64_t vectors = num_chunks(n, lanes), panels = num_chunks(vectors, kTileVectors);
   const int64_t used = Transposed ? region.rows + n : std::min(n, kTileVectors * lanes);
   const int64_t depth = std::clamp<int64_t>(kKept / used, 64, 2048);
   // What a later tile reads follows in memory only where whole rows are read.
-  const bool whole = a.stride == (Transposed ? region.rows : std::min(depth, region.inner));
+  const bool whole = a.stride == std::min(depth, region.inner);
   const auto& table = Transposed && b.ragged ? tile_table<T, true, true> : tile_table<T, Transposed, false>;
   const auto& full = tile_table<T, Transposed, false>;
   for (int64_t l = region.l; l < region.l + region.inner; l += depth) {
     const int64_t inner = std::min(depth, region.l + region.inner - l);
     for (int64_t p = 0; p < panels; ++p) {
       const int64_t first = p * vectors / panels, width = (p + 1) * vectors / panels - first, j = first * lanes;
-      // Rows that lie a multiple of 4096 bytes apart share a set of the first-level cache, which has eight lines or more.
+      // Rows that lie a multiple of 4096 bytes apart share a set of the first-level cache: eight lines or more.
       const bool crowded = !Transposed && a.stride * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-      const int64_t most = std::min(crowded ? 6 : 8, tile_rows(static_cast<int>(width)));
+      const int64_t most = std::min(crowded ? 6 : 16, tile_rows(static_cast<int>(width), Transposed));
       const int64_t count = std::min(lanes, n - j - (width - 1) * lanes);
-      const auto& functions = (count < lanes ? table : full)[static_cast<size_t>(width - 1)];
+      const auto& functions = (count < lanes ? table : full)[lanes < kLanes<T> ? 0 : static_cast<size_t>(width)];
       // Tiles of two heights, as even as can be: `rows`, of which the first `taller` have one more.
       const int64_t tiles = num_chunks(region.rows, most), rows = region.rows / tiles, taller = region.rows % tiles;
       auto run = [&](int64_t i, int64_t height, int64_t many) {
         if (many == 0) return;
         const T* from = a.at(region.i + i, l);
-        const bool far = Transposed || height * inner >= kFar;
-        const T* ahead = !whole || p > 0 ? from
-                         : Transposed    ? a.at(region.i, l + inner) + i * inner
-                                         : from + std::max(far ? 4 * kAhead : kAhead, height * inner);
+        const bool far = height * inner >= kFar;
+        int64_t distance = 0;  // what has been read for another panel is near, and one tile of whole rows needs no help
+        if (Transposed && p == 0 && tiles > 1) distance = kRowsAhead * a.stride + height - 1;
+        if (!Transposed && p == 0 && whole) distance = std::max(far ? 4 * kAhead : kAhead, height * inner);
         functions[static_cast<size_t>(height)]({from, a.stride, b.data + l * b.stride + j, b.stride, inner,
                                                 out + i * n + j, n, static_cast<int>(count), alpha,
-                                                l == region.l ? beta : T{1}, many, ahead, far,
+                                                l == region.l ? beta : T{1}, many, from + distance, far,
                                                 past && inner == region.inner});
       };
       run(0, rows + 1, taller);
