@@ -91,8 +91,8 @@ struct Tile {
   int count;  // lanes of the last vector that are columns of out
   T alpha, beta;
   int64_t tiles;   // one below the other
-  // What tiles bring into the cache. Transposed: each step a number, the next one a_stride further; otherwise the first
-  // tile inner * R numbers, the next one the next.
+  // What tiles bring into the cache. Transposed: each step R numbers, a_stride after those before; otherwise the
+  // first tile inner * R numbers, the next one the next.
   const T* ahead;
   bool far;        // into the second-level cache, which has more room and waits for more lines at a time
   bool past;       // store past the caches: rows of out are aligned to cache lines, beta = 0
@@ -105,6 +105,7 @@ struct Tile {
 template <class T, class W, int R, int V, bool Transposed, bool Ragged>
 void tile(const Tile<T>& t) {
   constexpr int lanes = sizeof(W) / sizeof(T);
+  constexpr int kLine = 64 / sizeof(T);
   /** Steps that use up a cache line of `ahead`. */
   constexpr auto every = static_cast<int64_t>(std::bit_floor(std::max<size_t>(1, 64 / (R * sizeof(T)))));
   const int64_t a_stride = t.a_stride, b_stride = t.b_stride, inner = t.inner;
@@ -116,7 +117,8 @@ void tile(const Tile<T>& t) {
     W sum[R][V] = {};
     for (int64_t l = 0; l < inner; ++l) {
       if (Transposed) {
-        __builtin_prefetch(ahead + l * a_stride, 0, 2);
+#pragma GCC unroll 2
+        for (int r = R; r > 0; r -= kLine) __builtin_prefetch(ahead + l * a_stride + r - 1, 0, 2);
       } else if (l % every == 0) {
         if (t.far) __builtin_prefetch(ahead + l * R, 0, 2);
         else __builtin_prefetch(ahead + l * R);

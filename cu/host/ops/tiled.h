@@ -103,7 +103,7 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
   /** The same in rows where a is transposed: each tile fetches the lines of its own columns that no tile before had. */
   constexpr int64_t kRowsAhead = 128;
   /** Numbers of a tile from which on the next one would crowd the first-level cache. */
-  constexpr int64_t kFar = 1536;
+  constexpr int64_t kFar = 1024;
   const int64_t vectors = num_chunks(n, lanes), panels = num_chunks(vectors, kTileVectors);
   const int64_t used = Transposed ? region.rows + n : std::min(n, kTileVectors * lanes);
   const int64_t depth = std::clamp<int64_t>(kKept / used, 64, 2048);
@@ -127,7 +127,7 @@ void tiled_region(const Operand<T>& a, const Panels<T>& b, const Region& region,
         const T* from = a.at(region.i + i, l);
         const bool far = height * inner >= kFar;
         int64_t distance = 0;  // what has been read for another panel is near, and one tile of whole rows needs no help
-        if (Transposed && p == 0 && tiles > 1) distance = kRowsAhead * a.stride + height - 1;
+        if (Transposed && p == 0 && tiles > 1) distance = kRowsAhead * a.stride;
         if (!Transposed && p == 0 && whole) distance = std::max(far ? 4 * kAhead : kAhead, height * inner);
         functions[static_cast<size_t>(height)]({from, a.stride, b.data + l * b.stride + j, b.stride, inner,
                                                 out + i * n + j, n, static_cast<int>(count), alpha,
