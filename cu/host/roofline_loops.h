@@ -140,9 +140,13 @@ static void write_words(char* to, Words w, bool past) {
 #endif
 }
 
-/** Read and write whole lines in order, some 4 KiB of both in turn. */
+/**
+ * Read and write whole lines in order, some 4 KiB of both in turn. Written are ones: a Zen 4 stores zeros past the
+ * caches at 142 GB/s and anything else at 55.
+ */
 static uint64_t pass(const char* from, int64_t read, char* to, int64_t write, int64_t ahead, bool past) {
   Words sum[4] = {};
+  const Words ones = sum[0] + 0x0101010101010101;
   const int64_t turns = (read + write) / 4096 + 1;
   for (int64_t t = 0; t < turns; ++t) {
     const int64_t last = read / kLine * (t + 1) / turns * kLine, end = write / kLine * (t + 1) / turns * kLine;
@@ -150,7 +154,7 @@ static uint64_t pass(const char* from, int64_t read, char* to, int64_t write, in
       if (ahead) __builtin_prefetch(from + b + ahead);
       for (int64_t v = 0; v < kLine / kBytes; ++v) sum[v % 4] += read_words(from + b + v * kBytes);
     }
-    for (int64_t b = write / kLine * t / turns * kLine; b < end; b += kBytes) write_words(to + b, Words{}, past);
+    for (int64_t b = write / kLine * t / turns * kLine; b < end; b += kBytes) write_words(to + b, ones, past);
   }
   if (past) _mm_sfence();
   return fold(sum[0] + sum[1] + sum[2] + sum[3]);
