@@ -2,7 +2,8 @@
  * The machine's limits, in native loops that share nothing with the kernels that are held against them
  * (cu/host/roofline.cpp).
  */
-import { NativeArray } from "../../ffi/native.ts";
+import { setIsa } from "../../ffi/engine.ts";
+import { describeNative, NativeArray } from "../../ffi/native.ts";
 import { gatherRows, multiplyAdd, packRows, passOver, readPasses, triad } from "../../ffi/native_roofline.ts";
 import type { Csr } from "../graph/csr.ts";
 import { measure, type Subject } from "./measure.ts";
@@ -58,10 +59,19 @@ export function passLimit(read: number, written: number): Limit {
   return { run: fastest(ways).run, bytes: read + written };
 }
 
-/** float32 multiply-adds without memory. */
-export function arithmeticLimit(): Limit {
+/** float32 multiply-adds without memory, in the vectors of an instruction set. */
+export function arithmeticLimit(isa: string = describeNative().isa): Limit {
   const rounds = 20_000;
-  return { flops: multiplyAdd(rounds), run: (repeat) => void multiplyAdd(rounds * repeat) };
+  const run = (repeat: number) => {
+    const { isa: usual } = describeNative();
+    setIsa(isa);
+    try {
+      return multiplyAdd(rounds * repeat);
+    } finally {
+      setIsa(usual);
+    }
+  };
+  return { flops: run(1), run: (repeat) => void run(repeat) };
 }
 
 /** Ways to read rows; the fastest is the limit. Cache lines that are on their way, and the cache that they come to. */
