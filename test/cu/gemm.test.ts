@@ -55,7 +55,7 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
 
   // One tile; blocks of rows; ragged columns; panels of columns; chunks of the inner dimension, the result made
   // transposed; both; one number; rows that share a set of the cache; half vectors, whole and ragged; tall tiles of
-  // sums over many rows; no small extent, which is the library's.
+  // sums over many rows; so few steps that the right factor stays in registers; no small extent, which is the library's.
   const sizes: [number, number, number][] = [
     [5, 6, 7],
     [2708, 7, 16],
@@ -70,6 +70,8 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
     [5, 3, 9000],
     [16, 16, 3000],
     [23, 30, 3000],
+    [901, 13, 8],
+    [903, 8, 3],
     [257, 259, 261],
   ];
   test.each(sizes)("matches the reference at m = %d, n = %d, k = %d", (m, n, k) => {
