@@ -31,7 +31,7 @@ constexpr int tile_rows(int vectors, bool transposed) {
   return std::array{16, 12, 8, 6}[static_cast<size_t>(vectors - 1)];
 }
 /** Most steps of a tile that keeps b in registers, too. */
-constexpr int kShort = 8;
+constexpr int kShort = 16;
 #else
 constexpr int kTileVectors = 2;
 /** The same for 16 registers. */
