@@ -17,8 +17,8 @@ import { dropoutEdges, dropoutValues, gatherValues } from "./ops/csr_values.ts";
 import { dropout } from "./ops/dropout.ts";
 import {
   addFromTop,
+  endingArgs,
   epilogue,
-  epilogueArgs,
   epilogueGradients,
   epilogueInputs,
   type EpilogueParams,
@@ -287,13 +287,10 @@ const endedOp: Op<SpmmParams & { readonly after: EpilogueParams }> = {
   name: "spmm_epilogue",
   forward(tape, inputs, { operator, after }) {
     const x = inputs[0]!, output = productOf(tape, operator, x);
-    const { addend, bias } = epilogueTerms(inputs.slice(numProductInputs(operator)), after);
     tape.engine.run("spmm", {
       ...operator.productArgs(x),
       out: output.handle,
-      addend: addend?.handle,
-      bias: bias?.handle,
-      ...epilogueArgs(after),
+      ...endingArgs(inputs.slice(numProductInputs(operator)), after),
     });
     return { output, saved: undefined };
   },
@@ -304,8 +301,8 @@ const endedOp: Op<SpmmParams & { readonly after: EpilogueParams }> = {
     return [...own.slice(0, first), ...rest];
   },
   decompose(tape, inputs, { operator, after }) {
-    const { addend, bias } = epilogueTerms(inputs.slice(numProductInputs(operator)), after);
-    return epilogue(tape, operator.apply(tape, inputs[0]!), { ...after, addend, bias });
+    const terms = inputs.slice(numProductInputs(operator));
+    return epilogue(tape, operator.apply(tape, inputs[0]!), { ...after, ...epilogueTerms(terms, after) });
   },
 };
 const numProductInputs = ({ scales }: SparseOperator) => scales.values ? 2 : 1;

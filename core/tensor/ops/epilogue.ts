@@ -70,8 +70,8 @@ export function epilogueTerms(inputs: readonly Tensor[], { hasAddend }: Epilogue
   return { addend: hasAddend ? inputs[0]! : null, bias: inputs[hasAddend ? 1 : 0] ?? null };
 }
 
-/** The arguments of a native op that ends in an epilogue. */
-export const epilogueArgs = ({ activation, slope, drop: { p, layer, ids } }: EpilogueParams) => ({
+/** What is constant in the arguments of a native op that ends in an epilogue. */
+const epilogueArgs = ({ activation, slope, drop: { p, layer, ids } }: EpilogueParams) => ({
   ids,
   kind: activationKinds[activation],
   slope,
@@ -79,6 +79,12 @@ export const epilogueArgs = ({ activation, slope, drop: { p, layer, ids } }: Epi
   stream: DROPOUT_STREAM,
   layer,
 });
+
+/** The arguments of a native product that ends in an epilogue, whose addend and bias are among such inputs. */
+export function endingArgs(inputs: readonly Tensor[], params: EpilogueParams) {
+  const { addend, bias } = epilogueTerms(inputs, params);
+  return { addend: addend?.handle, bias: bias?.handle, ...epilogueArgs(params) };
+}
 
 /** Gradients of the epilogue with that value: to x, and after it to the inputs that epilogueInputs() gives. */
 export function epilogueGradients(

@@ -3,8 +3,8 @@ import type { OpArgs } from "../../../ffi/engine.ts";
 import type { Op, Tape } from "../autograd.ts";
 import type { Tensor } from "../tensor.ts";
 import {
+  endingArgs,
   epilogue,
-  epilogueArgs,
   epilogueGradients,
   epilogueInputs,
   type EpilogueParams,
@@ -72,11 +72,10 @@ const op: Op<Params> = {
 /** A product and what follows it. Inputs: a, b, addend and bias. */
 const endedOp: Op<Params & { readonly after: EpilogueParams }> = {
   name: "matmul_epilogue",
-  forward(tape, [a, b, ...terms], params) {
-    const { addend, bias } = epilogueTerms(terms, params.after);
-    const rest = { addend: addend?.handle, bias: bias?.handle, ...epilogueArgs(params.after) };
-    return { output: product(tape, a!, b!, params, rest), saved: undefined };
-  },
+  forward: (tape, [a, b, ...terms], params) => ({
+    output: product(tape, a!, b!, params, endingArgs(terms, params.after)),
+    saved: undefined,
+  }),
   backward(tape, { inputs, output, params }, g, needs, take) {
     const { dx, rest } = epilogueGradients(tape, output, inputs.slice(2), params.after, g, needs.slice(2));
     return [...productGradients(tape, inputs, params, dx, needs, take), ...rest];
@@ -89,8 +88,8 @@ const endedOp: Op<Params & { readonly after: EpilogueParams }> = {
 /** A sum of two products and what follows it. Inputs: a, b, a2, b2 and bias. */
 const sumOp: Op<{ readonly after: EpilogueParams }> = {
   name: "matmul_sum",
-  forward(tape, [a, b, a2, b2, bias], { after }) {
-    const rest = { a2: a2!.handle, b2: b2!.handle, bias: bias?.handle, ...epilogueArgs(after) };
+  forward(tape, [a, b, a2, b2, ...terms], { after }) {
+    const rest = { a2: a2!.handle, b2: b2!.handle, ...endingArgs(terms, after) };
     return { output: product(tape, a!, b!, plain, rest), saved: undefined };
   },
   backward(tape, { inputs, output, params: { after } }, g, needs, take) {
@@ -101,8 +100,9 @@ const sumOp: Op<{ readonly after: EpilogueParams }> = {
       ...rest,
     ];
   },
-  decompose(tape, [a, b, a2, b2, bias = null], { after }) {
-    return epilogue(tape, matmul(tape, a!, b!), { ...after, addend: matmul(tape, a2!, b2!), bias });
+  decompose(tape, [a, b, a2, b2, ...terms], { after }) {
+    const { bias } = epilogueTerms(terms, after), addend = matmul(tape, a2!, b2!);
+    return epilogue(tape, matmul(tape, a!, b!), { ...after, addend, bias });
   },
 };
 const plain: Params = { transA: false, transB: false };

@@ -27,6 +27,7 @@ const padOp: Op<{ rows: number }> = {
 export function firstRows(tape: Tape, x: Tensor, rows: number): Tensor {
   return rows === x.rows ? x : tape.apply(firstOp, [x], { rows });
 }
+
 /** x with rows of zeros below, `rows` in all; x itself if it has as many. */
 export function padRows(tape: Tape, x: Tensor, rows: number): Tensor {
   return rows === x.rows ? x : tape.apply(padOp, [x], { rows });
