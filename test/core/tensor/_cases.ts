@@ -359,6 +359,13 @@ export const cases: Record<string, Named> = {
   rows: {
     "the first rows": of((tape, [x]) => firstRows(tape, x!, 2), x34()),
     "the first numbers": of((tape, [x]) => firstRows(tape, mul(tape, x!, x!), 2), variable([4])),
+    "the first numbers, and all": of(
+      (tape, [x]) => {
+        const y = mul(tape, x!, x!), first = firstRows(tape, y, 2);
+        return axpby(tape, totalSum(tape, mul(tape, first, first)), totalSum(tape, mul(tape, y, y)), 1, 1);
+      },
+      variable([4]),
+    ),
     "all rows": of((tape, [x]) => firstRows(tape, scale(tape, x!, 2), 3), x34()),
     // Gradients of first rows meet those of all and of fewer rows, which come before and after them.
     "rows that others read": of(
