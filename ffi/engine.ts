@@ -7,13 +7,16 @@
  * program can share memory (plan.ts).
  */
 import { type DType, dtypes } from "./dtype.ts";
-import { call, callOut, cString, NativeArray } from "./native.ts";
+import { call, callOut, cString, currentDevice, NativeArray } from "./native.ts";
 import type { DTypeClass, Field, OpRow, SlotField } from "./op_row.ts";
 import { type OpOperands, type Work, workOf } from "./op_work.ts";
 import { type OpName, opNames, ops } from "./ops.ts";
 import { MemoryPlan, type PlannedBytes } from "./plan.ts";
 
-/** A tensor by slot: row-major rows x cols (1-d: cols = 1, `rank` = 1). The memory belongs to its arena. */
+/**
+ * A tensor by slot: row-major rows x cols (1-d: cols = 1, `rank` = 1). The memory belongs to its arena and is the
+ * device's: the host sees it through Engine.read() and Engine.write().
+ */
 export interface TensorHandle {
   readonly slot: number;
   readonly dtype: DType;
@@ -196,7 +199,10 @@ export class Arena {
     return this.id === 0 ? { ended: false } : this.round;
   }
 
-  /** A slot for an array's memory; the arena keeps the array alive. */
+  /**
+   * A slot for an array's memory, which the arena keeps alive; on a GPU a copy of what is there now, unless the array
+   * was made reachable (NativeArray.reach()). Ops read it: what they write to it, the array need not see.
+   */
   bind(array: NativeArray, shape: readonly number[] = [array.length]): TensorHandle {
     const { rows, cols, rank } = matrixShape(shape);
     if (rows * cols !== array.length) throw new RangeError(`shape [${shape}] of an array of ${array.length}`);
@@ -204,8 +210,9 @@ export class Arena {
     return this.bindAddress(array.dtype, rows, cols, rank, array.address);
   }
 
-  /** Uninitialised memory of the arena as an array: gone with its tensors. */
+  /** Uninitialised memory of the host as an array that is gone with the arena's tensors: to fill, and to bind. */
   array<D extends DType>(dtype: D, length: number): NativeArray<D> {
+    if (this.engine.isRemote) return NativeArray.allocate(dtype, length, false);
     const { address } = this.tensor(dtype, [length]);
     return NativeArray.at(dtype, length, address, this);
   }
@@ -234,8 +241,8 @@ export class Arena {
   }
 
   private bindAddress(dtype: DType, rows: number, cols: number, rank: 1 | 2, address: number): TensorHandle {
-    const [slot] = callOut(
-      1,
+    const [slot, place] = callOut(
+      2,
       "gust_tensor_bind",
       this.engine.context,
       this.id,
@@ -243,8 +250,8 @@ export class Arena {
       rows,
       cols,
       address,
-    ) as [number];
-    return { slot, dtype, rows, cols, rank, address, scope: this.scope() };
+    ) as [number, number];
+    return { slot, dtype, rows, cols, rank, address: place, scope: this.scope() };
   }
 
   /** Drop every tensor, keep the memory for the next round. */
@@ -369,9 +376,14 @@ export class Engine {
   /** Who wants to know what runs: from before the first recording on, so that it knows every program. */
   observer: Observer | null = null;
 
-  /** The native library must be open (openNative()). */
-  constructor(device = 0) {
-    this.context = callOut(1, "gust_context_create", device)[0]!;
+  /** Whether tensors are memory of a GPU, which the host cannot touch. */
+  readonly isRemote: boolean;
+
+  /** The native library must be open (openNative()): an engine runs on its device. */
+  constructor() {
+    const { kind, index } = currentDevice();
+    this.isRemote = kind !== "cpu";
+    this.context = callOut(1, "gust_context_create", index)[0]!;
     this.persistent = new Arena(this, 0);
     const address = callOut(1, "gust_context_step_block", this.context)[0]!;
     const words = NativeArray.at("F64", STEP_WORDS, address, this);
@@ -555,9 +567,25 @@ export class Engine {
   }
 }
 
-/** The elements of a tensor as a live window (small tensors, tests). */
-export function tensorWindow<D extends DType>(t: TensorHandle & { dtype: D }, owner: object) {
-  return NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner).window();
+/**
+ * The elements of a tensor as memory of the host: the tensor's own, alive as long as its arena, or a copy of a GPU's.
+ *
+ * @param dtype  what the tensor is known to be.
+ */
+export function hostArray<D extends DType = DType>(t: TensorHandle, dtype?: D): NativeArray<D> {
+  if (dtype !== undefined && t.dtype !== dtype) {
+    throw new TypeError(`a tensor of ${t.dtype}, expected ${dtype}`);
+  }
+  const array = NativeArray.at(t.dtype as D, t.rows * t.cols, t.address, t.scope);
+  return currentDevice().kind === "cpu" ? array : array.copy();
+}
+
+/** Let a tensor hold the elements of an array of its dtype and size. */
+export function writeTensor(t: TensorHandle, array: NativeArray): void {
+  if (array.dtype !== t.dtype || array.length !== t.rows * t.cols) {
+    throw new RangeError(`${array.length} elements of ${array.dtype} into ${t.dtype} ${shapeText(t)}`);
+  }
+  call("gust_copy", t.address, array.address, array.sizeBytes);
 }
 
 /** Worker threads of the native library; 0 = all available cores. */

@@ -4,10 +4,13 @@
  * Every field is 8 bytes wide (slots, ints and step indices int64_t, floats double), so that a block is easy to
  * write from TypeScript and needs no padding.
  */
-import type { Field } from "./op_row.ts";
+import type { Field, OpRow } from "./op_row.ts";
 import { opNames, ops } from "./ops.ts";
 
 const cType = (field: Field) => field.kind === "float" ? "double" : "int64_t";
+
+const slotBits = (op: OpRow) =>
+  Object.values(op.fields).reduce((bits, field, i) => bits + (field.kind === "slot" ? 2 ** i : 0), 0);
 
 /** The generated header as text. */
 export function opsHeader(): string {
@@ -42,6 +45,8 @@ export function opsHeader(): string {
     "#define GUST_NAME(name) #name,",
     "constexpr const char* kOpNames[] = {GUST_FOR_EACH_OP(GUST_NAME)};",
     "#undef GUST_NAME",
+    "/** Which fields of each op are slots: a bit per field. */",
+    `constexpr uint64_t kOpSlots[] = {${opNames.map((name) => `${slotBits(ops[name])}u`).join(", ")}};`,
     "}  // namespace gust",
   );
   return out.join("\n") + "\n";

@@ -37,12 +37,26 @@ export class NativeError extends Error {
 let functions: Functions | undefined;
 let runtime: Runtime | undefined;
 
-/** Where the library is looked for: GUST_LIBRARY, beside the executable, PREFIX/lib, build/ of the source tree. */
-function libraryPath(): string {
-  const name = "libgust_cpu.so";
+/** What ops run on: the CPU, or GPU number `index` of this machine. */
+export interface Device {
+  readonly kind: "cpu" | "cuda";
+  readonly index: number;
+}
+let device: Device = { kind: "cpu", index: 0 };
+/** The device of the library that is open. */
+export const currentDevice = (): Device => device;
+
+const libraries = {
+  cpu: { name: "libgust_cpu.so", variable: "GUST_LIBRARY", target: "build" },
+  cuda: { name: "libgust_cuda.so", variable: "GUST_CUDA_LIBRARY", target: "cuda" },
+} as const;
+
+/** Where a library is looked for: its variable, beside the executable, PREFIX/lib, build/ of the source tree. */
+function libraryPath(kind: Device["kind"]): string {
+  const { name, variable, target } = libraries[kind];
   const executable = dirname(process.execPath);
   const candidates = [
-    process.env["GUST_LIBRARY"],
+    process.env[variable],
     join(executable, name),
     join(executable, "../lib", name),
     join(import.meta.dirname ?? ".", "../build", name),
@@ -52,7 +66,7 @@ function libraryPath(): string {
     throw new NativeError(
       "unsupported",
       `Cannot find ${name}: looked at ${candidates.map((c) => `"${c}"`).join(", ")}
-hint: run "make build", or set GUST_LIBRARY to its path`,
+hint: run "make ${target}", or set ${variable} to its path`,
     );
   }
   return found;
@@ -62,21 +76,39 @@ async function loadRuntime(): Promise<Runtime> {
   return "Bun" in globalThis ? (await import("./bun.ts")).runtime : (await import("./deno.ts")).runtime;
 }
 
-/** Open the native library. Every command does this once, before anything else of this module is used. */
-export async function openNative(): Promise<void> {
+/**
+ * Open the native library of a device. Every command does this once, before anything else of this module is used.
+ *
+ * @throws {NativeError} (unsupported) if the library is not there or of another version, or has no GPU to run on.
+ */
+export async function openNative(on: Device = { kind: "cpu", index: 0 }): Promise<void> {
   if (functions) return;
   runtime = await loadRuntime();
-  const path = libraryPath();
-  functions = runtime.open(path);
-  const version = functions.gust_abi_version();
+  const path = libraryPath(on.kind);
+  const opened = runtime.open(path);
+  const version = opened.gust_abi_version();
   if (version !== ABI_VERSION) {
-    functions = undefined;
     throw new NativeError(
       "unsupported",
       `"${path}" has ABI version ${version}, expected ${ABI_VERSION}
-hint: rebuild it with "make build"`,
+hint: rebuild it with "make ${libraries[on.kind].target}"`,
     );
   }
+  functions = opened;
+  device = on;
+  if (on.kind === "cpu") return;
+  try {
+    call("gust_device_open", on.index);
+  } catch (error) {
+    functions = undefined;
+    device = { kind: "cpu", index: 0 };
+    throw error;
+  }
+}
+
+/** Wait for everything that was run on the device. @throws {NativeError} for the first of it that failed. */
+export function finishDevice(): void {
+  if (device.kind !== "cpu") call("gust_finish");
 }
 
 function library(): Functions {
@@ -173,9 +205,13 @@ export function cString(text: string): Uint8Array {
   return new TextEncoder().encode(text + "\0");
 }
 
-/** The library's build and code path: {device, isa, threads, cores, abi}. */
+/** The library's build and code path, and the GPU where it runs on one (its memory in bytes). */
 export function describeNative(): {
   device: string;
+  gpu?: string;
+  capability?: string;
+  gpu_memory?: number;
+  cuda_driver?: string;
   isa: string;
   threads: number;
   cores: number;
@@ -186,15 +222,26 @@ export function describeNative(): {
   return JSON.parse(new TextDecoder().decode(text.subarray(0, length)));
 }
 
-/** Bytes held by gust now and at most, and the process's anonymous + shared resident bytes now and at most. */
-export function memoryUse(): { held: number; heldPeak: number; resident: number; residentPeak: number } {
-  const [held, heldPeak, resident, residentPeak] = callOut(4, "gust_memory") as [
+/** Bytes now and at most: held by gust, anonymous + shared resident of the process, held on a GPU. */
+export interface MemoryUse {
+  readonly held: number;
+  readonly heldPeak: number;
+  readonly resident: number;
+  readonly residentPeak: number;
+  readonly device: number;
+  readonly devicePeak: number;
+}
+export function memoryUse(): MemoryUse {
+  const out = callOut(6, "gust_memory");
+  const [held, heldPeak, resident, residentPeak, device, devicePeak] = out as [
+    number,
+    number,
     number,
     number,
     number,
     number,
   ];
-  return { held, heldPeak, resident, residentPeak };
+  return { held, heldPeak, resident, residentPeak, device, devicePeak };
 }
 
 // ---- native memory --------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ export const symbols = {
   gust_abi_version: { args: [], result: "i32" },
   gust_last_error: { args: ["buf", "i64"], result: "i64" },
   gust_describe: { args: ["buf", "i64"], result: "i64" },
+  gust_device_open: status("i32"),
   gust_set_num_threads: status("i32"),
   gust_num_threads: { args: [], result: "i32" },
   gust_set_isa: status("buf"),
@@ -31,6 +32,9 @@ export const symbols = {
   gust_copy: status("addr", "addr", "i64"),
   gust_read: status("buf", "addr", "i64"),
   gust_write: status("addr", "buf", "i64"),
+  gust_reach: status("addr", "i64"),
+  gust_forget: status("addr"),
+  gust_finish: status(),
   gust_memory: status("buf"),
 
   gust_context_create: status("i32", "buf"),

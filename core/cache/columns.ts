@@ -1,5 +1,5 @@
 /** Node features as dense float32, a few columns at a time: sparse ones are never made dense at once. */
-import { type Arena, Engine, type TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, Engine, hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { csrColumns, sliceColumns } from "../../ffi/native_rows.ts";
 import type { Csr } from "../graph/csr.ts";
@@ -15,9 +15,6 @@ export interface Columns {
   take(arena: Arena, first: number, count: number): TensorHandle;
 }
 
-const arrayOf = (t: TensorHandle, owner: object) =>
-  NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner);
-
 /** Columns of features that were prepared before. */
 export function columnsOf(input: Tensor | SparseOperator): Columns {
   if (input instanceof SparseOperator) return sparseColumns(input);
@@ -27,29 +24,28 @@ export function columnsOf(input: Tensor | SparseOperator): Columns {
     numCols: handle.cols,
     take(arena, first, count) {
       if (count === handle.cols) return handle;
-      const out = arena.tensor("F32", [handle.rows, count]);
-      sliceColumns(arrayOf(handle, arena), handle.cols, first, count, arrayOf(out, arena));
-      return out;
+      const out = arena.array("F32", handle.rows * count);
+      sliceColumns(hostArray(handle), handle.cols, first, count, out);
+      return arena.bind(out, [handle.rows, count]);
     },
   };
 }
 
 function sparseColumns({ pattern, scales, numRows, numCols }: SparseOperator): Columns {
-  const array = (t: TensorHandle) => arrayOf(t, pattern.arena);
   const csr: Csr = {
     numRows,
     numCols,
-    indptr: array(pattern.indptr) as NativeArray<"I64">,
-    indices: array(pattern.indices) as NativeArray<"I32">,
-    values: scales.values ? array(scales.values.handle) as NativeArray<"F32"> : null,
+    indptr: hostArray(pattern.indptr, "I64"),
+    indices: hostArray(pattern.indices, "I32"),
+    values: scales.values ? hostArray(scales.values.handle, "F32") : null,
   };
   return {
     numRows,
     numCols,
     take(arena, first, count) {
-      const out = arena.tensor("F32", [numRows, count]);
-      csrColumns(csr, first, count, arrayOf(out, arena) as NativeArray<"F32">);
-      return out;
+      const out = arena.array("F32", numRows * count);
+      csrColumns(csr, first, count, out);
+      return arena.bind(out, [numRows, count]);
     },
   };
 }
@@ -92,7 +88,7 @@ export function preparedColumns(
     take(to, first, count) {
       let stored: NativeArray = array;
       if (count < numFeatures) {
-        const chunk = arrayOf(to.tensor(array.dtype, [numRows, count]), to);
+        const chunk = to.array(array.dtype, numRows * count);
         sliceColumns(array, numFeatures, first, count, chunk);
         stored = chunk;
       }

@@ -1,5 +1,5 @@
 /** A^K X in chunks of columns: two buffers of a chunk, whatever the width of X. */
-import type { Arena, Engine } from "../../ffi/engine.ts";
+import { type Arena, type Engine, hostArray } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { placeColumns } from "../../ffi/native_rows.ts";
 import { checkArcs } from "../graph/arcs.ts";
@@ -46,7 +46,7 @@ export function propagateColumns(
         [from, to] = [to, from];
         x = y;
       }
-      sink(NativeArray.at("F32", x.size, x.handle.address, engine), first, count);
+      sink(hostArray(x.handle, "F32"), first, count);
       from.reset();
     }
   } finally {
@@ -73,8 +73,7 @@ export function propagate(
   const scratch = engine.arena();
   try {
     const operator = graphOperator(engine, scratch, graph, norm);
-    const out = arena.tensor("F32", [numRows, numCols]);
-    const all = NativeArray.at("F32", numRows * numCols, out.address, arena);
+    const all = arena.array("F32", numRows * numCols);
     propagateColumns(
       engine,
       operator,
@@ -85,7 +84,7 @@ export function propagate(
         placeColumns(chunk, count, all, numCols, first);
       },
     );
-    return new Tensor(out);
+    return new Tensor(arena.bind(all, [numRows, numCols]));
   } finally {
     scratch.destroy();
   }

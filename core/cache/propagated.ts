@@ -1,6 +1,6 @@
 /** Propagated features: A^K X, computed once and read by models that need no more of the graph. */
 import { z } from "zod";
-import { type Arena, Engine, type TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, Engine, hostArray, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { placeColumns } from "../../ffi/native_rows.ts";
 import { GustError } from "../errors.ts";
@@ -102,7 +102,7 @@ export function propagatedDocument(
       num_features: width,
       model_use: "models that read features only: sgc, mlp",
     };
-    const copyOf = (t: TensorHandle) => NativeArray.at("F32", t.rows, t.address, engine).read();
+    const copyOf = (t: TensorHandle) => hostArray(t, "F32").read();
     const stats: NewTensor[] = columns.stats
       ? [
         { name: "extra/feat_mean", dtype: "F32", shape: [width], data: copyOf(columns.stats.mean) },
@@ -167,7 +167,7 @@ export function propagatedStats(engine: Engine, cache: Document): FeatStats | nu
   const load = (name: string) => {
     const stored = cache.tensor(name, "F32");
     const handle = engine.persistent.tensor("F32", [stored.length]);
-    NativeArray.at("F32", stored.length, handle.address, engine).window().set(stored.window());
+    writeTensor(handle, stored);
     return handle;
   };
   return { mean: load("extra/feat_mean"), inverseStd: load("extra/feat_inverse_std") };

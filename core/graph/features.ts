@@ -1,5 +1,5 @@
 /** Node features ready for a model: float32, normalised as asked, sparse ones left sparse. */
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, type Engine, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { columnMoments, gatherCsrRows, type Indices } from "../../ffi/native_rows.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
@@ -207,7 +207,7 @@ function denseFloat(
 /** A copy that outlives arenas. */
 function keep(engine: Engine, array: NativeArray<"F32">): TensorHandle {
   const handle = engine.persistent.tensor("F32", [array.length]);
-  NativeArray.at("F32", array.length, handle.address, engine).window().set(array.window());
+  writeTensor(handle, array);
   return handle;
 }
 

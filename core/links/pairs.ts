@@ -1,26 +1,36 @@
 /** Pairs of nodes as tensors: rows of a link and of pairs without one. */
-import type { Arena } from "../../ffi/engine.ts";
-import { NativeArray } from "../../ffi/native.ts";
+import { type Arena, hostArray, writeTensor } from "../../ffi/engine.ts";
 import type { Pairs } from "../../ffi/native_links.ts";
 import type { NodePairs } from "../models/model.ts";
 
-/** Room for `count` rows of `per` + 1 pairs. */
-export function pairTensors(arena: Arena, count: number, per: number, typed: boolean): NodePairs {
-  const length = count * (per + 1);
-  return {
-    source: arena.tensor("I64", [length]),
-    target: arena.tensor("I64", [length]),
-    type: typed ? arena.tensor("I32", [length]) : null,
-    perRow: per + 1,
-  };
+/** Pairs that native functions draw, and the tensors that ops read. */
+export interface DrawnPairs {
+  readonly pairs: NodePairs;
+  /** Where they are drawn to: the tensors' own memory, unless that is on a GPU. */
+  readonly host: Pairs;
+  /** Let the tensors hold what was drawn. */
+  send(): void;
 }
 
-/** The memory of the tensors, as native functions fill it. */
-export function pairViews(owner: object, { source, target, type }: NodePairs): Pairs {
+/** Room for `count` rows of `per` + 1 pairs. */
+export function pairTensors(arena: Arena, count: number, per: number, typed: boolean): DrawnPairs {
+  const length = count * (per + 1);
+  const source = arena.tensor("I64", [length]), target = arena.tensor("I64", [length]);
+  const type = typed ? arena.tensor("I32", [length]) : null;
+  const host = {
+    source: hostArray(source, "I64"),
+    target: hostArray(target, "I64"),
+    type: type && hostArray(type, "I32"),
+  };
   return {
-    source: NativeArray.at("I64", source.rows, source.address, owner),
-    target: NativeArray.at("I64", target.rows, target.address, owner),
-    type: type && NativeArray.at("I32", type.rows, type.address, owner),
+    pairs: { source, target, type, perRow: per + 1 },
+    host,
+    send() {
+      if (!arena.engine.isRemote) return;
+      writeTensor(source, host.source);
+      writeTensor(target, host.target);
+      if (type) writeTensor(type, host.type!);
+    },
   };
 }
 

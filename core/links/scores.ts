@@ -1,5 +1,5 @@
 /** Scores of links by a model: against pairs that are drawn once from the seed, or against every node. */
-import type { Arena, Engine } from "../../ffi/engine.ts";
+import { type Arena, type Engine, hostArray } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { drawRows, type OtherLinks, type Pairs, rankLinks } from "../../ffi/native_links.ts";
 import type { Decoder } from "../decoders/decoder.ts";
@@ -108,7 +108,7 @@ function ranks({ engine, model, graph, others }: LinkRun, arena: Arena, vectors:
         target: links.target.slice(at, count),
         type: links.type && links.type.slice(at, count),
       };
-      const cells = NativeArray.at("F32", count * n, scores.handle.address, arena);
+      const cells = hostArray(scores.handle, "F32");
       out.set(rankLinks(graph.graph, others, some, of, cells), part * m + at);
       arena.reset();
     }
@@ -131,18 +131,17 @@ function scoreAll(
   }
   // Without a query, pair by pair: each given end n times, beside every node.
   const { arena } = tape, m = links.source.rows, n = vectors.rows;
-  const given = arena.tensor("I64", [m * n]), every = arena.tensor("I64", [m * n]);
-  const type = links.type && arena.tensor("I32", [m * n]);
-  const known = NativeArray.at("I64", m, links[side].address, arena).window();
-  const types = links.type && NativeArray.at("I32", m, links.type.address, arena).window();
-  const toGiven = NativeArray.at("I64", m * n, given.address, arena).window();
-  const toEvery = NativeArray.at("I64", m * n, every.address, arena).window();
-  const toType = type && NativeArray.at("I32", m * n, type.address, arena).window();
+  const known = hostArray(links[side], "I64").window();
+  const types = links.type && hostArray(links.type, "I32").window();
+  const all = { given: arena.array("I64", m * n), every: arena.array("I64", m * n) };
+  const allTypes = links.type && arena.array("I32", m * n);
+  const toGiven = all.given.window(), toEvery = all.every.window(), toType = allTypes && allTypes.window();
   for (let i = 0; i < m; i++) {
     toGiven.fill(known[i]!, i * n, (i + 1) * n);
     for (let v = 0; v < n; v++) toEvery[i * n + v] = BigInt(v);
     if (toType) toType.fill(types![i]!, i * n, (i + 1) * n);
   }
+  const given = arena.bind(all.given), every = arena.bind(all.every), type = allTypes && arena.bind(allTypes);
   const ends = side === "source" ? { source: given, target: every } : { source: every, target: given };
   return decode(tape, vectors, { ...ends, type, perRow: n });
 }

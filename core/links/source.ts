@@ -3,10 +3,11 @@ import type { Arena, TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { drawRows } from "../../ffi/native_links.ts";
 import { iota } from "../sampling/sampler.ts";
+import type { NodePairs } from "../models/model.ts";
 import type { TaskRun } from "../tasks/task.ts";
 import type { Batch, BatchSource } from "../train/source.ts";
 import type { TrainingLinks } from "./links.ts";
-import { pairTensors, pairViews } from "./pairs.ts";
+import { pairTensors } from "./pairs.ts";
 
 export interface LinkSourceOptions {
   /** Links per step; 0: all. */
@@ -21,15 +22,14 @@ export interface LinkSourceOptions {
 /** Targets of `count` rows of one link and `per` pairs without. */
 function targetsOf(arena: Arena, kind: "classes" | "labels", count: number, per: number): TensorHandle {
   if (kind === "classes") return arena.tensor("I32", [count], true);
-  const targets = arena.tensor("F32", [count, per + 1], true);
-  const all = NativeArray.at("F32", count * (per + 1), targets.address, arena);
+  const all = NativeArray.allocate("F32", count * (per + 1));
   const rows = Math.floor(2 ** 26 / (per + 1));
   for (let row = 0; row < count; row += rows) {
     const length = Math.min(rows, count - row) * (per + 1);
     const window = all.window(row * (per + 1), length);
     for (let i = 0; i < length; i += per + 1) window[i] = 1;
   }
-  return targets;
+  return arena.bind(all, [count, per + 1]);
 }
 
 /**
@@ -44,7 +44,7 @@ export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSour
   const typed = links.pairs.type !== null;
   const key = { per, oneEnd, seed, stream: "link.train" };
 
-  function batchOf(within: Arena, count: number, pairs: ReturnType<typeof pairTensors>): Batch {
+  function batchOf(within: Arena, count: number, pairs: NodePairs): Batch {
     return {
       ...input,
       pairs,
@@ -56,13 +56,14 @@ export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSour
   }
 
   if (isStatic) {
-    const pairs = pairTensors(arena, size, per, typed), views = pairViews(arena, pairs);
+    const { pairs, host, send } = pairTensors(arena, size, per, typed);
     const batch = batchOf(arena, size, pairs);
     return {
       name: "full",
       isStatic,
       batches(epoch) {
-        drawRows(links.graph, null, links.order, links.pairs, null, views, { ...key, epoch });
+        drawRows(links.graph, null, links.order, links.pairs, null, host, { ...key, epoch });
+        send();
         return [batch];
       },
     };
@@ -74,9 +75,10 @@ export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSour
       const order = links.shuffled(seed, epoch);
       for (let at = 0; at < links.count; at += size) {
         const count = Math.min(size, links.count - at);
-        const pairs = pairTensors(within, count, per, typed), views = pairViews(within, pairs);
+        const { pairs, host, send } = pairTensors(within, count, per, typed);
         const chosen = order.slice(at, count);
-        drawRows(links.graph, null, links.order, links.pairs, chosen, views, { ...key, epoch });
+        drawRows(links.graph, null, links.order, links.pairs, chosen, host, { ...key, epoch });
+        send();
         yield batchOf(within, count, pairs);
       }
       order.free();

@@ -6,8 +6,8 @@
  * the limit, as if the others hid behind it. What a call streams may lie in a cache, so it is held against reading as
  * few bytes again and again: no op reaches more.
  */
-import { describeNative, NativeArray } from "../../ffi/native.ts";
-import type { TensorHandle } from "../../ffi/engine.ts";
+import { describeNative } from "../../ffi/native.ts";
+import { hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { arithmeticLimit, type Limit, readLimit, rowGatherLimit, streamLimit } from "../bench/limits.ts";
 import { measure } from "../bench/measure.ts";
 import type { Csr } from "../graph/csr.ts";
@@ -41,7 +41,7 @@ function ratesOf(limits: readonly Limit[]): number[] {
 
 function gatherRate({ tableRows, rowBytes }: GatherPattern, handle: TensorHandle): number {
   const count = Math.min(handle.rows, MOST_INDICES);
-  const indices = NativeArray.at(handle.dtype, count, handle.address, handle) as Csr["indices"];
+  const indices = hostArray(handle).slice(0, count) as Csr["indices"];
   return ratesOf([rowGatherLimit({ indices, numCols: tableRows }, rowBytes)])[0]!;
 }
 

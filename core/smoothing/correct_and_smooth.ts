@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { TensorHandle } from "../../ffi/engine.ts";
+import { hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { defineSmoother, type Field, smoothingNorms } from "./smoother.ts";
@@ -13,7 +13,7 @@ function rowLengths(field: Field, x: TensorHandle): Float32Array {
   const sizes = field.matrix(), out = arena.tensor("F32", [x.rows]);
   engine.run("unary", { x, out: sizes, kind: unaryKinds.abs, alpha: 0 });
   engine.run("row_sum", { x: sizes, out });
-  return NativeArray.at("F32", x.rows, out.address, arena).window();
+  return hostArray(out, "F32").window();
 }
 
 /** base += factor[i] * x[i, :] */

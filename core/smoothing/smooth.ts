@@ -1,5 +1,5 @@
 /** Smoothing of a graph's labels, or of predictions of its nodes: from documents to a prediction. */
-import { Engine } from "../../ffi/engine.ts";
+import { Engine, hostArray } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import { checkArcs, checkInside } from "../graph/arcs.ts";
@@ -86,13 +86,14 @@ export function smooth(
     const field = new Field(engine, arena, graph, known, numClasses);
     const from = base && arena.bind(base.outputs.scores, [numNodes, numClasses]);
     const result = smoother.smooth(field, from, params);
-    const predicted = NativeArray.allocate("I32", numNodes, false);
-    const scores = NativeArray.at("F32", numNodes * numClasses, result.address, arena).copy();
+    const scores = hostArray(result, "F32").copy();
     const prior = new Float64Array(numClasses);
     for (const c of known) if (c >= 0) prior[c]!++;
     const total = prior.reduce((a, b) => a + b, 0);
     const unreached = toProbabilities(scores, numClasses, prior.map((x) => x / total));
-    engine.run("argmax", { x: arena.bind(scores, [numNodes, numClasses]), out: arena.bind(predicted) });
+    const best = arena.tensor("I32", [numNodes]);
+    engine.run("argmax", { x: arena.bind(scores, [numNodes, numClasses]), out: best });
+    const predicted = hostArray(best, "I32").copy();
     return {
       prediction: {
         items: "nodes",

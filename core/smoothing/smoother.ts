@@ -1,6 +1,6 @@
 /** What a smoother is: known labels, and perhaps a model's predictions, spread along the edges of a graph. */
 import type { z } from "zod";
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, type Engine, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -42,17 +42,20 @@ export class Field {
 
   /** A row with a single 1 for every node of a known class, zeros elsewhere. */
   oneHot(): TensorHandle {
-    const out = this.matrix(true), { numClasses } = this;
-    const all = NativeArray.at("F32", out.rows * out.cols, out.address, this.arena);
+    const { numClasses } = this, numRows = this.known.length;
+    const all = NativeArray.allocate("F32", numRows * numClasses);
     const rows = Math.floor(2 ** 26 / Math.max(1, numClasses));
-    for (let from = 0; from < out.rows; from += rows) {
-      const count = Math.min(rows, out.rows - from);
+    for (let from = 0; from < numRows; from += rows) {
+      const count = Math.min(rows, numRows - from);
       const window = all.window(from * numClasses, count * numClasses);
       for (let i = 0; i < count; i++) {
         const c = this.known[from + i]!;
         if (c >= 0) window[i * numClasses + c] = 1;
       }
     }
+    const out = this.matrix();
+    writeTensor(out, all);
+    all.free();
     return out;
   }
 

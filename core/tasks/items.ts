@@ -1,7 +1,7 @@
 /** What tasks on nodes and on graphs share: items with targets, whose outputs are the rows of one forward pass. */
 import { NativeArray } from "../../ffi/native.ts";
 import { findNotFinite } from "../../ffi/native_checks.ts";
-import type { TensorHandle } from "../../ffi/engine.ts";
+import { hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { GustError } from "../errors.ts";
 import { type Graph, splitNames } from "../graph/graph.ts";
 import { lossFor } from "../losses/mod.ts";
@@ -27,8 +27,8 @@ export function itemParts(run: TaskRun, targets: Targets): Omit<TaskParts, "sour
 }
 
 /** What an op made, in memory that outlives the run. */
-function copied<D extends "F32" | "I32">(dtype: D, t: TensorHandle, owner: object): NativeArray<D> {
-  return NativeArray.at(dtype, t.rows * t.cols, t.address, owner).copy();
+function copied<D extends "F32" | "I32">(dtype: D, t: TensorHandle): NativeArray<D> {
+  return hostArray(t, dtype).copy();
 }
 
 /**
@@ -39,8 +39,8 @@ export function inferItems(run: OpenedRun, kind: TargetKind, item: "node" | "gra
   const { engine, arena, model, input, graph, label } = run;
   const tape = new Tape(engine, arena, false);
   const logits = model.forward(tape, input);
-  const scores = copied("F32", scoresOf(tape, kind, logits).handle, engine);
-  const predicted = kind === "classes" ? copied("I32", mostLikely(tape, logits), engine) : null;
+  const scores = copied("F32", scoresOf(tape, kind, logits).handle);
+  const predicted = kind === "classes" ? copied("I32", mostLikely(tape, logits)) : null;
   const { count, place } = findNotFinite(scores);
   if (count > 0) {
     throw new GustError(

@@ -1,5 +1,6 @@
 /** Predicting which pairs of nodes are linked. */
 import { z } from "zod";
+import { hostArray } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { findNotFinite } from "../../ffi/native_checks.ts";
 import type { Pairs } from "../../ffi/native_links.ts";
@@ -96,7 +97,7 @@ function someTrainingLinks({ graph, candidates }: LinkRun, most: number): Pairs 
 /** Vectors of every node. @throws {GustError} (data) if one is not a number, naming the node. */
 function vectorsOf({ engine, arena, model, input, label, graph }: OpenedRun): Tensor {
   const vectors = model.forward(new Tape(engine, arena, false), input);
-  const { count, place } = findNotFinite(NativeArray.at("F32", vectors.size, vectors.handle.address, engine));
+  const { count, place } = findNotFinite(hostArray(vectors.handle, "F32"));
   if (count === 0) return vectors;
   throw new GustError(
     "data",
@@ -234,7 +235,6 @@ export const link = defineTask({
   },
   predict(run) {
     const vectors = vectorsOf(run);
-    const made = NativeArray.at("F32", vectors.size, vectors.handle.address, run.engine);
-    return { items: "vectors", width: vectors.cols, vectors: made.copy() };
+    return { items: "vectors", width: vectors.cols, vectors: hostArray(vectors.handle, "F32").copy() };
   },
 });

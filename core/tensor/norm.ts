@@ -2,9 +2,8 @@
  * Kinds of operators made of a graph's adjacency A without its self-loops: models add the node itself where they want
  * it. D is the (weighted) in-degree.
  */
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, type Engine, hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import type { DType } from "../../ffi/dtype.ts";
-import { NativeArray } from "../../ffi/native.ts";
 import { twoHops, withSelfLoops } from "../../ffi/native_csr.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import type { Csr } from "../graph/csr.ts";
@@ -60,8 +59,8 @@ function derived(arena: Arena, pattern: Pattern, make: (csr: Csr) => Csr): Patte
   const csr = make({
     numRows,
     numCols,
-    indptr: NativeArray.at("I64", indptr.rows, indptr.address, arena),
-    indices: NativeArray.at(indices.dtype, indices.rows, indices.address, arena) as Csr["indices"],
+    indptr: hostArray(indptr, "I64"),
+    indices: hostArray(indices) as Csr["indices"],
     values: null,
   });
   return Pattern.of(arena, csr, pattern.isSymmetric);

@@ -1,7 +1,7 @@
 /** Tensors of the autograd layer: a native tensor, and whether gradients flow to it. */
 import type { DType } from "../../ffi/dtype.ts";
+import { type Arena, hostArray, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import type { Arena, TensorHandle } from "../../ffi/engine.ts";
 
 /** A value on a tape (or a constant). Immutable but for parameters, which optimizers update in place. */
 export class Tensor {
@@ -23,14 +23,14 @@ export class Tensor {
     return this.rows * this.cols;
   }
 
-  /** The elements as a live window on native memory (at most 1 GiB). */
+  /** The elements as a live window on native memory (at most 1 GiB); of a tensor on a GPU a copy of them. */
   window(): Float32Array | Float64Array {
     return this.array.window() as Float32Array | Float64Array;
   }
-  /** The elements as native memory. */
+  /** The elements as memory of the host. */
   private get array(): NativeArray {
     if (this.handle.scope.ended) throw new RangeError("read of a tensor whose scope has ended");
-    return NativeArray.at(this.dtype, this.size, this.handle.address, this);
+    return hostArray(this.handle);
   }
   toNumbers(): number[] {
     return Array.from(this.window(), Number);
@@ -64,9 +64,9 @@ export function constant(
   shape: readonly number[],
   values: readonly number[],
 ): Tensor {
-  const handle = arena.tensor(dtype, shape);
-  const tensor = new Tensor(handle);
+  const tensor = new Tensor(arena.tensor(dtype, shape));
   if (values.length !== tensor.size) throw new RangeError(`${values.length} values for shape [${shape}]`);
-  if (values.length) tensor.window().set(values);
+  const typed = dtype === "F32" ? Float32Array.from(values) : Float64Array.from(values);
+  writeTensor(tensor.handle, NativeArray.from(typed));
   return tensor;
 }

@@ -1,5 +1,5 @@
 /** Batches of whole graphs of a data set of many: what graph-level tasks train on and score in pieces. */
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, type Engine, hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { sliceGraphs } from "../../ffi/native_graphs.ts";
 import { gatherCsrRows } from "../../ffi/native_rows.ts";
@@ -76,13 +76,12 @@ function sparseRows(
   rows: NativeArray<"I64">,
 ): SparseOperator {
   const { indptr, indices, numRows, numCols } = pattern;
-  const array = (t: TensorHandle) => NativeArray.at(t.dtype, t.rows * t.cols, t.address, pattern);
   const csr = gatherCsrRows({
     numRows,
     numCols,
-    indptr: array(indptr) as Csr["indptr"],
-    indices: array(indices) as Csr["indices"],
-    values: values ? array(values.handle) as Csr["values"] : null,
+    indptr: hostArray(indptr, "I64"),
+    indices: hostArray(indices) as Csr["indices"],
+    values: values ? hostArray(values.handle) as Csr["values"] : null,
   }, rows);
   const taken = csr.values && new Tensor(arena.bind(csr.values as NativeArray));
   return new SparseFeatures(Pattern.of(arena, csr), { values: taken });

@@ -1,8 +1,6 @@
 /** Model documents: everything that evaluation needs, and everything that a resume needs. */
 import type { DType } from "../../ffi/dtype.ts";
-import { dtypes } from "../../ffi/dtype.ts";
-import type { Engine, TensorHandle } from "../../ffi/engine.ts";
-import { call, NativeArray } from "../../ffi/native.ts";
+import { type Engine, hostArray, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
 import { problemsError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import type { FeatStats } from "../graph/features.ts";
@@ -18,9 +16,9 @@ import type { Split } from "./split.ts";
 
 export { type FeatureRecipe, type ModelMeta, modelMeta } from "./model_meta.ts";
 
-function tensorOf(name: string, t: TensorHandle, owner: object): NewTensor {
+function tensorOf(name: string, t: TensorHandle): NewTensor {
   const shape = t.rank === 1 ? [t.rows] : [t.rows, t.cols];
-  return { name, dtype: t.dtype, shape, data: NativeArray.at(t.dtype, t.rows * t.cols, t.address, owner) };
+  return { name, dtype: t.dtype, shape, data: hostArray(t) };
 }
 
 /** The document of a training run, finished or not. */
@@ -32,24 +30,24 @@ export function modelDocument(
   source: BatchSource,
   provenance: ProvenanceRecord[],
 ): NewDocument {
-  const { engine, model, optimizer, best, progress } = training;
+  const { model, optimizer, best, progress } = training;
   const weights = weightsOf(model);
   const tensors: NewTensor[] = [
-    ...weights.map((p) => tensorOf(`param/${p.name}`, p.handle, engine)),
-    ...weights.map((p, i) => tensorOf(`best/${p.name}`, best[i]!, engine)),
-    ...averages(training).map(([name, t]) => tensorOf(name, t, engine)),
-    ...[...optimizer.state].map(([name, t]) => tensorOf(`optimizer/${name}`, t, engine)),
+    ...weights.map((p) => tensorOf(`param/${p.name}`, p.handle)),
+    ...weights.map((p, i) => tensorOf(`best/${p.name}`, best[i]!)),
+    ...averages(training).map(([name, t]) => tensorOf(name, t)),
+    ...[...optimizer.state].map(([name, t]) => tensorOf(`optimizer/${name}`, t)),
     ...splitNames.map((name) => ({
       name: `split.${name}`,
       dtype: "I64" as const,
       shape: [split[name].length],
       data: split[name],
     })),
-    ...sourceState(source).map(([name, t]) => tensorOf(name, t, engine)),
+    ...sourceState(source).map(([name, t]) => tensorOf(name, t)),
     ...(stats
       ? [
-        tensorOf("state/feat_mean", stats.mean, engine),
-        tensorOf("state/feat_inverse_std", stats.inverseStd, engine),
+        tensorOf("state/feat_mean", stats.mean),
+        tensorOf("state/feat_inverse_std", stats.inverseStd),
       ]
       : []),
   ];
@@ -107,8 +105,7 @@ export function loadTensors(
     else if (spec.dtype !== to.dtype || spec.shape.join() !== shape.join()) {
       problems.push(`tensor "${name}" is ${spec.dtype} [${spec.shape}], expected ${to.dtype} [${shape}]`);
     } else {
-      const stored = document.tensor<DType>(name);
-      call("gust_copy", to.address, stored.address, stored.length * dtypes[stored.dtype].size);
+      writeTensor(to, document.tensor<DType>(name));
     }
   }
   if (problems.length) throw problemsError("data", `Cannot load the model of ${document.label}`, problems);

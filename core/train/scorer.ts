@@ -1,5 +1,5 @@
 /** Scoring while training goes: exact inference on the whole graph, planned once and replayed. */
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, type Engine, hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { type SplitName, splitNames } from "../graph/graph.ts";
 import type { Metric } from "../metrics/metric.ts";
@@ -112,7 +112,7 @@ function countCorrect(
     return out;
   });
   const score: Score = (name) => {
-    const [correct, labelled] = NativeArray.at("I64", 2, counts[name].address, arena).window();
+    const [correct, labelled] = hostArray(counts[name], "I64").window();
     return Number(correct) / Number(labelled);
   };
   return { score, results: splitNames.map((name) => counts[name]) };
@@ -128,8 +128,8 @@ function byMetric(
   const scores = scoresOf(tape, targets.kind, logits);
   const predicted = targets.kind === "classes" ? mostLikely(tape, logits) : null;
   const outputs = (): Outputs => ({
-    scores: NativeArray.at("F32", scores.size, scores.handle.address, tape.arena),
-    predicted: predicted && NativeArray.at("I32", predicted.rows, predicted.address, tape.arena),
+    scores: hostArray(scores.handle, "F32"),
+    predicted: predicted && hostArray(predicted, "I32"),
     width: logits.cols,
   });
   const known = isKnown(targets);

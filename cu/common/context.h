@@ -1,4 +1,4 @@
-// The context: device, arenas of tensors addressed by slot, the step block and scratch memory for kernels.
+// The context: arenas of tensors addressed by slot, the step block and scratch memory for kernels, all on one device.
 #pragma once
 
 #include <chrono>
@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "device.h"
 #include "dtype.h"
 #include "rng.h"
 #include "status.h"
@@ -17,7 +18,9 @@ struct Slot {
   char* data = nullptr;
   int64_t rows = 0, cols = 0;
   int32_t dtype = 0;
-  bool owned = false;  // arena 0 only: free `data` with the slot
+  int64_t owned = -1;     // arena 0 only: bytes to free with the slot, -1 where the memory is somebody else's
+  int64_t copied = -1;    // bytes that there is room for where the tensor is the device's copy of bound memory
+  bool bound = false;     // to memory that somebody else gave
   bool live = false;
 
   int64_t size() const { return rows * cols; }
@@ -25,12 +28,14 @@ struct Slot {
   T* as() const { return reinterpret_cast<T*>(data); }
 };
 
-/** Bump allocator over large blocks; reset keeps the blocks. */
+/** Bump allocator over large blocks of the device's memory; reset keeps the blocks. */
 class Arena {
  public:
   ~Arena();
   char* allocate(int64_t bytes);
   void reset();
+  /** How often its memory has changed: addresses of before hold where this is as before. */
+  int64_t generation() const { return generation_; }
 
   std::vector<Slot> slots;
 
@@ -38,7 +43,7 @@ class Arena {
   struct Block { char* data; int64_t size; };
   std::vector<Block> blocks_;
   size_t block_ = 0;
-  int64_t used_ = 0;
+  int64_t used_ = 0, generation_ = 0;
 };
 
 /** When an op ran, in nanoseconds since the profile was started. The ABI hands these words out as they are. */
@@ -68,7 +73,7 @@ constexpr int64_t kArenaShift = 20;
 
 class Context {
  public:
-  Context();
+  explicit Context(int32_t device);
   ~Context();
 
   const Slot& slot(int64_t id) const {
@@ -96,6 +101,8 @@ class Context {
   template <class T>
   T* scratch(int64_t count) { return reinterpret_cast<T*>(scratch_.allocate(count * static_cast<int64_t>(sizeof(T)))); }
 
+  int64_t scratch_generation() const { return scratch_.generation(); }
+
   int64_t create_arena();
   void reset_arena(int64_t arena);
   void destroy_arena(int64_t arena);
@@ -104,12 +111,20 @@ class Context {
   void rebind_tensor(int64_t slot, int64_t rows, int64_t cols, char* data);
   void destroy_tensor(int64_t slot);
   void run(const char* program, int64_t size);
+  /** Run the ops of a program one by one. */
+  void interpret(const char* program, int64_t size);
   uint64_t* step_block() { return step_.data(); }
   OpTimes& op_times() { return op_times_; }
+
+  /** What the device keeps of a context. */
+  void* local = nullptr;
 
  private:
   Arena& arena(int64_t id);
   int64_t add_slot(int64_t arena, Slot slot);
+  /** Let a slot of arena `id` hold memory of somebody else, or a copy where the device cannot use it in place. */
+  void attach(int64_t id, Slot& slot, char* data);
+  void release(Slot& slot) noexcept;
 
   std::vector<std::unique_ptr<Arena>> arenas_;
   std::vector<int64_t> free_slots_;  // of arena 0
@@ -119,7 +134,7 @@ class Context {
   Slot absent_;
 };
 
-/** 64-byte aligned memory, accounted and on huge pages where large (cu/host/memory.cpp). */
+/** Memory of the host: 64-byte aligned, accounted and on huge pages where large (cu/host/memory.cpp). */
 char* allocate(int64_t size, bool zero);
 void deallocate(char* data, int64_t size) noexcept;
 /** Bytes of allocate() that are not freed yet. */

@@ -3,7 +3,13 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
+#ifdef __CUDACC__
+#include <cuda_fp16.h>
+#endif
+
+#include "host_device.h"
 #include "status.h"
 
 namespace gust {
@@ -22,32 +28,69 @@ inline int64_t dtype_size(int32_t dtype) {
 struct half { uint16_t bits; };
 struct bfloat16 { uint16_t bits; };
 
-inline float to_float(bfloat16 x) {
+GUST_HD inline float to_float(bfloat16 x) {
   uint32_t u = static_cast<uint32_t>(x.bits) << 16;
   float f;
   std::memcpy(&f, &u, 4);
   return f;
 }
-inline float to_float(half x) {
+GUST_HD inline float to_float(half x) {
+#ifdef __CUDACC__
+  return __half2float(__half(__half_raw{x.bits}));
+#else
   _Float16 h;
   std::memcpy(&h, &x.bits, 2);
   return static_cast<float>(h);
+#endif
 }
-inline float to_float(float x) { return x; }
-inline double to_float(double x) { return x; }
+GUST_HD inline float to_float(float x) { return x; }
+GUST_HD inline double to_float(double x) { return x; }
 
 /** Round to nearest even; NaN stays NaN. */
-inline bfloat16 to_bfloat16(float f) {
+GUST_HD inline bfloat16 to_bfloat16(float f) {
   uint32_t u;
   std::memcpy(&u, &f, 4);
   if ((u & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((u >> 16) | 0x40)};
   return {static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1)) >> 16)};
 }
-inline half to_half(float f) {
+GUST_HD inline half to_half(float f) {
+#ifdef __CUDACC__
+  return {static_cast<__half_raw>(__float2half_rn(f)).x};
+#else
   _Float16 h = static_cast<_Float16>(f);
   half out;
   std::memcpy(&out.bits, &h, 2);
   return out;
+#endif
+}
+
+/** Between any two element types, half floats by way of float. */
+template <class To, class From>
+GUST_HD To convert(From x) {
+  if constexpr (std::is_same_v<From, half> || std::is_same_v<From, bfloat16>) return convert<To>(to_float(x));
+  else if constexpr (std::is_same_v<To, half>) return to_half(static_cast<float>(x));
+  else if constexpr (std::is_same_v<To, bfloat16>) return to_bfloat16(static_cast<float>(x));
+  else return static_cast<To>(x);
+}
+
+/** Call f(T{}) with the element type of any dtype; BOOL is a byte. */
+template <class F>
+void dispatch_any(int32_t dtype, F&& f) {
+  switch (dtype) {
+    case GUST_F64: return f(double{});
+    case GUST_F32: return f(float{});
+    case GUST_F16: return f(half{});
+    case GUST_BF16: return f(bfloat16{});
+    case GUST_I64: return f(int64_t{});
+    case GUST_I32: return f(int32_t{});
+    case GUST_I16: return f(int16_t{});
+    case GUST_I8: return f(int8_t{});
+    case GUST_U64: return f(uint64_t{});
+    case GUST_U32: return f(uint32_t{});
+    case GUST_U16: return f(uint16_t{});
+    case GUST_U8: case GUST_BOOL: return f(uint8_t{});
+  }
+  fail(GUST_EINVAL, "unknown dtype %d", dtype);
 }
 
 /** Call f(T{}) with T = float or double. */

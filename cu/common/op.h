@@ -10,12 +10,9 @@
 
 #include "context.h"
 #include "dtype.h"
+#include "op_table.h"
 #include "parallel.h"
 #include "ops.h"  // generated from ffi/ops.ts
 
 #define GUST_OPS_BEGIN namespace gust { namespace GUST_ISA {
 #define GUST_OPS_END } }
-
-namespace gust {
-using OpFunction = void (*)(const void* args, Context& context);
-}

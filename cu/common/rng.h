@@ -11,11 +11,7 @@
 
 #include <cstdint>
 
-#ifdef __CUDACC__
-#define GUST_HD __host__ __device__
-#else
-#define GUST_HD
-#endif
+#include "host_device.h"
 
 namespace gust {
 
@@ -73,6 +69,16 @@ struct Random {
   GUST_HD float f32(uint64_t id, uint32_t draw) const { return static_cast<float>(u32(id, draw) >> 8) * 0x1p-24f; }
   GUST_HD double f64(uint64_t id, uint32_t pair) const { return static_cast<double>(u64(id, pair) >> 11) * 0x1p-53; }
 };
+
+/** Dropout keeps an element where its 32-bit draw is at least p * 2^32: integers only. p is below 1. */
+GUST_HD inline uint32_t drop_threshold(double p) { return static_cast<uint32_t>(p * 0x1p32); }
+
+/**
+ * The id of an edge in dropout: 40 bits of a hash of its nodes, so that the mask follows the edge into any batch and order.
+ *
+ * @param row  mix64() of the id of the edge's row.
+ */
+GUST_HD inline uint64_t edge_id(uint64_t row, uint64_t column) { return mix64(row ^ column) & 0xffffffffffull; }
 
 /** Stream number of a step's name: 32-bit FNV-1a. */
 GUST_HD constexpr uint32_t stream_id(const char* name) {

@@ -17,26 +17,6 @@ namespace {
 
 constexpr int64_t kElements = int64_t{1} << 18;  // per task
 
-/** Call f(T{}) with the C++ type of a stored dtype; halves come as gust::half and gust::bfloat16. */
-template <class F>
-void dispatch_any(int32_t dtype, F&& f) {
-  switch (dtype) {
-    case GUST_F64: return f(double{});
-    case GUST_F32: return f(float{});
-    case GUST_F16: return f(half{});
-    case GUST_BF16: return f(bfloat16{});
-    case GUST_I64: return f(int64_t{});
-    case GUST_I32: return f(int32_t{});
-    case GUST_I16: return f(int16_t{});
-    case GUST_I8: return f(int8_t{});
-    case GUST_U64: return f(uint64_t{});
-    case GUST_U32: return f(uint32_t{});
-    case GUST_U16: return f(uint16_t{});
-    case GUST_U8: case GUST_BOOL: return f(uint8_t{});
-  }
-  fail(GUST_EINVAL, "unknown dtype %d", dtype);
-}
-
 template <class T>
 auto plain(T x) {
   if constexpr (std::is_same_v<T, half> || std::is_same_v<T, bfloat16>) return to_float(x);

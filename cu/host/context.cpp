@@ -4,29 +4,14 @@
 
 #include <cstring>
 
-#include "../common/isa.h"
-#include "../common/op.h"
-
-extern "C" {
-__attribute__((visibility("hidden"))) extern const gust::OpFunction gust_op_table_portable[];
-__attribute__((visibility("hidden"))) extern const gust::OpFunction gust_op_table_avx2[];
-__attribute__((visibility("hidden"))) extern const gust::OpFunction gust_op_table_avx512[];
-}
+#include "../common/device.h"
+#include "ops.h"  // generated from ffi/ops.ts
 
 namespace gust {
 namespace {
 
 constexpr int64_t kBlock = int64_t{4} << 20;  // smallest block of an arena
 constexpr int64_t kAlign = 64;
-
-const OpFunction* op_table() {
-  switch (current_isa()) {
-    case Isa::kAvx512: return gust_op_table_avx512;
-    case Isa::kAvx2: return gust_op_table_avx2;
-    case Isa::kPortable: break;
-  }
-  return gust_op_table_portable;
-}
 
 int64_t tensor_bytes(int32_t dtype, int64_t rows, int64_t cols) {
   int64_t count, bytes;
@@ -40,7 +25,7 @@ int64_t tensor_bytes(int32_t dtype, int64_t rows, int64_t cols) {
 }  // namespace
 
 Arena::~Arena() {
-  for (const Block& block : blocks_) deallocate(block.data, block.size);
+  for (const Block& block : blocks_) device::deallocate(block.data, block.size);
 }
 
 char* Arena::allocate(int64_t bytes) {
@@ -51,7 +36,8 @@ char* Arena::allocate(int64_t bytes) {
   }
   if (block_ == blocks_.size()) {
     int64_t size = std::max(bytes, kBlock);
-    blocks_.push_back({gust::allocate(size, false), size});
+    ++generation_;
+    blocks_.push_back({device::allocate(size, false), size});
     used_ = 0;
   }
   char* data = blocks_[block_].data + used_;
@@ -64,20 +50,29 @@ void Arena::reset() {
   // One block that fits everything serves the next round without holes.
   if (blocks_.size() > 1) {
     int64_t total = 0;
+    ++generation_;
     for (const Block& block : blocks_) total += block.size;
-    for (const Block& block : blocks_) deallocate(block.data, block.size);
+    for (const Block& block : blocks_) device::deallocate(block.data, block.size);
     blocks_.clear();
-    blocks_.push_back({gust::allocate(total, false), total});
+    blocks_.push_back({device::allocate(total, false), total});
   }
   block_ = 0;
   used_ = 0;
 }
 
-Context::Context() : step_(GUST_STEP_WORDS, 0) { arenas_.push_back(std::make_unique<Arena>()); }
+Context::Context(int32_t number) : step_(GUST_STEP_WORDS, 0) {
+  device::open(number);
+  arenas_.push_back(std::make_unique<Arena>());
+}
 
 Context::~Context() {
-  for (Slot& slot : arenas_[0]->slots)
-    if (slot.live && slot.owned) deallocate(slot.data, slot.size() * dtype_size(slot.dtype));
+  device::end(*this);
+  for (Slot& slot : arenas_[0]->slots) release(slot);
+}
+
+void Context::release(Slot& slot) noexcept {
+  if (slot.owned >= 0) device::deallocate(slot.data, slot.owned);
+  slot.owned = -1;
 }
 
 Arena& Context::arena(int64_t id) {
@@ -123,40 +118,59 @@ int64_t Context::add_slot(int64_t id, Slot slot) {
 }
 
 int64_t Context::create_tensor(int64_t id, int32_t dtype, int64_t rows, int64_t cols, bool zero) {
-  int64_t bytes = tensor_bytes(dtype, rows, cols);
+  const int64_t bytes = tensor_bytes(dtype, rows, cols);
+  Arena& owner = arena(id);
   Slot slot;
-  slot.data = id == 0 ? gust::allocate(bytes, zero) : arena(id).allocate(bytes);
-  if (zero && id != 0) std::memset(slot.data, 0, bytes);
+  slot.data = id == 0 ? device::allocate(bytes, zero) : owner.allocate(bytes);
+  if (zero && id != 0) device::clear(slot.data, bytes);
   slot.rows = rows;
   slot.cols = cols;
   slot.dtype = dtype;
-  slot.owned = id == 0;
+  if (id == 0) slot.owned = bytes;
   return add_slot(id, slot);
 }
 
+void Context::attach(int64_t id, Slot& slot, char* data) {
+  const int64_t bytes = tensor_bytes(slot.dtype, slot.rows, slot.cols);
+  slot.bound = true;
+  if (bytes == 0 || !data || device::reaches(data)) {
+    release(slot);
+    slot.copied = -1;
+    slot.data = data;
+    return;
+  }
+  if (slot.copied < bytes) {
+    release(slot);
+    slot.data = id == 0 ? device::allocate(bytes, false) : arena(id).allocate(bytes);
+    slot.copied = bytes;
+    if (id == 0) slot.owned = bytes;
+  }
+  device::copy(slot.data, data, bytes);
+}
+
 int64_t Context::bind_tensor(int64_t id, int32_t dtype, int64_t rows, int64_t cols, char* data) {
-  tensor_bytes(dtype, rows, cols);
+  arena(id);
   Slot slot;
-  slot.data = data;
   slot.rows = rows;
   slot.cols = cols;
   slot.dtype = dtype;
+  attach(id, slot, data);
   return add_slot(id, slot);
 }
 
 void Context::rebind_tensor(int64_t id, int64_t rows, int64_t cols, char* data) {
   Slot& target = const_cast<Slot&>(slot(id));
-  if (id < 0 || target.owned) fail(GUST_EINVAL, "only a bound tensor can be pointed elsewhere");
+  if (id < 0 || !target.bound) fail(GUST_EINVAL, "only a bound tensor can be pointed elsewhere");
   tensor_bytes(target.dtype, rows, cols);
-  target.data = data;
   target.rows = rows;
   target.cols = cols;
+  attach(id >> kArenaShift, target, data);
 }
 
 void Context::destroy_tensor(int64_t id) {
   if (id < 0 || id >> kArenaShift != 0) fail(GUST_EINVAL, "only tensors of arena 0 are freed one by one");
   Slot& target = const_cast<Slot&>(slot(id));
-  if (target.owned) deallocate(target.data, target.size() * dtype_size(target.dtype));
+  release(target);
   target = Slot{};
   free_slots_.push_back(id);
 }
@@ -180,7 +194,12 @@ int32_t OpTimes::take(int32_t capacity, int64_t* out) {
 }
 
 void Context::run(const char* program, int64_t size) {
-  const OpFunction* table = op_table();
+  device::begin(*this);
+  if (op_times_.on || !device::run_again(*this, program, size)) interpret(program, size);
+}
+
+void Context::interpret(const char* program, int64_t size) {
+  const OpFunction* table = device::op_table();
   // One reading of the clock per op: where an op ends the next one starts.
   int64_t start = op_times_.on ? op_times_.now() : 0;
   for (int64_t at = 0; at < size;) {
@@ -199,6 +218,7 @@ void Context::run(const char* program, int64_t size) {
     }
     scratch_.reset();
     if (op_times_.on) {
+      device::finish();
       int64_t end = op_times_.now();
       op_times_.add({header.op, start, end - start});
       start = end;
@@ -220,8 +240,7 @@ Context& context_of(int64_t handle) {
 
 int32_t gust_context_create(int32_t device, int64_t* out) {
   return guard([&] {
-    if (device != 0) fail(GUST_EINVAL, "device %d: the CPU library has device 0 only", device);
-    out[0] = reinterpret_cast<int64_t>(new Context());
+    out[0] = reinterpret_cast<int64_t>(new Context(device));
   });
 }
 
@@ -256,8 +275,11 @@ int32_t gust_tensor_create(int64_t context, int32_t arena, int32_t dtype, int64_
 
 int32_t gust_tensor_bind(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols, int64_t address,
                          int64_t* out) {
-  return guard(
-      [&] { out[0] = context_of(context).bind_tensor(arena, dtype, rows, cols, reinterpret_cast<char*>(address)); });
+  return guard([&] {
+    Context& c = context_of(context);
+    out[0] = c.bind_tensor(arena, dtype, rows, cols, reinterpret_cast<char*>(address));
+    out[1] = reinterpret_cast<int64_t>(c.slot(out[0]).data);
+  });
 }
 
 int32_t gust_tensor_rebind(int64_t context, int64_t slot, int64_t rows, int64_t cols, int64_t address) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "../include/gust.h"
+#include "../common/device.h"
 #include "../common/isa.h"
 #include "../common/parallel.h"
 #include "../common/status.h"
@@ -115,10 +116,14 @@ int64_t copy_text(const std::string& from, char* text, int64_t size) {
 int64_t gust_last_error(char* text, int64_t size) { return copy_text(t_error, text, size); }
 
 int64_t gust_describe(char* text, int64_t size) {
-  return copy_text(gust::format("{\"device\":\"cpu\",\"isa\":\"%s\",\"threads\":%d,\"cores\":%d,\"abi\":%d}",
-                                kIsaNames[static_cast<int>(current_isa())], num_threads(), available_cores(),
-                                GUST_ABI_VERSION),
+  return copy_text(gust::format("{%s,\"isa\":\"%s\",\"threads\":%d,\"cores\":%d,\"abi\":%d}",
+                                device::describe().c_str(), kIsaNames[static_cast<int>(current_isa())], num_threads(),
+                                available_cores(), GUST_ABI_VERSION),
                    text, size);
+}
+
+int32_t gust_device_open(int32_t number) {
+  return guard([&] { device::open(number); });
 }
 
 int32_t gust_set_num_threads(int32_t count) {

@@ -9,6 +9,7 @@
 
 #include "../include/gust.h"
 #include "../common/context.h"
+#include "../common/device.h"
 
 namespace gust {
 namespace {
@@ -100,8 +101,19 @@ int32_t gust_read(void* to, int64_t from, int64_t size) {
 }
 
 int32_t gust_write(int64_t to, const void* from, int64_t size) {
-  if (size > 0) std::memmove(reinterpret_cast<void*>(to), from, static_cast<size_t>(size));
-  return GUST_OK;
+  return guard([&] { device::copy(reinterpret_cast<void*>(to), from, size); });
+}
+
+int32_t gust_reach(int64_t address, int64_t size) {
+  return guard([&] { device::reach(reinterpret_cast<char*>(address), size); });
+}
+
+int32_t gust_forget(int64_t address) {
+  return guard([&] { device::forget(reinterpret_cast<char*>(address)); });
+}
+
+int32_t gust_finish(void) {
+  return guard([] { device::finish(); });
 }
 
 int32_t gust_memory(int64_t* out) {
@@ -110,5 +122,6 @@ int32_t gust_memory(int64_t* out) {
     out[1] = g_peak;
     out[2] = sample_resident();
     out[3] = g_resident_peak;
+    device::memory(out + 4);
   });
 }

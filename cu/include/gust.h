@@ -33,6 +33,8 @@ GUST_API int32_t gust_abi_version(void);
 GUST_API int64_t gust_last_error(char* text, int64_t size);
 /** Describe the build and the chosen code path as JSON ({"isa":"avx512","threads":2,...}); returns the length. */
 GUST_API int64_t gust_describe(char* text, int64_t size);
+/** Get ready to run on device `number` of the library (the CPU library has 0 alone). GUST_ENOSYS says what is missing. */
+GUST_API int32_t gust_device_open(int32_t number);
 /** Worker threads for everything that follows; 0 = all available cores. Results never depend on it. */
 GUST_API int32_t gust_set_num_threads(int32_t count);
 GUST_API int32_t gust_num_threads(void);
@@ -49,20 +51,28 @@ GUST_API int32_t gust_set_tuning(int32_t prefetch_level, int64_t lines_ahead, in
 GUST_API int32_t gust_alloc(int64_t size, int32_t zero, int64_t* out);
 /** Free what gust_alloc gave (size as asked). A NULL address is fine. */
 GUST_API int32_t gust_free(int64_t address, int64_t size);
-/** Copy `size` bytes between native addresses. */
+/** Copy `size` bytes between native addresses, of the host or of the device, after the ops that were run before. */
 GUST_API int32_t gust_copy(int64_t to, int64_t from, int64_t size);
 /** Copy `size` bytes from a native address into the caller's buffer, or from it to a native address. */
 GUST_API int32_t gust_read(void* to, int64_t from, int64_t size);
 GUST_API int32_t gust_write(int64_t to, const void* from, int64_t size);
+/** Let ops use memory of the host where it is, until gust_forget(): tensors bound to it are read over the bus, and not
+ *  copied to the device. Nothing where the device is the CPU. */
+GUST_API int32_t gust_reach(int64_t address, int64_t size);
+GUST_API int32_t gust_forget(int64_t address);
+/** Wait for everything that was run: the first failure of an op is told here, or by whatever copies a result. */
+GUST_API int32_t gust_finish(void);
 /** out[0] = bytes now held by gust_alloc, out[1] = most ever held, out[2] = process anonymous + shared resident
- *  bytes now, out[3] = its highest value seen by the library (sampled at allocation and at this call). */
+ *  bytes now, out[3] = its highest value seen by the library (sampled at allocation and at this call), out[4] = bytes
+ *  now held on the device, out[5] = most ever held there (0 where the device is the CPU). */
 GUST_API int32_t gust_memory(int64_t* out);
 
 /* ---- context, arenas, slots, programs ------------------------------------------------------------------- */
 
 typedef struct gust_context gust_context;
 
-/** `out[0]` = context on the device (0 = the library's first). */
+/** `out[0]` = context on the device (0 = the library's first). Tensors are memory of the device: the host reads and
+ *  writes them with gust_copy, gust_read and gust_write alone. */
 GUST_API int32_t gust_context_create(int32_t device, int64_t* out);
 GUST_API int32_t gust_context_destroy(int64_t context);
 /** `out[0]` = address of the step block: GUST_STEP_WORDS words of 8 bytes that ops read by index, so that a
@@ -79,7 +89,8 @@ GUST_API int32_t gust_arena_destroy(int64_t context, int32_t arena);
 /** A new tensor of rows x cols in the arena: out[0] = slot, out[1] = address. */
 GUST_API int32_t gust_tensor_create(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols,
                                     int32_t zero, int64_t* out);
-/** A slot for memory that somebody else owns (a mapped file, another tensor's rows): out[0] = slot. */
+/** A slot for memory that somebody else owns (a mapped file, another tensor's rows): out[0] = slot, out[1] = address
+ *  of the tensor, which is a copy of its own where the device cannot use the memory in place. */
 GUST_API int32_t gust_tensor_bind(int64_t context, int32_t arena, int32_t dtype, int64_t rows, int64_t cols,
                                   int64_t address, int64_t* out);
 /** Point an existing bound slot elsewhere (the next batch's arrays under a recorded program). */

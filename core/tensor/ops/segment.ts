@@ -1,4 +1,5 @@
 /** Reductions over row ranges (graphs of a batch, edges of a row), broadcasts back, softmax inside a range. */
+import { hostArray } from "../../../ffi/engine.ts";
 import { NativeArray } from "../../../ffi/native.ts";
 import { reductions } from "../../../ffi/ops.ts";
 import type { Op, Tape } from "../autograd.ts";
@@ -113,7 +114,7 @@ export function segmentTop(
   ratio: number,
 ): { index: Tensor; ptr: Tensor } {
   const { arena, engine } = tape, segments = indptr.size - 1;
-  const from = NativeArray.at("I64", segments + 1, indptr.handle.address, indptr).window();
+  const from = hostArray(indptr.handle, "I64").window();
   const kept = NativeArray.allocate("I64", segments + 1), to = kept.window();
   for (let s = 0; s < segments; s++) {
     // A product that rounds up past a whole number must not take one more.

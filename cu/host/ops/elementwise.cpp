@@ -1,37 +1,10 @@
 // Element-wise ops and broadcasts. Memory traffic is one read per input and one write; tasks own ranges of elements
 // (or rows), so results do not depend on threads. Every op may run in place.
+#include "../../common/functions.h"
 #include "dense.h"
 
 GUST_OPS_BEGIN
 namespace {
-
-/** Call f(T{}) with the element type of any dtype. */
-template <class F>
-void dispatch_any(int32_t dtype, F&& f) {
-  switch (dtype) {
-    case GUST_F64: return f(double{});
-    case GUST_F32: return f(float{});
-    case GUST_F16: return f(half{});
-    case GUST_BF16: return f(bfloat16{});
-    case GUST_I64: return f(int64_t{});
-    case GUST_I32: return f(int32_t{});
-    case GUST_I16: return f(int16_t{});
-    case GUST_I8: return f(int8_t{});
-    case GUST_U64: return f(uint64_t{});
-    case GUST_U32: return f(uint32_t{});
-    case GUST_U16: return f(uint16_t{});
-    case GUST_U8: case GUST_BOOL: return f(uint8_t{});
-  }
-  fail(GUST_EINVAL, "unknown dtype %d", dtype);
-}
-
-template <class To, class From>
-To convert(From x) {
-  if constexpr (std::is_same_v<From, half> || std::is_same_v<From, bfloat16>) return convert<To>(to_float(x));
-  else if constexpr (std::is_same_v<To, half>) return to_half(static_cast<float>(x));
-  else if constexpr (std::is_same_v<To, bfloat16>) return to_bfloat16(static_cast<float>(x));
-  else return static_cast<To>(x);
-}
 
 template <class To>
 void cast_to(const Slot& x, To* to, int64_t size) {
@@ -66,12 +39,6 @@ void for_tiles(Context& context, const T* row, int64_t rows, int64_t width, cons
   parallel_for(rows, num_chunks(row_grain(width), repeat) * repeat, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; r += repeat) f(r * width, std::min(repeat, end - r) * width, tile);
   });
-}
-
-/** erfc keeps the digits of the left tail. */
-template <class T>
-T normal_cdf(T x) {
-  return T{0.5} * std::erfc(x * static_cast<T>(-0.70710678118654752440));
 }
 
 }  // namespace
@@ -124,40 +91,16 @@ void mul(const mul_args& args, Context& context) {
 void unary(const unary_args& args, Context& context) {
   dispatch_real(context.slot(args.out).dtype, [&](auto tag) {
     using T = decltype(tag);
-    const T alpha = static_cast<T>(args.alpha);
-    auto light = [&](auto f) { map<T>(context, args.x, args.out, kGrain, f); };
-    auto heavy = [&](auto f) { map<T>(context, args.x, args.out, kMathGrain, f); };
-    switch (args.kind) {  // unaryKinds of ffi/ops.ts
-      case 0: return heavy([](T x) { return std::exp(x); });
-      case 1: return heavy([](T x) { return std::log(x); });
-      case 2: return heavy([](T x) { return std::tanh(x); });
-      case 3: return heavy([](T x) { return T{1} / (T{1} + std::exp(-x)); });
-      case 4: return light([](T x) { return std::sqrt(x); });
-      case 5: return light([](T x) { return x == 0 ? T{0} : T{1} / x; });
-      case 6: return heavy([=](T x) { return x == 0 && alpha < 0 ? T{0} : std::pow(x, alpha); });
-      case 7: return light([](T x) { return std::fabs(x); });
-      case 8: return light([](T x) { return x > 0 ? T{1} : x < 0 ? T{-1} : x; });
-      case 9: return light([=](T x) { return x < alpha ? alpha : x; });
-      case 10: return heavy([](T x) { return std::expm1(x); });
-      case 11: return heavy([](T x) { return (x > 0 ? x : T{0}) + std::log1p(std::exp(-std::fabs(x))); });
-      case 12: return heavy([](T x) { return normal_cdf(x); });
-      case 13: return heavy([](T x) { return x > 0 ? x : std::expm1(x); });
-      case 14: return heavy([](T x) { return x * normal_cdf(x); });
-      case 15: return heavy([](T x) { return x / (T{1} + std::exp(-x)); });
-    }
-    fail(GUST_EINVAL, "unknown function %lld", static_cast<long long>(args.kind));
+    functions::with_unary(args.kind, static_cast<T>(args.alpha), [&](auto f) {
+      map<T>(context, args.x, args.out, decltype(f)::kMath ? kMathGrain : kGrain, f);
+    });
   });
 }
 
-// Slope 0 writes zeros outright: 0 * x would turn infinities into NaN and negative numbers into -0. A NaN passes.
 void relu(const relu_args& args, Context& context) {
   dispatch_real(context.slot(args.out).dtype, [&](auto tag) {
     using T = decltype(tag);
-    const T slope = static_cast<T>(args.slope);
-    if (slope == 0)
-      map<T>(context, args.x, args.out, kGrain, [](T x) { return x < 0 ? T{0} : x; });
-    else
-      map<T>(context, args.x, args.out, kGrain, [=](T x) { return x < 0 ? slope * x : x; });
+    functions::with_relu(static_cast<T>(args.slope), [&](auto f) { map<T>(context, args.x, args.out, kGrain, f); });
   });
 }
 

@@ -14,20 +14,6 @@
 GUST_OPS_BEGIN
 namespace {
 
-/** Call f(function (g, value) -> g * derivative where the activation has that value). */
-template <class T, class F>
-void with_derivative(int64_t kind, T slope, F&& f) {
-  switch (kind) {
-    case kNone: return f([](T g, T) { return g; });
-    case kRelu:
-      if (slope == 0) return f([](T g, T value) { return value > 0 ? g : T{0}; });
-      return f([=](T g, T value) { return value > 0 ? g : slope * g; });
-    case kElu: return f([](T g, T value) { return value > 0 ? g : g * (value + T{1}); });
-    case kTanh: return f([](T g, T value) { return g * (T{1} - value * value); });
-  }
-  fail(GUST_EINVAL, "unknown activation %lld", static_cast<long long>(kind));
-}
-
 /** Rows in tasks, and in tiles inside of them. */
 struct Tiles {
   int64_t n, f, grain, rows;
@@ -79,7 +65,7 @@ void epilogue_backward(const epilogue_backward_args& args, Context& context) {
     const int64_t group = std::min(tiles.rows, std::max<int64_t>(1, 64 / std::max<int64_t>(f, 1))), width = group * f;
     T* sums = d_bias ? context.scratch<T>(tasks * width) : nullptr;
     if (d_bias) std::fill_n(sums, tasks * width, T{0});
-    with_derivative<T>(args.kind, slope, [&](auto derivative) {
+    functions::with_derivative(args.kind, slope, [&](auto derivative) {
       with_ids(context.slot(args.ids), [&](auto id) {
         tiles.for_each([=, &random](int64_t task, int64_t begin, int64_t end) {
           const int64_t at = begin * f, stop = end * f;

@@ -4,28 +4,14 @@
 
 #include <vector>
 
+#include "../../common/functions.h"
 #include "dropout.h"
 
 GUST_OPS_BEGIN
 
 constexpr int64_t kTile = 2048;  // elements that stay in the first-level cache
 
-enum Kind : int64_t { kNone = 0, kRelu = 1, kElu = 2, kTanh = 3 };  // activationKinds of ffi/ops.ts
-
-/** Call f(function x -> activation(x)). */
-template <class T, class F>
-void with_activation(int64_t kind, T slope, F&& f) {
-  switch (kind) {
-    case kNone: return f([](T x) { return x; });
-    case kRelu:
-      // Slope 0 writes zeros outright, as relu does.
-      if (slope == 0) return f([](T x) { return x < 0 ? T{0} : x; });
-      return f([=](T x) { return x < 0 ? slope * x : x; });
-    case kElu: return f([](T x) { return x > 0 ? x : std::expm1(x); });
-    case kTanh: return f([](T x) { return std::tanh(x); });
-  }
-  fail(GUST_EINVAL, "unknown activation %lld", static_cast<long long>(kind));
-}
+using functions::kNone, functions::kRelu, functions::kElu, functions::kTanh;
 
 inline void check_drop(double p) {
   if (!(p >= 0 && p < 1)) fail(GUST_EINVAL, "dropout probability %g, expected 0 to below 1", p);
@@ -52,7 +38,7 @@ class Epilogue {
   /** Rows begin .. end-1 of out = dropout(activation(x + y + bias)); out may be x or y. */
   void rows(const T* x, T* out, int64_t begin, int64_t end) const {
     const int64_t added = std::clamp(y_rows_, begin, end);
-    with_activation<T>(kind_, slope_, [&](auto activation) {
+    functions::with_activation(kind_, slope_, [&](auto activation) {
       for (int64_t r = begin; r < added; r += tile_) tile(activation, x, y_, out, r, std::min(added, r + tile_));
       if (x == out && only_adds()) return;
       for (int64_t r = added; r < end; r += tile_) tile(activation, x, nullptr, out, r, std::min(end, r + tile_));

@@ -129,7 +129,8 @@ void gemm(const gemm_args& args, Context& context) {
           !can_add(*more, m, n, first.k)) {
         T* apart = context.scratch<T>(m * n);
         multiply<T>(*more, apart, m, n, alpha, T{0}, nullptr, {}, context);
-        addend = {reinterpret_cast<char*>(apart), m, n, out_slot.dtype, false, true};
+        addend = out_slot;
+        addend.data = reinterpret_cast<char*>(apart);
         more.reset();
       }
     }
