@@ -73,6 +73,62 @@ $(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS)
 
 -include $(wildcard $(BUILD)/native/*/*.d)
 
+# ---- CUDA library ------------------------------------------------------------------------------------------------
+
+# The compiler is nvcc of PATH, or NVIDIA's packages for Python, which need neither a GPU nor a driver.
+CUDA_ARCHS ?= 80 90
+ifneq ($(shell command -v nvcc),)
+NVCC := nvcc
+CUDA_HOME ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v nvcc)))
+CUDA_READY :=
+else
+CUDA_HOME := $(BUILD)/cuda/toolkit/nvidia/cu13
+NVCC := $(CUDA_HOME)/bin/nvcc
+CUDA_READY := $(BUILD)/cuda/.toolkit
+$(CUDA_READY): test/setup/cuda.txt
+	@mkdir -p $(@D)
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --upgrade \
+	  --target $(BUILD)/cuda/toolkit -r $<
+	@touch $@
+endif
+CUDA_NEWEST = $(lastword $(sort $(CUDA_ARCHS)))
+NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall \
+  $(foreach arch,$(CUDA_ARCHS),-gencode arch=compute_$(arch),code=sm_$(arch)) \
+  -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST) -MMD -MP -Icu/include -I$(BUILD)/generated
+
+DEVICE := $(wildcard cu/device/*.cu cu/device/ops/*.cu)
+DEVICE_TABLE := $(BUILD)/native/device/table.o
+# What the CUDA libraries share with that of the CPU: everything but the CPU as a device.
+SHARED_OBJECTS := $(filter-out $(BUILD)/native/host/device.o,$(HOST_OBJECTS))
+
+$(DEVICE_TABLE): cu/host/ops/table.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) -DGUST_ISA=cuda -c $< -o $@
+$(BUILD)/native/cuda/%.o: cu/device/%.cu $(BUILD)/generated/ops.h $(CUDA_READY) | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(NVCC) $(NVCCFLAGS) -DGUST_ISA=cuda -c $< -o $@
+$(BUILD)/libgust_cuda.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/device/%.cu=$(BUILD)/native/cuda/%.o)
+	$(CXX) -shared -o $@.tmp $^ $(THREADS) -L$(CUDA_HOME)/lib -L$(CUDA_HOME)/lib64 -lcudart_static -lxxhash -lzstd -lz -ldl -lrt \
+	  -Wl,--no-undefined -Wl,-z,defs -Wl,-z,nodelete && mv $@.tmp $@
+
+.PHONY: cuda
+cuda: $(BUILD)/libgust_cuda.so
+
+# The same files on the CPU, for tests: test/cu/emulate stands for CUDA.
+EMULATION := $(wildcard test/cu/emulate/*.cpp)
+EMULATED := $(CXXBASE) -O1 -g $(ISA_portable) $(THREADS) -Wno-unknown-pragmas -Itest/cu/emulate
+$(BUILD)/native/emulated/%.o: cu/device/%.cu $(BUILD)/generated/ops.h | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CXX) $(EMULATED) -DGUST_ISA=cuda -x c++ -c $< -o $@
+$(BUILD)/native/emulation/%.o: test/cu/emulate/%.cpp | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CXX) $(EMULATED) -c $< -o $@
+$(BUILD)/libgust_emulated.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/device/%.cu=$(BUILD)/native/emulated/%.o) \
+  $(EMULATION:test/cu/emulate/%.cpp=$(BUILD)/native/emulation/%.o)
+	$(CXX) -shared -o $@.tmp $^ $(THREADS) -lxxhash -lzstd -lz -ldl -Wl,--no-undefined -Wl,-z,defs -Wl,-z,nodelete && mv $@.tmp $@
+
+-include $(wildcard $(BUILD)/native/*/ops/*.d)
+
 # ---- native tests and sanitizers ---------------------------------------------------------------------------------
 
 NATIVE_TESTS := $(wildcard test/cu/native/*.cpp)

@@ -1,11 +1,12 @@
 /** For tests of native ops: tensors from numbers, runs on other thread counts and instruction sets. */
 import { expect } from "bun:test";
 import { type DType, dtypes, type TypedArray } from "../../ffi/dtype.ts";
-import { Engine, setIsa, setThreads, type TensorHandle } from "../../ffi/engine.ts";
-import { NativeArray, NativeError, openNative } from "../../ffi/native.ts";
+import { Engine, hostArray, setIsa, setThreads, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
+import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { Random } from "../../core/tensor/rng.ts";
+import { openTestDevice, testDevice } from "../_device.ts";
 
-await openNative();
+await openTestDevice();
 
 export const engine = new Engine();
 const arena = engine.arena();
@@ -18,30 +19,33 @@ export const roundoff = { F32: 2 ** -24, F64: 2 ** -53 } as const;
 
 /** A new tensor of `shape` with `values` (absent: garbage, so that an op that does not write it shows). */
 export function tensor(dtype: DType, shape: readonly number[], values?: ArrayLike<number>): TensorHandle {
-  const t = arena.tensor(dtype, shape);
-  const window = windowOf(t) as TypedArray;
-  if (values && values.length !== window.length) {
-    throw new RangeError(`${values.length} values for [${shape}]`);
-  }
-  for (let i = 0; i < window.length; i++) {
-    const value = values ? values[i]! : 77;
-    window[i] = dtype === "I64" ? BigInt(value) : value as never;
-  }
+  const t = arena.tensor(dtype, shape), size = t.rows * t.cols;
+  if (values && values.length !== size) throw new RangeError(`${values.length} values for [${shape}]`);
+  setNumbers(t, values ?? new Array<number>(size).fill(77));
   return t;
 }
 
-export function windowOf(t: TensorHandle): TypedArray {
-  return NativeArray.at(t.dtype, t.rows * t.cols, t.address, engine).window();
+/** Let a tensor hold other numbers. */
+export function setNumbers(t: TensorHandle, values: ArrayLike<number>): void {
+  const array = NativeArray.allocate(t.dtype, t.rows * t.cols, false), window = array.window();
+  for (let i = 0; i < window.length; i++) {
+    window[i] = t.dtype === "I64" ? BigInt(values[i]!) : values[i] as never;
+  }
+  writeTensor(t, array);
+  array.free();
 }
 
+/** The elements of a tensor, copied. */
+export const elementsOf = (t: TensorHandle): TypedArray => hostArray(t).read();
+
 export function numbers(t: TensorHandle): number[] {
-  return Array.from(windowOf(t) as ArrayLike<number | bigint>, Number);
+  return Array.from(elementsOf(t) as ArrayLike<number | bigint>, Number);
 }
 
 /** The bytes of a tensor, copied. */
 export function bytes(t: TensorHandle): Uint8Array {
-  const window = windowOf(t);
-  return new Uint8Array(window.buffer, window.byteOffset, t.rows * t.cols * dtypes[t.dtype].size).slice();
+  const { buffer } = elementsOf(t);
+  return new Uint8Array(buffer as ArrayBuffer, 0, t.rows * t.cols * dtypes[t.dtype].size);
 }
 
 /** What was drawn under each name: drawing costs more than the ops that are tested on it. */
@@ -74,27 +78,30 @@ export function expectClose(got: readonly number[], want: readonly number[], tol
 }
 
 /** The instruction sets that this machine runs. */
-export const isas: readonly string[] = ["portable", "avx2", "avx512"].filter((name) => {
-  try {
-    setIsa(name);
-    return true;
-  } catch (error) {
-    if (error instanceof NativeError && error.code === "unsupported") return false;
-    throw error;
-  }
-});
+export const isas: readonly string[] = testDevice !== "cpu"
+  ? [testDevice]
+  : ["portable", "avx2", "avx512"].filter((name) => {
+    try {
+      setIsa(name);
+      return true;
+    } catch (error) {
+      if (error instanceof NativeError && error.code === "unsupported") return false;
+      throw error;
+    }
+  });
 const best = isas.at(-1)!;
-setIsa(best);
+const use = (isa: string) => testDevice === "cpu" && setIsa(isa);
+use(best);
 
-/** Run once per instruction set, then return to the best. */
+/** Run once per instruction set, then return to the best; on a GPU once. */
 export function onEveryIsa(run: (isa: string) => void): void {
   try {
     for (const isa of isas) {
-      setIsa(isa);
+      use(isa);
       run(isa);
     }
   } finally {
-    setIsa(best);
+    use(best);
   }
 }
 

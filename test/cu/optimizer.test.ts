@@ -10,14 +10,12 @@ import {
   realTypes,
   rounded,
   roundoff,
+  setNumbers,
   tensor,
-  windowOf,
 } from "./_ops.ts";
 
 const lr = engine.stepWord(), correction1 = engine.stepWord(), correction2 = engine.stepWord();
 const shape = [9001, 7] as const, size = shape[0] * shape[1];
-const setAll = (t: ReturnType<typeof tensor>, values: readonly number[]) =>
-  (windowOf(t) as Float64Array).set(values);
 afterAll(() => [lr, correction1, correction2].forEach((word) => engine.setStepFloat(word, 0)));
 
 describe.each([...realTypes])("%s", (dtype) => {
@@ -75,10 +73,10 @@ describe.each([...realTypes])("%s", (dtype) => {
       engine.setStepFloat(lr, 0.1);
       onEveryIsa(() => {
         expectSameOnThreads(velocity ? [param, velocity] : [param], () => {
-          setAll(param, start);
-          if (velocity) setAll(velocity, new Array(size).fill(0));
+          setNumbers(param, start);
+          if (velocity) setNumbers(velocity, new Array(size).fill(0));
           for (const g of gradients) {
-            setAll(grad, g);
+            setNumbers(grad, g);
             engine.run("sgd", args);
           }
         });
@@ -105,10 +103,10 @@ describe.each([...realTypes])("%s", (dtype) => {
       engine.setStepFloat(lr, settings.lr);
       onEveryIsa(() => {
         expectSameOnThreads([param, m, v], () => {
-          setAll(param, start);
-          for (const t of [m, v]) setAll(t, new Array(size).fill(0));
+          setNumbers(param, start);
+          for (const t of [m, v]) setNumbers(t, new Array(size).fill(0));
           gradients.forEach((g, t) => {
-            setAll(grad, g);
+            setNumbers(grad, g);
             engine.setStepFloat(correction1, 1 - beta1 ** (t + 1));
             engine.setStepFloat(correction2, 1 - beta2 ** (t + 1));
             const rates = { lr, correction1, correction2, beta1, beta2, eps };
