@@ -10,7 +10,8 @@ import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/form
 import { openInput, readStream } from "../core/format/read.ts";
 import { passOn, replaceFile, writeFile, writeStream } from "../core/format/write.ts";
 import { setIsa, setThreads } from "../ffi/engine.ts";
-import { NativeError, openNative } from "../ffi/native.ts";
+import { NativeError } from "../ffi/native.ts";
+import { openDevice } from "./_device.ts";
 import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
 import type { CommonOptions, Subcommand } from "./_options.ts";
 import { VERSION } from "./_commands.ts";
@@ -84,7 +85,7 @@ function count(documents: readonly Document[]): string {
 export const isPropagated = (d: Document) => d.kind === "cache" && d.meta["layout"] === "propagated";
 
 /** What a command says of its output. */
-type Writer = Pick<Subcommand, "name" | "writesDocument" | "writesText">;
+type Writer = Pick<Subcommand, "name" | "writesDocument" | "writesText" | "usesDevice">;
 
 /** One command's connection to the world. */
 export class Io {
@@ -148,17 +149,14 @@ export class Io {
       // "{seed}" stands for something: such names are known when they are written.
       if (path !== undefined && !path.includes("{")) checkFolder(path);
     }
-    if (common.device.startsWith("cuda")) {
-      throw new GustError(
-        "unsupported",
-        `--device ${common.device}: this build has no CUDA library, expected auto or cpu`,
-      );
-    }
-    await openNative();
+    const talk = await openDevice(common.device, sub.usesDevice === true);
     forceIsa(process.env["GUST_ISA"]);
     setThreads(common.threads);
     useTuning();
-    return new Io(sub.name, inputs, common, sub.writesDocument, writesData);
+    const io = new Io(sub.name, inputs, common, sub.writesDocument, writesData);
+    if (talk?.must) io.warn(talk.line);
+    else if (talk) io.say(`gust ${sub.name}: ${talk.line}`);
+    return io;
   }
 
   /** Whether our document goes down a pipe, behind the documents that were read. */

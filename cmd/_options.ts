@@ -28,7 +28,7 @@ export const commonOptions = z.object({
     .meta({ short: "@" }),
   device: z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/, "expected auto, cpu, cuda or cuda:N").default("auto")
     .describe(
-      "auto, cpu, cuda or cuda:N",
+      "what runs the ops: cpu, cuda or cuda:N (an NVIDIA GPU), auto is a GPU where there is one and its library",
     ),
   config: z.string().optional().describe("read options from a JSON file; flags win").meta({ value: "FILE" }),
   printConfig: z.boolean().default(false).describe("print the resolved options as JSON and stop"),
@@ -73,6 +73,8 @@ export interface Subcommand<O extends z.ZodObject = z.ZodObject> {
   readonly options: O;
   /** Whether it writes a document (then --json needs -o or a file). */
   readonly writesDocument: boolean;
+  /** Whether something of it runs on the GPU of --device cuda. */
+  readonly usesDevice?: boolean;
   /** Whether it writes other data instead, which may be shown on a terminal. */
   readonly writesText?: boolean;
   /** Fill in what depends on other options: defaults of a chosen model, say. `given` as below. */

@@ -5,6 +5,7 @@ import { GustError, problemsError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
 import { describeDocument } from "../core/format/provenance.ts";
 import type { Graph } from "../core/graph/graph.ts";
+import { featureStores } from "../core/graph/feature_store.ts";
 import { losses, lossFor } from "../core/losses/mod.ts";
 import { models } from "../core/models/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
@@ -36,6 +37,13 @@ export const options = z.object({
   partsPerBatch: z.int().min(1).optional().describe(
     "parts per batch of a partition that comes without a sample [1]",
   ),
+  featureStore: z.enum(featureStores).default("auto").describe(
+    "where dense features are: memory of the GPU, the host's read over the bus by the GPU (zerocopy) or copied by the " +
+      "CPU (staged), or both (tiered); results are the same",
+  ),
+  gpuMem: z.string().default("1G").describe(
+    "memory of the GPU for the features that --feature-store tiered keeps there",
+  ).meta({ value: "SIZE" }),
   repeat: z.int().min(1).default(1).describe(
     "train N seeds in a row; the best validation run is kept, or all with {seed} in -o",
   ),
@@ -93,6 +101,9 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   }
   if (o.split === "random" && o.splitIndex !== usual.splitIndex) {
     problems.push("--split-index applies to --split file alone");
+  }
+  if (o.gpuMem !== "1G" && o.featureStore !== "tiered") {
+    problems.push("--gpu-mem applies to --feature-store tiered alone");
   }
   if (o.warmup >= o.epochs) {
     problems.push(`--warmup is ${o.warmup}, expected fewer epochs than the ${o.epochs} of --epochs`);

@@ -17,7 +17,7 @@ import { keepTuning } from "./_tuning.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
 
-const self = { name: "bench", writesDocument: false } as const;
+const self = { name: "bench", writesDocument: false, usesDevice: true } as const;
 /** Runs of the machine's limits, for a page of results that come without. */
 const LIMIT_RUNS = 5;
 const GENERATED = ["nodes", "nnz", "edges"];

@@ -17,7 +17,7 @@ const options = z.object({
   ...registryOptions(layouts),
 }).strict();
 
-const self = { name: "cache", writesDocument: true } as const;
+const self = { name: "cache", writesDocument: true, usesDevice: true } as const;
 const makeGraph = 'make one with "gust import" or "gust generate"';
 
 /** A^K X as a document. */

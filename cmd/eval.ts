@@ -9,7 +9,7 @@ import { AnswerIsNo } from "./_exit.ts";
 import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 
-const self = { name: "eval", writesDocument: false } as const;
+const self = { name: "eval", writesDocument: false, usesDevice: true } as const;
 
 export const command = defineCommand({
   ...self,

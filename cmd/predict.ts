@@ -111,28 +111,33 @@ Examples:
   gust predict cora.graph.safetensors cora.model.safetensors --format csv | head`,
   run: (inputs, options, common) => {
     const isText = options.format !== "document";
-    return withIo({ name: "predict", writesDocument: !isText, writesText: isText }, inputs, common, (io) => {
-      const model = io.one("model", "train one with gust train");
-      const graph = new Graph(io.one("graph", "give the graph document beside the model"));
-      const cache = io.soFar("cache", isPropagated);
-      const { prediction, split } = withModel(graph, model, cache, (opened) => ({
-        prediction: opened.task.predict(opened),
-        split: opened.storedSplit,
-      }));
-      const isVectors = prediction.items === "vectors";
-      const items = isVectors ? "nodes" : prediction.items;
-      const count = isVectors ? graph.numNodes : prediction.count;
-      const width = isVectors ? prediction.width : prediction.outputs.width;
-      const sizes = { [items]: count, [isVectors ? "width" : "classes"]: width };
-      if (isText) {
-        io.writeText(lines(graph, prediction, options.format as "csv" | "jsonl"));
-        io.json({ kind: options.format, ...sizes });
-        return;
-      }
-      const document = predictionDocument(graph, { model: model.digest }, prediction, split);
-      const digest = io.write({ ...document, provenance: io.provenance({}, [graph.document, model]) });
-      io.json({ kind: document.kind, ...sizes, digest });
-      io.say(`predicted ${count} ${items}, ${width} ${isVectors ? "numbers each" : "classes"}`);
-    });
+    return withIo(
+      { name: "predict", writesDocument: !isText, writesText: isText, usesDevice: true },
+      inputs,
+      common,
+      (io) => {
+        const model = io.one("model", "train one with gust train");
+        const graph = new Graph(io.one("graph", "give the graph document beside the model"));
+        const cache = io.soFar("cache", isPropagated);
+        const { prediction, split } = withModel(graph, model, cache, (opened) => ({
+          prediction: opened.task.predict(opened),
+          split: opened.storedSplit,
+        }));
+        const isVectors = prediction.items === "vectors";
+        const items = isVectors ? "nodes" : prediction.items;
+        const count = isVectors ? graph.numNodes : prediction.count;
+        const width = isVectors ? prediction.width : prediction.outputs.width;
+        const sizes = { [items]: count, [isVectors ? "width" : "classes"]: width };
+        if (isText) {
+          io.writeText(lines(graph, prediction, options.format as "csv" | "jsonl"));
+          io.json({ kind: options.format, ...sizes });
+          return;
+        }
+        const document = predictionDocument(graph, { model: model.digest }, prediction, split);
+        const digest = io.write({ ...document, provenance: io.provenance({}, [graph.document, model]) });
+        io.json({ kind: document.kind, ...sizes, digest });
+        io.say(`predicted ${count} ${items}, ${width} ${isVectors ? "numbers each" : "classes"}`);
+      },
+    );
   },
 });

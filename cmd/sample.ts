@@ -14,7 +14,7 @@ const options = z.object({
   ...registryOptions(samplers),
 }).strict();
 
-const self = { name: "sample", writesDocument: true } as const;
+const self = { name: "sample", writesDocument: true, usesDevice: true } as const;
 
 export const command = defineCommand({
   ...self,

@@ -14,7 +14,7 @@ import type { Split } from "../core/train/split.ts";
 import { type Io, isPropagated, withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 
-const self = { name: "smooth", writesDocument: true } as const;
+const self = { name: "smooth", writesDocument: true, usesDevice: true } as const;
 
 /** What is smoothed: a prediction document, or what a model predicts. */
 function baseOf(io: Io, graph: Graph): { prediction: ItemPrediction; split: Split | null; digest: string } {

@@ -1,4 +1,5 @@
 /** gust train: fit a model on a graph, from the full graph or from batches and caches made before. */
+import { parseSize } from "../core/cache/layout.ts";
 import { GustError } from "../core/errors.ts";
 import type { NewDocument } from "../core/format/document.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
@@ -13,6 +14,7 @@ import { chunkDocuments } from "../core/sampling/sample.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
+import { describeNative } from "../ffi/native.ts";
 import { Interrupted } from "./_exit.ts";
 import { type Io, isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
@@ -79,13 +81,14 @@ function runJson(r: RunResult) {
     seconds: round(r.seconds, 4),
     ms_per_epoch: round(r.ms_per_epoch, 4),
     peak_memory_bytes: r.peak_memory_bytes,
+    ...(r.features ? { features: r.features } : {}),
   };
 }
 
 /** Let a signal be heard between runs that are too short to listen. */
 const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-const self = { name: "train", writesDocument: true } as const;
+const self = { name: "train", writesDocument: true, usesDevice: true } as const;
 
 export const command = defineCommand({
   ...self,
@@ -150,6 +153,7 @@ Examples:
         options: { ...settings.options, splitIndex },
         model: models.get(settings.model),
         partsPerBatch,
+        featureStore: { kind: o.featureStore, hotBytes: parseSize(o.gpuMem) },
         onEngine: (engine) => profile?.profiler.attach(engine),
       });
 
@@ -269,6 +273,7 @@ Examples:
           runs: results.map(runJson),
           summary: totals,
           model: settings.model,
+          device: describeNative().device,
           digest,
           ...(profile ? { profile: profile.finish() } : {}),
         });

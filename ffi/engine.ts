@@ -549,6 +549,25 @@ export class Engine {
     }
   }
 
+  /**
+   * Run `body`, whose ops and copies go to the second queue: on a GPU they run beside those of the main queue, which
+   * waits for them when waitForSide() is called. They must draw no random numbers.
+   */
+  onSide<T>(body: () => T): T {
+    if (!this.isRemote) return body();
+    call("gust_queue_use", 1);
+    try {
+      return body();
+    } finally {
+      call("gust_queue_use", 0);
+    }
+  }
+
+  /** What the main queue gets from now on waits for what the second one has got so far. */
+  waitForSide(): void {
+    this.onSide(() => this.isRemote && call("gust_queue_join"));
+  }
+
   /** Run `body`, whose ops are for `phase`. */
   inPhase<T>(phase: Phase, body: () => T): T {
     const before = this.phase;

@@ -52,15 +52,22 @@ const libraries = {
 } as const;
 
 /** Where a library is looked for: its variable, beside the executable, PREFIX/lib, build/ of the source tree. */
-function libraryPath(kind: Device["kind"]): string {
-  const { name, variable, target } = libraries[kind];
+function candidatesFor(kind: Device["kind"]): string[] {
+  const { name, variable } = libraries[kind];
   const executable = dirname(process.execPath);
-  const candidates = [
+  return [
     process.env[variable],
     join(executable, name),
     join(executable, "../lib", name),
     join(import.meta.dirname ?? ".", "../build", name),
   ].filter((path): path is string => !!path);
+}
+
+/** Whether there is a library for a device, whatever it can run on. */
+export const hasLibrary = (kind: Device["kind"]) => candidatesFor(kind).some((path) => existsSync(path));
+
+function libraryPath(kind: Device["kind"]): string {
+  const { name, variable, target } = libraries[kind], candidates = candidatesFor(kind);
   const found = candidates.find((path) => existsSync(path));
   if (!found) {
     throw new NativeError(
@@ -348,6 +355,19 @@ export class NativeArray<D extends DType = DType> {
   /** All elements as a new array of numbers: for small arrays and tests. */
   toNumbers(): number[] {
     return Array.from(this.read() as ArrayLike<number | bigint>, Number);
+  }
+
+  /**
+   * The elements where ops on a GPU read them in place, over the bus: this array, or a copy of one that something else
+   * owns (a mapped file cannot be page-locked everywhere). On the CPU ops read every array in place.
+   *
+   * @throws {NativeError} (io) if the system locks no more pages.
+   */
+  reachable(): NativeArray<D> {
+    if (device.kind === "cpu") return this;
+    const array = this.owner === null ? this : this.copy();
+    call("gust_reach", array.address, array.sizeBytes);
+    return array;
   }
 
   /** Free it now. Only for arrays made by allocate() or from(). */

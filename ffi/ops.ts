@@ -276,11 +276,20 @@ export const ops = {
   ),
 
   // ---- rows by index ----
-  gather: row("out[i, :] = x[index[i], :] (0 where index[i] < 0); stored x is converted", {
-    x: input("any", "m", "f"),
-    index: input("index", "n"),
-    out: output("any", "n", "f"),
-  }),
+  gather: row(
+    "out[i, :] = x[j, :], j = index[i] (0 where it is negative), or hot[place[j], :] where place[j] is not negative; " +
+      "stored x is converted",
+    {
+      x: input("any", "m", "f"),
+      index: input("index", "n"),
+      out: output("any", "n", "f"),
+      hot: optional("any", "h", "f"),
+      place: optional("I32", "m"),
+    },
+    {
+      verify: ({ hot, place }) => !hot === !place ? null : "one of hot and place, expected both or none",
+    },
+  ),
   scatter_add: row(
     "out[index[i], :] += x[i, :], in order of i (index < 0 is left out); out is zeroed first",
     {

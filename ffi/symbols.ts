@@ -48,6 +48,9 @@ export const symbols = {
   gust_tensor_rebind: status("addr", "i64", "i64", "i64", "addr"),
   gust_tensor_destroy: status("addr", "i64"),
   gust_run: status("addr", "buf", "i64"),
+  gust_queue_use: status("i32"),
+  gust_queue_join: status(),
+  gust_set_fast: status("i32"),
   gust_profile_start: status("addr"),
   gust_profile_stop: status("addr"),
   gust_profile_take: status("addr", "i32", "buf"),
@@ -284,6 +287,7 @@ export const symbols = {
   gust_rows_copy: status("i64", "i64", "addr", "i64", "addr", "i64"),
   gust_rows_columns: status("i64", "addr", "i64", "addr", "i32", "addr", "i64", "i64", "addr"),
   gust_rows_moments: status("i64", "addr", "i64", "i64", "i32", "addr", "addr", "addr"),
+  gust_rows_lines: status("i64", "addr", "i32", "i64", "addr", "buf"),
   gust_rows_mark: status("i64", "addr", "i32", "i64", "addr", "buf"),
 
   gust_roofline_triad: status("addr", "addr", "addr", "i64"),

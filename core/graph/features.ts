@@ -7,6 +7,7 @@ import { GustError } from "../errors.ts";
 import { Pattern, type SparseOperator } from "../tensor/operator.ts";
 import { SparseFeatures } from "../tensor/sparse_features.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import type { FeatureStore } from "./feature_store.ts";
 import type { Csr } from "./csr.ts";
 import type { Features, Graph } from "./graph.ts";
 
@@ -97,6 +98,7 @@ export function featuresOf(graph: Graph, source: FeatSource, width: number | nul
  * @param trainNodes  I64 node numbers that "standard" takes its statistics from; unused otherwise.
  * @param stats  statistics to apply instead of computing them (evaluation on another graph).
  * @param nodes  the rows that are wanted, checked to be rows: gathered into `arena`; null: all.
+ * @param store  where dense features are kept, if not in `features` alone.
  * @throws {GustError} (usage) for "standard" on sparse features: subtracting a mean would make them dense.
  */
 export function prepareFeatures(
@@ -107,6 +109,7 @@ export function prepareFeatures(
   trainNodes: BigInt64Array | null,
   stats: FeatStats | null = null,
   nodes: Indices | null = null,
+  store: FeatureStore | null = null,
 ): PreparedFeatures {
   const { numFeatures } = features;
   if (features.kind === "csr") {
@@ -121,7 +124,7 @@ export function prepareFeatures(
       : features.csr;
     return { input: sparseFeatures(engine, arena, csr, norm), numFeatures, stats: null };
   }
-  const x = denseFloat(engine, arena, features, nodes);
+  const x = store && nodes ? store.rows(arena, nodes) : denseFloat(engine, arena, features, nodes, store);
   if (norm === "none") return { input: new Tensor(x), numFeatures, stats: null };
   if (norm === "standard") {
     const used = stats ?? columnStats(engine, features, trainNodes);
@@ -193,9 +196,10 @@ function denseFloat(
   arena: Arena,
   { array, numFeatures, scale }: Features & { kind: "dense" },
   nodes: Indices | null,
+  store: FeatureStore | null,
 ): TensorHandle {
   const rows = numFeatures === 0 ? 0 : array.length / numFeatures;
-  const bound = arena.bind(array, [rows, numFeatures]);
+  const bound = store?.all ?? arena.bind(array, [rows, numFeatures]);
   if (bound.dtype === "F32" && !nodes) return bound;
   const out = arena.tensor("F32", [nodes?.length ?? rows, numFeatures]);
   if (nodes) engine.run("gather", { x: bound, index: arena.bind(nodes as NativeArray), out });

@@ -71,10 +71,10 @@ export function linkSource(run: TaskRun, links: TrainingLinks, options: LinkSour
   return {
     name: "full",
     isStatic,
-    *batches(epoch, within) {
+    *batches(epoch, next) {
       const order = links.shuffled(seed, epoch);
       for (let at = 0; at < links.count; at += size) {
-        const count = Math.min(size, links.count - at);
+        const count = Math.min(size, links.count - at), within = next();
         const { pairs, host, send } = pairTensors(within, count, per, typed);
         const chosen = order.slice(at, count);
         drawRows(links.graph, null, links.order, links.pairs, chosen, host, { ...key, epoch });

@@ -116,13 +116,13 @@ export function graphSource(
   return {
     name: "full",
     isStatic: false,
-    *batches(epoch, step) {
+    *batches(epoch, next) {
       const order = longs(graphs.slice());
       shuffle(order, slices.numGraphs, null, { seed, epoch });
       for (let b = 0; b < count; b++) {
         const first = Math.floor(graphs.length * b / count),
           end = Math.floor(graphs.length * (b + 1) / count);
-        yield batch(step, order.slice(first, end - first));
+        yield batch(next(), order.slice(first, end - first));
       }
     },
   };

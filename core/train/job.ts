@@ -7,6 +7,7 @@ import type { Arena } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
+import { type FeatureReads, FeatureStore, type StoreKind } from "../graph/feature_store.ts";
 import type { Features, Graph } from "../graph/graph.ts";
 import { featuresOf, type PreparedFeatures, prepareFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
@@ -27,7 +28,7 @@ import {
   resumeTraining,
 } from "./model_document.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
-import type { SampleFeed } from "./sampled.ts";
+import type { BatchFeatures, SampleFeed } from "./sampled.ts";
 import type { Scorer, Scores } from "./scorer.ts";
 import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
@@ -48,6 +49,8 @@ export interface TrainJob {
   readonly options: TrainOptions;
   /** How many parts make a batch, where batches are drawn from a partition as training goes. */
   readonly partsPerBatch?: number | undefined;
+  /** Where dense features are kept. */
+  readonly featureStore?: StoreChoice | undefined;
   /** Gets the engine of a run before anything runs on it. */
   readonly onEngine?: ((engine: Engine) => void) | undefined;
 }
@@ -73,7 +76,48 @@ export interface RunResult {
   readonly seconds: number;
   readonly ms_per_epoch: number | null;
   readonly peak_memory_bytes: number;
+  /** What batches read of a feature store; null where there are none. */
+  readonly features: FeatureReads | null;
   readonly finished: boolean;
+}
+
+/** Which feature store, and what "tiered" may keep on the device. */
+export interface StoreChoice {
+  readonly kind: StoreKind;
+  readonly hotBytes: number;
+}
+
+/**
+ * Where the features of a run are kept; null for sparse ones, whose rows the CPU gathers.
+ * @throws {GustError} (usage) for a store that does not fit what the batches read.
+ */
+function openStore(
+  engine: Engine,
+  arena: Arena,
+  { graph, featureStore = { kind: "auto", hotBytes: 0 } }: Pick<TrainJob, "graph" | "featureStore">,
+  stored: Features,
+): FeatureStore | null {
+  const { kind, hotBytes } = featureStore;
+  if (stored.kind === "dense") {
+    return new FeatureStore(engine, arena, stored, kind, graph.csr.indptr, hotBytes);
+  }
+  if (kind === "auto" || kind === "host-staged") return null;
+  throw refusedStore(
+    kind,
+    "the features are sparse, and their rows are gathered by the CPU, as by host-staged",
+  );
+}
+
+function refusedStore(kind: StoreKind, why: string): GustError {
+  return new GustError("usage", `--feature-store ${kind}: ${why}`, "leave --feature-store out");
+}
+
+/** Refuse a feature store where there are no features to keep. */
+function checkStore({ cache, samples, featureStore }: TrainJob): void {
+  const kind = featureStore?.kind ?? "auto";
+  if (kind === "auto") return;
+  if (cache) throw refusedStore(kind, `${cache.label} holds the features already`);
+  if (samples?.isPacked) throw refusedStore(kind, "features come packed with the batches");
 }
 
 /** Refuse what the model cannot use, with the reason from its entry. */
@@ -126,6 +170,7 @@ function featureRecipe({ cache, model, modelParams, options }: TrainJob): Featur
  *
  * @param cache  propagated features of this graph that fit the recipe, to be used instead of computing them.
  * @param width  number of features that a model was trained on, or null.
+ * @param open  where they are kept, where no cache holds them.
  * @throws {GustError} (data) naming the place of a feature that is not finite or leads outside of the columns.
  */
 export function modelFeatures(
@@ -137,31 +182,27 @@ export function modelFeatures(
   trainNodes: BigInt64Array | null,
   stats: Parameters<typeof prepareFeatures>[5] = null,
   width: number | null = null,
-): Omit<PreparedFeatures, "numFeatures"> & { readonly stored: Features | null } {
+  open = (stored: Features) => openStore(engine, arena, { graph }, stored),
+): Omit<PreparedFeatures, "numFeatures"> & Pick<BatchFeatures, "stored" | "store"> {
   if (cache) {
     checkFinite(cache, "feat");
     return {
       input: openPropagated(arena, cache, graph),
       stats: propagatedStats(engine, cache),
       stored: null,
+      store: null,
     };
   }
   if (recipe.source === "file") checkFeatures(graph);
-  const stored = featuresOf(graph, recipe.source, width);
-  const prepared = prepareFeatures(
-    engine,
-    arena,
-    stored,
-    recipe.feat_norm,
-    trainNodes,
-    stats,
-  );
-  if (!recipe.propagate) return { ...prepared, stored };
+  const stored = featuresOf(graph, recipe.source, width), store = open(stored);
+  const prepared = prepareFeatures(engine, arena, stored, recipe.feat_norm, trainNodes, stats, null, store);
+  if (!recipe.propagate) return { ...prepared, stored, store };
   const { hops, norm } = recipe.propagate;
   return {
     input: propagate(engine, arena, graph, prepared.input, hops, norm),
     stats: prepared.stats,
     stored,
+    store,
   };
 }
 
@@ -203,12 +244,14 @@ export class Run {
     private readonly kind: PredictionKind,
     private readonly recipe: FeatureRecipe,
     private readonly stats: ReturnType<typeof prepareFeatures>["stats"],
+    private readonly store: FeatureStore | null,
   ) {}
 
   /** Prepare features, operators, parameters and optimizer. */
   static start(job: TrainJob, seed: number): Run {
     const { graph, model: entry, modelParams, task, taskParams, options } = job;
     checkAccepted(job);
+    checkStore(job);
     const { kind, width, edgeTypes } = task.outputs(graph, taskParams);
     if (width < 1) {
       throw new GustError("data", `${graph.document.label} has ${width} classes, expected at least 1`);
@@ -222,13 +265,16 @@ export class Run {
     job.onEngine?.(engine);
     const arena = engine.arena();
     const recipe = featureRecipe(job);
-    const { input: features, stats, stored } = modelFeatures(
+    const { input: features, stats, stored, store } = modelFeatures(
       engine,
       arena,
       graph,
       recipe,
       job.cache,
       task.trainNodes?.(graph, split) ?? split.train,
+      null,
+      null,
+      (of) => openStore(engine, arena, job, of),
     );
     const signature: Signature = {
       num_features: stored?.numFeatures ?? graph.meta.num_features,
@@ -250,13 +296,14 @@ export class Run {
       arena,
       model,
       input,
-      features: { norm: recipe.feat_norm, stats, stored },
+      features: { norm: recipe.feat_norm, stats, stored, store },
       split,
     });
     const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
-    return new Run(job, seed, engine, training, split, source, scorer, signature, kind, recipe, stats);
+    const used = job.samples ? store : null;
+    return new Run(job, seed, engine, training, split, source, scorer, signature, kind, recipe, stats, used);
   }
 
   /** Train to the end, or until the hooks stop it. */
@@ -304,6 +351,7 @@ export class Run {
       seconds: (performance.now() - start) / 1000,
       ms_per_epoch: known(msPerEpoch),
       peak_memory_bytes: memoryUse().residentPeak,
+      features: this.store?.counts ?? null,
       finished: progress.finished,
     };
   }

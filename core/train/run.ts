@@ -7,7 +7,7 @@ import { GustError } from "../errors.ts";
 import type { Parameter } from "../tensor/tensor.ts";
 import { copyTensor } from "./ema.ts";
 import type { Scorer, Scores } from "./scorer.ts";
-import type { Batch, BatchSource } from "./source.ts";
+import type { Batch, BatchSource, Feedback } from "./source.ts";
 import { type ForwardPass, PlannedStep, type StepParts, trainingStep } from "./step.ts";
 
 /** Where a run stands: with the tensors, enough to go on bit for bit. */
@@ -103,7 +103,7 @@ export async function runEpochs(
   options: RunOptions,
 ): Promise<number> {
   const { engine, progress } = training;
-  const arena = engine.arena();
+  const arena = engine.arena(), queue = new BatchQueue(engine, source, arena);
   const planned = source.isStatic ? new PlannedStep(engine, arena, source.observe !== undefined) : null;
   const times: number[] = [];
   let lastBreath = performance.now();
@@ -118,7 +118,7 @@ export async function runEpochs(
       lastBreath = start;
       if (options.shouldStop?.()) break;
     }
-    const { loss, batches } = runEpoch(training, source, planned, arena, options);
+    const { loss, batches } = runEpoch(training, queue, planned, options);
     progress.epoch++;
     const isLast = progress.epoch === options.epochs;
     const scores = scored(training, () => {
@@ -143,26 +143,70 @@ export async function runEpochs(
     });
     progress.finished = isLast || (scores !== null && isStale());
   }
-  arena.destroy();
+  queue.destroy();
   return median(times);
+}
+
+/**
+ * The batches of a source. On a GPU a batch can be made ready in the second queue, in an arena of its own, while the one
+ * before trains; sources that wait for feedback are not run ahead of.
+ */
+class BatchQueue {
+  readonly isAhead: boolean;
+  private readonly arenas: readonly Arena[];
+  private taken = 0;
+  private batches: Iterator<Batch> | null = null;
+
+  /** @param work  the arena of steps, which is that of batches too where none is made ahead. */
+  constructor(private readonly engine: Engine, readonly source: BatchSource, readonly work: Arena) {
+    this.isAhead = engine.isRemote && !source.isStatic && source.observe === undefined;
+    this.arenas = this.isAhead ? [engine.arena(), engine.arena()] : [work];
+  }
+
+  begin(epoch: number): void {
+    this.batches = this.source.batches(epoch, () => this.arenas[this.taken % this.arenas.length]!)
+      [Symbol.iterator]();
+  }
+
+  /** Make the next batch, in the place of the last but one (of the last, where none is made ahead); null at the end. */
+  take(): Batch | null {
+    const { engine, source, arenas, batches } = this;
+    this.taken++;
+    if (!source.isStatic) arenas[this.taken % arenas.length]!.reset();
+    const { value, done } = this.isAhead ? engine.onSide(() => batches!.next()) : batches!.next();
+    return done ? null : value;
+  }
+
+  destroy(): void {
+    for (const arena of this.arenas) arena.destroy();
+    if (this.isAhead) this.work.destroy();
+  }
 }
 
 function runEpoch(
   training: Training,
-  source: BatchSource,
+  queue: BatchQueue,
   planned: PlannedStep | null,
-  arena: Arena,
   { seed, learningRate }: RunOptions,
 ) {
   const { engine, optimizer, progress } = training;
   const lr = learningRate(progress.epoch);
   let total = 0, weight = 0, batches = 0;
-  for (const batch of source.batches(progress.epoch, arena)) {
+  queue.begin(progress.epoch);
+  for (let batch = queue.take(), next: Batch | null = null; batch; batch = next) {
+    engine.waitForSide();
     // A batch in which no item counts has no loss: it is left out, and counted as such by the caller's log.
-    if (batch.numLossRows > 0) {
+    const counts = batch.numLossRows > 0;
+    let step: Feedback | null = null;
+    if (counts) {
       engine.setStep(seed, progress.epoch, progress.step);
       optimizer.prepare(progress.step + 1, lr);
-      const feedback = planned ? planned.run(training, batch) : stepOnce(training, arena, batch);
+      step = planned ? planned.run(training, batch) : stepOnce(training, queue.work, batch);
+    }
+    if (queue.isAhead) next = queue.take();
+    if (step) {
+      // On a GPU this is where the step is waited for.
+      const feedback = { ...step, loss: step.loss };
       if (!Number.isFinite(feedback.loss)) {
         throw new GustError(
           "data",
@@ -170,20 +214,28 @@ function runEpoch(
           "lower --lr, or look for non-finite features with gust inspect --check",
         );
       }
-      source.observe?.(batch, feedback);
+      queue.source.observe?.(batch, feedback);
       total += feedback.loss * batch.numLossRows;
       weight += batch.numLossRows;
       progress.step++;
       batches++;
     }
-    if (!planned) arena.reset();
+    if (queue.isAhead) queue.work.reset();
+    else next = queue.take();
   }
   return { loss: weight ? total / weight : NaN, batches };
 }
 
-function stepOnce(training: Training, arena: Arena, batch: Batch) {
+/** A step that may still run: its loss is there when it is read. */
+function stepOnce(training: Training, arena: Arena, batch: Batch): Feedback {
   const { loss, logits, gradients } = trainingStep(training.engine, arena, training, batch);
-  return { loss: loss.item(), logits, gradients };
+  return {
+    get loss() {
+      return loss.item();
+    },
+    logits,
+    gradients,
+  };
 }
 
 /** Keep the weights if their validation score is the best so far; without a validation split, the latest. */

@@ -8,6 +8,7 @@ import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import { checkInside, checkPointer } from "../graph/arcs.ts";
 import type { Csr } from "../graph/csr.ts";
+import type { FeatureStore } from "../graph/feature_store.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { type Features, featureScale, type Graph } from "../graph/graph.ts";
 import { SampleBatches, type SampledBatch } from "../sampling/batches.ts";
@@ -205,6 +206,8 @@ export interface BatchFeatures {
   readonly stats: FeatStats | null;
   /** Of all nodes, as stored; null where training has them from a cache. */
   readonly stored: Features | null;
+  /** Where they are kept, if they are dense. */
+  readonly store: FeatureStore | null;
 }
 
 /** Batches for training, with operators normalised inside the batch (subgraphs) or unbiased for the graph (blocks). */
@@ -235,8 +238,9 @@ export function sampledSource(
   return {
     name: feed.name,
     isStatic: false,
-    *batches(epoch, step) {
+    *batches(epoch, next) {
       for (const { batch, chunk } of feed.epoch(epoch)) {
+        const step = next();
         const seeds = batch.levelSizes[0]!;
         const lossRows = trainRows(batch.nodes, seeds, isTrain);
         const nodes = step.bind(batch.nodes as NativeArray);
@@ -244,12 +248,21 @@ export function sampledSource(
         if (seeds > 0) engine.run("gather", { x: all, index: step.rows(nodes, 0, seeds), out: target });
         // Packed features are those of the batch, others are gathered.
         const rows = chunk.pack
-          ? { of: packedFeatures(graph, batch, chunk.pack), nodes: null }
-          : { of: features.stored ?? requireFeatures(graph), nodes: batch.nodes };
+          ? { of: packedFeatures(graph, batch, chunk.pack), nodes: null, store: null }
+          : { of: features.stored ?? requireFeatures(graph), nodes: batch.nodes, store: features.store };
         yield {
           numNodes: batch.nodes.length,
-          features:
-            prepareFeatures(engine, step, rows.of, features.norm, null, features.stats, rows.nodes).input,
+          features: prepareFeatures(
+            engine,
+            step,
+            rows.of,
+            features.norm,
+            null,
+            features.stats,
+            rows.nodes,
+            rows.store,
+          )
+            .input,
           operator: batchOperators(step, batch, norm, maker),
           graphs: null,
           ids: ids ? step.bind(gatherRows(ids, 1, batch.nodes)) : nodes,

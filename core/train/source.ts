@@ -25,8 +25,11 @@ export interface BatchSource {
   readonly name: string;
   /** The one batch never changes: the step is planned once and replayed. */
   readonly isStatic: boolean;
-  /** The batches of an epoch, in order; each one's tensors live in `arena`, which is reset after its step. */
-  batches(epoch: number, arena: Arena): Iterable<Batch>;
+  /**
+   * The batches of an epoch, in order.
+   * @param arena  gives each batch, once, the arena that its tensors live in until its step has run.
+   */
+  batches(epoch: number, arena: () => Arena): Iterable<Batch>;
   /** Called after each step. */
   observe?(batch: Batch, feedback: Feedback): void;
   /** Tensors to keep for a resume, by name. */

@@ -99,9 +99,11 @@ class Context {
 
   /** Scratch memory of an op: uninitialised, 64-byte aligned, gone when the op returns. */
   template <class T>
-  T* scratch(int64_t count) { return reinterpret_cast<T*>(scratch_.allocate(count * static_cast<int64_t>(sizeof(T)))); }
+  T* scratch(int64_t count) {
+    return reinterpret_cast<T*>(scratch_[device::queue()].allocate(count * static_cast<int64_t>(sizeof(T))));
+  }
 
-  int64_t scratch_generation() const { return scratch_.generation(); }
+  int64_t scratch_generation() const { return scratch_[device::queue()].generation(); }
 
   int64_t create_arena();
   void reset_arena(int64_t arena);
@@ -129,7 +131,7 @@ class Context {
   std::vector<std::unique_ptr<Arena>> arenas_;
   std::vector<int64_t> free_slots_;  // of arena 0
   std::vector<uint64_t> step_;
-  Arena scratch_;
+  Arena scratch_[device::kQueues];  // ops of one queue follow each other
   OpTimes op_times_;
   Slot absent_;
 };

@@ -25,6 +25,8 @@ void deallocate(char* data, int64_t size) noexcept;
 void clear(char* data, int64_t size);
 /** Copy between addresses of any kind, after the ops that were run before; done when it returns. */
 void copy(void* to, const void* from, int64_t size);
+/** The same from the host to the device; ops that follow see it, and `from` may change when it returns. */
+void upload(char* to, const char* from, int64_t size);
 /** Whether ops can use memory where it is; else a tensor bound to it gets a copy. */
 bool reaches(const void* data);
 /** Let ops use `size` bytes of the host's memory where they are, until forget(). */
@@ -39,6 +41,15 @@ const OpFunction* op_table();
 bool run_again(Context& context, const char* program, int64_t size);
 /** Before ops of a context: the step block as it is now is what they see. */
 void begin(Context& context);
+/** Let ops that follow run in queue 0 (as at first) or 1, side by side with those of the other. */
+void use_queue(int32_t queue);
+/** The queue in use. */
+int32_t queue();
+constexpr int32_t kQueues = 2;
+/** What is run in the other queue from now on waits for what was run in this one so far. */
+void join_queues();
+/** Whether products may round their factors (TF32), which is faster. */
+void set_fast(bool fast);
 /** Wait for everything that was run. GUST_EFAIL if something of it failed. */
 void finish();
 /** A context ends: what was kept for it goes. */

@@ -14,6 +14,8 @@ namespace gust::cuda {
 /** Throw what a failed call means for the user; `what` is what was tried. */
 void check(cudaError_t error, const char* what);
 
+/** Whether products may round their factors (TF32). */
+bool is_fast();
 /** Where ops run, in order. */
 cudaStream_t stream();
 /** The step block in device memory, as it was when the program began. */

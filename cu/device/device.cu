@@ -1,7 +1,8 @@
 // An NVIDIA GPU as the device: memory, the stream that ops run on, step blocks, and programs as CUDA graphs.
 //
-// One process uses one GPU and one stream, so that everything happens in the order in which it was asked for. A program
-// that comes a second time with the same slots is captured as a graph, and is one launch from then on.
+// One process uses one GPU. What is asked for happens in order on the stream of the queue in use; the second queue is for
+// what may happen beside it. A program that comes a second time with the same slots is captured as a graph, and is one
+// launch from then on.
 //
 // GUST_CUDA_FAIL=alloc:N makes the N-th allocation fail as if memory were short, run:N the N-th program as if the GPU
 // were lost (tests).
@@ -9,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <vector>
@@ -34,10 +36,64 @@ bool holds(const Ranges& ranges, const void* address) {
   return after != ranges.begin() && p < std::prev(after)->first + std::max<int64_t>(std::prev(after)->second, 1);
 }
 
+/**
+ * Page-locked memory that uploads pass through: a copy from it runs beside the host, and what was copied is no longer
+ * needed by then. Places are used in turn; each is free again when the event behind its copy has come.
+ */
+class Staging {
+ public:
+  static constexpr int64_t kSize = int64_t{64} << 20, kMost = kSize / 4;
+
+  char* take(int64_t size) {
+    if (!data_) check(cudaHostAlloc(reinterpret_cast<void**>(&data_), kSize, cudaHostAllocDefault), "page-locking memory");
+    size = (size + 255) / 256 * 256;
+    if (next_ + size > kSize) {
+      while (!pending_.empty() && pending_.front().begin >= next_) wait();
+      next_ = 0;
+    }
+    // The oldest copies lie in front of the next place, in order.
+    while (!pending_.empty() && pending_.front().begin < next_ + size && pending_.front().end > next_) wait();
+    place_ = {next_, next_ + size, nullptr};
+    next_ += size;
+    return data_ + place_.begin;
+  }
+  /** The copy from the place that was taken is on its way. */
+  void sent(cudaStream_t stream) {
+    if (unused_.empty()) check(cudaEventCreateWithFlags(&place_.event, cudaEventDisableTiming), "making an event");
+    else {
+      place_.event = unused_.back();
+      unused_.pop_back();
+    }
+    check(cudaEventRecord(place_.event, stream), "recording an event");
+    pending_.push_back(place_);
+  }
+
+ private:
+  struct Place {
+    int64_t begin = 0, end = 0;
+    cudaEvent_t event = nullptr;
+  };
+  void wait() {
+    check(cudaEventSynchronize(pending_.front().event), "copying");
+    unused_.push_back(pending_.front().event);
+    pending_.pop_front();
+  }
+
+  char* data_ = nullptr;
+  int64_t next_ = 0;
+  Place place_;
+  std::deque<Place> pending_;
+  std::vector<cudaEvent_t> unused_;
+};
+
 struct Gpu {
   std::mutex lock;
   int number = -1;
-  cudaStream_t stream = nullptr;
+  cudaStream_t streams[device::kQueues] = {};
+  cudaEvent_t join = nullptr;
+  int32_t queue = 0;
+  bool fast = false;
+  Staging staging;
   cudaDeviceProp properties{};
   Ranges memory, reached;
   int64_t held = 0, peak = 0;
@@ -127,7 +183,8 @@ void check(cudaError_t error, const char* what) {
   }
 }
 
-cudaStream_t stream() { return gpu().stream; }
+cudaStream_t stream() { return gpu().streams[gpu().queue]; }
+bool is_fast() { return gpu().fast; }
 const uint64_t* step_block(const Context& context) { return local(context).step; }
 
 }  // namespace cuda
@@ -148,7 +205,10 @@ void open(int32_t number) {
   check(cudaGetDeviceProperties(&g.properties, number), "asking for the GPU's properties");
   int least = 0, greatest = 0;
   check(cudaDeviceGetStreamPriorityRange(&least, &greatest), "asking for stream priorities");
-  check(cudaStreamCreateWithPriority(&g.stream, cudaStreamNonBlocking, greatest), "making a stream");
+  // What is made ready beside the main queue gives way to it.
+  check(cudaStreamCreateWithPriority(&g.streams[0], cudaStreamNonBlocking, greatest), "making a stream");
+  check(cudaStreamCreateWithPriority(&g.streams[1], cudaStreamNonBlocking, least), "making a stream");
+  check(cudaEventCreateWithFlags(&g.join, cudaEventDisableTiming), "making an event");
   g.number = number;
 }
 
@@ -212,6 +272,28 @@ void copy(void* to, const void* from, int64_t size) {
   check(cudaStreamSynchronize(stream()), "running");
 }
 
+void upload(char* to, const char* from, int64_t size) {
+  if (size > Staging::kMost) return copy(to, from, size);
+  if (size <= 0) return;
+  Staging& staging = gpu().staging;
+  char* place = staging.take(size);
+  std::memcpy(place, from, static_cast<size_t>(size));
+  check(cudaMemcpyAsync(to, place, static_cast<size_t>(size), cudaMemcpyDefault, stream()), "copying");
+  staging.sent(stream());
+}
+
+void use_queue(int32_t queue) { gpu().queue = queue; }
+int32_t queue() { return gpu().queue; }
+
+void join_queues() {
+  Gpu& g = gpu();
+  if (!g.join) return;
+  check(cudaEventRecord(g.join, g.streams[g.queue]), "recording an event");
+  check(cudaStreamWaitEvent(g.streams[1 - g.queue], g.join, 0), "waiting for an event");
+}
+
+void set_fast(bool fast) { gpu().fast = fast; }
+
 bool reaches(const void* data) {
   std::lock_guard<std::mutex> hold(gpu().lock);
   return holds(gpu().memory, data) || holds(gpu().reached, data);
@@ -236,7 +318,7 @@ void forget(char* data) noexcept {
   Gpu& g = gpu();
   std::lock_guard<std::mutex> hold(g.lock);
   if (g.reached.erase(data) == 0) return;
-  cudaStreamSynchronize(g.stream);
+  for (cudaStream_t stream : g.streams) cudaStreamSynchronize(stream);
   cudaHostUnregister(data);
 }
 
@@ -257,6 +339,7 @@ void begin(Context& context) {
   }
   Local& mine = local(context);
   if (is_to_fail("run", ++mine.runs)) check(cudaErrorLaunchFailure, "running");
+  if (gpu().queue != 0) return;  // what is made ready beside a step draws no random numbers
   const uint64_t* now = context.step_block();
   for (int at = 0; at < GUST_STEP_WORDS; at += kWordsAtOnce) {
     if (std::equal(now + at, now + at + kWordsAtOnce, mine.written.data() + at)) continue;
@@ -336,13 +419,14 @@ bool run_again(Context& context, const char* program, int64_t size) {
 }
 
 void finish() {
-  if (gpu().stream) check(cudaStreamSynchronize(stream()), "running");
+  for (cudaStream_t stream : gpu().streams)
+    if (stream) check(cudaStreamSynchronize(stream), "running");
 }
 
 void end(Context& context) noexcept {
   if (!context.local) return;
   auto* mine = static_cast<Local*>(context.local);
-  cudaStreamSynchronize(stream());
+  for (cudaStream_t stream : gpu().streams) cudaStreamSynchronize(stream);
   mine->drop_graphs();
   deallocate(reinterpret_cast<char*>(mine->step), GUST_STEP_WORDS * 8);
   delete mine;

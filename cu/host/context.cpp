@@ -145,7 +145,7 @@ void Context::attach(int64_t id, Slot& slot, char* data) {
     slot.copied = bytes;
     if (id == 0) slot.owned = bytes;
   }
-  device::copy(slot.data, data, bytes);
+  device::upload(slot.data, data, bytes);
 }
 
 int64_t Context::bind_tensor(int64_t id, int32_t dtype, int64_t rows, int64_t cols, char* data) {
@@ -213,10 +213,10 @@ void Context::interpret(const char* program, int64_t size) {
     try {
       table[header.op](args, *this);
     } catch (const Error& e) {
-      scratch_.reset();
+      scratch_[device::queue()].reset();
       throw Error(e.code(), std::string(kOpNames[header.op]) + ": " + e.what());
     }
-    scratch_.reset();
+    scratch_[device::queue()].reset();
     if (op_times_.on) {
       device::finish();
       int64_t end = op_times_.now();

@@ -26,6 +26,7 @@ void clear(char* data, int64_t size) { std::memset(data, 0, static_cast<size_t>(
 void copy(void* to, const void* from, int64_t size) {
   if (size > 0) std::memmove(to, from, static_cast<size_t>(size));
 }
+void upload(char* to, const char* from, int64_t size) { copy(to, from, size); }
 bool reaches(const void*) { return true; }
 void reach(char*, int64_t) {}
 void forget(char*) noexcept {}
@@ -42,6 +43,10 @@ const OpFunction* op_table() {
 
 bool run_again(Context&, const char*, int64_t) { return false; }
 void begin(Context&) {}
+void use_queue(int32_t) {}
+int32_t queue() { return 0; }
+void join_queues() {}
+void set_fast(bool) {}
 void finish() {}
 void end(Context&) noexcept {}
 

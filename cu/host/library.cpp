@@ -126,6 +126,21 @@ int32_t gust_device_open(int32_t number) {
   return guard([&] { device::open(number); });
 }
 
+int32_t gust_queue_use(int32_t queue) {
+  return guard([&] {
+    if (queue < 0 || queue >= device::kQueues) fail(GUST_EINVAL, "queue %d, expected 0 or 1", queue);
+    device::use_queue(queue);
+  });
+}
+
+int32_t gust_queue_join(void) {
+  return guard([] { device::join_queues(); });
+}
+
+int32_t gust_set_fast(int32_t fast) {
+  return guard([&] { device::set_fast(fast != 0); });
+}
+
 int32_t gust_set_num_threads(int32_t count) {
   return guard([&] {
     if (count < 0 || count > 4096) fail(GUST_EINVAL, "threads: %d, expected 0 (all cores) to 4096", count);

@@ -88,6 +88,7 @@ int32_t gust_alloc(int64_t size, int32_t zero, int64_t* out) {
 }
 
 int32_t gust_free(int64_t address, int64_t size) {
+  device::forget(reinterpret_cast<char*>(address));
   deallocate(reinterpret_cast<char*>(address), size);
   return GUST_OK;
 }

@@ -129,6 +129,37 @@ int32_t gust_rows_columns(int64_t rows, int64_t indptr, int64_t entries, int64_t
   });
 }
 
+int32_t gust_rows_lines(int64_t count, int64_t index, int32_t index_dtype, int64_t row_bytes, int64_t from,
+                        int64_t* out) {
+  return guard([&] {
+    constexpr int64_t kLine = 128, kGrain = int64_t{1} << 16;
+    struct Lines {
+      int64_t aligned = 0, naive = 0;
+      Lines& operator+=(const Lines& other) {
+        aligned += other.aligned;
+        naive += other.naive;
+        return *this;
+      }
+    };
+    dispatch_index(index_dtype, [&](auto tag) {
+      const auto* rows = reinterpret_cast<const decltype(tag)*>(index);
+      const Lines sum = parallel_sum<Lines>(row_bytes > 0 ? count : 0, kGrain, [&](int64_t begin, int64_t end) {
+        Lines lines;
+        for (int64_t i = begin; i < end; ++i) {
+          if (rows[i] < 0) continue;
+          const int64_t start = from + static_cast<int64_t>(rows[i]) * row_bytes, last = start + row_bytes - 1;
+          lines.aligned += last / kLine - start / kLine + 1;
+          for (int64_t at = start; at <= last; at += kLine)
+            lines.naive += std::min(at + kLine - 1, last) / kLine - at / kLine + 1;
+        }
+        return lines;
+      });
+      out[0] = sum.aligned;
+      out[1] = sum.naive;
+    });
+  });
+}
+
 int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t seen, int64_t* out) {
   return guard([&] {
     auto* mark = reinterpret_cast<uint8_t*>(seen);

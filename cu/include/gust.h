@@ -98,6 +98,14 @@ GUST_API int32_t gust_tensor_rebind(int64_t context, int64_t slot, int64_t rows,
 /** Free a tensor of arena 0 (memory too, unless bound). */
 GUST_API int32_t gust_tensor_destroy(int64_t context, int64_t slot);
 
+/** Let what follows on the device (ops, copies to it) run in queue 0, as at first, or in queue 1, side by side with
+ *  queue 0: the next batch is made ready while this one trains. Nothing where the device is the CPU. */
+GUST_API int32_t gust_queue_use(int32_t queue);
+/** What the other queue gets from now on waits for what this one has got so far. */
+GUST_API int32_t gust_queue_join(void);
+/** Products may round their factors to 10 bits (TF32) where that is faster; not at first, and not on the CPU. */
+GUST_API int32_t gust_set_fast(int32_t fast);
+
 /** Run a program: argument blocks of the op table one after another (layout: build/generated/ops.h). One op is a
  *  program of one block; a recorded step is a program of many. Stops at the first failure. */
 GUST_API int32_t gust_run(int64_t context, const void* program, int64_t size);
@@ -582,6 +590,10 @@ GUST_API int32_t gust_rows_columns(int64_t rows, int64_t indptr, int64_t entries
  *  index[0 .. count) (I64) of a rows x cols matrix of F32, F64, F16, BF16, U8 or I8. */
 GUST_API int32_t gust_rows_moments(int64_t count, int64_t index, int64_t rows, int64_t cols, int32_t dtype,
                                    int64_t from, int64_t mean, int64_t inverse_std);
+/** Cache lines of 128 bytes that reading rows index[0 .. count) of a matrix at address `from` touches (negative ones are
+ *  none): out[0] when every access begins at a line, out[1] when each begins where the row does. */
+GUST_API int32_t gust_rows_lines(int64_t count, int64_t index, int32_t index_dtype, int64_t row_bytes, int64_t from,
+                                 int64_t* out);
 /** Set seen[row] (U8 [rows]) for every row of index; out[0] = how many were not set. */
 GUST_API int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t seen,
                                 int64_t* out);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openNative } from "../../ffi/native.ts";
 import { gust, gustOk } from "../helpers.ts";
@@ -138,17 +138,47 @@ describe("--print-config", () => {
 });
 
 describe("--device", () => {
-  test("cuda is an error that says what there is, and other words are a usage error", () => {
-    for (const device of ["cuda", "cuda:1"]) {
-      const { status, stderr } = gust(["train", "g", "--device", device, "-o", "never"], here);
-      expect(status).toBe(1);
-      expect(stderr).toBe(
-        `gust train: --device ${device}: this build has no CUDA library, expected auto or cpu\n`,
-      );
-    }
+  const nowhere = { GUST_CUDA_LIBRARY: "none", PATH: "" };
+
+  test("other words are a usage error", () => {
     const { status, stderr } = gust(["eval", "g", "--device", "tpu"], here);
     expect(status).toBe(2);
     expect(stderr).toContain("--device: expected auto, cpu, cuda or cuda:N");
+  });
+
+  test("cuda is refused where its library or a GPU is missing, before anything is done", () => {
+    for (const device of ["cuda", "cuda:1"]) {
+      const { status, stderr } = gust(["train", "g", "--device", device, "-o", "never"], {
+        ...here,
+        env: nowhere,
+      });
+      expect(status).toBe(1);
+      expect(stderr).toStartWith(`gust train: --device ${device}: `);
+      expect(stderr).toMatch(/Cannot find libgust_cuda.so.*\nhint: run "make cuda"|no NVIDIA/);
+      expect(existsSync(join(here.cwd, "never"))).toBe(false);
+    }
+  });
+
+  test("auto runs on the CPU there, with the same bytes, and says so to whoever wants to know", () => {
+    const train = (device: string, ...more: string[]) =>
+      gust(["train", "g", "--epochs", "2", "--device", device, "-o", `on-${device}`, ...more], {
+        ...here,
+        env: nowhere,
+      });
+    expect(train("cpu")).toMatchObject({ status: 0, stderr: "" });
+    expect(train("auto")).toMatchObject({ status: 0, stderr: "" });
+    expect(train("auto", "--verbose").stderr).toMatch(
+      /^gust train: device: cpu \((there is no CUDA library|no NVIDIA .*)\)$/m,
+    );
+    expect(bytesOf(here, "on-auto").equals(bytesOf(here, "on-cpu"))).toBe(true);
+  });
+
+  test("a command without anything for a GPU says that it runs on the CPU", () => {
+    const { status, stderr } = gust(["inspect", "g", "--device", "cuda"], here);
+    expect(status).toBe(0);
+    expect(stderr).toBe(
+      "gust inspect: --device cuda: nothing of this command runs on a GPU, so it runs on the CPU\n",
+    );
   });
 });
 

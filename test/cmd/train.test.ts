@@ -40,6 +40,7 @@ describe("gust train", () => {
         test: { mean: said.runs[0].test, std: 0 },
       },
       model: "gcn",
+      device: "cpu",
       digest: document.digest,
     });
     for (const name of ["train", "val", "test"]) {

@@ -1,4 +1,4 @@
-// Rows by index: gather out[i] = x[index[i]], and its adjoint scatter_add out[index[i]] += x[i].
+// Rows by index: gather out[i] = x[index[i]] (or a copy of that row in memory nearby), and its adjoint scatter_add out[index[i]] += x[i].
 //
 // Shapes: x (m, f), index (n), out (n, f) for gather; x (n, f), index (n), out (m, f) for scatter_add. A
 //   negative index gives a zero row, or is left out.
@@ -13,9 +13,22 @@
 GUST_OPS_BEGIN
 namespace {
 
-/** out[i] = copy(x[index[i]]) for rows of f elements. */
+/** Where row j is: in x, or among the hot rows. */
+template <class From>
+struct Rows {
+  const From *x, *hot;
+  const int32_t* place;  // null: none is hot
+  int64_t f;
+
+  const From* at(int64_t j) const {
+    return place && place[j] >= 0 ? hot + static_cast<int64_t>(place[j]) * f : x + j * f;
+  }
+};
+
+/** out[i] = copy(row index[i]). */
 template <class To, class From, class I, class Copy>
-void gather_rows(const From* x, const I* index, int64_t n, int64_t f, To* out, const Copy& copy) {
+void gather_rows(const Rows<From>& from, const I* index, int64_t n, To* out, const Copy& copy) {
+  const auto [x, hot, place, f] = from;
   const RowPrefetch prefetch(f * static_cast<int64_t>(sizeof(From)));
   const int64_t grain = std::clamp<int64_t>(kTaskWork / std::max<int64_t>(f, 1), 1, kTaskWork / 4);
   parallel_for(n, grain, [=](int64_t begin, int64_t end) {
@@ -24,19 +37,25 @@ void gather_rows(const From* x, const I* index, int64_t n, int64_t f, To* out, c
       if (coming >= 0) prefetch(x, coming);
       const int64_t j = static_cast<int64_t>(index[i]);
       if (j < 0) std::memset(static_cast<void*>(out + i * f), 0, static_cast<size_t>(f) * sizeof(To));
-      else copy(x + j * f, out + i * f);
+      else copy(Rows<From>{x, hot, place, f}.at(j), out + i * f);
     }
   });
 }
 
+template <class From>
+Rows<From> rows_of(const Slot& x, const Slot& hot, const Slot& place) {
+  if (hot.live && hot.dtype != x.dtype) fail(GUST_EINVAL, "hot rows of dtype %d, expected %d as x", hot.dtype, x.dtype);
+  return {x.as<From>(), hot.as<From>(), place.as<int32_t>(), x.cols};
+}
+
 /** Same type on both sides: rows are bytes; single elements skip the call to memcpy. */
 template <class I>
-void gather_bytes(const Slot& x, const Slot& index_slot, const Slot& out) {
+void gather_bytes(const Slot& x, const Slot& hot, const Slot& place, const Slot& index_slot, const Slot& out) {
   const int64_t f = x.cols, size = dtype_size(x.dtype);
   const I* index = index_slot.as<I>();
   auto elements = [&](auto tag) {
     using E = decltype(tag);
-    auto rows = [&](auto&& copy) { gather_rows(x.as<E>(), index, out.rows, f, out.as<E>(), copy); };
+    auto rows = [&](auto&& copy) { gather_rows(rows_of<E>(x, hot, place), index, out.rows, out.as<E>(), copy); };
     const size_t bytes = static_cast<size_t>(f) * sizeof(E);
     if (f == 1) rows([](const E* from, E* to) { *to = *from; });
     else rows([=](const E* from, E* to) { std::memcpy(to, from, bytes); });
@@ -50,11 +69,11 @@ void gather_bytes(const Slot& x, const Slot& index_slot, const Slot& out) {
 }
 
 template <class From, class I>
-void gather_converted(const Slot& x, const Slot& index, const Slot& out) {
+void gather_converted(const Slot& x, const Slot& hot, const Slot& place, const Slot& index, const Slot& out) {
   dispatch_real(out.dtype, [&](auto tag) {
     using To = decltype(tag);
     const int64_t f = x.cols;
-    gather_rows(x.as<From>(), index.as<I>(), out.rows, f, out.as<To>(), [=](const From* from, To* to) {
+    gather_rows(rows_of<From>(x, hot, place), index.as<I>(), out.rows, out.as<To>(), [=](const From* from, To* to) {
       if constexpr (std::is_same_v<To, float> && !std::is_integral_v<From> && !std::is_same_v<From, double>) {
         constexpr int lanes = kLanes<float>;
         int64_t c = 0;
@@ -74,16 +93,17 @@ void gather_converted(const Slot& x, const Slot& index, const Slot& out) {
 
 void gather(const gather_args& args, Context& context) {
   const Slot &x = context.slot(args.x), &index = context.slot(args.index), &out = context.slot(args.out);
+  const Slot &hot = context.slot(args.hot), &place = context.slot(args.place);
   dispatch_index(index.dtype, [&](auto tag) {
     using I = decltype(tag);
-    if (x.dtype == out.dtype) return gather_bytes<I>(x, index, out);
+    if (x.dtype == out.dtype) return gather_bytes<I>(x, hot, place, index, out);
     switch (x.dtype) {
-      case GUST_F64: return gather_converted<double, I>(x, index, out);
-      case GUST_F32: return gather_converted<float, I>(x, index, out);
-      case GUST_F16: return gather_converted<half, I>(x, index, out);
-      case GUST_BF16: return gather_converted<bfloat16, I>(x, index, out);
-      case GUST_U8: return gather_converted<uint8_t, I>(x, index, out);
-      case GUST_I8: return gather_converted<int8_t, I>(x, index, out);
+      case GUST_F64: return gather_converted<double, I>(x, hot, place, index, out);
+      case GUST_F32: return gather_converted<float, I>(x, hot, place, index, out);
+      case GUST_F16: return gather_converted<half, I>(x, hot, place, index, out);
+      case GUST_BF16: return gather_converted<bfloat16, I>(x, hot, place, index, out);
+      case GUST_U8: return gather_converted<uint8_t, I>(x, hot, place, index, out);
+      case GUST_I8: return gather_converted<int8_t, I>(x, hot, place, index, out);
     }
     fail(GUST_EINVAL, "x of dtype %d into a result of dtype %d: F16, BF16, F32, F64, U8 and I8 are converted",
          x.dtype, out.dtype);

@@ -60,7 +60,7 @@ export function batchSource(
     engine.arena(),
     graph,
     feed,
-    { norm: "none", stats: null, stored: null },
+    { norm: "none", stats: null, stored: null, store: null },
     nodeTargets(graph),
     BigInt64Array.from(train, BigInt),
     { norm, layers },
@@ -82,7 +82,7 @@ export function steps(
 ): StepResult[] {
   const arena = engine.arena();
   const results: StepResult[] = [];
-  for (const batch of source.batches(epoch, arena)) {
+  for (const batch of source.batches(epoch, () => arena)) {
     engine.setStep(7, epoch, 5);
     results.push(stepOn(engine, model, batch, training));
     arena.reset();

@@ -161,7 +161,10 @@ describe("batches", () => {
     );
     for (const epoch of [0, 1, 2]) {
       const arena = s.engine.arena();
-      const counts = Array.from(source.batches(epoch, arena), (batch) => [batch.numNodes, batch.numLossRows]);
+      const counts = Array.from(
+        source.batches(epoch, () => arena),
+        (batch) => [batch.numNodes, batch.numLossRows],
+      );
       expect(counts.map(([nodes]) => nodes)).toEqual([16, 16, 8]);
       expect(counts.reduce((sum, [, loss]) => sum + loss!, 0)).toBe(train.length);
       arena.destroy();

@@ -71,7 +71,7 @@ function fourSteps(entry: ModelEntry, params: Record<string, unknown>, way: Way)
     { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
   );
   const parts = { model, loss, optimizer, clipNorm: 1, ema: null };
-  const [batch] = source.batches(0, arena) as Batch[];
+  const [batch] = source.batches(0, () => arena) as Batch[];
   const step = stepper(engine, way, parts, batch!);
   const seen: string[][] = [];
   for (let s = 0; s < 4; s++) {

@@ -38,7 +38,7 @@ function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; er
   const sum = new Float64Array(2 * n), squares = new Float64Array(2 * n);
   const arena = s.engine.arena();
   for (let epoch = 0; epoch < EPOCHS; epoch++) {
-    for (const batch of source.batches(epoch, arena)) {
+    for (const batch of source.batches(epoch, () => arena)) {
       const tape = new Tape(s.engine, arena, false), operator = batch.operator(0, 1, norm);
       const nodes = new Tensor(batch.ids!);
       const y = operator.apply(tape, gather(tape, x, nodes)).toNumbers(), seeds = nodes.toNumbers();

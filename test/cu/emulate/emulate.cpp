@@ -412,6 +412,10 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t strea
   return cudaSuccess;
 }
 
+cudaError_t cudaHostAlloc(void** out, size_t size, unsigned) {
+  *out = std::malloc(size);
+  return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+}
 cudaError_t cudaHostRegister(void* data, size_t size, unsigned) {
   auto& registered = memory().registered;
   const auto* p = static_cast<const char*>(data);

@@ -1,0 +1,166 @@
+/**
+ * Where the rows of dense features are kept, and how a batch gets its own: the results are the same, what differs is
+ * which memory holds the matrix and what crosses the bus.
+ *
+ * Source: Min et al. 2021, arXiv:2103.03330 (zero-copy gathers, aligned to the lines of the bus).
+ */
+import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import { dtypes } from "../../ffi/dtype.ts";
+import { callOut, describeNative, memoryUse, NativeArray } from "../../ffi/native.ts";
+import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
+import type { Features } from "./graph.ts";
+
+/**
+ * gpu: the matrix is memory of the device. host-zerocopy: the device reads rows where they are, over the bus.
+ * host-staged: the CPU gathers rows into a buffer, which is copied. tiered: rows of many arcs are memory of the device,
+ * the others are read over the bus. auto: gpu where the matrix takes at most half of its memory, else host-zerocopy.
+ */
+export const featureStores = ["auto", "gpu", "host-zerocopy", "host-staged", "tiered"] as const;
+export type StoreKind = (typeof featureStores)[number];
+
+/** Rows that batches got, their bytes, and the 128-byte lines that reading them from the host's memory touched. */
+export interface FeatureReads {
+  readonly store: Exclude<StoreKind, "auto">;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly hot_rows: number;
+  readonly lines: number;
+  /** The same if reads began where rows do instead of at a line. */
+  readonly unaligned_lines: number;
+}
+
+type DenseFeatures = Features & { readonly kind: "dense" };
+
+/** Rows that are read most: those with most arcs, as many as fit `bytes`; place[v] is the place of row v, or -1. */
+export function hotRows(indptr: NativeArray<"I64">, rowBytes: number, bytes: number) {
+  const n = indptr.length - 1, most = Math.min(n, rowBytes === 0 ? n : Math.floor(bytes / rowBytes));
+  const degree = new Float64Array(n);
+  for (let at = 0; at < n;) {
+    const ends = indptr.window(at), count = Math.min(ends.length - 1, n - at);
+    for (let i = 0; i < count; i++) degree[at + i] = Number(ends[i + 1]! - ends[i]!);
+    at += count;
+  }
+  // The smallest degree that gets in, and how many of that degree do: the first ones.
+  const sorted = degree.toSorted();
+  const least = most > 0 ? sorted[n - most]! : Infinity;
+  let ties = most - degree.reduce((count, d) => count + (d > least ? 1 : 0), 0);
+  const place = NativeArray.allocate("I32", n, false), rows = NativeArray.allocate("I64", most, false);
+  const places = place.window(), list = rows.window();
+  let next = 0;
+  for (let v = 0; v < n; v++) {
+    const isHot = degree[v]! > least || (degree[v] === least && ties-- > 0);
+    places[v] = isHot ? next : -1;
+    if (isHot) list[next++] = BigInt(v);
+  }
+  return { place, rows };
+}
+
+/** Lines of 128 bytes that reading rows `index` of a matrix touches: with reads that begin at lines, and at rows. */
+export function linesOf(array: NativeArray, rowBytes: number, index: Indices) {
+  const [aligned, naive] = callOut(
+    2,
+    "gust_rows_lines",
+    index.length,
+    index.address,
+    dtypes[index.dtype].code,
+    rowBytes,
+    array.address,
+  ) as [number, number];
+  return { aligned, naive };
+}
+
+export class FeatureStore {
+  private readonly kind: FeatureReads["store"];
+  private readonly stored: NativeArray;
+  /** All rows, as they are stored: where ops read them. */
+  readonly all: TensorHandle;
+  private readonly hot:
+    | { readonly rows: TensorHandle; readonly place: NativeArray<"I32">; at: TensorHandle }
+    | null;
+  private reads = { rows: 0, bytes: 0, lines: 0, naive: 0 };
+
+  /**
+   * @param arena  holds what outlives batches.
+   * @param indptr  of the graph: how many rows there are, and the number of arcs of each.
+   * @param hotBytes  memory of the device for hot rows.
+   * @throws {NativeError} (io) where memory cannot be page-locked, (memory) where the device's is too small.
+   */
+  constructor(
+    private readonly engine: Engine,
+    arena: Arena,
+    private readonly features: DenseFeatures,
+    kind: StoreKind,
+    indptr: NativeArray<"I64">,
+    hotBytes: number,
+  ) {
+    const { array, numFeatures } = features, rows = indptr.length - 1;
+    this.kind = kind === "auto" ? usualStore(engine, array.sizeBytes) : kind;
+    this.stored = this.kind === "gpu" ? array : array.reachable();
+    this.all = arena.bind(this.stored, [rows, numFeatures]);
+    this.hot = null;
+    if (this.kind === "tiered") {
+      const chosen = hotRows(indptr, this.rowBytes, hotBytes);
+      const hot = gatherRows(this.stored, numFeatures, chosen.rows);
+      this.hot = {
+        rows: arena.bind(hot, [chosen.rows.length, numFeatures]),
+        place: chosen.place,
+        at: arena.bind(chosen.place),
+      };
+    }
+  }
+
+  private get rowBytes(): number {
+    return this.features.numFeatures * dtypes[this.stored.dtype].size;
+  }
+
+  /** Rows `nodes` as float32 in `to`, times the features' scale. */
+  rows(to: Arena, nodes: Indices): TensorHandle {
+    const { engine, features: { numFeatures, scale }, stored, hot } = this;
+    const out = to.tensor("F32", [nodes.length, numFeatures]);
+    this.count(nodes);
+    if (this.kind === "host-staged") {
+      const staged = gatherRows(
+        stored,
+        numFeatures,
+        nodes,
+        to.array(stored.dtype, nodes.length * numFeatures),
+      );
+      const x = to.bind(staged, [nodes.length, numFeatures]);
+      if (x.dtype === "F32" && !scale) return x;
+      engine.run("cast", { x, out });
+    } else {
+      const index = to.bind(nodes as NativeArray);
+      engine.run("gather", { x: this.all, index, out, hot: hot?.rows ?? null, place: hot?.at ?? null });
+    }
+    if (scale) engine.run("column_affine", { x: out, scale: to.bind(scale), out });
+    return out;
+  }
+
+  private count(nodes: Indices): void {
+    const { reads, rowBytes, stored, kind, hot } = this;
+    reads.rows += nodes.length;
+    reads.bytes += nodes.length * rowBytes;
+    if (kind !== "host-zerocopy" && kind !== "tiered") return;
+    const { aligned, naive } = linesOf(stored, rowBytes, hot ? coldOf(nodes, hot.place) : nodes);
+    reads.lines += aligned;
+    reads.naive += naive;
+  }
+
+  /** What batches have read so far. */
+  get counts(): FeatureReads {
+    const { kind: store, reads: { rows, bytes, lines, naive }, hot } = this;
+    return { store, rows, bytes, hot_rows: hot?.rows.rows ?? 0, lines, unaligned_lines: naive };
+  }
+}
+
+function usualStore(engine: Engine, bytes: number): FeatureReads["store"] {
+  if (!engine.isRemote) return "gpu";
+  const free = (describeNative().gpu_memory ?? 0) - memoryUse().device;
+  return bytes <= free / 2 ? "gpu" : "host-zerocopy";
+}
+
+/** The nodes, -1 where they are hot. */
+function coldOf(nodes: Indices, place: NativeArray<"I32">): NativeArray<"I64"> {
+  const places = place.window(), list = (nodes as NativeArray<"I32">).read();
+  return NativeArray.from<"I64">(BigInt64Array.from(list, (v) => places[Number(v)]! < 0 ? BigInt(v) : -1n));
+}
