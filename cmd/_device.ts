@@ -1,6 +1,8 @@
 /** --device: which native library a command opens, and what is said of it. */
 import { GustError } from "../core/errors.ts";
+import { setFast } from "../ffi/engine.ts";
 import { describeNative, type Device, hasLibrary, NativeError, openNative } from "../ffi/native.ts";
+import type { CommonOptions } from "./_options.ts";
 
 /** The device that a --device names: null for auto. */
 function parse(device: string): Device | null {
@@ -15,13 +17,22 @@ export interface DeviceTalk {
   readonly must: boolean;
 }
 
+/** The library is open on a GPU. */
+function onGpu(fast: boolean): DeviceTalk {
+  setFast(fast);
+  return { line: `device: ${describeNative().gpu}`, must: false };
+}
+
 /**
  * Open the native library of a device.
  *
  * @param usesDevice  whether the command has anything that runs on a GPU.
  * @throws {GustError} (unsupported) if --device cuda names what this machine or build does not have.
  */
-export async function openDevice(wanted: string, usesDevice: boolean): Promise<DeviceTalk | null> {
+export async function openDevice(
+  { device: wanted, fast }: Pick<CommonOptions, "device" | "fast">,
+  usesDevice: boolean,
+): Promise<DeviceTalk | null> {
   const device = parse(wanted);
   if (device?.kind === "cuda" && usesDevice) {
     try {
@@ -30,13 +41,13 @@ export async function openDevice(wanted: string, usesDevice: boolean): Promise<D
       if (!(error instanceof NativeError)) throw error;
       throw new GustError("unsupported", `--device ${wanted}: ${error.message}`);
     }
-    return { line: `device: ${describeNative().gpu}`, must: false };
+    return onGpu(fast);
   }
   let why = "there is no CUDA library";
   if (device === null && usesDevice && hasLibrary("cuda")) {
     try {
       await openNative({ kind: "cuda", index: 0 });
-      return { line: `device: ${describeNative().gpu}`, must: false };
+      return onGpu(fast);
     } catch (error) {
       if (!(error instanceof NativeError)) throw error;
       why = error.message.split("\n")[0]!;

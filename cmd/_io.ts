@@ -149,7 +149,7 @@ export class Io {
       // "{seed}" stands for something: such names are known when they are written.
       if (path !== undefined && !path.includes("{")) checkFolder(path);
     }
-    const talk = await openDevice(common.device, sub.usesDevice === true);
+    const talk = await openDevice(common, sub.usesDevice === true);
     forceIsa(process.env["GUST_ISA"]);
     setThreads(common.threads);
     useTuning();
@@ -249,7 +249,7 @@ export class Io {
     for (const d of from) for (const record of d.provenance) inherited.set(JSON.stringify(record), record);
     const own: ProvenanceRecord = {
       command: this.name,
-      params,
+      params: this.common.fast ? { ...params, fast: true } : params,
       seed: this.common.seed,
       version: VERSION,
       inputs: from.map((d) => d.digest),

@@ -30,6 +30,9 @@ export const commonOptions = z.object({
     .describe(
       "what runs the ops: cpu, cuda or cuda:N (an NVIDIA GPU), auto is a GPU where there is one and its library",
     ),
+  fast: z.boolean().default(false).describe(
+    "let a GPU round the factors of products to 10 bits (TF32); results differ, and provenance says so",
+  ),
   config: z.string().optional().describe("read options from a JSON file; flags win").meta({ value: "FILE" }),
   printConfig: z.boolean().default(false).describe("print the resolved options as JSON and stop"),
   json: z.boolean().default(false).describe(
@@ -435,8 +438,8 @@ export async function runCommand(
   const flags = Object.entries(command.opts()).filter(([key]) => command.getOptionValueSource(key) === "cli");
   const { options, common, given } = resolve(sub, Object.fromEntries(flags));
   if (common.printConfig) {
-    const { seed, threads, device } = common;
-    help(JSON.stringify({ ...options, seed, threads, device }, null, 2) + "\n");
+    const { seed, threads, device, fast } = common;
+    help(JSON.stringify({ ...options, seed, threads, device, ...(fast ? { fast } : {}) }, null, 2) + "\n");
     return;
   }
   await sub.run(command.args, options, common, given);

@@ -180,6 +180,7 @@ function argumentsOf({ io, options: o, common, given, numJobs }: Jobs, folder: s
     `--seed=${common.seed}`,
     `--threads=${threads}`,
     `--device=${common.device}`,
+    ...(common.fast ? ["--fast"] : []),
     `--output=${perRun ? common.output! : join(folder, `model${p}`)}`,
     ...(o.log === undefined ? [] : [`--log=${join(folder, `log${p}`)}`]),
     ...(checkpoint === undefined ? [] : [`--checkpoint=${checkpoint}`]),

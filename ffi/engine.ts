@@ -612,6 +612,11 @@ export function setThreads(count: number): void {
   call("gust_set_num_threads", count);
 }
 
+/** Whether products of a GPU may round their factors to 10 bits (TF32). */
+export function setFast(fast: boolean): void {
+  call("gust_set_fast", fast ? 1 : 0);
+}
+
 /** Force an instruction set (tests): portable, avx2 or avx512. */
 export function setIsa(name: string): void {
   call("gust_set_isa", cString(name));

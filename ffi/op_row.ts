@@ -29,9 +29,6 @@ export type Field = SlotField | ScalarField;
 export interface OpRow {
   readonly summary: string;
   readonly fields: Readonly<Record<string, Field>>;
-  /** Which devices have a kernel: "host" means the CUDA library runs it on the CPU side and says so. */
-  readonly cpu: true;
-  readonly cuda: boolean | "host";
   /** A check that shape names cannot say; returns the problem or null. */
   readonly verify?: (args: Record<string, { rows: number; cols: number } & number>) => string | null;
 }
@@ -71,13 +68,13 @@ export const step = { kind: "step" } as const;
 export const optionalInt = { kind: "int", optional: true } as const;
 export const optionalFloat = { kind: "float", optional: true } as const;
 
-/** A row of the table. */
+/** A row of the table. Its op has a kernel for the CPU in cu/host/ops and one for GPUs in cu/device/ops, in files of one name. */
 export function row<F extends Record<string, Field>>(
   summary: string,
   fields: F,
-  rest: Partial<Pick<OpRow, "cuda" | "verify">> = {},
+  rest: Pick<OpRow, "verify"> = {},
 ) {
-  return { summary, fields, cpu: true, cuda: rest.cuda ?? false, verify: rest.verify } as const;
+  return { summary, fields, verify: rest.verify } as const;
 }
 
 // ---- checks that shape names cannot say: null, or the problem ----

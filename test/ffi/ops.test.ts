@@ -30,6 +30,14 @@ test("the codes of functions and reductions count from 0", () => {
   }
 });
 
+/** Names of the files of a folder that define an op. */
+const filesOf = (folder: string, name: string) =>
+  readdirSync(join(root, folder)).filter((file) =>
+    new RegExp(`^void ${name}\\(const`, "m").test(read(join(folder, file)))
+  )
+    .map((file) => file.replace(/\.\w+$/, ""));
+const usesOfOps = [...new Bun.Glob("core/**/*.ts").scanSync(root)].map(read).join("\n");
+
 const testSources = readdirSync(join(root, "test/cu")).filter((file) => file.endsWith(".test.ts"))
   .map((file) => read(`test/cu/${file}`)).join("\n");
 describe.each(opNames)("%s()", (name) => {
@@ -43,6 +51,13 @@ describe.each(opNames)("%s()", (name) => {
       for (const dim of shape) expect(dim).toMatch(/^([a-z]+(\+1)?|\d+)$/);
     }
     expect((ops[name] as OpRow).summary.length).toBeGreaterThan(5);
+  });
+
+  test("has a kernel for the CPU and one for GPUs, in files of one name, and is used", () => {
+    const host = filesOf("cu/host/ops", name);
+    expect(host.length).toBe(1);
+    expect(filesOf("cu/device/ops", name)).toEqual(host);
+    expect(usesOfOps).toContain(`"${name}"`);
   });
 
   test("is named by a test under test/cu", () => {
