@@ -167,6 +167,8 @@ function checkSlot(
 export class Arena {
   /** Arrays that bound tensors point into: kept from the garbage collector as long as the slots live. */
   private bound: NativeArray[] = [];
+  /** Where a GPU has its copies of them, by address and bytes. */
+  private readonly copies = new Map<string, number>();
   private round: Scope = { ended: false };
 
   constructor(readonly engine: Engine, readonly id: number) {}
@@ -200,14 +202,17 @@ export class Arena {
   }
 
   /**
-   * A slot for an array's memory, which the arena keeps alive; on a GPU a copy of what is there now, unless the array
-   * was made reachable (NativeArray.reach()). Ops read it: what they write to it, the array need not see.
+   * A slot for an array's memory, which the arena keeps alive; on a GPU a copy, one per array, of what is there when it
+   * is bound first, unless the array is reachable(). Ops read it: what they write to it, the array need not see.
    */
   bind(array: NativeArray, shape: readonly number[] = [array.length]): TensorHandle {
     const { rows, cols, rank } = matrixShape(shape);
     if (rows * cols !== array.length) throw new RangeError(`shape [${shape}] of an array of ${array.length}`);
     this.bound.push(array);
-    return this.bindAddress(array.dtype, rows, cols, rank, array.address);
+    const memory = `${array.address} ${array.sizeBytes}`;
+    const t = this.bindAddress(array.dtype, rows, cols, rank, this.copies.get(memory) ?? array.address);
+    if (this.engine.isRemote) this.copies.set(memory, t.address);
+    return t;
   }
 
   /** Uninitialised memory of the host as an array that is gone with the arena's tensors: to fill, and to bind. */
@@ -258,6 +263,7 @@ export class Arena {
   reset(): void {
     call("gust_arena_reset", this.engine.context, this.id);
     this.bound = [];
+    this.copies.clear();
     this.round.ended = true;
     this.round = { ended: false };
   }
@@ -266,6 +272,7 @@ export class Arena {
     call("gust_arena_destroy", this.engine.context, this.id);
     this.engine.forget(this);
     this.bound = [];
+    this.copies.clear();
     this.round.ended = true;
   }
 }

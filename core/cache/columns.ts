@@ -33,10 +33,7 @@ export function columnsOf(input: Tensor | SparseOperator): Columns {
 
 function sparseColumns({ pattern, scales, numRows, numCols }: SparseOperator): Columns {
   const csr: Csr = {
-    numRows,
-    numCols,
-    indptr: hostArray(pattern.indptr, "I64"),
-    indices: hostArray(pattern.indices, "I32"),
+    ...pattern.hostCsr(),
     values: scales.values ? hostArray(scales.values.handle, "F32") : null,
   };
   return {

@@ -2,7 +2,7 @@
  * Kinds of operators made of a graph's adjacency A without its self-loops: models add the node itself where they want
  * it. D is the (weighted) in-degree.
  */
-import { type Arena, type Engine, hostArray, type TensorHandle } from "../../ffi/engine.ts";
+import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import type { DType } from "../../ffi/dtype.ts";
 import { twoHops, withSelfLoops } from "../../ffi/native_csr.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
@@ -55,15 +55,7 @@ export function degreePower(
 
 /** A pattern made of another one's arrays. */
 function derived(arena: Arena, pattern: Pattern, make: (csr: Csr) => Csr): Pattern {
-  const { numRows, numCols, indptr, indices } = pattern;
-  const csr = make({
-    numRows,
-    numCols,
-    indptr: hostArray(indptr, "I64"),
-    indices: hostArray(indices) as Csr["indices"],
-    values: null,
-  });
-  return Pattern.of(arena, csr, pattern.isSymmetric);
+  return Pattern.of(arena, make(pattern.hostCsr()), pattern.isSymmetric);
 }
 
 /** The pattern with every row's own node as a stored entry; rows are the first of the columns. */

@@ -5,7 +5,7 @@
  * `Operator` is the seam: exact products live here; sampled, cached and reordered ones implement the same interface
  * and no model knows the difference.
  */
-import type { Arena, TensorHandle } from "../../ffi/engine.ts";
+import { type Arena, hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { reductions, unaryKinds } from "../../ffi/ops.ts";
 import type { DType } from "../../ffi/dtype.ts";
 import type { Csr } from "../graph/csr.ts";
@@ -64,6 +64,7 @@ export class Pattern {
   /**
    * @param arena  holds the transpose; it must live as long as the pattern is used.
    * @param isSymmetric  the pattern equals its transpose.
+   * @param made  the arrays of the host that it was made from, if it was.
    */
   constructor(
     readonly arena: Arena,
@@ -72,6 +73,7 @@ export class Pattern {
     readonly indptr: TensorHandle,
     readonly indices: TensorHandle,
     readonly isSymmetric = false,
+    private readonly made: Csr | null = null,
   ) {}
 
   static of(arena: Arena, csr: Csr, isSymmetric = false): Pattern {
@@ -82,7 +84,20 @@ export class Pattern {
       arena.bind(csr.indptr),
       arena.bind(csr.indices),
       isSymmetric,
+      csr,
     );
+  }
+
+  /** The pattern as memory of the host. */
+  hostCsr(): Csr {
+    const { made, numRows, numCols } = this;
+    return {
+      numRows,
+      numCols,
+      indptr: made?.indptr ?? hostArray(this.indptr, "I64"),
+      indices: made?.indices ?? hostArray(this.indices) as Csr["indices"],
+      values: null,
+    };
   }
 
   get numEntries(): number {

@@ -75,12 +75,8 @@ function sparseRows(
   { pattern, scales: { values } }: SparseOperator,
   rows: NativeArray<"I64">,
 ): SparseOperator {
-  const { indptr, indices, numRows, numCols } = pattern;
   const csr = gatherCsrRows({
-    numRows,
-    numCols,
-    indptr: hostArray(indptr, "I64"),
-    indices: hostArray(indices) as Csr["indices"],
+    ...pattern.hostCsr(),
     values: values ? hostArray(values.handle) as Csr["values"] : null,
   }, rows);
   const taken = csr.values && new Tensor(arena.bind(csr.values as NativeArray));

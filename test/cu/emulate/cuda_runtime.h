@@ -6,6 +6,7 @@
 //  - Device memory is a range of addresses that can be touched only while a kernel or a copy runs: host code that reads
 //    a tensor dies of SIGSEGV here, as it would with a GPU. Freed blocks are checked for writes behind their ends.
 //  - GUST_EMULATE_ORDER=reverse runs blocks and threads backwards: a missing barrier shows as another result.
+//  - GUST_EMULATE_DEVICES=n, _DRIVER=version, _CAPABILITY=90, _MEMORY=bytes and _LOCKABLE=bytes make other machines.
 //  - A stream that captures keeps its launches and copies; cudaGraphLaunch() runs them.
 //
 // What it does not model ends the process with a message, or does not compile: barriers that part of a block never

@@ -195,6 +195,12 @@ bool release_block() {
   return true;
 }
 
+/** What a variable asks for. */
+int asked(const char* variable, int usual) {
+  const char* value = std::getenv(variable);
+  return value ? std::atoi(value) : usual;
+}
+
 bool is_reversed() {
   static const bool reversed = [] {
     const char* order = std::getenv("GUST_EMULATE_ORDER");
@@ -274,6 +280,7 @@ void run_grid(const cudaLaunchConfig_t& config, const std::function<void()>& thr
 }
 
 cudaError_t check_launch(const cudaLaunchConfig_t& c) {
+  if (asked("GUST_EMULATE_CAPABILITY", 90) < 80) return cudaErrorNoKernelImageForDevice;
   const size_t threads = size_t{c.blockDim.x} * c.blockDim.y * c.blockDim.z;
   const bool fits = threads >= 1 && threads <= 1024 && c.blockDim.z <= 64 && c.gridDim.x >= 1 &&
                     c.gridDim.x <= 0x7fffffffu && c.gridDim.y >= 1 && c.gridDim.y <= 65535 && c.gridDim.z >= 1 &&
@@ -417,6 +424,7 @@ cudaError_t cudaHostAlloc(void** out, size_t size, unsigned) {
   return *out ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 cudaError_t cudaHostRegister(void* data, size_t size, unsigned) {
+  if (size > static_cast<size_t>(asked("GUST_EMULATE_LOCKABLE", 1 << 30))) return cudaErrorMemoryAllocation;
   auto& registered = memory().registered;
   const auto* p = static_cast<const char*>(data);
   auto after = registered.upper_bound(p);
@@ -440,20 +448,24 @@ cudaError_t cudaDeviceSynchronize() {
 }
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  const char* devices = std::getenv("GUST_EMULATE_DEVICES");
-  *count = devices ? std::atoi(devices) : 1;
+  *count = asked("GUST_EMULATE_DEVICES", 1);
+  if (asked("GUST_EMULATE_DRIVER", 13000) < 13000) return cudaErrorInsufficientDriver;
   return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   *properties = {};
   std::strcpy(properties->name, "emulated");
   properties->totalGlobalMem = total_memory();
-  properties->major = 9;
+  properties->major = asked("GUST_EMULATE_CAPABILITY", 90) / 10;
+  properties->minor = asked("GUST_EMULATE_CAPABILITY", 90) % 10;
   properties->multiProcessorCount = 2;
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-cudaError_t cudaDriverGetVersion(int* version) { *version = 13000; return cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = asked("GUST_EMULATE_DRIVER", 13000);
+  return cudaSuccess;
+}
 cudaError_t cudaRuntimeGetVersion(int* version) { *version = 13000; return cudaSuccess; }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 const char* cudaGetErrorName(cudaError_t error) {
