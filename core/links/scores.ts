@@ -82,7 +82,8 @@ export function predict(run: LinkRun, arena: Arena, vectors: Tensor, set: LinkSe
     const count = Math.min(atOnce, m - at);
     const tape = new Tape(engine, arena, false);
     const pairs = bindPairs(arena, rows, at * (per + 1), count * (per + 1));
-    const scores = model.decode(tape, vectors, { ...pairs, perRow: per + 1 }).window() as Float32Array;
+    const decoded = model.decode(tape, vectors, { ...pairs, perRow: per + 1 });
+    const scores = hostArray(decoded.handle, "F32").window();
     for (let i = 0; i < count; i++) {
       positive[at + i] = scores[i * (per + 1)]!;
       negative.set(scores.subarray(i * (per + 1) + 1, (i + 1) * (per + 1)), (at + i) * per);

@@ -23,17 +23,21 @@ export class Tensor {
     return this.rows * this.cols;
   }
 
-  /** The elements as a live window on native memory (at most 1 GiB); of a tensor on a GPU a copy of them. */
-  window(): Float32Array | Float64Array {
-    return this.array.window() as Float32Array | Float64Array;
-  }
   /** The elements as memory of the host. */
   private get array(): NativeArray {
     if (this.handle.scope.ended) throw new RangeError("read of a tensor whose scope has ended");
     return hostArray(this.handle);
   }
   toNumbers(): number[] {
-    return Array.from(this.window(), Number);
+    return this.array.toNumbers();
+  }
+  /** Hold other numbers. */
+  set(values: readonly number[]): void {
+    if (values.length !== this.size) {
+      throw new RangeError(`${values.length} values for shape [${this.shape}]`);
+    }
+    const typed = this.dtype === "F32" ? Float32Array.from(values) : Float64Array.from(values);
+    writeTensor(this.handle, NativeArray.from(typed));
   }
   /** The only element of a [1] tensor. */
   item(): number {
@@ -65,8 +69,6 @@ export function constant(
   values: readonly number[],
 ): Tensor {
   const tensor = new Tensor(arena.tensor(dtype, shape));
-  if (values.length !== tensor.size) throw new RangeError(`${values.length} values for shape [${shape}]`);
-  const typed = dtype === "F32" ? Float32Array.from(values) : Float64Array.from(values);
-  writeTensor(tensor.handle, NativeArray.from(typed));
+  tensor.set(values);
   return tensor;
 }

@@ -3,9 +3,9 @@ import { buildDocument, type NewTensor } from "../../core/format/document.ts";
 import { generateGraph } from "../../core/generate/graph.ts";
 import { generators } from "../../core/generate/mod.ts";
 import { Graph } from "../../core/graph/graph.ts";
-import { openNative } from "../../ffi/native.ts";
+import { openTestDevice } from "../_device.ts";
 
-await openNative();
+await openTestDevice();
 
 type Rows = readonly (readonly number[])[];
 

@@ -4,10 +4,10 @@ import { checkDocument } from "../../../core/format/check.ts";
 import { mergeChunks } from "../../../core/format/chunks.ts";
 import { buildDocument, type Document, type NewTensor } from "../../../core/format/document.ts";
 import { setThreads } from "../../../ffi/engine.ts";
-import { openNative } from "../../../ffi/native.ts";
 import { draw, graphOf, randomRows } from "../sampling/_graphs.ts";
+import { openTestDevice } from "../../_device.ts";
 
-await openNative();
+await openTestDevice();
 
 const N = 120, F = 5;
 const rows = randomRows(N, 5);

@@ -12,11 +12,11 @@ import { buildDocument, type Document, type NewTensor } from "../../../core/form
 import { type FeatNorm, featNorms, prepareFeatures } from "../../../core/graph/features.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { Random } from "../../../core/tensor/rng.ts";
-import { Engine, setThreads, type TensorHandle } from "../../../ffi/engine.ts";
-import { NativeArray, openNative } from "../../../ffi/native.ts";
+import { Engine, hostArray, setThreads, type TensorHandle } from "../../../ffi/engine.ts";
 import { graphOf, randomRows } from "../sampling/_graphs.ts";
+import { openTestDevice } from "../../_device.ts";
 
-await openNative();
+await openTestDevice();
 
 const N = 90, F = 11;
 const random = new Random({ seed: 3, stream: "test.features" });
@@ -193,7 +193,7 @@ describe("propagatedDocument()", () => {
       BigInt64Array.from(train, BigInt),
     ).stats!;
     for (const key of ["mean", "inverseStd"] as const) {
-      const read = (t: TensorHandle) => NativeArray.at("F32", F, t.address, engine).toNumbers();
+      const read = (t: TensorHandle) => hostArray(t).toNumbers();
       expect(read(stats[key])).toEqual(read(whole[key]));
     }
     expect(propagatedStats(engine, make(denseGraph, {}))).toBeNull();

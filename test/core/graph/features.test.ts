@@ -14,7 +14,7 @@ import {
 } from "../../../core/graph/features.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { SparseOperator } from "../../../core/tensor/operator.ts";
-import { Tensor } from "../../../core/tensor/tensor.ts";
+import { constant, Tensor } from "../../../core/tensor/tensor.ts";
 import { makeGraph } from "../_graphs.ts";
 import { engine, expectNear, fixed, withTape } from "../tensor/_autograd.ts";
 
@@ -36,10 +36,9 @@ function prepared(
   const nodes = train && BigInt64Array.from(train, BigInt), stored = requireFeatures(graph);
   const { input, numFeatures } = prepareFeatures(engine, fixed, stored, norm, nodes, stats, rows);
   if (input instanceof Tensor) return input.toNumbers();
-  const identity = fixed.tensor("F32", [numFeatures, numFeatures], true);
-  const window = new Tensor(identity).window();
-  for (let i = 0; i < numFeatures; i++) window[i * numFeatures + i] = 1;
-  return withTape((tape) => input.apply(tape, new Tensor(identity)).toNumbers());
+  const ones = Array.from({ length: numFeatures ** 2 }, (_, i) => i % (numFeatures + 1) === 0 ? 1 : 0);
+  const identity = constant(fixed, "F32", [numFeatures, numFeatures], ones);
+  return withTape((tape) => input.apply(tape, identity).toNumbers());
 }
 
 const sum = (row: readonly number[], f: (v: number) => number) => row.reduce((total, v) => total + f(v), 0);

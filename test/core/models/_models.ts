@@ -1,5 +1,5 @@
 /** For tests of models: the whole graph as their input, in float32 or float64. */
-import type { Arena, Engine } from "../../../ffi/engine.ts";
+import { type Arena, type Engine, hostArray } from "../../../ffi/engine.ts";
 import { NativeArray } from "../../../ffi/native.ts";
 import { adjacency } from "../../../core/graph/adjacency.ts";
 import { prepareFeatures, requireFeatures } from "../../../core/graph/features.ts";
@@ -62,5 +62,4 @@ export function graphInput(
 }
 
 export const bytesOf = (t: Tensor) =>
-  Buffer.from(NativeArray.at("U8", t.size * (t.dtype === "F32" ? 4 : 8), t.handle.address, t).window())
-    .toString("hex");
+  Buffer.from(hostArray(t.handle).read().buffer as ArrayBuffer).toString("hex");

@@ -71,7 +71,7 @@ function build(
       let out: Tensor | undefined;
       const program = engine.record(() => out = model.forward(new Tape(engine, own, true), input));
       const before = bytesOf(out!);
-      out!.window().fill(7);
+      out!.set(new Array<number>(out!.size).fill(7));
       program.replay();
       return [before, bytesOf(out!)];
     },

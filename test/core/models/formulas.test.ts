@@ -172,7 +172,7 @@ describe.each(cases)("%s %j", (name, options, formula) => {
     const params = entry.params!.parse(options) as Record<string, unknown>;
     const model = entry.build(new Init(engine, "F64"), { num_features: 3, num_classes: 2 }, params, "logits");
     for (const p of model.parameters) {
-      if (p.name.endsWith("bias") || p.name.endsWith("eps")) p.window().set(randoms(p.size, p.name));
+      if (p.name.endsWith("bias") || p.name.endsWith("eps")) p.set(randoms(p.size, p.name));
     }
     const graph = makeGraph({ rows: g6Rows, features: g6Features, sparse });
     const input = graphInput(engine, fixed, graph, "F64", entry.operator(params));

@@ -65,7 +65,7 @@ describe.each(variants)("gcn with %s", (_, options) => {
         "logits",
       );
       // Biases start at 0: other numbers, so that they count.
-      for (const p of model.parameters) if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
+      for (const p of model.parameters) if (p.name.endsWith("bias")) p.set(randoms(p.size, p.name));
       const input = graphInput(
         engine,
         fixed,

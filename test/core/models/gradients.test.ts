@@ -4,7 +4,7 @@ import { NativeArray } from "../../../ffi/native.ts";
 import { models } from "../../../core/models/mod.ts";
 import { Init } from "../../../core/models/model.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
-import { engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
+import { differences, engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
 import { makeGraph } from "../_graphs.ts";
 import { g6Features, g6Labels, g6Rows, graphInput } from "./_models.ts";
 
@@ -61,7 +61,7 @@ describe.each(variants)("%s %j", (name, options) => {
       );
       // Biases start at 0, the corner of relu where dropout left nothing else.
       for (const p of model.parameters) {
-        if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
+        if (p.name.endsWith("bias")) p.set(randoms(p.size, p.name));
       }
       const input = graphInput(engine, fixed, graph, "F64", entry.operator(params));
       const label = fixed.bind(graph.labels()!),
@@ -76,18 +76,9 @@ describe.each(variants)("%s %j", (name, options) => {
       // As in ../tensor/_autograd.ts: 1e-11 of rounding and 1e-11 of curvature; the loss and its third derivatives are
       // below 10.
       const h = 2 ** -17;
-      model.parameters.forEach((p, k) => {
-        const window = p.window();
-        const want = Array.from(window, (centre, i) => {
-          window[i] = centre + h;
-          const above = loss();
-          window[i] = centre - h;
-          const below = loss();
-          window[i] = centre;
-          return (above - below) / (2 * h);
-        });
-        expectNear(gradients[k]!, want, 1e-9, p.name);
-      });
+      differences(model.parameters, loss, h).forEach((want, k) =>
+        expectNear(gradients[k]!, want, 1e-9, model.parameters[k]!.name)
+      );
       expect(gradients.flat().some((g) => Math.abs(g) > 1e-3)).toBe(true);
     },
   );

@@ -22,7 +22,7 @@ test.each([["mlp", { layers: 3, hidden: 4 }], ["mlp", { layers: 1 }], ["sgc", {}
     engine.setStep(2, 0, 0);
     const params = entry.params!.parse(options) as Record<string, unknown>;
     const model = entry.build(new Init(engine, "F64"), { num_features: 3, num_classes: 2 }, params, "logits");
-    for (const p of model.parameters) if (p.name.endsWith("bias")) p.window().set(randoms(p.size, p.name));
+    for (const p of model.parameters) if (p.name.endsWith("bias")) p.set(randoms(p.size, p.name));
     const input = graphInput(engine, fixed, makeGraph({ rows: g6Rows, features: g6Features }), "F64", "sym");
     const logits = model.forward(new Tape(engine, fixed, false), input).toNumbers();
     const weights = model.parameters.filter((p) => p.handle.rank === 2).map((p) => {

@@ -32,7 +32,9 @@ function graphNorm({ rows, starts, alpha = 1, gamma = 1, beta = 0 }: Given): num
   const init = new Init(engine, "F64");
   const norm = layerNorms.get("graph").create(init, { name: "norm", layer: 0, width, eps: EPS });
   const set = { alpha, gamma, beta };
-  for (const p of init.parameters) p.window().fill(set[p.name.split(".")[1] as keyof typeof set]);
+  for (const p of init.parameters) {
+    p.set(new Array<number>(p.size).fill(set[p.name.split(".")[1] as keyof typeof set]));
+  }
   const x = new Tensor(fixed.bind(native("F64", rows.flat()), [rows.length, width]));
   const y = norm.apply(new Tape(engine, fixed), x, starts ? index(starts) : null).toNumbers();
   return rows.map((_, i) => y.slice(i * width, (i + 1) * width));

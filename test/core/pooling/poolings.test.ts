@@ -66,7 +66,7 @@ test("every pooling has a case by hand", () => {
 describe.each([...poolings])("$name", (entry) => {
   test("does a case by hand; a graph without nodes gives zeros", () => {
     const { pooling, parameters } = made(entry, 2);
-    for (const p of parameters) p.window().set(p.name.endsWith("bias") ? [0] : [1, 0]);
+    for (const p of parameters) p.set(p.name.endsWith("bias") ? [0] : [1, 0]);
     expect(pooling.width).toBe(2);
     withTape((tape) =>
       expectNear(pooling.apply(tape, rows(x, 2), index(starts)).toNumbers(), byHand[entry.name]!(), 1e-14)
@@ -82,7 +82,7 @@ describe.each([...poolings])("$name", (entry) => {
 
   test("gives the gradients of its input and of what it learns", () => {
     const { pooling, parameters } = made(entry, 3);
-    for (const p of parameters) p.window().set(randoms(p.size, p.name));
+    for (const p of parameters) p.set(randoms(p.size, p.name));
     // Distinct scores and values: no step of the differences changes a choice.
     const node = variable([6, 3], randoms(18, "nodes").map((v, i) => v + 0.1 * i));
     const c: Case = {
@@ -118,7 +118,7 @@ describe.each([...poolings])("$name", (entry) => {
 test("top-k keeps ceil(ratio * nodes), at least one, and all with ratio 1", () => {
   const kept = (ratio: number, n: number) => {
     const { pooling, parameters } = made(poolings.get("top-k"), 1, { poolRatio: ratio, poolReadout: "sum" });
-    parameters[0]!.window().set([1]);
+    parameters[0]!.set([1]);
     // Large scores have tanh 1: the sum counts what was kept, 1e6 each.
     return withTape((tape) =>
       pooling.apply(tape, rows(new Array<number>(n).fill(1e6), 1), index([0, n])).item() / 1e6

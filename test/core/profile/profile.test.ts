@@ -1,13 +1,14 @@
 /** A profile from the ops to the table and the trace, with limits that are given instead of measured. */
 import { describe, expect, test } from "bun:test";
 import { Engine } from "../../../ffi/engine.ts";
-import { NativeArray, openNative } from "../../../ffi/native.ts";
+import { NativeArray } from "../../../ffi/native.ts";
 import { limitNs, type MachineLimits, measureLimits } from "../../../core/profile/limits.ts";
 import { type OpRow, Profiler } from "../../../core/profile/profiler.ts";
 import { profileReport, profileText } from "../../../core/profile/report.ts";
 import { traceText } from "../../../core/profile/trace.ts";
+import { openTestDevice } from "../../_device.ts";
 
-await openNative();
+await openTestDevice();
 
 /** One step of a fill and a gather, recorded and replayed in epochs, and a gather of a batch that goes. */
 function profiled(epochs: number, profiler = new Profiler(true)) {

@@ -17,7 +17,7 @@ import type { EpochRecord } from "../../../core/train/run.ts";
 import { longs, makeGraph } from "../_graphs.ts";
 import { cyclesAndStars, makeMany, reordered } from "../_many.ts";
 import { graphInput, signatureOf } from "../models/_models.ts";
-import { engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
+import { differences, engine, expectNear, fixed, randoms, withTape } from "../tensor/_autograd.ts";
 import { copied, job } from "../train/_train.ts";
 
 const task = tasks.get("graph");
@@ -132,7 +132,7 @@ describe("the forward pass", () => {
       params,
       options({ headDropout: 0 }),
     );
-    for (const p of model.parameters) p.window().set(randoms(p.size, p.name));
+    for (const p of model.parameters) p.set(randoms(p.size, p.name));
     const [w, b, head, offset] = model.parameters.map((p) => p.toNumbers()) as [
       number[],
       number[],
@@ -170,7 +170,7 @@ describe("the forward pass", () => {
       params,
       options({ headDropout: 0.25, ...head }),
     );
-    for (const p of built.parameters) if (/bias|beta/.test(p.name)) p.window().set(randoms(p.size, p.name));
+    for (const p of built.parameters) if (/bias|beta/.test(p.name)) p.set(randoms(p.size, p.name));
     const input = {
       ...graphInput(engine, fixed, graph, "F64", entry.operator(params)),
       graphs: {
@@ -183,19 +183,10 @@ describe("the forward pass", () => {
     const loss = (tape: Tape) => crossEntropy(tape, built.forward(tape, input), label);
     const gradients = withTape((tape) => tape.grad(loss(tape), built.parameters).map((g) => g!.toNumbers()));
     const value = () => withTape((tape) => loss(tape).item()), h = 2 ** -17;
-    built.parameters.forEach((p, k) => {
-      const window = p.window();
-      const want = Array.from(window, (centre, i) => {
-        window[i] = centre + h;
-        const above = value();
-        window[i] = centre - h;
-        const below = value();
-        window[i] = centre;
-        return (above - below) / (2 * h);
-      });
-      // Rounding and curvature are 1e-11 each where third derivatives stay below 10; norms of few rows have larger ones.
-      expectNear(gradients[k]!, want, 2e-8, p.name);
-    });
+    // Rounding and curvature are 1e-11 each where third derivatives stay below 10; norms of few rows have larger ones.
+    differences(built.parameters, value, h).forEach((want, k) =>
+      expectNear(gradients[k]!, want, 2e-8, built.parameters[k]!.name)
+    );
     expect(gradients.flat().some((g) => Math.abs(g) > 1e-3)).toBe(true);
   });
 });

@@ -213,7 +213,7 @@ describe("onParameterUse", () => {
   };
   const sampleRows = (use: ParameterUse, s: number) => {
     const ptr = use.graphPointer!;
-    const [start, end] = (ptr.window() as unknown as BigInt64Array).slice(s, s + 2);
+    const [start, end] = ptr.toNumbers().slice(s, s + 2);
     const g = rowsOf(use.outputGradient, 0).slice(Number(start), Number(end));
     return { a: rowsOf(use.input, use.outputGradient.rows).slice(Number(start), Number(end)), g };
   };

@@ -28,7 +28,7 @@ const EPOCHS = 3000;
 function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; error: number[] } {
   const s = setting(graph, "gcn", { layers: 1 });
   const x = new Tensor(s.engine.persistent.tensor("F32", [n, 2]));
-  x.window().set(features.flat());
+  x.set(features.flat());
   const source = batchSource(
     s,
     graph,
@@ -60,7 +60,7 @@ function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; er
 function exact(graph: Graph, norm: Norm): number[] {
   const s = setting(graph, "gcn", {}), arena = s.engine.arena();
   const x = new Tensor(arena.tensor("F32", [n, 2]));
-  x.window().set(features.flat());
+  x.set(features.flat());
   const y = graphOperator(s.engine, arena, graph, norm).apply(new Tape(s.engine, arena, false), x)
     .toNumbers();
   s.engine.destroy();
