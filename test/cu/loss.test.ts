@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import * as reference from "../../core/reference/loss.ts";
+import type { TensorHandle } from "../../ffi/engine.ts";
+import { testDevice } from "../_device.ts";
 import {
   engine,
   expectClose,
@@ -159,7 +161,34 @@ describe.each([...realTypes])("%s", (dtype) => {
     engine.run("softmax_cross_entropy_backward", { ...empty, g, out: tensor(dtype, [0, 3]), sum: 0 });
   });
 
-  test("labels past the classes and rows outside are refused with their place", () => {
+  // Kernels have no way to refuse what they find.
+  const testGpu = testDevice === "cpu" ? () => {} : test, testCpu = testDevice === "cpu" ? test : () => {};
+  testGpu("on a GPU, labels past the classes and rows outside make NaN", () => {
+    const x = tensor(dtype, [2, 3], [0, 0, 0, 0, 0, 0]),
+      out = tensor(dtype, [1]),
+      g = tensor(dtype, [1], [1]);
+    const gradient = tensor(dtype, [2, 3]), count = tensor("I64", [2]);
+    const past = tensor("I32", [2], [0, 3]), fine = tensor("I32", [2], [0, 1]);
+    const index = tensor("I32", [2], [0, 2]), negative = tensor("I64", [1], [-1]);
+    const weight = tensor(dtype, [2], [1, 1]);
+    for (const args of [{ label: past }, { label: fine, index }, { label: fine, index: negative }]) {
+      engine.run("softmax_cross_entropy", { ...args, x, out, sum: 1 });
+      expect(numbers(out)).toEqual([NaN]);
+      engine.run("count_correct", { ...args, x, out: count });
+    }
+    for (const op of ["softmax_cross_entropy_backward", "label_weights"] as const) {
+      const run = (args: { label: TensorHandle; index?: TensorHandle; weight?: TensorHandle }) => {
+        if (op === "label_weights") engine.run(op, { ...args, out: gradient, sum: 1 });
+        else engine.run(op, { ...args, x, g, out: gradient, sum: 1 });
+        return numbers(gradient).map(Number.isNaN);
+      };
+      expect(run({ label: past })).toEqual([false, false, false, true, true, true]);
+      expect(run({ label: fine, index })).not.toContain(true);
+      expect(run({ label: fine, index, weight })).not.toContain(true);
+    }
+  });
+
+  testCpu("labels past the classes and rows outside are refused with their place", () => {
     const x = tensor(dtype, [2, 3]),
       out = tensor(dtype, [1]),
       g = tensor(dtype, [1]),
