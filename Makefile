@@ -48,7 +48,8 @@ ISA_OBJECTS := $(foreach isa,portable avx2 avx512,$(BUILD)/native/$(isa).o)
 
 $(BUILD)/generated/ops.h: ffi/ops.ts ffi/op_row.ts ffi/generate.ts | $(NPM)
 	@mkdir -p $(@D)
-	$(BUN) ffi/generate.ts > $@.tmp && mv $@.tmp $@
+	$(BUN) ffi/generate.ts > $@.tmp
+	@if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi  # what did not change compiles nothing anew
 
 $(BUILD)/native/host/%.o: cu/host/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
 	@mkdir -p $(@D)

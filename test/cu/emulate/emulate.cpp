@@ -57,10 +57,10 @@ constexpr size_t kStack = size_t{64} << 10;
 
 enum class State { kReady, kBlock, kWarp, kDone };
 
-struct Fibre {
-  std::unique_ptr<char[]> stack = std::make_unique<char[]>(kStack);
-  void* top = nullptr;  // its stack pointer while another runs
+/** A thread of the block. */
+struct Thread {
   State state = State::kDone;
+  void* top = nullptr;  // of its stack while another runs
   uint3 index{};
   // What it waits for.
   bool given = false;
@@ -70,39 +70,72 @@ struct Fibre {
 };
 
 struct Block {
-  std::vector<Fibre> fibres;
+  std::vector<Thread> threads;
+  size_t started = 0;
+  std::vector<std::unique_ptr<char[]>> stacks;
+  std::vector<char*> free_stacks;
   std::vector<char> shared;
-  Fibre* running = nullptr;
+  Thread* running = nullptr;
   void* scheduler = nullptr;
-  const std::function<void()>* thread = nullptr;
+  const std::function<void()>* body = nullptr;
   bool any = false, all = false;
   int count = 0;
 } g_block;
+
+bool is_reversed() {
+  static const bool reversed = [] {
+    const char* order = std::getenv("GUST_EMULATE_ORDER");
+    return order && std::strcmp(order, "reverse") == 0;
+  }();
+  return reversed;
+}
+
+/** i, or the i-th from the end. */
+size_t turned(size_t i, size_t n) { return is_reversed() ? n - 1 - i : i; }
 
 void yield(State state) {
   g_block.running->state = state;
   gust_emulate_switch(&g_block.running->top, g_block.scheduler);
 }
 
+char* g_stack = nullptr;  // of the fibre that is being started
+
+/** Run threads that have not begun, one after another as long as none of them waits. */
 void fibre_main() {
-  (*g_block.thread)();
-  yield(State::kDone);
-  die("a thread went on after its end");
+  Block& b = g_block;
+  char* const stack = g_stack;
+  while (b.started < b.threads.size()) {
+    Thread& thread = b.threads[turned(b.started++, b.threads.size())];
+    b.running = &thread;
+    threadIdx = thread.index;
+    (*b.body)();
+    thread.state = State::kDone;
+  }
+  b.free_stacks.push_back(stack);
+  void* unused;
+  gust_emulate_switch(&unused, b.scheduler);
+  die("a fibre went on after its end");
 }
 
-void start(Fibre& fibre) {
-  auto* top = reinterpret_cast<void**>((reinterpret_cast<uintptr_t>(fibre.stack.get()) + kStack) & ~uintptr_t{15});
+void start_fibre() {
+  Block& b = g_block;
+  if (b.free_stacks.empty()) {
+    b.stacks.push_back(std::make_unique<char[]>(kStack));
+    b.free_stacks.push_back(b.stacks.back().get());
+  }
+  g_stack = b.free_stacks.back();
+  b.free_stacks.pop_back();
+  auto* top = reinterpret_cast<void**>((reinterpret_cast<uintptr_t>(g_stack) + kStack) & ~uintptr_t{15});
   *--top = nullptr;  // where a call would have left its return address: the stack of fibre_main is aligned as after one
   *--top = reinterpret_cast<void*>(fibre_main);
   for (int i = 0; i < 6; ++i) *--top = nullptr;
-  fibre.top = top;
-  fibre.state = State::kReady;
+  gust_emulate_switch(&b.scheduler, top);
 }
 
-void resume(Fibre& fibre) {
-  g_block.running = &fibre;
-  threadIdx = fibre.index;
-  gust_emulate_switch(&g_block.scheduler, fibre.top);
+void resume(Thread& thread) {
+  g_block.running = &thread;
+  threadIdx = thread.index;
+  gust_emulate_switch(&g_block.scheduler, thread.top);
 }
 
 const char* name_of(State state) {
@@ -117,20 +150,20 @@ const char* name_of(State state) {
 
 [[noreturn]] void die_of(const char* why) {
   std::fprintf(stderr, "block (%u, %u):\n", blockIdx.x, blockIdx.y);
-  for (size_t i = 0; i < g_block.fibres.size() && i < 64; ++i)
-    std::fprintf(stderr, "  thread %zu %s\n", i, name_of(g_block.fibres[i].state));
+  for (size_t i = 0; i < g_block.threads.size() && i < 64; ++i)
+    std::fprintf(stderr, "  thread %zu %s\n", i, name_of(g_block.threads[i].state));
   die("%s", why);
 }
 
 /** Let the warp operations go on for which every lane has come; whether there were any. */
 bool release_warps() {
   bool any = false;
-  const size_t threads = g_block.fibres.size();
+  const size_t threads = g_block.threads.size();
   for (size_t first = 0; first < threads; first += 32) {
     const size_t lanes = std::min<size_t>(32, threads - first);
-    Fibre* warp = &g_block.fibres[first];
+    Thread* warp = &g_block.threads[first];
     for (size_t i = 0; i < lanes; ++i) {
-      const Fibre asked{nullptr, nullptr, warp[i].state, {}, false, warp[i].op, warp[i].mask, 0, 0, 0};
+      const Thread asked = warp[i];
       if (asked.state != State::kWarp) continue;
       // Lanes past the end of a block do not exist: a full mask means those that do.
       const unsigned exist = lanes == 32 ? 0xffffffffu : (1u << lanes) - 1, mask = asked.mask & exist;
@@ -181,7 +214,7 @@ bool release_block() {
   b.any = false;
   b.all = true;
   b.count = 0;
-  for (const Fibre& f : b.fibres) {
+  for (const Thread& f : b.threads) {
     done += f.state == State::kDone;
     if (f.state != State::kBlock) continue;
     ++waiting;
@@ -189,9 +222,9 @@ bool release_block() {
     b.all &= f.given;
     b.count += f.given;
   }
-  if (waiting == 0 || waiting + done < b.fibres.size()) return false;
+  if (waiting == 0 || waiting + done < b.threads.size()) return false;
   if (done > 0) die_of("a thread ended while others wait at __syncthreads()");
-  for (Fibre& f : b.fibres) f.state = State::kReady;
+  for (Thread& f : b.threads) f.state = State::kReady;
   return true;
 }
 
@@ -201,34 +234,22 @@ int asked(const char* variable, int usual) {
   return value ? std::atoi(value) : usual;
 }
 
-bool is_reversed() {
-  static const bool reversed = [] {
-    const char* order = std::getenv("GUST_EMULATE_ORDER");
-    return order && std::strcmp(order, "reverse") == 0;
-  }();
-  return reversed;
-}
-
-/** i, or the i-th from the end. */
-size_t turned(size_t i, size_t n) { return is_reversed() ? n - 1 - i : i; }
-
 void run_block() {
-  const size_t threads = g_block.fibres.size();
-  for (Fibre& fibre : g_block.fibres) start(fibre);
-  std::fill(g_block.shared.begin(), g_block.shared.end(), static_cast<char>(0xa5));
+  Block& b = g_block;
+  b.started = 0;
+  std::fill(b.shared.begin(), b.shared.end(), static_cast<char>(0xa5));
+  while (b.started < b.threads.size()) start_fibre();
   for (;;) {
-    bool ran = false, alive = false;
-    for (size_t i = 0; i < threads; ++i) {
-      Fibre& fibre = g_block.fibres[turned(i, threads)];
-      if (fibre.state == State::kReady) {
-        resume(fibre);
-        ran = true;
-      }
-      alive |= fibre.state != State::kDone;
-    }
-    if (!alive) return;
     const bool released = release_warps();
-    if (!released && !release_block() && !ran) die_of("the threads wait for each other");
+    if (!released && !release_block()) {
+      for (const Thread& thread : b.threads)
+        if (thread.state != State::kDone) die_of("the threads wait for each other");
+      return;
+    }
+    for (size_t i = 0; i < b.threads.size(); ++i) {
+      Thread& thread = b.threads[turned(i, b.threads.size())];
+      if (thread.state == State::kReady) resume(thread);
+    }
   }
 }
 
@@ -243,13 +264,13 @@ void block_barrier(bool given, bool* any, bool* all, int* count) {
 }
 
 uint64_t warp(WarpOp op, unsigned mask, uint64_t value, unsigned source, int) {
-  Fibre& fibre = *g_block.running;
-  fibre.op = op;
-  fibre.mask = mask;
-  fibre.value = value;
-  fibre.source = source;
+  Thread& thread = *g_block.running;
+  thread.op = op;
+  thread.mask = mask;
+  thread.value = value;
+  thread.source = source;
   yield(State::kWarp);
-  return fibre.result;
+  return thread.result;
 }
 
 unsigned lane() {
@@ -262,15 +283,14 @@ void* shared_memory() { return g_block.shared.data(); }
 void run_grid(const cudaLaunchConfig_t& config, const std::function<void()>& thread) {
   const dim3 block = config.blockDim, grid = config.gridDim;
   const size_t threads = size_t{block.x} * block.y * block.z, blocks = size_t{grid.x} * grid.y * grid.z;
-  g_block.fibres.resize(std::max(threads, g_block.fibres.size()));
-  g_block.fibres.resize(threads);
-  g_block.shared.assign(config.dynamicSmemBytes + 64, 0);
-  g_block.thread = &thread;
+  g_block.threads.resize(threads);
+  g_block.shared.resize(config.dynamicSmemBytes);
+  g_block.body = &thread;
   blockDim = block;
   gridDim = grid;
   for (size_t i = 0; i < threads; ++i)
-    g_block.fibres[i].index = {static_cast<unsigned>(i % block.x), static_cast<unsigned>(i / block.x % block.y),
-                               static_cast<unsigned>(i / block.x / block.y)};
+    g_block.threads[i].index = {static_cast<unsigned>(i % block.x), static_cast<unsigned>(i / block.x % block.y),
+                                static_cast<unsigned>(i / block.x / block.y)};
   for (size_t i = 0; i < blocks; ++i) {
     const size_t b = turned(i, blocks);
     blockIdx = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
