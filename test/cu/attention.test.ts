@@ -125,6 +125,7 @@ const shapes: [string, Shape][] = [
   ["two heads of 32", { csr: { n: 90, m: 90, degree: 3 }, heads: 2, width: 32 }],
   ["more heads than lanes", { csr: { n: 40, m: 40, degree: 4 }, heads: 24, width: 3 }],
   ["a wide head", { csr: { n: 30, m: 30, degree: 3 }, heads: 2, width: 150 }],
+  ["a wide head and a hub", { csr: { n: 20, m: 20, degree: 3, hub: 900 }, heads: 2, width: 150, p: 0.3 }],
   ["scores far apart", { csr: { n: 60, m: 60, degree: 6, hub: 2000 }, heads: 2, width: 4, spread: 60 }],
 ];
 
