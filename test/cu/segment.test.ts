@@ -60,6 +60,26 @@ describe.each([...realTypes])("%s", (dtype) => {
     expect(numbers(soft)).toEqual([0.5, 0.5, 0.5, 0, 0.5]);
   });
 
+  test("segment_reduce() takes the first of equal extrema, and a NaN before any number", () => {
+    for (const length of [5, 700]) {
+      const values = new Array<number>(3 * length).fill(1);
+      values[length + 3] = values[length + 4] = NaN;
+      values[2 * length + 2] = values[2 * length + 4] = -0;
+      values[2 * length + 3] = 0;
+      const indptr = tensor("I64", [4], [0, length, 2 * length, 3 * length]);
+      const x = tensor(dtype, [3 * length, 1], values);
+      const out = tensor(dtype, [3, 1]), arg = tensor("I64", [3, 1]);
+      onEveryIsa(() => {
+        engine.run("segment_reduce", { indptr, x, out, arg, reduce: reductions.max });
+        expect(numbers(out)).toEqual([1, NaN, 1]);
+        expect(numbers(arg)).toEqual([0, length + 3, 2 * length]);
+        engine.run("segment_reduce", { indptr, x, out, arg, reduce: reductions.min });
+        expect(numbers(out)).toEqual([1, NaN, -0]);
+        expect(numbers(arg)).toEqual([0, length + 3, 2 * length + 2]);
+      });
+    }
+  });
+
   test.each(cases)("segment_reduce() matches the reference with %s", (_, starts, f) => {
     const n = starts.at(-1)!, s = starts.length - 1, values = randoms(n * f, "x");
     const indptr = tensor("I64", [s + 1], starts), x = tensor(dtype, [n, f], values);
