@@ -7,7 +7,7 @@
 //    a tensor dies of SIGSEGV here, as it would with a GPU. Freed blocks are checked for writes behind their ends.
 //  - GUST_EMULATE_ORDER=reverse runs blocks and threads backwards: a missing barrier shows as another result.
 //  - GUST_EMULATE_DEVICES=n, _DRIVER=version, _CAPABILITY=90, _MEMORY=bytes and _LOCKABLE=bytes make other machines.
-//  - A stream that captures keeps its launches and copies; cudaGraphLaunch() runs them.
+//  - A stream that captures keeps its launches and copies; cudaGraphLaunch() runs them. GUST_EMULATE_COUNT=1 counts both.
 //
 // What it does not model ends the process with a message, or does not compile: barriers that part of a block never
 // reaches, warp operations whose lanes have ended, kernels of other pointers than the device's, __activemask(), textures,

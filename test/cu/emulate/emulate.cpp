@@ -375,7 +375,17 @@ void check_pointer(const void* pointer) {
 struct Graph { std::vector<std::function<void()>> work; };
 struct Stream { bool captures = false; Graph kept; };
 
+namespace {
+
+/** What ran so far, told when a graph is dropped where GUST_EMULATE_COUNT=1 asks for it. */
+struct Counts {
+  int64_t submitted = 0, captured = 0, graphs = 0;
+} g_counts;
+
+}  // namespace
+
 void submit(cudaStream_t stream, std::function<void()> work) {
+  ++(stream && stream->captures ? g_counts.captured : g_counts.submitted);
   if (stream && stream->captures) {
     stream->kept.work.push_back(std::move(work));
     return;
@@ -545,12 +555,20 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* out, cudaGraph_t graph, unsign
   *out = new Graph(*graph);
   return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
-  for (const auto& work : graph->work) submit(stream, work);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
+  ++g_counts.graphs;
+  Open open;
+  for (const auto& work : graph->work) work();
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   delete graph;
   return cudaSuccess;
 }
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) { return cudaGraphDestroy(graph); }
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  if (asked("GUST_EMULATE_COUNT", 0))
+    std::fprintf(stderr, "CUDA emulation: %lld launches and copies, %lld captured, %lld graphs run\n",
+                 static_cast<long long>(g_counts.submitted), static_cast<long long>(g_counts.captured),
+                 static_cast<long long>(g_counts.graphs));
+  return cudaGraphDestroy(graph);
+}
