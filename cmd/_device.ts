@@ -1,4 +1,6 @@
 /** --device: which native library a command opens, and what is said of it. */
+import { existsSync } from "node:fs";
+import process from "node:process";
 import { GustError } from "../core/errors.ts";
 import { setFast } from "../ffi/engine.ts";
 import { describeNative, type Device, hasLibrary, NativeError, openNative } from "../ffi/native.ts";
@@ -15,6 +17,11 @@ function parse(device: string): Device | null {
 export interface DeviceTalk {
   readonly line: string;
   readonly must: boolean;
+}
+
+/** Whether it is worth the milliseconds that the CUDA library takes to find out: there is a driver, or it is named. */
+function mayHaveGpu(): boolean {
+  return process.env["GUST_CUDA_LIBRARY"] !== undefined || ["/dev/nvidiactl", "/dev/dxg"].some(existsSync);
 }
 
 /** The library is open on a GPU. */
@@ -43,8 +50,8 @@ export async function openDevice(
     }
     return onGpu(fast);
   }
-  let why = "there is no CUDA library";
-  if (device === null && usesDevice && hasLibrary("cuda")) {
+  let why = hasLibrary("cuda") ? "there is no NVIDIA GPU" : "there is no CUDA library";
+  if (device === null && usesDevice && hasLibrary("cuda") && mayHaveGpu()) {
     try {
       await openNative({ kind: "cuda", index: 0 });
       return onGpu(fast);
