@@ -62,7 +62,4 @@ struct CublasLt {
 /** Opens the library at the first call. Throws GUST_ENOSYS with how to get it. */
 const CublasLt& cublaslt();
 
-/** Whether float32 products may round their factors to TF32; not from the start. */
-void allow_tf32(bool allowed);
-
 }  // namespace gust::cuda

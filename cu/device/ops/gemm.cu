@@ -1,14 +1,13 @@
 // out = alpha * op(a) @ op(b) + beta * out, op(a) m x k, op(b) k x n, all row-major; out = epilogue(out).
 //
 // Products are cuBLASLt's, which is column-major: out^T = op(b)^T @ op(a)^T, and a row-major matrix is its transpose there.
-// float32 is multiplied as float32 (unless allow_tf32()), float64 as float64. A second product is added by the library as
+// float32 is multiplied as float32 (or as is_fast() says), float64 as float64. A second product is added by the library as
 // well (beta = 1); what follows in a layer (epilogue.h) is a pass of its own, left out where it changes nothing.
 //
 // Which algorithm a product takes is asked for once per shape and kept, so that a call is a look-up and a launch; nothing
 // is allocated or waited for after that, so it can be captured. Many rows are cut into slabs of 2^20, whatever version of
 // the library has the extents of its grids as a limit. Determinism: the library gives the same bits for the same shapes
 // on the same GPU.
-#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -21,8 +20,6 @@ namespace {
 constexpr size_t kWorkspace = size_t{32} << 20;
 constexpr int64_t kSlab = int64_t{1} << 20;  // rows of out at once
 constexpr size_t kMostPlans = 1024;          // sampled batches are of ever new shapes
-
-std::atomic<bool> g_tf32{false};
 
 /** A row-major matrix and whether it is multiplied as its transpose. */
 template <class T>
@@ -68,8 +65,10 @@ class Products {
     const std::lock_guard<std::mutex> hold(lock_);
     const CublasLt& library = cublaslt();
     const Plan& plan = plan_of(key);
+    char*& workspace = workspaces_[device::queue()];
+    if (plan.workspace > 0 && !workspace) workspace = device::allocate(kWorkspace, false);
     check_product(library.matmul(handle_, plan.desc, &alpha, b.data, plan.b, a.data, plan.a, &beta, out, plan.out, out,
-                                 plan.out, &plan.algorithm, workspace_, plan.workspace, stream()),
+                                 plan.out, &plan.algorithm, workspace, plan.workspace, stream()),
                   "running", key);
   }
 
@@ -89,7 +88,6 @@ class Products {
       drop(plan);
       throw;
     }
-    if (plan.workspace > 0 && !workspace_) workspace_ = device::allocate(kWorkspace, false);
     return plans_.emplace(key, plan).first->second;
   }
 
@@ -137,7 +135,7 @@ class Products {
 
   std::mutex lock_;
   CublasLt::Handle handle_ = nullptr;
-  char* workspace_ = nullptr;
+  char* workspaces_[device::kQueues] = {};  // products of one queue follow each other
   std::map<Key, Plan> plans_;
 };
 
@@ -168,7 +166,7 @@ void multiply(const Factor<T>& a, const Factor<T>& b, T* out, int64_t m, int64_t
     T* to = out + i * n;
     const Key key{std::min(kSlab, m - i), n, k, a.cols, b.cols, a.transposed, b.transposed,
                   is_double ? CublasLt::kF64 : CublasLt::kF32,
-                  is_double ? CublasLt::kCompute64 : g_tf32 ? CublasLt::kComputeTf32 : CublasLt::kCompute32,
+                  is_double ? CublasLt::kCompute64 : is_fast() ? CublasLt::kComputeTf32 : CublasLt::kCompute32,
                   alignment(slab.data), alignment(b.data), alignment(to)};
     products().run(slab, b, to, key, alpha, beta);
   }
@@ -187,8 +185,6 @@ std::pair<Factor<T>, Factor<T>> factors(const Slot& a, const Slot& b, bool trans
 }
 
 }  // namespace
-
-void allow_tf32(bool allowed) { g_tf32 = allowed; }
 
 void gemm(const gemm_args& args, Context& context) {
   const Slot &out = context.slot(args.out), &a2 = context.slot(args.a2);
