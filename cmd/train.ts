@@ -81,6 +81,7 @@ function runJson(r: RunResult) {
     seconds: round(r.seconds, 4),
     ms_per_epoch: round(r.ms_per_epoch, 4),
     peak_memory_bytes: r.peak_memory_bytes,
+    ...(r.gpu_memory_bytes ? { gpu_memory_bytes: r.gpu_memory_bytes } : {}),
     ...(r.features ? { features: r.features } : {}),
   };
 }

@@ -76,6 +76,8 @@ export interface RunResult {
   readonly seconds: number;
   readonly ms_per_epoch: number | null;
   readonly peak_memory_bytes: number;
+  /** Most that was held on a GPU, 0 on the CPU. */
+  readonly gpu_memory_bytes: number;
   /** What batches read of a feature store; null where there are none. */
   readonly features: FeatureReads | null;
   readonly finished: boolean;
@@ -351,6 +353,7 @@ export class Run {
       seconds: (performance.now() - start) / 1000,
       ms_per_epoch: known(msPerEpoch),
       peak_memory_bytes: memoryUse().residentPeak,
+      gpu_memory_bytes: memoryUse().devicePeak,
       features: this.store?.counts ?? null,
       finished: progress.finished,
     };

@@ -33,6 +33,7 @@ function both(name: string, ...flags: string[]) {
 
 function expectAlike({ cpu, cuda }: ReturnType<typeof both>): void {
   expect([cpu.device, cuda.device]).toEqual(["cpu", "cuda:0"]);
+  expect(cuda.run.gpu_memory_bytes).toBeGreaterThan(2 ** 20);
   for (const split of ["train", "val", "test"]) expect(cuda.run[split]).toBeCloseTo(cpu.run[split], 1);
   // Float32 rounding in other orders, over three steps of Adam, which can turn around what is near zero.
   const far = cuda.weights.filter((w, i) => Math.abs(w - cpu.weights[i]!) > 1e-3);
