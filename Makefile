@@ -177,7 +177,7 @@ $(MAN)/gust.1: $(BUILD)/gust | $(BUILD)/libgust_cpu.so
 install: build man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib
 	install -m 755 $(BUILD)/gust $(DESTDIR)$(PREFIX)/bin/gust
-	install -m 755 $(BUILD)/libgust_cpu.so $(DESTDIR)$(PREFIX)/lib/libgust_cpu.so
+	install -m 755 $(BUILD)/libgust_cpu.so $(wildcard $(BUILD)/libgust_cuda.so) $(DESTDIR)$(PREFIX)/lib
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1

@@ -311,6 +311,12 @@ void reach(char* data, int64_t size) {
          "hint: raise the limit (ulimit -l), or use --feature-store host-staged",
          static_cast<double>(size) / (1 << 20), cudaGetErrorString(error));
   }
+  void* seen = nullptr;
+  if (cudaHostGetDevicePointer(&seen, data, 0) != cudaSuccess || seen != data) {
+    cudaGetLastError();
+    cudaHostUnregister(data);
+    fail(GUST_ENOSYS, "this GPU sees memory of the host at other addresses than the CPU\nhint: use --feature-store host-staged");
+  }
   g.reached[data] = size;
 }
 

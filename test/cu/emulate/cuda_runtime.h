@@ -228,6 +228,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t strea
 cudaError_t cudaHostAlloc(void** out, size_t size, unsigned flags);
 cudaError_t cudaHostRegister(void* data, size_t size, unsigned flags);
 cudaError_t cudaHostUnregister(void* data);
+cudaError_t cudaHostGetDevicePointer(void** out, void* data, unsigned flags);
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned flags, int priority);
 cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest);

@@ -467,6 +467,10 @@ cudaError_t cudaHostRegister(void* data, size_t size, unsigned) {
 cudaError_t cudaHostUnregister(void* data) {
   return memory().registered.erase(static_cast<const char*>(data)) ? cudaSuccess : cudaErrorInvalidValue;
 }
+cudaError_t cudaHostGetDevicePointer(void** out, void* data, unsigned) {
+  *out = data;
+  return cudaSuccess;
+}
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   *total = total_memory();
   *free = *total - std::min(*total, memory().held);
