@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import * as reference from "../../core/reference/gemm.ts";
 import { activationKinds } from "../../ffi/ops.ts";
+import { testDevice } from "../_device.ts";
 import {
   bytes,
   engine,
+  expectClose,
   expectEverywhere,
   expectSameOnThreads,
   integers,
@@ -177,7 +179,9 @@ describe.each([...realTypes])("gemm() %s", (dtype) => {
         expectSameOnThreads([fused], () => {
           engine.run("gemm", { ...args, ...scaled, ...rest, a2: second.a, b2: second.b, out: fused });
         });
-        expect(bytes(fused)).toEqual(bytes(apart));
+        // A GPU's library may round the sum of both once.
+        if (testDevice === "cuda") expectClose(numbers(fused), numbers(apart), tolerance(dtype, k + k2));
+        else expect(bytes(fused)).toEqual(bytes(apart));
       });
     }
   }, 20_000);
