@@ -1,5 +1,5 @@
-// Opening cuBLASLt at run time: the library is half a gigabyte, and commands that multiply nothing do not need it. In the
-// emulation test/cu/emulate/cublaslt.cpp is the library.
+// Opening cuBLASLt at run time: the library is half a gigabyte, and commands that multiply nothing do not need it. In
+// the emulation test/cu/emulate/cublaslt.cpp is the library.
 #include "cublaslt.h"
 
 #ifndef GUST_EMULATED

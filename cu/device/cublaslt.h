@@ -1,7 +1,8 @@
-// cuBLASLt, opened at the first product: dense products of NVIDIA's library, which is not needed to compile or load ours.
+// cuBLASLt, opened at the first product: dense products of NVIDIA's library, which is not needed to compile or load
+// ours.
 //
-// These are the parts of <cublasLt.h> that gemm.cu uses, with the values and layouts of its binary interface (the same in
-// versions 12 and 13). test/cu/emulate/cublaslt.cpp stands for the library in the emulation.
+// These are the parts of <cublasLt.h> that gemm.cu uses, with the values and layouts of its binary interface (the same
+// in versions 12 and 13). test/cu/emulate/cublaslt.cpp stands for the library in the emulation.
 #pragma once
 
 #include <cuda_runtime.h>

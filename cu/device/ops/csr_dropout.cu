@@ -113,8 +113,8 @@ void csr_dropout(const csr_dropout_args& args, Context& context) {
     dispatch_real(values.live ? values.dtype : GUST_F32, [&](auto real) {
       using T = decltype(real);
       each_row(n, fours,
-               MoveKept<T, I>{mask, indices.as<I>(), values.live ? values.as<T>() : nullptr, starts, out_indices.as<I>(),
-                              out_values.as<T>(), static_cast<T>(1 / (1 - p))});
+               MoveKept<T, I>{mask, indices.as<I>(), values.live ? values.as<T>() : nullptr, starts,
+                              out_indices.as<I>(), out_values.as<T>(), static_cast<T>(1 / (1 - p))});
     });
   });
 }

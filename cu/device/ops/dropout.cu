@@ -71,7 +71,8 @@ struct DropEdges {
     const Random draw = random();
     for (int64_t at = row.lane; at < count; at += row.width) {
       const int64_t e = begin + at / fours, four = at % fours;
-      const Philox4 draws = draw.block(edge_id(from, ids(static_cast<int64_t>(indices[e]))), static_cast<uint32_t>(four));
+      const uint64_t id = edge_id(from, ids(static_cast<int64_t>(indices[e])));
+      const Philox4 draws = draw.block(id, static_cast<uint32_t>(four));
       for (int k = 0; k < 4 && 4 * four + k < heads; ++k) {
         const int64_t place = e * heads + 4 * four + k;
         out[place] = dropped(x[place], draws.x[k]);

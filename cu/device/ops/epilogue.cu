@@ -1,7 +1,7 @@
 // What follows a product, in one pass: out = dropout(activation(x + y + bias)), (n, f), and its gradient
 //   dx = g * mask / (1 - p) * d(value * (1 - p)),   d_bias = column sums of dx
-// with d the derivative as a function of the value. A relu's value is 0 wherever its gradient is, dropped or not, so its
-// mask need not be drawn again; the others draw it.
+// with d the derivative as a function of the value. A relu's value is 0 wherever its gradient is, dropped or not, so
+// its mask need not be drawn again; the others draw it.
 //
 // A thread owns four neighbours of a row forward: one block of draws, one load and one store where rows are aligned.
 // Backward a thread owns an element; with d_bias it owns every few rows of a column (reduce.h), whose numbers are added

@@ -1,5 +1,6 @@
-// What follows a product: dropout(activation(x + y + bias)), for one element or four neighbours of a row. The epilogue op
-// runs it over a matrix, spmm and gemm over what they have computed. y may end before x: it is added to the first rows.
+// What follows a product: dropout(activation(x + y + bias)), for one element or four neighbours of a row. The epilogue
+// op runs it over a matrix, spmm and gemm over what they have computed. y may end before x: it is added to the first
+// rows.
 #pragma once
 
 #include "../../common/functions.h"
@@ -38,7 +39,7 @@ struct Epilogue {
     x = before_dropout(x, row, col);
     return drops ? dropout(x, row, col) : x;
   }
-  /** What becomes of elements col .. col + 3 of a row, col a multiple of 4; those past the last column are not looked at. */
+  /** The same for columns col .. col + 3 of a row, col a multiple of 4; those past the last do not matter. */
   __device__ void four(T (&x)[4], int64_t row, int64_t col) const {
     for (int k = 0; k < 4; ++k)
       if (col + k < cols) x[k] = before_dropout(x[k], row, col + k);

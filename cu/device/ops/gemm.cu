@@ -1,13 +1,14 @@
 // out = alpha * op(a) @ op(b) + beta * out, op(a) m x k, op(b) k x n, all row-major; out = epilogue(out).
 //
-// Products are cuBLASLt's, which is column-major: out^T = op(b)^T @ op(a)^T, and a row-major matrix is its transpose there.
-// float32 is multiplied as float32 (or as is_fast() says), float64 as float64. A second product is added by the library as
-// well (beta = 1); what follows in a layer (epilogue.h) is a pass of its own, left out where it changes nothing.
+// Products are cuBLASLt's, which is column-major: out^T = op(b)^T @ op(a)^T, and a row-major matrix is its transpose
+// there. float32 is multiplied as float32 (or as is_fast() says), float64 as float64. A second product is added by the
+// library as well (beta = 1); what follows in a layer (epilogue.h) is a pass of its own, left out where it changes
+// nothing.
 //
-// Which algorithm a product takes is asked for once per shape and kept, so that a call is a look-up and a launch; nothing
-// is allocated or waited for after that, so it can be captured. Many rows are cut into slabs of 2^20, whatever version of
-// the library has the extents of its grids as a limit. Determinism: the library gives the same bits for the same shapes
-// on the same GPU.
+// Which algorithm a product takes is asked for once per shape and kept, so that a call is a look-up and a launch;
+// nothing is allocated or waited for after that, so it can be captured. Many rows are cut into slabs of 2^20, whatever
+// version of the library has the extents of its grids as a limit. Determinism: the library gives the same bits for the
+// same shapes on the same GPU.
 #include <map>
 #include <mutex>
 
@@ -100,7 +101,8 @@ class Products {
     made(library.matmul_desc_set_attribute(plan.desc, CublasLt::kTransA, &first, sizeof first));
     made(library.matmul_desc_set_attribute(plan.desc, CublasLt::kTransB, &second, sizeof second));
     auto layout = [&](CublasLt::MatrixLayout& to, int64_t rows, int64_t cols, int64_t stride) {
-      made(library.matrix_layout_create(&to, key.type, static_cast<uint64_t>(cols), static_cast<uint64_t>(rows), stride));
+      const auto height = static_cast<uint64_t>(cols), width = static_cast<uint64_t>(rows);
+      made(library.matrix_layout_create(&to, key.type, height, width, stride));
     };
     layout(plan.b, key.trans_b ? key.n : key.k, key.trans_b ? key.k : key.n, key.b_cols);
     layout(plan.a, key.trans_a ? key.k : key.m, key.trans_a ? key.m : key.k, key.a_cols);
@@ -114,12 +116,14 @@ class Products {
     CublasLt::Heuristic best{};
     int found = 0;
     int32_t status = CublasLt::kSuccess;
-    for (int32_t next : {prefer(CublasLt::kMaxWorkspace, uint64_t{kWorkspace}), prefer(CublasLt::kAlignmentA, key.align_b),
-                         prefer(CublasLt::kAlignmentB, key.align_a), prefer(CublasLt::kAlignmentC, key.align_out),
-                         prefer(CublasLt::kAlignmentD, key.align_out)})
+    for (int32_t next :
+         {prefer(CublasLt::kMaxWorkspace, uint64_t{kWorkspace}), prefer(CublasLt::kAlignmentA, key.align_b),
+          prefer(CublasLt::kAlignmentB, key.align_a), prefer(CublasLt::kAlignmentC, key.align_out),
+          prefer(CublasLt::kAlignmentD, key.align_out)})
       if (status == CublasLt::kSuccess) status = next;
     if (status == CublasLt::kSuccess)
-      status = library.get_heuristic(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, preference, 1, &best, &found);
+      status = library.get_heuristic(handle_, plan.desc, plan.b, plan.a, plan.out, plan.out, preference, 1, &best,
+                                     &found);
     library.preference_destroy(preference);
     made(status != CublasLt::kSuccess ? status : found > 0 ? best.state : CublasLt::kNotSupported);
     plan.algorithm = best.algorithm;

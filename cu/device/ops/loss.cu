@@ -1,12 +1,13 @@
-// Softmax cross entropy, its gradient, and the count of correct rows. Lanes of a warp share a row of scores (softmax.h);
-// terms are added in float64 in an order that the size of the index gives (reduce.h).
+// Softmax cross entropy, its gradient, and the count of correct rows. Lanes of a warp share a row of scores
+// (softmax.h); terms are added in float64 in an order that the size of the index gives (reduce.h).
 //
-// The gradient of row i is g / total * weight * (softmax(x[i]) - onehot(label[i])), weight being the sum of weight[r] over
-// the places r of the index that name the row. So that a row named twice needs no atomics on floats, these sums are made
-// first: counted (whole numbers) where there are no weights, else along the index sorted by row, equal rows in order.
+// The gradient of row i is g / total * weight * (softmax(x[i]) - onehot(label[i])), weight being the sum of weight[r]
+// over the places r of the index that name the row. So that a row named twice needs no atomics on floats, these sums
+// are made first: counted (whole numbers) where there are no weights, else along the index sorted by row, equal rows in
+// order.
 //
-// Kernels cannot refuse what they find: an index outside of the rows and a label past the classes make the loss NaN, and
-// NaN the gradient of the row with that label; no memory is touched outside of the tensors.
+// Kernels cannot refuse what they find: an index outside of the rows and a label past the classes make the loss NaN,
+// and NaN the gradient of the row with that label; no memory is touched outside of the tensors.
 #include "../algorithms.h"
 #include "softmax.h"
 
@@ -263,7 +264,9 @@ struct Hits {
 /** Whole numbers below 2^53: exact in float64. */
 struct HitTerm {
   const uint8_t* hits;
-  __device__ Two operator()(int64_t r, int64_t, int64_t) const { return {hits[r] == 2 ? 1.0 : 0.0, hits[r] > 0 ? 1.0 : 0.0}; }
+  __device__ Two operator()(int64_t r, int64_t, int64_t) const {
+    return {hits[r] == 2 ? 1.0 : 0.0, hits[r] > 0 ? 1.0 : 0.0};
+  }
 };
 struct StoreCounts {
   int64_t* out;
@@ -280,7 +283,8 @@ void softmax_cross_entropy(const softmax_cross_entropy_args& args, Context& cont
     using T = decltype(real);
     Two* terms = context.scratch<Two>(rows.count);
     each_row(rows.count, rows.c, LossTerms{rows, context.slot(args.x).as<const T>(), terms});
-    column_sums<Two>(context, rows.count, 1, TakeTerm{terms}, StoreLoss<T>{context.slot(args.out).as<T>(), args.sum != 0});
+    column_sums<Two>(context, rows.count, 1, TakeTerm{terms},
+                     StoreLoss<T>{context.slot(args.out).as<T>(), args.sum != 0});
   });
 }
 

@@ -8,8 +8,8 @@
 //   d_gamma = r * A;  d_beta = D;  d_alpha = -mean * S
 //
 // Shapes: indptr (s + 1) or absent for one segment; x, g, out (n, f); alpha, gamma, beta (f); mean, moment (s, f).
-// Threads: sums by segment_sums() of reduce.h, in float64; results by lanes that share a row, which look up its segment,
-//   so that long and short segments cost the same per row.
+// Threads: sums by segment_sums() of reduce.h, in float64; results by lanes that share a row, which look up its
+//   segment, so that long and short segments cost the same per row.
 // Memory: x is read three times forward (mean, moment, result), x and g twice backward.
 // Determinism: the order of sums depends on shapes and indptr alone.
 // Source: Cai et al. 2021, arXiv:2009.03294 (alpha); alpha = 1 is instance normalisation, one segment batch
@@ -53,12 +53,6 @@ struct Centred {
   }
 };
 
-template <class T>
-struct ValueTerm {
-  const T* x;
-  int64_t cols;
-  __device__ double operator()(int64_t row, int64_t col, int64_t) const { return static_cast<double>(x[row * cols + col]); }
-};
 template <class T>
 struct SquareTerm {
   Centred<T> centred;
@@ -230,7 +224,7 @@ void segment_norm(const segment_norm_args& args, Context& context) {
     const T *x = x_slot.as<T>(), *gamma = context.slot(args.gamma).as<T>(), *beta = context.slot(args.beta).as<T>();
     T *mean = mean_slot.as<T>(), *factor = context.scratch<T>(count * f);
     const Centred<T> centred{x, context.slot(args.alpha).as<T>(), mean, f};
-    segment_sums<double>(context, norm.segments, count, n, f, ValueTerm<T>{x, f}, StoreMean<T>{norm, mean});
+    segment_sums<double>(context, norm.segments, count, n, f, TakeElement<T>{x, f}, StoreMean<T>{norm, mean});
     segment_sums<double>(context, norm.segments, count, n, f, SquareTerm<T>{centred},
                          StoreMoment<T>{norm, gamma, context.slot(args.moment).as<T>(), factor, args.eps});
     each_row(n, f, SegmentNorm<T>{norm, centred, factor, beta, out.as<T>()});

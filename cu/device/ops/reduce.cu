@@ -5,13 +5,6 @@
 GUST_OPS_BEGIN
 namespace {
 
-template <class T>
-struct Element {
-  const T* x;
-  int64_t cols;
-  __device__ double operator()(int64_t row, int64_t col, int64_t) const { return static_cast<double>(x[row * cols + col]); }
-};
-
 /** out[i] = sum over j of x[i, j], times y[i, j] where there is a y. */
 template <class T>
 struct SumRow {
@@ -37,7 +30,7 @@ void column_sum(const column_sum_args& args, Context& context) {
   const Slot &x = context.slot(args.x), &out = context.slot(args.out);
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    column_sums<double>(context, x.rows, x.cols, Element<T>{x.as<T>(), x.cols}, StoreAs<T>{out.as<T>(), x.cols});
+    column_sums<double>(context, x.rows, x.cols, TakeElement<T>{x.as<T>(), x.cols}, StoreAs<T>{out.as<T>(), x.cols});
   });
 }
 
@@ -61,7 +54,7 @@ void total_sum(const total_sum_args& args, Context& context) {
   const Slot &x = context.slot(args.x), &out = context.slot(args.out);
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    column_sums<double>(context, x.size(), 1, Element<T>{x.as<T>(), 1}, StoreAs<T>{out.as<T>(), 1});
+    column_sums<double>(context, x.size(), 1, TakeElement<T>{x.as<T>(), 1}, StoreAs<T>{out.as<T>(), 1});
   });
 }
 

@@ -1,8 +1,8 @@
 // Sums along rows and down columns, in an order that the shape gives.
 //
 // Rows: 1 to 32 lanes of a warp share a row, so that narrow rows fill warps; lanes take every width-th element and are
-// added pairwise. Columns: a block of `width` columns by 256 / width rows goes down a piece of the rows, its rows of
-// threads are added pairwise, and a second pass adds the pieces in the same way.
+// added pairwise. Columns: a block of `width` columns by as many rows as suit the segment goes down a piece of it, the
+// block's rows are added pairwise, and a second pass adds the pieces in the same way.
 #pragma once
 
 #include "../cuda.h"
@@ -97,7 +97,8 @@ template <class V, class Term, class Store>
 __global__ void column_sums_kernel(Segments of, int64_t segments, int64_t pieces, int64_t cols, int width, Term term,
                                    Store store) {
   __shared__ V sums[kThreads];
-  const int thread = static_cast<int>(threadIdx.x), x = thread % width, y = thread / width, height = kThreads / width;
+  const int thread = static_cast<int>(threadIdx.x), height = static_cast<int>(blockDim.x) / width;
+  const int x = thread % width, y = thread / width;
   const int64_t tiles = (cols + width - 1) / width;
   for (int64_t unit = blockIdx.x; unit < segments * pieces * tiles; unit += gridDim.x) {
     const int64_t part = unit / tiles, segment = part / pieces, piece = part % pieces;
@@ -132,7 +133,15 @@ struct TakePiece {
   __device__ V operator()(int64_t part, int64_t col, int64_t) const { return sums[part * cols + col]; }
 };
 
-/** What most sums become: an element of T. */
+/** What most sums are of: the elements of a matrix; and what they become. */
+template <class T>
+struct TakeElement {
+  const T* x;
+  int64_t cols;
+  __device__ double operator()(int64_t row, int64_t col, int64_t) const {
+    return static_cast<double>(x[row * cols + col]);
+  }
+};
 template <class T>
 struct StoreAs {
   T* out;
@@ -150,21 +159,28 @@ template <class V, class Term, class Store>
 void segment_sums(Context& context, const Segments& of, int64_t segments, int64_t rows, int64_t cols, const Term& term,
                   const Store& store) {
   if (segments == 0 || cols == 0) return;
-  constexpr int64_t kSteps = 16;         // rows that a thread adds up, at least
+  constexpr int64_t kSteps = 16;  // rows that a thread adds up before there are more threads for a column
   constexpr int64_t kEnoughBlocks = 1024;
   const int width = lanes_for(cols);
-  const int64_t tiles = num_chunks(cols, width), units = segments * tiles;
+  // A power of two from a warp on; in short segments a thread adds up to four rows.
+  auto threads_for = [=](int64_t mean_rows) {
+    int threads = kLanes;
+    while (threads < kThreads && threads / width * 4 < mean_rows) threads *= 2;
+    return threads;
+  };
+  const int64_t mean_rows = rows / segments, tiles = num_chunks(cols, width), units = segments * tiles;
+  const int threads = threads_for(mean_rows);
   const int64_t most = std::max<int64_t>(1, std::max<int64_t>(64, kEnoughBlocks / tiles) / segments);
-  const int64_t pieces = std::clamp<int64_t>(rows / segments / (kThreads / width * kSteps), 1, most);
+  const int64_t pieces = std::clamp<int64_t>(mean_rows / (threads / width * kSteps), 1, most);
   if (pieces == 1) {
-    launch(column_sums_kernel<V, Term, Store>, grid_of(units, 1), of, segments, 1, cols, width, term, store);
+    launch(column_sums_kernel<V, Term, Store>, grid_of(units, 1, threads), of, segments, 1, cols, width, term, store);
     return;
   }
   V* partial = context.scratch<V>(segments * pieces * cols);
-  launch(column_sums_kernel<V, Term, StorePiece<V>>, grid_of(units * pieces, 1), of, segments, pieces, cols, width, term,
-         StorePiece<V>{partial, cols});
-  launch(column_sums_kernel<V, TakePiece<V>, Store>, grid_of(units, 1), Segments{nullptr, pieces}, segments, 1, cols,
-         width, TakePiece<V>{partial, cols}, store);
+  launch(column_sums_kernel<V, Term, StorePiece<V>>, grid_of(units * pieces, 1, threads), of, segments, pieces, cols,
+         width, term, StorePiece<V>{partial, cols});
+  launch(column_sums_kernel<V, TakePiece<V>, Store>, grid_of(units, 1, threads_for(pieces)), Segments{nullptr, pieces},
+         segments, 1, cols, width, TakePiece<V>{partial, cols}, store);
 }
 
 /** The same over all rows: store(0, col, sum of term(row, col, 0)). */

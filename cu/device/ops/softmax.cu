@@ -1,5 +1,5 @@
-// Row-wise softmax and argmax: up to 32 lanes of a warp share a row (reduce.h). log_softmax() goes over a row three times,
-// from the first-level cache after the first.
+// Row-wise softmax and argmax: up to 32 lanes of a warp share a row (reduce.h). log_softmax() goes over a row three
+// times, from the first-level cache after the first.
 #include "softmax.h"
 
 GUST_OPS_BEGIN

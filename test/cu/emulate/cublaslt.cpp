@@ -1,6 +1,6 @@
-// cuBLASLt for the emulation: the functions that cu/device/cublaslt.h declares, as plain loops. What the real library would
-// refuse or read wrongly (matrices that do not fit, workspace that was not asked for, less alignment than was promised)
-// ends the process with a message.
+// cuBLASLt for the emulation: the functions that cu/device/cublaslt.h declares, as plain loops. What the real library
+// would refuse or read wrongly (matrices that do not fit, workspace that was not asked for, less alignment than was
+// promised) ends the process with a message.
 #include "../../../cu/device/cublaslt.h"
 
 #include <algorithm>
@@ -148,7 +148,8 @@ int32_t matmul(Lt::Handle handle, Lt::MatmulDesc desc, const void* alpha, const 
   const int64_t k = inner(of, la, lb, lc, ld);
   if (!handle || k < 0) return Lt::kInvalidValue;
   const auto& data = algorithm->data;
-  if (data[kMaker] != kMade || data[kInner] != static_cast<uint64_t>(k)) emulate::die("an algorithm of another product");
+  if (data[kMaker] != kMade || data[kInner] != static_cast<uint64_t>(k))
+    emulate::die("an algorithm of another product");
   if (size < data[kBytes] || (size > 0 && !workspace)) emulate::die("a product without its workspace");
   const void* places[] = {a, b, c, d};
   for (int i = 0; i < 4; ++i) {
@@ -175,8 +176,19 @@ int32_t matmul(Lt::Handle handle, Lt::MatmulDesc desc, const void* alpha, const 
 
 const CublasLt& cublaslt() {
   static const CublasLt functions{
-      create, get_status_string, matmul_desc_create, matmul_desc_destroy, matmul_desc_set_attribute, matrix_layout_create,
-      matrix_layout_destroy, preference_create, preference_destroy, preference_set_attribute, get_heuristic, matmul};
+      create,
+      get_status_string,
+      matmul_desc_create,
+      matmul_desc_destroy,
+      matmul_desc_set_attribute,
+      matrix_layout_create,
+      matrix_layout_destroy,
+      preference_create,
+      preference_destroy,
+      preference_set_attribute,
+      get_heuristic,
+      matmul,
+  };
   return functions;
 }
 
