@@ -358,13 +358,13 @@ void begin(Context& context) {
 
 namespace {
 
-/** Of the program's bytes, what the slots that it names hold, and its scratch memory; false where it is one op alone. */
+/** Of the program's bytes, what the slots that it names hold, and what else its launches depend on; false for one op alone. */
 bool key_of(const Context& context, const char* program, int64_t size, Key& key) {
   XXH3_state_t state;
   XXH3_128bits_reset(&state);
   XXH3_128bits_update(&state, program, static_cast<size_t>(size));
-  const int64_t scratch = context.scratch_generation();
-  XXH3_128bits_update(&state, &scratch, sizeof scratch);
+  const int64_t around[] = {context.scratch_generation(), gpu().queue, gpu().fast};
+  XXH3_128bits_update(&state, around, sizeof around);
   int64_t ops = 0;
   for (int64_t at = 0; at < size; ++ops) {
     OpHeader header;
