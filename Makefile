@@ -99,8 +99,8 @@ NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -Xcompiler -fPIC,-fvisibili
 
 DEVICE := $(wildcard cu/device/*.cu cu/device/ops/*.cu)
 DEVICE_TABLE := $(BUILD)/native/device/table.o
-# What the CUDA libraries share with that of the CPU: everything but the CPU as a device.
-SHARED_OBJECTS := $(filter-out $(BUILD)/native/host/device.o,$(HOST_OBJECTS))
+# What the CUDA libraries share with that of the CPU: everything that cu/device has no file for.
+SHARED_OBJECTS := $(filter-out $(patsubst cu/device/%.cu,$(BUILD)/native/host/%.o,$(DEVICE)),$(HOST_OBJECTS))
 
 $(DEVICE_TABLE): cu/host/ops/table.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
 	@mkdir -p $(@D)

@@ -24,6 +24,14 @@ const LANES: Readonly<Record<string, number>> = { avx512: 16, avx2: 8, portable:
 /** The share of multiply-adds that a result of n columns needs of those that its vectors make. */
 const filled = (n: number, lanes: number) => n / (lanes * Math.ceil(n / lanes));
 
+/** What arithmetic there is, by the numbers of a vector. Half vectors waste less, and some machines make twice as many. */
+function peaksOf({ isRemote }: Engine) {
+  if (isRemote) return [{ lanes: 1, limit: arithmeticLimit() }];
+  const { isa } = describeNative();
+  return Object.entries(LANES).filter(([, lanes]) => [1, 2].includes(LANES[isa]! / lanes))
+    .map(([name, lanes]) => ({ lanes, limit: arithmeticLimit(name) }));
+}
+
 export interface GemmOptions {
   readonly width: readonly number[];
   /** Columns of x; absent: as many as the width. */
@@ -39,10 +47,7 @@ export interface GemmOptions {
 export function benchGemm(n: number, label: string, seed: number, options: GemmOptions): BenchResult[] {
   const engine = new Engine();
   engine.setStep(seed, 0, 0);
-  const arena = engine.arena(), { isa } = describeNative();
-  // Half vectors waste less, and some machines make twice as many of them.
-  const peaks = Object.entries(LANES).filter(([, lanes]) => [1, 2].includes(LANES[isa]! / lanes))
-    .map(([name, lanes]) => ({ lanes, limit: arithmeticLimit(name) }));
+  const arena = engine.arena(), peaks = peaksOf(engine), most = Math.max(...peaks.map(({ lanes }) => lanes));
   const results: BenchResult[] = [];
   for (const f of options.width) {
     for (const k of options.inner ?? [f]) {
@@ -75,7 +80,7 @@ export function benchGemm(n: number, label: string, seed: number, options: GemmO
         const flops = 2 * n * k * f, bytes = 4 * (read + written), pass = passLimit(4 * read, 4 * written);
         // Half vectors that fill no better are no other limit, but might by chance seem the faster one.
         const share = (lanes: number) => Math.max(...columns.map((c) => filled(c, lanes)));
-        const better = peaks.filter(({ lanes }) => lanes === LANES[isa] || share(lanes) > share(LANES[isa]!));
+        const better = peaks.filter(({ lanes }) => lanes === most || share(lanes) > share(most));
         const stats = measure([pass, ...better.map(({ limit }) => limit)], 3);
         const [arithmetic] = better.map(({ lanes, limit }, i) => {
           const repeats = flops / (limit.flops! * share(lanes));

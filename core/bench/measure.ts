@@ -1,4 +1,5 @@
 /** Timing: warm-up, repeated runs in turn, median, minimum and spread. */
+import { finishDevice } from "../../ffi/native.ts";
 
 export interface Stats {
   /** Milliseconds of one repetition. */
@@ -33,10 +34,13 @@ function quantileMid(sorted: readonly number[]): number {
 
 /** Milliseconds since some moment. */
 export type Clock = () => number;
+const clock: Clock = () => performance.now();
 
-function timeOf(subject: Subject, repeat: number, now: Clock): number {
+/** Milliseconds of `repeat` repetitions, until a GPU has done them. */
+export function timeOf(subject: Subject, repeat: number, now = clock): number {
   const start = now();
   subject.run(repeat);
+  finishDevice();
   return now() - start;
 }
 
@@ -56,7 +60,7 @@ function calibrate(subject: Subject, now: Clock): number {
 export function measure(
   subjects: readonly Subject[],
   runs: number,
-  now: Clock = () => performance.now(),
+  now = clock,
 ): Stats[] {
   const repeats = subjects.map((subject) => calibrate(subject, now));
   const times: number[][] = subjects.map(() => []);

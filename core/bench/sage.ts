@@ -4,7 +4,7 @@
  * the training step, and both.
  */
 import { z } from "zod";
-import { NativeArray } from "../../ffi/native.ts";
+import { finishDevice, NativeArray } from "../../ffi/native.ts";
 import { shuffle } from "../../ffi/native_sample.ts";
 import { buildDocument } from "../format/document.ts";
 import { Graph } from "../graph/graph.ts";
@@ -175,6 +175,7 @@ export const sage = defineBenchmark({
       async turn(repeat) {
         const waited = source.waitedMs, count = source.count, start = performance.now();
         for (let r = 0; r < repeat; r++) await pass();
+        finishDevice();
         const ms = performance.now() - start, sample = source.waitedMs - waited;
         const perBatch = repeat / (source.count - count);
         return { ms, sample: sample * perBatch, train: (ms - sample) * perBatch, total: ms * perBatch };

@@ -1,5 +1,5 @@
 /** Programs measured in turn: ours, theirs, ours, theirs, so that all see the same moments of a machine. */
-import { type Stats, statsOf, type Subject } from "./measure.ts";
+import { type Stats, statsOf, type Subject, timeOf } from "./measure.ts";
 
 /** What a turn measured, by name; the less the better: milliseconds, bytes. */
 export type Values = Readonly<Record<string, number>>;
@@ -14,13 +14,7 @@ export interface Player {
 
 /** A subject's milliseconds, as a player. */
 export function playerOf(subject: Subject): Player {
-  return {
-    turn(repeat) {
-      const start = performance.now();
-      subject.run(repeat);
-      return { ms: performance.now() - start };
-    },
-  };
+  return { turn: (repeat) => ({ ms: timeOf(subject, repeat) }) };
 }
 
 /** Turns are repeated until they take this long: what the other one left in the caches counts little then. */

@@ -1,6 +1,6 @@
 /**
  * How long what a profile counted would take at the machine's limits, measured by loops that share nothing with the ops
- * (cu/host/roofline.cpp).
+ * (../bench/limits.ts).
  *
  * A call is bound by what it streams, by the rows it reads by index, and by its arithmetic; the longest of the three is
  * the limit, as if the others hid behind it. What a call streams may lie in a cache, so it is held against reading as

@@ -18,6 +18,8 @@ void check(cudaError_t error, const char* what);
 bool is_fast();
 /** Where ops run, in order. */
 cudaStream_t stream();
+/** Multiprocessors of the GPU. */
+int multiprocessors();
 /** The step block in device memory, as it was when the program began. */
 const uint64_t* step_block(const Context& context);
 

@@ -184,6 +184,7 @@ void check(cudaError_t error, const char* what) {
 }
 
 cudaStream_t stream() { return gpu().streams[gpu().queue]; }
+int multiprocessors() { return gpu().properties.multiProcessorCount; }
 bool is_fast() { return gpu().fast; }
 const uint64_t* step_block(const Context& context) { return local(context).step; }
 

@@ -9,12 +9,14 @@
 #include "../include/gust.h"
 #include "../common/isa.h"
 #include "../common/parallel.h"
+#include "../common/roofline_checks.h"
 #include "../common/status.h"
 
 namespace gust {
 namespace {
 
-constexpr int64_t kLine = 64;
+using namespace roofline;
+
 constexpr int64_t kTaskBytes = int64_t{1} << 17;  // some 5 us from the cache
 constexpr int64_t kMostTasks = 1024;              // a task begins without prefetched rows
 constexpr int64_t kLinesAhead = 128;              // of pieces that are packed
@@ -67,10 +69,6 @@ void pack(const char* from, int64_t begin, int64_t end, int64_t last, int64_t ro
   _mm_sfence();
 }
 
-void check_positive(const char* what, int64_t value) {
-  if (value < 1) fail(GUST_EINVAL, "%s: %lld, expected at least 1", what, static_cast<long long>(value));
-}
-
 }  // namespace
 }  // namespace gust
 
@@ -79,7 +77,7 @@ using namespace gust;
 int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t count) {
   return guard([&] {
     auto* to = reinterpret_cast<float*>(a);
-    if (a % kLine) fail(GUST_EINVAL, "the result of the triad is not aligned to a cache line");
+    check_triad(a);
     const auto *x = reinterpret_cast<const float*>(b), *y = reinterpret_cast<const float*>(c);
     const Loops& run = loops();
     parallel_for(count, kTaskBytes / 4, [&](int64_t begin, int64_t end) { run.triad(to, x, y, begin, end); });
@@ -89,9 +87,7 @@ int32_t gust_roofline_triad(int64_t a, int64_t b, int64_t c, int64_t count) {
 int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* out) {
   return guard([&] {
     const int64_t workers = num_threads();
-    if (size < 512 || size % 512)
-      fail(GUST_EINVAL, "%lld bytes per worker, expected a multiple of 512", static_cast<long long>(size));
-    check_positive("passes", passes);
+    check_read(size, passes);
     std::atomic<uint64_t> total{0};
     parallel_tasks(workers, [&](int64_t w) {
       uint64_t sum = 0;
@@ -108,10 +104,7 @@ int32_t gust_roofline_read(int64_t data, int64_t size, int64_t passes, int64_t* 
 int32_t gust_roofline_pass(int64_t from, int64_t read, int64_t to, int64_t write, int64_t ahead, int32_t past,
                            int64_t passes, int64_t* out) {
   return guard([&] {
-    check_positive("passes", passes);
-    if (read < 0 || write < 0 || read % kLine || write % kLine || to % kLine)
-      fail(GUST_EINVAL, "a pass over %lld and %lld bytes, expected multiples of 64", static_cast<long long>(read),
-           static_cast<long long>(write));
+    check_pass(read, to, write, passes);
     const auto* source = reinterpret_cast<const char*>(from);
     auto* target = reinterpret_cast<char*>(to);
     const int64_t tasks = num_chunks(read + write, kTaskBytes);
@@ -129,12 +122,7 @@ int32_t gust_roofline_pass(int64_t from, int64_t read, int64_t to, int64_t write
 int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int64_t table, int64_t row_bytes,
                              int64_t piece, int64_t ahead, int32_t level, int64_t passes, int64_t* out) {
   return guard([&] {
-    check_positive("bytes of a row", row_bytes);
-    check_positive("bytes of a piece", piece);
-    check_positive("passes", passes);
-    if (level != 1 && level != 2) fail(GUST_EINVAL, "prefetch into cache level %d, expected 1 or 2", level);
-    if (ahead < 0) fail(GUST_EINVAL, "%lld rows ahead, expected 0 or more", static_cast<long long>(ahead));
-    if (dtype != GUST_I32 && dtype != GUST_I64) fail(GUST_EINVAL, "dtype %d is not I32 or I64", dtype);
+    check_gather(dtype, row_bytes, piece, ahead, level, passes);
     const char* rows = reinterpret_cast<const char*>(table);
     uint64_t total = 0;
     auto run = [&](auto loop, auto* list) {
@@ -149,10 +137,7 @@ int32_t gust_roofline_gather(int64_t indices, int32_t dtype, int64_t count, int6
 
 int32_t gust_roofline_pack(int64_t table, int64_t rows, int64_t row_bytes, int64_t piece, int64_t at, int64_t to) {
   return guard([&] {
-    check_positive("bytes of a piece", piece);
-    if (at < 0 || at + piece > row_bytes)
-      fail(GUST_EINVAL, "bytes %lld to %lld of a row, expected at most %lld", static_cast<long long>(at),
-           static_cast<long long>(at + piece), static_cast<long long>(row_bytes));
+    check_pack(row_bytes, piece, at);
     const char* from = reinterpret_cast<const char*>(table) + at;
     char* packed = reinterpret_cast<char*>(to);
     parallel_for(rows, std::max<int64_t>(64, kTaskBytes / piece), [&](int64_t begin, int64_t end) {

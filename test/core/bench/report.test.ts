@@ -1,20 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { resultOf } from "../../../core/bench/benchmark.ts";
 import { benchGemm } from "../../../core/bench/gemm.ts";
-import { rowGatherLimit } from "../../../core/bench/limits.ts";
 import { benchmarks } from "../../../core/bench/mod.ts";
 import { aboveLimit, generatedGraph, reportText, unsteady } from "../../../core/bench/report.ts";
-import { benchLimits } from "../../../core/bench/roofline.ts";
 import { benchSpmm } from "../../../core/bench/spmm.ts";
-import { NativeArray, openNative } from "../../../ffi/native.ts";
-import {
-  gatherRows,
-  multiplyAdd,
-  packRows,
-  passOver,
-  readPasses,
-  triad,
-} from "../../../ffi/native_roofline.ts";
+import { openNative } from "../../../ffi/native.ts";
 
 await openNative();
 
@@ -147,73 +137,5 @@ describe("benchmarks", () => {
     const more = benchGemm(700, "label", 0, { width: [24], inner: [3, 40], runs: 3 });
     expect(more.map((r) => r.name)).toEqual([3, 40].flatMap((k) => names.map((name) => `${name}_k${k}`)));
     for (const r of more) expect(r.gb_s! * r.median_ms).toBeCloseTo(bytesOf(r.name, 700, 24) / 1e6, 9);
-  });
-
-  test("the limits of the machine are finite rates", () => {
-    const results = benchLimits(3);
-    expect(results.map((r) => r.name)).toEqual(["stream_triad", "cache_read", "multiply_add"]);
-    for (const { gflops, gb_s } of results) {
-      const rate = gflops ?? gb_s!;
-      expect(Number.isFinite(rate) && rate > 0).toBe(true);
-    }
-  });
-
-  test("a row-gather limit counts the bytes of whole rows", () => {
-    expect(rowGatherLimit(graph.csr, 14).bytes).toBe(4000 * 14);
-  });
-});
-
-describe("the limits' loops", () => {
-  test("triad() computes b + 3 c in every element", () => {
-    const n = 70_003;
-    const b = NativeArray.from<"F32">(Float32Array.from({ length: n }, (_, i) => i));
-    const c = NativeArray.from<"F32">(Float32Array.from({ length: n }, (_, i) => 2 * (i % 5)));
-    const a = NativeArray.allocate("F32", n);
-    triad(a, b, c);
-    expect(a.window()).toEqual(Float32Array.from({ length: n }, (_, i) => i + 6 * (i % 5)));
-    expect(() => triad(a, b, NativeArray.allocate("F32", 1))).toThrow(RangeError);
-  });
-
-  test("passOver() writes what it was told to and nothing behind it", () => {
-    for (const [read, write] of [[0, 64], [128, 0], [640, 192], [64, 300_032], [1_000_000, 4096]] as const) {
-      for (const past of [false, true]) {
-        const from = NativeArray.allocate("U8", read), to = NativeArray.allocate("U8", write + 64);
-        to.window().fill(7);
-        passOver(from, read, to, write, { ahead: 2048, past, passes: 2 });
-        expect([...new Set(to.window().subarray(0, write))]).toEqual(write ? [1] : []);
-        expect([...new Set(to.window().subarray(write))]).toEqual([7]);
-      }
-    }
-    const data = NativeArray.allocate("U8", 64), options = { ahead: 0, past: false, passes: 1 };
-    expect(() => passOver(data, 128, data, 0, options)).toThrow(RangeError);
-    expect(() => passOver(data, 3, data, 0, options)).toThrow("multiples of 64");
-    expect(() => passOver(data, 0, data, 0, { ...options, passes: 0 })).toThrow("passes: 0");
-  });
-
-  test("rows of every length are read without leaving the table", () => {
-    const indices = NativeArray.from<"I64">(BigInt64Array.from({ length: 300 }, (_, i) => BigInt(i % 7)));
-    for (const rowBytes of [1, 2, 3, 6, 8, 14, 28, 31, 33, 64, 100, 256, 1000, 2000]) {
-      const table = NativeArray.allocate("U8", 7 * rowBytes);
-      for (const piece of [1, 7, 512, rowBytes]) {
-        for (const ahead of [0, 3]) gatherRows(indices, table, rowBytes, piece, ahead, 1 + (ahead & 1), 2);
-      }
-    }
-    const table = NativeArray.allocate("U8", 8);
-    expect(() => gatherRows(indices, table, 0, 1, 0, 1, 1)).toThrow("bytes of a row: 0");
-    expect(() => gatherRows(indices, table, 1, 0, 0, 1, 1)).toThrow("bytes of a piece: 0");
-    expect(() => gatherRows(indices, table, 1, 1, -1, 1, 1)).toThrow("-1 rows ahead");
-    expect(() => gatherRows(indices, table, 1, 1, 0, 1, 0)).toThrow("passes: 0");
-    expect(() => gatherRows(indices, table, 1, 1, 0, 3, 1)).toThrow("cache level 3, expected 1 or 2");
-    expect(() => packRows(table, 8, 4, 8, table)).toThrow("bytes 8 to 12 of a row, expected at most 8");
-    expect(() => packRows(table, 8, 8, 0, NativeArray.allocate("U8", 4))).toThrow("into 4 bytes");
-  });
-
-  test("reads and multiply-adds check their sizes", () => {
-    const data = NativeArray.allocate("U8", 512);
-    expect(() => readPasses(data, 1024, 1)).toThrow(RangeError);
-    expect(() => readPasses(NativeArray.allocate("U8", 2 ** 20), 100, 1)).toThrow("multiple of 512");
-    expect(multiplyAdd(10)).toBeGreaterThan(0);
-    expect(multiplyAdd(20)).toBe(2 * multiplyAdd(10));
-    expect(() => multiplyAdd(0)).toThrow("rounds: 0");
   });
 });

@@ -151,6 +151,8 @@ inline void __threadfence_block() {}
 
 template <class T>
 T __ldg(const T* at) { return *at; }
+template <class T>
+T __ldcg(const T* at) { return *at; }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x)); }
