@@ -28,11 +28,12 @@ function graphOf(io: Io) {
   return { graph, label: graph.meta.name ?? (document.path ? basename(document.path) : document.label) };
 }
 
-/** The sources' folder of peers, seen from the program, its sources or the working folder; and GUST_PEERS. */
+/** The sources' folder of peers, seen from the program, its sources or the working folder; what runs them. */
 function peerPlaces(): PeerPlaces {
   const above = [join(dirname(process.execPath), ".."), join(import.meta.dirname, ".."), "."];
   const scripts = above.map((folder) => join(folder, "test/peers")).find((path) => existsSync(path)) ?? null;
-  return { scripts, environments: process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers") };
+  const environments = process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers");
+  return { scripts, environments, python: process.env["GUST_PEERS_PYTHON"] };
 }
 
 /** The command as it was typed, fit for a shell. */
@@ -62,7 +63,7 @@ export const command = defineCommand({
   operands: `[${benchmarks.names.join("|")}] [graph|results...]`,
   options: z.object({
     peer: z.array(z.enum(peerNames)).default([]).describe(
-      "measure other software in turn with ours on the same file, and give the ratios of medians: torch, dgl, pyg",
+      "measure other software in turn with ours on the same file, and give the ratios of medians: torch, dgl, pyg, triton",
     ),
     report: z.string().optional().describe(
       "write results as one HTML page with a roofline plot: those of the benchmark, or of its --json files",
@@ -85,15 +86,17 @@ Tune chooses prefetch and tile sizes of the sparse kernels by time, and keeps th
 ~/.cache/gust/tuning.json, where all commands find them. They change no result.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
-run in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which test/peers/setup.sh of the sources
-makes.
+run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
+test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
 
 Examples:
   gust bench spmm cora.graph.safetensors --width 32,64,128 --dtype f32,bf16
   gust bench roofline --nodes 200000 --nnz 10000000 --json
+  gust bench gather --dim 602 --dtype f32,u8 --device cuda
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench spmm cora.graph.safetensors --peer torch,dgl
+  gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
   gust bench --scale
   gust bench --tune
   gust bench --report bench.html spmm.json roofline.json`,
@@ -113,7 +116,8 @@ Examples:
     }
     const benchmark = benchmarks.get(name);
     if (files.length && benchmark.ownGraphs) {
-      throw new GustError("usage", `bench ${name} makes graphs of its own, and "${files[0]}" is given`);
+      const why = benchmark.generated ? "makes graphs of its own" : "needs no graph";
+      throw new GustError("usage", `bench ${name} ${why}, and "${files[0]}" is given`);
     }
     const params = entryParams(benchmarks, benchmark, options);
     const unused = files.length ? GENERATED.filter((key) => given.has(key)) : [];

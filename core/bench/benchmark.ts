@@ -5,7 +5,7 @@ import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 
-export const benchDTypes = ["f32", "bf16", "f16"] as const;
+export const benchDTypes = ["f32", "bf16", "f16", "u8"] as const;
 export type BenchDType = (typeof benchDTypes)[number];
 
 /** One line of a report; null where a number does not apply. Rates are of the median. */
@@ -33,6 +33,9 @@ export interface BenchResult {
   readonly predicted_bytes?: number;
   readonly time_exponent?: number;
   readonly memory_exponent?: number;
+  /** Of rows that are read over the bus: its lines of 128 bytes per row, if reads begin at lines, and at rows. */
+  readonly lines_per_row?: number;
+  readonly unaligned_lines_per_row?: number;
   /** Other software in turn with ours, where it was asked for. */
   readonly peers?: readonly PeerResult[];
 }
@@ -53,10 +56,10 @@ export interface Benchmark extends Entry {
   readonly params: z.ZodObject;
   /** Scripts that do the same in other software, or why there is none; absent: it is not compared. */
   readonly peers?: PeerUses;
-  /** It makes graphs of several sizes: none can be given. */
+  /** It makes graphs of several sizes, or needs none: none can be given. */
   readonly ownGraphs?: boolean;
   /** Options of `gust generate` for the graph that is made where none is given; absent: no graph is used. */
-  generated(params: Record<string, unknown>): { model: string; params: Record<string, unknown> };
+  generated?(params: Record<string, unknown>): { model: string; params: Record<string, unknown> };
   run(context: BenchContext, params: Record<string, unknown>): Promise<BenchResult[]> | BenchResult[];
 }
 
@@ -64,7 +67,7 @@ export interface Benchmark extends Entry {
 export function defineBenchmark<P extends z.ZodObject>(
   entry: Omit<Benchmark, "params" | "generated" | "run"> & {
     params: P;
-    generated: (params: z.infer<P>) => { model: string; params: Record<string, unknown> };
+    generated?: (params: z.infer<P>) => { model: string; params: Record<string, unknown> };
     run: (context: BenchContext, params: z.infer<P>) => Promise<BenchResult[]> | BenchResult[];
   },
 ): Benchmark {
@@ -77,8 +80,13 @@ export const widths = z.array(z.int().min(1).max(65536)).min(1).default([32, 64,
   "columns of the dense matrix",
 );
 export const dtypeList = z.array(z.enum(benchDTypes)).min(1).default(["f32"]).describe(
-  "how the dense matrix is stored: f32, bf16, f16; sums are float32",
+  "how the dense matrix is stored: f32, bf16, f16, or u8 for gather; sums are float32",
 );
+/** For objects of parameters: products are of floating-point numbers. */
+export const noBytes = [
+  ({ dtype }: { dtype: readonly BenchDType[] }) => !dtype.includes("u8"),
+  { path: ["dtype"] as PropertyKey[], error: "u8 is for bench gather alone" },
+] as const;
 export const runs = z.int().min(3).max(10000).default(10).describe("timed runs");
 const nodes = z.int().min(1).max(2 ** 31 - 1).default(100000).describe("nodes of the generated graph");
 const nnz = z.int().min(0).default(2000000).describe("arcs of the generated graph");

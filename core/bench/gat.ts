@@ -137,6 +137,7 @@ export const gat = defineBenchmark({
     dgl: { script: "gat_dgl.py" },
     pyg: { script: "gat_pyg.py" },
     torch: { without: "it has no attention layer for graphs" },
+    triton: { without: "it is compared in spmm alone" },
   },
   generated: uniformGraph,
   run(context, { headWidth, ...params }) {

@@ -1,5 +1,5 @@
 /** Timing: warm-up, repeated runs in turn, median, minimum and spread. */
-import { finishDevice } from "../../ffi/native.ts";
+import { finishDevice, memoryUse } from "../../ffi/native.ts";
 
 export interface Stats {
   /** Milliseconds of one repetition. */
@@ -8,6 +8,12 @@ export interface Stats {
   /** Distance between the quartiles over the median. */
   readonly spread: number;
   readonly runs: number;
+}
+
+/** Bytes that native code holds now, those of a GPU included. */
+export function heldNow(): number {
+  const { held, device } = memoryUse();
+  return held + device;
 }
 
 /** Something to time: `run(n)` does it n times. */

@@ -2,6 +2,7 @@
 import { registry } from "../registry.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { gat } from "./gat.ts";
+import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
 import { importing } from "./import.ts";
 import { roofline } from "./roofline.ts";
@@ -16,6 +17,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   spmm,
   gat,
   gemm,
+  gather,
   roofline,
   train,
   sample,

@@ -7,7 +7,7 @@
  *     {"run": 3, "variant": "copy_u int32"}    {"values": {"ms": 361.2}}
  *
  * and ends with its standard input. Where whole processes are compared it is started anew for each turn, with the case
- * as an argument, and prints its values as its last line.
+ * as an argument, and prints its values as its last line. `--device` tells where its tensors are to be.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -17,11 +17,16 @@ import type { Stats } from "./measure.ts";
 import { collect, lastLine, runProcess, withThreads } from "./process.ts";
 import { inTurns, type Player, type Values } from "./turns.ts";
 
-export const peerNames = ["torch", "dgl", "pyg"] as const;
+export const peerNames = ["torch", "dgl", "pyg", "triton"] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** The virtual environment of each: DGL's last release needs an old PyTorch. */
-const ENVIRONMENTS: Readonly<Record<PeerName, string>> = { torch: "torch", dgl: "dgl", pyg: "torch" };
+const ENVIRONMENTS: Readonly<Record<PeerName, string>> = {
+  torch: "torch",
+  dgl: "dgl",
+  pyg: "torch",
+  triton: "torch",
+};
 
 /** The script that runs a benchmark in a peer, or why there is none. */
 export type PeerUse =
@@ -37,7 +42,13 @@ export type PeerUses = Readonly<Record<PeerName, PeerUse>>;
 export interface PeerPlaces {
   readonly scripts: string | null;
   readonly environments: string;
+  /** An interpreter that has all of them, in place of the environments. */
+  readonly python?: string | undefined;
 }
+
+/** The interpreter that runs a peer. */
+export const pythonOf = (name: PeerName, { environments, python }: Omit<PeerPlaces, "scripts">): string =>
+  python ?? join(environments, ENVIRONMENTS[name], "bin/python");
 
 /** A peer that can be started: the words of its command, without the graph. */
 export interface ReadyPeer {
@@ -57,7 +68,7 @@ export function findPeers(
   benchmark: string,
   uses: PeerUses | undefined,
   names: readonly PeerName[],
-  { scripts, environments }: PeerPlaces,
+  { scripts, environments, python: named }: PeerPlaces,
 ): ReadyPeer[] {
   const unfit = names.flatMap((name) => {
     const use = uses?.[name];
@@ -73,9 +84,8 @@ export function findPeers(
     );
   }
   return names.map((name) => {
-    const environment = join(environments, ENVIRONMENTS[name]);
-    const python = join(environment, "bin/python");
-    if (!existsSync(python)) {
+    const python = pythonOf(name, { environments, python: named });
+    if (python !== named && !existsSync(python)) {
       throw new GustError(
         "missing",
         `Peer "${name}" is not installed: "${python}" is not there`,
@@ -207,7 +217,13 @@ export class PeerSession {
     private readonly peers: readonly ReadyPeer[],
     private readonly file: () => string,
     private readonly threads: number,
+    private readonly device = "cpu",
   ) {}
+
+  /** The arguments of every script: where and with how many threads it runs. */
+  private get args(): string[] {
+    return [this.file(), String(this.threads), "--device", this.device];
+  }
 
   /**
    * Measure ours and every way of every peer in turn.
@@ -247,7 +263,7 @@ export class PeerSession {
   private async start(): Promise<LivePeer[]> {
     const all: LivePeer[] = [];
     for (const peer of this.peers) {
-      all.push(await LivePeer.start(peer, [this.file(), String(this.threads)], this.threads));
+      all.push(await LivePeer.start(peer, this.args, this.threads));
     }
     return all;
   }
@@ -255,7 +271,7 @@ export class PeerSession {
   /** A peer as one process per turn. */
   private spawned({ name, command }: ReadyPeer, way: string | null, what: object) {
     let version: string = name;
-    const words = [...command, this.file(), String(this.threads), JSON.stringify({ ...what, way })];
+    const words = [...command, ...this.args, JSON.stringify({ ...what, way })];
     return {
       peer: name,
       version: () => version,

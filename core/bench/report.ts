@@ -25,6 +25,10 @@ export interface BenchReport {
     isa: string;
     device: string;
     memory_bytes: number;
+    /** Of the GPU that ops ran on: its model, compute capability, and the CUDA version of its driver. */
+    gpu?: string;
+    capability?: string;
+    driver?: string;
   };
   readonly results: readonly BenchResult[];
 }
@@ -35,7 +39,7 @@ export function generatedGraph(
   params: Record<string, unknown>,
   seed: number,
 ): { graph: Graph; label: string } {
-  const { model, params: own } = benchmark.generated(params);
+  const { model, params: own } = benchmark.generated!(params);
   const entry = generators.get(model);
   const graph = new Graph(buildDocument(generateGraph(entry, entry.params.parse(own), seed, []).document));
   return { graph, label: `${model} ${graph.numNodes} nodes ${graph.numEdges} arcs` };
@@ -43,9 +47,17 @@ export function generatedGraph(
 
 /** The machine and what the library uses of it. */
 export function thisMachine(): BenchReport["machine"] {
-  const { cores, threads, isa, device } = describeNative();
+  const { cores, threads, isa, device, gpu, capability, cuda_driver } = describeNative();
   const cpu = cpus()[0]?.model.trim() ?? "unknown";
-  return { cpu, cores, threads, isa, device, memory_bytes: totalmem() };
+  return {
+    cpu,
+    cores,
+    threads,
+    isa,
+    device,
+    memory_bytes: totalmem(),
+    ...(gpu === undefined ? {} : { gpu, capability: capability!, driver: cuda_driver! }),
+  };
 }
 
 /** A document as a file: where it lies, or a copy in `folder`. */
@@ -78,12 +90,12 @@ export async function runBenchmark(
   { seed, given, program, peers: names, places }: Bench,
 ): Promise<BenchReport> {
   const ready = findPeers(benchmark.name, benchmark.peers, names, places);
-  const { threads } = describeNative();
+  const { threads, device } = describeNative();
   let made: ReturnType<BenchContext["graph"]> | null = null, folder: string | null = null;
   const graph = () => made ??= given ? given() : generatedGraph(benchmark, params, seed);
   const scratch = () => folder ??= mkdtempSync(join(tmpdir(), "gust-bench-"));
   const file = () => fileOf(graph().graph.document, scratch);
-  const peers = ready.length ? new PeerSession(ready, file, threads) : null;
+  const peers = ready.length ? new PeerSession(ready, file, threads, device) : null;
   try {
     const results = await benchmark.run({ seed, program, graph, file, peers }, params);
     return { machine: thisMachine(), results };
@@ -127,6 +139,8 @@ const COLUMNS: Columns = [
 /** Shown where a result has them. */
 const MORE_COLUMNS: Columns = [
   ["M edges/s", (r) => show(r.medges_s, 2)],
+  ["lines/row", (r) => show(r.lines_per_row, 2)],
+  ["unaligned", (r) => show(r.unaligned_lines_per_row, 2)],
   ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],
   ["held MB", (r) => show(megabytes(r.held_bytes), 1)],
   ["formula MB", (r) => show(megabytes(r.predicted_bytes), 1)],
@@ -195,8 +209,8 @@ export function reportNotes(results: readonly BenchResult[]): string[] {
   return [...graphs, ...peerNotes(results)];
 }
 
-export const machineText = ({ cpu, threads, cores, isa }: BenchReport["machine"]) =>
-  `${cpu}, ${threads} of ${cores} threads, ${isa}`;
+export const machineText = ({ cpu, threads, cores, isa, gpu, driver }: BenchReport["machine"]) =>
+  [...(gpu ? [`${gpu}, CUDA ${driver}`] : []), cpu, `${threads} of ${cores} threads`, isa].join(", ");
 
 /** The report as a table for a person. */
 export function reportText({ machine, results }: BenchReport): string {

@@ -5,6 +5,7 @@ import {
   type BenchResult,
   defineBenchmark,
   dtypeList,
+  noBytes,
   resultOf,
   runs,
   uniformGraph,
@@ -40,7 +41,7 @@ export const roofline = defineBenchmark({
   name: "roofline",
   summary: "the machine's limits, and the fraction of them that the kernels reach",
   source: "Williams, Waterman and Patterson 2009, Communications of the ACM 52(4)",
-  params: z.object({ width: widths, dtype: dtypeList, runs, ...uniformShape }).strict(),
+  params: z.object({ width: widths, dtype: dtypeList, runs, ...uniformShape }).strict().refine(...noBytes),
   generated: uniformGraph,
   async run(context, params) {
     const { graph, label } = context.graph();

@@ -166,6 +166,7 @@ export const sage = defineBenchmark({
     dgl: { script: "sage_dgl.py" },
     pyg: { script: "sage_pyg.py" },
     torch: { without: "it samples no neighbours" },
+    triton: { without: "it is compared in spmm alone" },
   },
   generated: uniformGraph,
   async run({ graph: open, seed, peers }, { runs, ...shape }) {

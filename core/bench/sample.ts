@@ -3,6 +3,7 @@ import { z } from "zod";
 import { neighbor } from "../sampling/neighbor.ts";
 import { CHUNK_BYTES } from "../sampling/sample.ts";
 import { defineBenchmark, resultOf, runs, uniformGraph, uniformShape } from "./benchmark.ts";
+import { type Subject, timeOf } from "./measure.ts";
 import { inTurns, type Player } from "./turns.ts";
 
 export const fanout = z.array(z.int().min(-1).max(65536)).min(1).max(64).default([15, 10]).describe(
@@ -18,24 +19,28 @@ export const sample = defineBenchmark({
   peers: {
     dgl: { script: "sample_dgl.py" },
     torch: { without: "it samples no neighbours" },
-    pyg: { without: "it samples by torch-sparse, and is compared in sage" },
+    pyg: { script: "sample_pyg.py" },
+    triton: { without: "it is compared in spmm alone" },
   },
   generated: uniformGraph,
   async run({ graph: open, seed, peers }, { fanout, batchSize, runs }) {
     const { graph, label } = open();
     const params = { fanout, batchSize, epochs: 1, split: "all", splitIndex: 0 };
-    let pass = 0;
-    const ours: Player = {
-      turn(repeat) {
-        let arcs = 0;
-        const start = performance.now();
+    let pass = 0, arcs = 0;
+    const passes: Subject = {
+      run(repeat) {
         for (let r = 0; r < repeat; r++) {
           const input = { graph, partition: null, seed: seed + pass++ };
           for (const part of neighbor.parts(input, params, { chunkBytes: CHUNK_BYTES, reuse: true })) {
             arcs += part.numArcs;
           }
         }
-        const ms = performance.now() - start;
+      },
+    };
+    const ours: Player = {
+      turn(repeat) {
+        arcs = 0;
+        const ms = timeOf(passes, repeat);
         return { ms, per_million: repeat * ms / Math.max(arcs / 1e6, 1e-6) };
       },
     };

@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import { Engine } from "../../ffi/engine.ts";
-import { describeNative, memoryUse } from "../../ffi/native.ts";
+import { currentDevice, describeNative, finishDevice } from "../../ffi/native.ts";
 import { reductions } from "../../ffi/ops.ts";
 import type { Graph } from "../graph/graph.ts";
 import { neighbor } from "../sampling/neighbor.ts";
@@ -15,7 +15,7 @@ import { GROUP_BYTES } from "../sampling/assemble.ts";
 import { CHUNK_BYTES } from "../sampling/sample.ts";
 import { exponentOf } from "../statistics/fit.ts";
 import { type BenchContext, type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
-import { measure, type Stats, statsOf } from "./measure.ts";
+import { heldNow, measure, type Stats, statsOf } from "./measure.ts";
 import { runProcess } from "./process.ts";
 import { randomTensor, recorded } from "./spmm.ts";
 import { epochTimes } from "./train.ts";
@@ -52,7 +52,7 @@ interface Point {
 
 /** A x with a weight per arc. Holds the weights, x and the product. */
 function product({ csr, numNodes: n }: Graph, seed: number, width: number, runs: number): Point {
-  const { held } = memoryUse();
+  const held = heldNow();
   const engine = new Engine(), arena = engine.arena();
   engine.setStep(seed, 0, 0);
   const args = {
@@ -64,7 +64,7 @@ function product({ csr, numNodes: n }: Graph, seed: number, width: number, runs:
     reduce: reductions.sum,
   };
   const [stats] = measure([recorded(engine, () => engine.run("spmm", args))], runs);
-  const heldBytes = memoryUse().held - held;
+  const heldBytes = heldNow() - held;
   engine.destroy();
   return {
     name: "spmm",
@@ -87,7 +87,7 @@ async function epoch(graph: Graph, seed: number, hidden: number, runs: number): 
 
 /** A pass over all nodes. Holds the seeds, a chunk of batches and a group that is being drawn, both bounded. */
 function pass(graph: Graph, seed: number, runs: number): Point {
-  const { held } = memoryUse();
+  const held = heldNow();
   const options = { fanout: FANOUT, batchSize: BATCH, epochs: 1, split: "all", splitIndex: 0 };
   let most = 0;
   const times: number[] = [];
@@ -95,8 +95,9 @@ function pass(graph: Graph, seed: number, runs: number): Point {
     const input = { graph, partition: null, seed: seed + run };
     const start = performance.now();
     for (const _ of neighbor.parts(input, options, { chunkBytes: CHUNK_BYTES, reuse: true })) {
-      most = Math.max(most, memoryUse().held - held);
+      most = Math.max(most, heldNow() - held);
     }
+    finishDevice();
     times.push(performance.now() - start);
   }
   const predictedBytes = 8 * graph.numNodes + CHUNK_BYTES + GROUP_BYTES;
@@ -110,6 +111,7 @@ async function pointsOf(
 ): Promise<BenchResult[]> {
   const { graph, label } = open();
   const topology = 8 * (graph.numNodes + 1) + 4 * graph.numEdges;
+  const copies = currentDevice().kind === "cpu" ? 0 : 1;
   const points = [
     await epoch(graph, seed, hidden, runs),
     product(graph, seed, hidden, runs),
@@ -118,7 +120,7 @@ async function pointsOf(
   return points.map(({ name, stats, heldBytes, predictedBytes }) => ({
     ...resultOf({ name, graph: label, width: name === "sample" ? undefined : hidden, dtype: "f32", stats }),
     held_bytes: topology + heldBytes,
-    predicted_bytes: topology + predictedBytes,
+    predicted_bytes: (1 + copies) * topology + predictedBytes,
   }));
 }
 
@@ -127,8 +129,10 @@ async function sizeOf(
   { program, seed }: BenchContext,
   size: Omit<Params, "doublings">,
 ): Promise<BenchResult[]> {
-  const { threads } = describeNative();
-  const options = Object.entries({ ...size, doublings: 0, seed, threads }).flatMap(([name, value]) => [
+  const { threads, device } = describeNative();
+  const options = Object.entries({ ...size, doublings: 0, seed, threads, device }).flatMap((
+    [name, value],
+  ) => [
     `--${name}`,
     String(value),
   ]);

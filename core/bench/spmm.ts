@@ -1,5 +1,6 @@
 /** Sparse x dense, held against reading the same rows. */
 import { z } from "zod";
+import { dtypes } from "../../ffi/dtype.ts";
 import {
   type Arena,
   Engine,
@@ -16,6 +17,7 @@ import {
   type BenchResult,
   defineBenchmark,
   dtypeList,
+  noBytes,
   resultOf,
   runs,
   uniformGraph,
@@ -27,8 +29,7 @@ import { measureAgainst, type Subject } from "./measure.ts";
 import type { PeerSession } from "./peer.ts";
 import { playerOf } from "./turns.ts";
 
-export const storedDTypes = { f32: "F32", bf16: "BF16", f16: "F16" } as const;
-const sizes = { f32: 4, bf16: 2, f16: 2 } as const;
+export const storedDTypes = { f32: "F32", bf16: "BF16", f16: "F16", u8: "U8" } as const;
 const weightKinds = ["values", "none", "norm"] as const;
 type Weights = (typeof weightKinds)[number];
 
@@ -116,7 +117,7 @@ export async function benchSpmm(
       const x = storedAs(engine, arena, randomTensor(engine, arena, [n, width], 0), dtype);
       const out = arena.tensor("F32", [n, width]);
       const product = recorded(engine, () => engine.run("spmm", { ...fixed, x, out }));
-      const rows = rowGatherLimit(csr, width * sizes[dtype]);
+      const rows = rowGatherLimit(csr, width * dtypes[storedDTypes[dtype]].size);
       const { stats, limit } = measureAgainst(product, rows, options.runs);
       const what = { graph: label, width, dtype, bytes: rows.bytes! };
       const { weights, runs } = options;
@@ -147,11 +148,12 @@ export const spmm = defineBenchmark({
     ),
     runs,
     ...uniformShape,
-  }).strict(),
+  }).strict().refine(...noBytes),
   peers: {
     torch: { script: "spmm_torch.py" },
     dgl: { script: "spmm_dgl.py" },
     pyg: { without: "its sparse products are those of torch" },
+    triton: { script: "spmm_triton.py" },
   },
   generated: uniformGraph,
   run(context, params) {

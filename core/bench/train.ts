@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { describeNative, memoryUse } from "../../ffi/native.ts";
+import { describeNative } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
@@ -16,7 +16,7 @@ import { taskFor } from "../tasks/mod.ts";
 import { trainOptions } from "../train/config.ts";
 import { Run, type RunResult } from "../train/job.ts";
 import { type BenchContext, type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
-import { statsOf } from "./measure.ts";
+import { heldNow, statsOf } from "./measure.ts";
 import type { PeerSession } from "./peer.ts";
 import { runProcess } from "./process.ts";
 import type { Values } from "./turns.ts";
@@ -52,7 +52,7 @@ export async function epochTimes(
     epochs: epochs + warmUp,
     split: graph.numSplits > 0 ? "file" : "random",
   });
-  const times: number[] = [], { held } = memoryUse();
+  const times: number[] = [], held = heldNow();
   const task = taskFor(graph, "auto");
   const run = Run.start({
     graph,
@@ -68,7 +68,7 @@ export async function epochTimes(
     options,
   }, seed);
   await run.train({ onEpoch: (_, { ms }) => times.push(ms) });
-  const heldBytes = memoryUse().held - held;
+  const heldBytes = heldNow() - held;
   run.close();
   return { stats: statsOf(times.slice(warmUp)), heldBytes };
 }
@@ -94,14 +94,14 @@ async function processes(context: BenchContext, peers: PeerSession, options: Par
     throw new GustError("usage", `--peer compares --model gcn alone, and it is ${model}`);
   }
   const { graph, label } = context.graph();
-  const { threads } = describeNative();
+  const { threads, device } = describeNative();
   const folder = mkdtempSync(join(tmpdir(), "gust-bench-"));
   const report = join(folder, "report.json");
   const split = graph.numSplits > 0 ? "file" : "random";
   const words = [...context.program, "train", context.file(), "--model", model, "--hidden", String(hidden)]
     .concat(
       ["--epochs", String(epochs), "--feat-norm", "row", "--split", split, "--seed", String(context.seed)],
-      ["-@", String(threads), "-q", "-o", join(folder, "model"), `--json=${report}`],
+      ["-@", String(threads), "--device", device, "-q", "-o", join(folder, "model"), `--json=${report}`],
     );
   try {
     const ours = { isProcess: true, turn: () => trainOnce(words, report, threads) };
@@ -134,6 +134,7 @@ export const train = defineBenchmark({
     torch: { script: "gcn_torch.py" },
     pyg: { script: "gcn_pyg.py", ways: ["edges", "sparse"] },
     dgl: { without: "it is compared in what it is made for: products, attention, sampling, mini-batches" },
+    triton: { without: "it is compared in spmm alone" },
   },
   generated: () => ({ model: "sbm", params: {} }),
   async run(context, options) {

@@ -4,8 +4,10 @@
  */
 import { z } from "zod";
 import { Engine } from "../../ffi/engine.ts";
+import { currentDevice } from "../../ffi/native.ts";
 import { getTuning, lastLevelCache, setTuning, type Tuning } from "../../ffi/native_tuning.ts";
 import { reductions } from "../../ffi/ops.ts";
+import { GustError } from "../errors.ts";
 import {
   type BenchResult,
   defineBenchmark,
@@ -36,6 +38,13 @@ export const tune = defineBenchmark({
   }).strict(),
   generated: uniformGraph,
   run(context, { tuneWidth: width, runs }) {
+    if (currentDevice().kind !== "cpu") {
+      throw new GustError(
+        "unsupported",
+        "bench tune chooses how a CPU reads ahead, and kernels of a GPU have nothing to choose",
+        "gust bench tune --device cpu",
+      );
+    }
     const { graph, label } = context.graph(), { csr, numNodes } = graph;
     const before = getTuning(), engine = new Engine(), arena = engine.arena();
     engine.setStep(context.seed, 0, 0);

@@ -160,7 +160,12 @@ function usualStore(engine: Engine, bytes: number): FeatureReads["store"] {
 }
 
 /** The nodes, -1 where they are hot. */
-function coldOf(nodes: Indices, place: NativeArray<"I32">): NativeArray<"I64"> {
-  const places = place.window(), list = (nodes as NativeArray<"I32">).read();
-  return NativeArray.from<"I64">(BigInt64Array.from(list, (v) => places[Number(v)]! < 0 ? BigInt(v) : -1n));
+function coldOf(nodes: Indices, place: NativeArray<"I32">): Indices {
+  const places = place.window(), list = nodes.read();
+  const isHot = (v: number | bigint) => places[Number(v)]! >= 0;
+  if (list instanceof Int32Array) return NativeArray.from<"I32">(list.map((v) => isHot(v) ? -1 : v));
+  // As pairs of 32 bits: places fewer than 2^31 have the number in the lower one, and bigints are slow.
+  const words = new Int32Array(list.buffer);
+  for (let i = 0; i < words.length; i += 2) if (isHot(words[i]!)) words[i] = words[i + 1] = -1;
+  return NativeArray.from<"I64">(list);
 }

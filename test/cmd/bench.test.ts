@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fakePeers } from "../core/bench/_fake_peer.ts";
+import { deviceFlags, testDevice } from "../_device.ts";
 import { freshDir, gust, gustOk } from "../helpers.ts";
 
 const small = ["--nodes", "300", "--nnz", "2000", "--runs", "3"];
@@ -37,6 +38,29 @@ describe("gust bench", () => {
     const args = ["bench", "gemm", "mesh.graph", "--width", "4", "--runs", "3", "--json", "-q"];
     const { results } = JSON.parse(gustOk(args, { cwd }).text);
     expect(results[0]).toMatchObject({ name: "gemm", graph: "mesh.graph", width: 4 });
+  });
+
+  test("gather tells how fast rows of features come, and what they cost the bus", () => {
+    const args = ["bench", "gather", "--rows", "300", "--dim", "9", "--batch", "50", "--runs", "3", "-q"];
+    const { text } = gustOk([...args, ...deviceFlags]);
+    const [, header, ...lines] = text.trimEnd().split("\n");
+    expect(header).toEndWith("runs  lines/row  unaligned");
+    expect(lines.map((line) => line.split(/ +/).slice(0, 3))).toEqual(
+      ["gpu", "host-zerocopy", "host-staged", "tiered"].map((store) => [`gather_${store}`, "9", "f32"]),
+    );
+  });
+
+  test.if(testDevice !== "cpu")("a GPU is named in the report, and has nothing to tune", () => {
+    const args = ["bench", "gather", "--rows", "30", "--dim", "9", "--runs", "3", "--json", "-q"];
+    const { machine } = JSON.parse(gustOk([...args, ...deviceFlags]).text);
+    expect(machine).toMatchObject({
+      device: "cuda:0",
+      gpu: expect.any(String),
+      capability: expect.any(String),
+      driver: expect.any(String),
+    });
+    const { status, stderr } = gust(["bench", "--tune", ...deviceFlags]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("nothing to choose")]);
   });
 
   test("train times epochs of the training loop", () => {
@@ -152,6 +176,8 @@ describe("gust bench", () => {
       "its sparse products are those of torch",
     ],
     ["an unknown peer", ["bench", "spmm", "--peer", "jax"], "--peer"],
+    ["bytes for a product", ["bench", "spmm", "--dtype", "f32,u8"], "--dtype: u8 is for bench gather alone"],
+    ["a graph for gather", ["bench", "gather", "some.graph"], "needs no graph"],
     ["a graph for scale", ["bench", "--scale", "some.graph"], "makes graphs of its own"],
     ["another benchmark's option", ["bench", "gemm", "--dtype", "bf16"], "--dtype does not apply"],
     [

@@ -17,6 +17,7 @@ const uses: PeerUses = {
   torch: { script: "a.py" },
   dgl: { script: "b.py" },
   pyg: { without: "it has none" },
+  triton: { without: "it has none" },
 };
 const stats = (medianMs: number) => ({ medianMs, minMs: medianMs, spread: 0, runs: 3 });
 const takes = (ms: number, log: string[] = [], name = "ours"): Player => ({
@@ -82,6 +83,14 @@ describe("resultsOf()", () => {
 });
 
 describe("findPeers()", () => {
+  test("an interpreter that is named runs all of them", () => {
+    const named = { scripts: "/scripts", environments: "/nowhere", python: "some-python" };
+    expect(findPeers("spmm", uses, ["torch", "dgl"], named).map(({ command }) => command)).toEqual([
+      ["some-python", "/scripts/a.py"],
+      ["some-python", "/scripts/b.py"],
+    ]);
+  });
+
   const places = { scripts: "/scripts", environments: fakePeers() };
 
   test("gives the words of each command; DGL has an environment of its own", () => {

@@ -2,11 +2,18 @@ import { describe, expect, test } from "bun:test";
 import { resultOf } from "../../../core/bench/benchmark.ts";
 import { benchGemm } from "../../../core/bench/gemm.ts";
 import { benchmarks } from "../../../core/bench/mod.ts";
-import { aboveLimit, generatedGraph, reportText, unsteady } from "../../../core/bench/report.ts";
+import {
+  aboveLimit,
+  generatedGraph,
+  machineText,
+  reportText,
+  thisMachine,
+  unsteady,
+} from "../../../core/bench/report.ts";
 import { benchSpmm } from "../../../core/bench/spmm.ts";
-import { openNative } from "../../../ffi/native.ts";
+import { openTestDevice } from "../../_device.ts";
 
-await openNative();
+await openTestDevice();
 
 const stats = { medianMs: 4, minMs: 2, spread: 0.1, runs: 5 };
 const limit = { ...stats, minMs: 1.5 };
@@ -56,6 +63,15 @@ describe("results", () => {
         "spmm width 32 bf16 is at 1.034 of its limit, expected at most 1",
       ],
     );
+  });
+
+  test("the machine's line begins with the GPU where there is one", () => {
+    const cpu = { cpu: "CPU", cores: 4, threads: 2, isa: "avx2", device: "cpu", memory_bytes: 1 };
+    expect(machineText(cpu)).toBe("CPU, 2 of 4 threads, avx2");
+    const gpu = { ...cpu, device: "cuda:0", gpu: "GPU", capability: "9.0", driver: "13.0" };
+    expect(machineText(gpu)).toBe("GPU, CUDA 13.0, CPU, 2 of 4 threads, avx2");
+    const { device, gpu: name } = thisMachine();
+    expect(name !== undefined).toBe(device !== "cpu");
   });
 
   test("unsteady() names what varies widely", () => {
@@ -125,6 +141,24 @@ describe("benchmarks", () => {
       ["sage_sample", "sage_train", "sage_total"].map((name) => [name, 8, 3]),
     );
     for (const { median_ms } of results) expect(median_ms).toBeGreaterThan(0);
+  });
+
+  test("gather reports every store and type, and lines of those that cross the bus", async () => {
+    const entry = benchmarks.get("gather"), params = { rows: 200, dim: 25, batch: 60, runs: 3 };
+    const dtype = ["f32", "f16", "bf16", "u8"] as const,
+      stores = ["host-staged", "gpu", "tiered", "host-zerocopy"];
+    const results = await entry.run(context, entry.params.parse({ ...params, dtype, store: stores }));
+    expect(results.map((r) => [r.name, r.dtype])).toEqual(
+      dtype.flatMap((type) => stores.map((store) => [`gather_${store}`, type])),
+    );
+    for (const { name, dtype, gb_s, median_ms, lines_per_row: lines, unaligned_lines_per_row } of results) {
+      const rowBytes = 25 * { f32: 4, f16: 2, bf16: 2, u8: 1 }[dtype!];
+      expect(gb_s! * median_ms).toBeCloseTo(60 * rowBytes / 1e6, 9);
+      expect(lines !== undefined).toBe(/zerocopy|tiered/.test(name));
+      if (lines !== undefined) expect(lines).toBeLessThanOrEqual(unaligned_lines_per_row!);
+      // A row of less than a line lies in one or two of them.
+      if (name === "gather_host-zerocopy") expect(lines).toBeWithin(1, 2);
+    }
   });
 
   test("gemm reports the product and both gradients, for every inner extent", () => {
