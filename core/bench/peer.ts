@@ -220,9 +220,10 @@ export class PeerSession {
     private readonly device = "cpu",
   ) {}
 
-  /** The arguments of every script: where and with how many threads it runs. */
-  private get args(): string[] {
-    return [this.file(), String(this.threads), "--device", this.device];
+  /** A script's arguments: the graph, how and where it runs, and the case of a whole process. */
+  private args(...what: readonly object[]): string[] {
+    const words = what.map((one) => JSON.stringify(one));
+    return [this.file(), String(this.threads), ...words, "--device", this.device];
   }
 
   /**
@@ -263,7 +264,7 @@ export class PeerSession {
   private async start(): Promise<LivePeer[]> {
     const all: LivePeer[] = [];
     for (const peer of this.peers) {
-      all.push(await LivePeer.start(peer, this.args, this.threads));
+      all.push(await LivePeer.start(peer, this.args(), this.threads));
     }
     return all;
   }
@@ -271,7 +272,7 @@ export class PeerSession {
   /** A peer as one process per turn. */
   private spawned({ name, command }: ReadyPeer, way: string | null, what: object) {
     let version: string = name;
-    const words = [...command, ...this.args, JSON.stringify({ ...what, way })];
+    const words = [...command, ...this.args({ ...what, way })];
     return {
       peer: name,
       version: () => version,

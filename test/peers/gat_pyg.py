@@ -6,16 +6,16 @@ from torch_geometric.nn import GATConv
 from gat import both
 from peer import arguments, serve, topology
 
-path, threads, _ = arguments()
+path, threads, device, _ = arguments()
 torch.set_num_threads(threads)
 indptr, indices = topology(path)
 n = len(indptr) - 1
-edges = torch.stack([indices, torch.repeat_interleave(torch.arange(n), indptr.diff())])
+edges = torch.stack([indices, torch.repeat_interleave(torch.arange(n), indptr.diff())]).to(device)
 
 
 def prepare(case):
-    net = GATConv(case["features"], case["width"], case["heads"], add_self_loops=False)
-    return {"GATConv": both(lambda x: net(x, edges), n, case)}
+    net = GATConv(case["features"], case["width"], case["heads"], add_self_loops=False).to(device)
+    return {"GATConv": both(lambda x: net(x, edges), n, case, device)}
 
 
 serve("pyg " + torch_geometric.__version__, prepare)

@@ -20,7 +20,7 @@ def node_data(path):
         features = sp.csr_matrix((values, findices.numpy(), fptr.numpy()), shape=(n, width))
     else:
         features = sp.csr_matrix(dense.float().numpy())
-    sums = np.maximum(np.asarray(features.sum(1)).ravel(), 1e-12)
+    sums = np.maximum(np.asarray(abs(features).sum(1)).ravel(), 1e-12)
     features = sp.csr_matrix(sp.diags(1 / sums) @ features, dtype=np.float32)
     labels = label.numpy().astype(np.int64)
     if split[0] is None:

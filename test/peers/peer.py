@@ -1,8 +1,9 @@
 """What the scripts of this folder share: the graph, and the talk with gust bench (core/bench/peer.ts has the words).
 
-A script is started as `python SCRIPT GRAPH THREADS`; GRAPH is a gust graph document, which is a safetensors file with
-the tensors `indptr` (int64) and `indices` (int32 or int64): the in-neighbours of every node.
+A script is started as `python SCRIPT GRAPH THREADS --device cpu`, or `cuda:0`; GRAPH is a gust graph document, which is
+a safetensors file with the tensors `indptr` (int64) and `indices` (int32 or int64): the in-neighbours of every node.
 """
+import argparse
 import json
 import os
 import sys
@@ -13,9 +14,14 @@ warnings.filterwarnings("ignore")
 
 
 def arguments():
-    """The graph's path, the threads to use, and the case where one is given (a script for whole processes)."""
-    case = json.loads(sys.argv[3]) if len(sys.argv) > 3 else None
-    return sys.argv[1], int(sys.argv[2]), case
+    """The graph's path, the threads and the device to use, and the case of a script for whole processes (else None)."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("graph")
+    parser.add_argument("threads", type=int)
+    parser.add_argument("case", type=json.loads, nargs="?")
+    parser.add_argument("--device", default="cpu")
+    given = parser.parse_args()
+    return given.graph, given.threads, given.device, given.case
 
 
 def load(path, *names):
@@ -33,14 +39,23 @@ def topology(path):
     return indptr, indices.long()
 
 
-def timed(body):
+def clock(device):
+    """Milliseconds since some moment, once the device has done what it was asked to."""
+    if device != "cpu":
+        import torch
+
+        torch.cuda.synchronize(device)
+    return time.perf_counter() * 1e3
+
+
+def timed(body, device):
     """A run for serve(): the milliseconds of `repeat` calls."""
 
     def run(repeat):
-        start = time.perf_counter()
+        start = clock(device)
         for _ in range(repeat):
             body()
-        return {"ms": (time.perf_counter() - start) * 1e3}
+        return {"ms": clock(device) - start}
 
     return run
 

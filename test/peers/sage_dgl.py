@@ -7,11 +7,11 @@ from dgl.nn import SAGEConv
 from peer import arguments, serve, topology
 from sage import random_data, training
 
-path, threads, _ = arguments()
+path, threads, device, _ = arguments()
 torch.set_num_threads(threads)
 indptr, indices = topology(path)
 n = len(indptr) - 1
-graph = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n)
+graph = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n).to(device)
 
 
 class Net(torch.nn.Module):
@@ -26,15 +26,15 @@ class Net(torch.nn.Module):
 
 
 def prepare(case):
-    x, y = random_data(n, case)
+    x, y = random_data(n, case, device)
     sampler = dgl.dataloading.NeighborSampler(case["fanout"][::-1])
 
     def batches(count):
-        for seeds in torch.randperm(n)[: count * case["batchSize"]].split(case["batchSize"]):
+        for seeds in torch.randperm(n, device=device)[: count * case["batchSize"]].split(case["batchSize"]):
             nodes, out, blocks = sampler.sample_blocks(graph, seeds)
             yield (blocks, x[nodes]), y[out]
 
-    return {"NeighborSampler": training(Net(case), batches, case)}
+    return {"NeighborSampler": training(Net(case), batches, case, device)}
 
 
 serve("dgl " + dgl.__version__, prepare)

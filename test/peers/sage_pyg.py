@@ -9,7 +9,7 @@ from torch_geometric.nn import SAGEConv
 from peer import arguments, serve, topology
 from sage import random_data, training
 
-path, threads, _ = arguments()
+path, threads, device, _ = arguments()
 torch.set_num_threads(threads)
 indptr, indices = topology(path)
 n = len(indptr) - 1
@@ -28,16 +28,17 @@ class Net(torch.nn.Module):
 
 
 def prepare(case):
-    x, y = random_data(n, case)
+    x, y = random_data(n, case, "cpu")
     data = Data(x=x, y=y, edge_index=edges)
     seeds = torch.randperm(n)[: case["batches"] * case["batchSize"]]
     loader = NeighborLoader(data, case["fanout"], input_nodes=seeds, batch_size=case["batchSize"], shuffle=True)
 
     def batches(_):
         for batch in loader:
+            batch = batch.to(device)
             yield batch, batch.y[: batch.batch_size]
 
-    return {"NeighborLoader": training(Net(case), batches, case)}
+    return {"NeighborLoader": training(Net(case), batches, case, device)}
 
 
 serve("pyg " + torch_geometric.__version__, prepare)

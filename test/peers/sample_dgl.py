@@ -1,18 +1,17 @@
 """DGL: neighbour sampling of all nodes in batches, as blocks that are ready for training; and GraphBolt's sampler
 with a compaction by sorting, where the release has it.
 """
-import time
-
 import dgl
 import torch
 
 from peer import arguments, serve, topology
+from sample import passes
 
-path, threads, _ = arguments()
+path, threads, device, _ = arguments()
 torch.set_num_threads(threads)
 indptr, indices = topology(path)
 n = len(indptr) - 1
-graph = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n)
+graph = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n).to(device)
 
 
 def blocks(fanout):
@@ -24,7 +23,7 @@ def blocks(fanout):
 def fused(fanout):
     import dgl.graphbolt as gb
 
-    sampled = gb.fused_csc_sampling_graph(indptr, indices)
+    sampled = gb.fused_csc_sampling_graph(indptr.to(device), indices.to(device))
     counts = [torch.tensor([count]) for count in fanout]
 
     def batch(seeds):
@@ -38,23 +37,22 @@ def fused(fanout):
     return batch
 
 
-def passes(batch, size):
-    def run(repeat):
-        order = [torch.randperm(n).split(size) for _ in range(repeat)]
-        start = time.perf_counter()
-        edges = sum(batch(seeds) for seeds_of_pass in order for seeds in seeds_of_pass)
-        ms = (time.perf_counter() - start) * 1e3
-        return {"ms": ms, "per_million": repeat * ms / max(edges / 1e6, 1e-6)}
+def feeds(batch, size):
+    """What gives the numbers of edges of a pass, batch by batch."""
 
-    return run
+    def feed():
+        order = torch.randperm(n, device=device).split(size)
+        return (batch(seeds) for seeds in order)
+
+    return passes(feed, device)
 
 
 def prepare(case):
-    ways = {"NeighborSampler": passes(blocks(case["fanout"]), case["batchSize"])}
+    ways = {"NeighborSampler": feeds(blocks(case["fanout"]), case["batchSize"])}
     try:
         graphbolt = fused(case["fanout"])
-        graphbolt(torch.arange(min(n, 10)))
-        ways["graphbolt"] = passes(graphbolt, case["batchSize"])
+        graphbolt(torch.arange(min(n, 10), device=device))
+        ways["graphbolt"] = feeds(graphbolt, case["batchSize"])
     except Exception:
         pass  # releases differ in what they ship of it
     return ways

@@ -5,17 +5,17 @@ import torch
 
 from peer import arguments, serve, timed, topology
 
-path, threads, _ = arguments()
+path, threads, device, _ = arguments()
 torch.set_num_threads(threads)
 indptr, indices = topology(path)
 n = len(indptr) - 1
-wide = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n).formats("csc")
+wide = dgl.graph(("csc", (indptr, indices, [])), num_nodes=n).formats("csc").to(device)
 graphs = {"int32": wide.int().formats("csc"), "int64": wide}
 
 
 def prepare(case):
-    x = torch.rand(n, case["width"])
-    weights = None if case["weights"] == "none" else torch.rand(len(indices), 1)
+    x = torch.rand(n, case["width"], device=device)
+    weights = None if case["weights"] == "none" else torch.rand(len(indices), 1, device=device)
 
     def product(graph):
         def body():
@@ -25,7 +25,7 @@ def prepare(case):
                 else:
                     dgl.ops.u_mul_e_sum(graph, x, weights)
 
-        return timed(body)
+        return timed(body, device)
 
     name = "copy_u" if weights is None else "u_mul_e"
     # The weighted sum takes seconds: one width of index will do for it.

@@ -3,22 +3,23 @@ import torch
 
 from peer import arguments, serve, timed, topology
 
-path, threads, _ = arguments()
+path, threads, device, _ = arguments()
 torch.set_num_threads(threads)
 indptr, indices = topology(path)
 n = len(indptr) - 1
-pattern = indptr.int(), indices.int()
+pattern = indptr.int().to(device), indices.int().to(device)
 
 
 def prepare(case):
-    values = torch.ones(len(indices)) if case["weights"] == "none" else torch.rand(len(indices))
-    matrix, x = torch.sparse_csr_tensor(*pattern, values, size=(n, n)), torch.rand(n, case["width"])
+    make = torch.ones if case["weights"] == "none" else torch.rand
+    matrix = torch.sparse_csr_tensor(*pattern, make(len(indices), device=device), size=(n, n))
+    x = torch.rand(n, case["width"], device=device)
 
     def product():
         with torch.inference_mode():
             matrix @ x
 
-    return {"int32": timed(product)}
+    return {"int32": timed(product, device)}
 
 
 serve("torch.sparse " + torch.__version__, prepare)

@@ -18,11 +18,11 @@ while read -r line; do
   esac
 done
 `;
-/** A process per turn, which is told where its tensors are to be. */
+/** A process per turn: its arguments are script, graph, threads, case and device. */
 const ONCE = `
 sleep 0.05
 [ -f "$2" ] || { echo "no graph" >&2; exit 1; }
-[ "$4 $5" = "--device cpu" ] || { echo "no device" >&2; exit 1; }
+[ "$5 $6" = "--device cpu" ] || { echo "no device" >&2; exit 1; }
 echo "some library says hello"
 echo '{"peer": "fake 2.0", "values": {"epoch": 50}}'
 `;
