@@ -218,7 +218,32 @@ types: $(NPM)
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
-	@$(BUN) test/peers/bench_peers.ts $(ONLY)
+	@$(BUN) test/peers/bench_peers.ts cpu $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
+# ---- on a machine with a GPU --------------------------------------------------------------------------------------
+
+# `make test-cuda bench-cuda`, with -k to measure even where a test failed: one after the other.
+ifneq ($(filter bench-cuda,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+# Nothing is built where there is no GPU.
+.PHONY: gpu test-cuda bench-cuda
+gpu:
+	@compgen -G '/dev/nvidia[0-9]*' >/dev/null || [ -e /dev/dxg ] || \
+	  { echo "make: there is no NVIDIA GPU on this machine (no /dev/nvidia0), expected one: nothing is done" >&2; exit 1; }
+	@$(MAKE) build cuda
+
+# The tests of deviceTests (test/_device.ts), then compute-sanitizer and training (test/setup/cuda.ts).
+test-cuda: gpu
+	@$(BUN) test/setup/run.ts device cuda
+	@CUDA_HOME=$(CUDA_HOME) $(BUN) test/setup/cuda.ts
+
+# gust beside PyTorch, Triton, PyG and DGL, as far as GUST_PEERS_PYTHON has them; empty: those of `make peers`.
+GUST_PEERS_PYTHON ?= python3
+bench-cuda: gpu
+	@GUST_PEERS_PYTHON="$(GUST_PEERS_PYTHON)" $(BUN) test/peers/bench_peers.ts cuda $(ONLY)
 	@$(DENO) fmt -q test/peers/results
 
 .PHONY: clean

@@ -33,7 +33,7 @@ function peerPlaces(): PeerPlaces {
   const above = [join(dirname(process.execPath), ".."), join(import.meta.dirname, ".."), "."];
   const scripts = above.map((folder) => join(folder, "test/peers")).find((path) => existsSync(path)) ?? null;
   const environments = process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers");
-  return { scripts, environments, python: process.env["GUST_PEERS_PYTHON"] };
+  return { scripts, environments, python: process.env["GUST_PEERS_PYTHON"] || undefined };
 }
 
 /** The command as it was typed, fit for a shell. */

@@ -6,6 +6,15 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { openNative } from "../ffi/native.ts";
 
+/** The tests of ops and of what stands on them, which `bun test/setup/run.ts device emulated|cuda` runs on one. */
+export const deviceTests = [
+  "test/cu/*.test.ts",
+  "test/core/{tensor,sampling,train,models}/*.test.ts",
+  "test/core/graph/feature_store.test.ts",
+  "test/core/bench/{limits,report}.test.ts",
+  "test/cmd/train_features.test.ts",
+];
+
 export type TestDevice = "cpu" | "emulated" | "cuda";
 export const testDevice = (process.env["GUST_TEST_DEVICE"] ?? "cpu") as TestDevice;
 

@@ -1,12 +1,14 @@
 /**
- * gust beside other software, everything that it is held to (bars.ts):
+ * gust beside other software, everything that it is held to, on the CPU (bars.ts) or a GPU (bars_cuda.ts):
  *
  *     make bench-peers [ONLY="spmm_r18 gat"]        (names, or how they begin; default: all)
+ *     make bench-cuda [ONLY=...]
  *
- * Makes the graphs, runs each command in turn with its peers, and writes results/NAME.json: command, commit, machine,
- * lines. Then results/summary.json and summary.txt: every bar, what was measured, met or missed; and the page
- * build/peers/report.html. A command that fails, or a peer that is not installed, is told in the summary, and the rest
- * goes on. GUST_PEERS names the folder of the peers' environments (setup.sh), GUST_DATA that of real graphs.
+ * Makes the graphs, runs each command in turn with its peers, and writes results/NAME.json (of a GPU
+ * results/cuda/MODEL/NAME.json): command, commit, machine, lines. Then summary.json and summary.txt beside them: every
+ * bar, what was measured, met or missed; and the page build/peers/report.html. A command that fails, or a peer that is
+ * not installed, is told in the summary, and the rest goes on. GUST_PEERS names the folder of the peers' environments
+ * (setup.sh), GUST_PEERS_PYTHON an interpreter that has all of them instead, GUST_DATA the folder of real graphs.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,17 +17,37 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { type BenchResult, resultOf } from "../../core/bench/benchmark.ts";
 import { statsOf } from "../../core/bench/measure.ts";
+import { type PeerName, pythonOf } from "../../core/bench/peer.ts";
 import { type BenchReport, thisMachine } from "../../core/bench/report.ts";
-import { openNative } from "../../ffi/native.ts";
-import { bars, JOBS, judge, type PeerRun, runs, tableOf } from "./bars.ts";
+import { describeNative, NativeError, openNative } from "../../ffi/native.ts";
+import { judge, type PeerRun, tableOf } from "./bar.ts";
+import * as cpu from "./bars.ts";
+import * as cuda from "./bars_cuda.ts";
+import { folder, graphs, gust, makeGraph } from "./graphs.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
-const gust = join(repository, "build/gust");
-const results = join(import.meta.dirname, "results");
-/** Graphs, under the short names that the commands use. */
-const folder = join(repository, "build/peers");
-const environments = process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers");
-const data = process.env["GUST_DATA"] ?? join(repository, "../shared/data");
+const [device, ...only] = process.argv.slice(2);
+if (device !== "cpu" && device !== "cuda") throw new Error("bench_peers.ts cpu|cuda [names]");
+const { runs, bars } = { cpu, cuda }[device];
+const environments = process.env["GUST_PEERS"] ??= join(homedir(), ".cache/gust-peers");
+const python = process.env["GUST_PEERS_PYTHON"] || undefined;
+const MODULES: Readonly<Record<PeerName, string>> = {
+  torch: "torch",
+  dgl: "dgl",
+  pyg: "torch_geometric",
+  triton: "triton",
+};
+
+try {
+  await openNative({ kind: device, index: 0 });
+} catch (error) {
+  if (!(error instanceof NativeError)) throw error;
+  console.error(`nothing is measured: ${error.message}`);
+  process.exit(1);
+}
+/** "NVIDIA H100 80GB HBM3" as the name of a folder. */
+const model = describeNative().gpu?.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+const results = join(import.meta.dirname, "results", ...(model === undefined ? [] : ["cuda", model]));
 
 /** What a file of results holds. */
 interface Stored {
@@ -36,25 +58,6 @@ interface Stored {
   readonly error?: string;
 }
 
-const GRAPHS: Readonly<Record<string, readonly string[]>> = {
-  u200k: ["generate", "erdos-renyi", "--nodes", "200000", "--edges", "5000000"],
-  r18: ["generate", "rmat", "--scale", "18", "--edges", "5000000", "--permute"],
-  cora: ["import", join(data, "cora/cora.npz")],
-  coauthor_cs: [
-    "import",
-    join(data, "coauthor_cs/coauthor_cs.npz"),
-    "--symmetrize",
-    "--remove-self-loops",
-  ],
-  amazon_computers: [
-    "import",
-    join(data, "amazon_computers/amazon_computers.npz"),
-    "--symmetrize",
-    "--remove-self-loops",
-  ],
-};
-
-const only = process.argv.slice(2);
 const isWanted = (name: string) => only.length === 0 || only.some((start) => name.startsWith(start));
 
 /** What git says, or "unknown" outside of a repository. */
@@ -66,32 +69,24 @@ function git(...args: string[]): string {
 const changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!test/peers/results");
 const commit = git("rev-parse", "--short=12", "HEAD") + (changed === "" ? "" : " with changes");
 
-/** Run gust in the folder of the graphs; its standard output, or an error with what it said. */
-function run(args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(gust, args, {
-    cwd: folder,
-    encoding: "utf8",
-    maxBuffer: 2 ** 28,
-    env: { ...process.env, GUST_PEERS: environments },
-  });
-  if (status === 0) return stdout;
-  const lines = stderr.trim().split("\n");
-  const said = lines.find((line) => line.startsWith("gust ")) ?? lines.at(-1) ?? "";
-  throw new Error(said.replace(/^gust \S+: /, "") || `gust ${args[0]} ended with status ${status}`);
+const known = new Map<PeerName, boolean>();
+/** Whether a peer's interpreter has it, and what the scripts read graphs with. */
+function isInstalled(peer: PeerName): boolean {
+  const words = ["-c", `import ${MODULES[peer]}, safetensors`];
+  const there = known.get(peer) ?? spawnSync(pythonOf(peer, { environments, python }), words).status === 0;
+  known.set(peer, there);
+  return there;
 }
-
-const isInstalled = (peer: string) =>
-  existsSync(join(environments, peer === "dgl" ? "dgl" : "torch", "bin/python"));
 
 function measured({ args, peers }: PeerRun): Stored {
   const there = peers.filter(isInstalled);
-  const words = [...args, ...(there.length ? ["--peer", there.join(",")] : [])];
+  const words = [...args, "--device", device!, ...(there.length ? ["--peer", there.join(",")] : [])];
   const about = { command: `gust ${words.join(" ")}`, commit };
   if (peers.length > 0 && there.length === 0) {
-    return { ...about, error: `${peers.join(", ")} not installed (test/peers/setup.sh)` };
+    return { ...about, error: `${peers.join(", ")} not installed (test/peers/setup.sh, GUST_PEERS_PYTHON)` };
   }
   try {
-    return { ...JSON.parse(run([...words, "--json", "-q"])), ...about };
+    return { ...JSON.parse(gust([...words, "--json", "-q"])), ...about };
   } catch (error) {
     return { ...about, error: (error as Error).message };
   }
@@ -99,12 +94,12 @@ function measured({ args, peers }: PeerRun): Stored {
 
 /** Ten seeds in a row and side by side, in turn. */
 function jobs(): Stored {
-  const train = "train cora --hidden 16 --feat-norm row --repeat 10 -q -o model".split(" ");
+  const train = "train cora --hidden 16 --feat-norm row --repeat 10 --device cpu -q -o model".split(" ");
   const side = [...train, "--jobs", String(navigator.hardwareConcurrency)];
   const about = { command: `gust ${train.join(" ")}; gust ${side.join(" ")}`, commit };
   const time = (args: readonly string[]) => {
     const start = performance.now();
-    run(args);
+    gust(args);
     return performance.now() - start;
   };
   try {
@@ -128,22 +123,20 @@ function write(name: string, value: unknown): void {
   writeFileSync(join(results, name), JSON.stringify(value, null, 2) + "\n");
 }
 
-await openNative();
 mkdirSync(folder, { recursive: true });
 mkdirSync(results, { recursive: true });
-for (const [name, args] of Object.entries(GRAPHS)) {
-  if (existsSync(join(folder, name))) continue;
+const plan = runs.map((run) => ({ name: run.name, graph: run.args[2]!, measure: () => measured(run) }));
+if (device === "cpu") plan.push({ name: cpu.JOBS, graph: "cora", measure: jobs });
+const wanted = plan.filter(({ name }) => isWanted(name));
+for (const name of new Set(wanted.map(({ graph }) => graph))) {
+  if (!(name in graphs)) continue;
   try {
-    run([...args, "-o", name]);
+    makeGraph(name);
   } catch (error) {
     console.error(`${name}: ${(error as Error).message}`);
   }
 }
-const plan = [...runs.map((r) => ({ name: r.name, measure: () => measured(r) })), {
-  name: JOBS,
-  measure: jobs,
-}];
-for (const { name, measure } of plan.filter((r) => isWanted(r.name))) {
+for (const { name, measure } of wanted) {
   const start = performance.now();
   const stored = measure();
   write(`${name}.json`, stored);
@@ -159,10 +152,14 @@ const stored = new Map(
 );
 const reasons = new Map([...stored].flatMap(([name, { error }]) => error ? [[name, error] as const] : []));
 const verdicts = judge(bars, (name) => stored.get(name)?.results ?? null, reasons);
-write("summary.json", { commit, command: ["make bench-peers", ...only].join(" "), bars: verdicts });
+write("summary.json", {
+  commit,
+  command: [`make bench-${device === "cpu" ? "peers" : device}`, ...only].join(" "),
+  bars: verdicts,
+});
 writeFileSync(join(results, "summary.txt"), tableOf(verdicts));
 console.log("\n" + tableOf(verdicts));
 const files = readdirSync(results).filter((name) => stored.get(name.replace(/\.json$/, ""))?.results);
 if (files.length > 0) {
-  run(["bench", "--report", join(folder, "report.html"), ...files.map((name) => join(results, name))]);
+  gust(["bench", "--report", join(folder, "report.html"), ...files.map((name) => join(results, name))]);
 }

@@ -1,5 +1,6 @@
 /**
- * Run the tests and count them: `bun test/setup/run.ts all|quick`.
+ * Run the tests and count them: `bun test/setup/run.ts all|quick`, or `device emulated|cuda` for those that run on a GPU
+ * (deviceTests of test/_device.ts), on its emulation or on one.
  *
  * Quick files are shared out among a few processes, since most tests wait for one; slow ones then run one by one. Prints
  * bun's own reports, every skip with its reason, and one last line "N passed, N failed" that adds the native tests
@@ -8,6 +9,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { describeNative, NativeError } from "../../ffi/native.ts";
 
 /** Test files whose name ends so take long: real training runs, large files. */
 const SLOW = ".slow.test.ts";
@@ -58,26 +60,54 @@ async function runFiles(files: readonly string[], name: string, alone: boolean):
   count(junit, exitCode);
 }
 
-const all = [...new Bun.Glob("test/**/*.test.ts").scanSync(".")].sort();
-const quick = all.filter((file) => !file.endsWith(SLOW));
-const shares = Math.min(MOST, availableParallelism());
-await Promise.all(
-  Array.from(
-    { length: shares },
-    (_, s) => runFiles(quick.filter((_, i) => i % shares === s), `quick${s}`, shares === 1),
-  ),
-);
-if (process.argv[2] !== "quick") await runFiles(all.filter((file) => file.endsWith(SLOW)), "slow", true);
+const filesOf = (...patterns: readonly string[]) =>
+  [...new Set(patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(".")]))].sort();
 
-const native = existsSync("build/native_tests.log") ? readFileSync("build/native_tests.log", "utf8") : "";
-const counts = [...native.matchAll(/^(\d+) passed, (\d+) failed$/gm)];
-if (counts.length === 0) {
-  console.log("native tests: no result in build/native_tests.log");
-  failed++;
+/** Run files shared out among a few processes. */
+async function runShared(files: readonly string[], name: string): Promise<void> {
+  const shares = Math.min(MOST, availableParallelism());
+  const share = (s: number) => files.filter((_, i) => i % shares === s);
+  await Promise.all(
+    Array.from({ length: shares }, (_, s) => runFiles(share(s), `${name}${s}`, shares === 1)),
+  );
 }
-for (const [, good, bad] of counts) {
-  passed += Number(good);
-  failed += Number(bad);
+
+/** The tests that run on a device, if there is one. */
+async function runOnDevice(device: string): Promise<void> {
+  process.env["GUST_TEST_DEVICE"] = device;
+  const { deviceTests, openTestDevice } = await import("../_device.ts");
+  try {
+    await openTestDevice();
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    console.error(`nothing is tested: ${error.message}`);
+    return;
+  }
+  console.log(`device: ${describeNative().gpu}`);
+  await runShared(filesOf(...deviceTests), device);
+}
+
+/** What the native tests said. */
+function countNative(): void {
+  const native = existsSync("build/native_tests.log") ? readFileSync("build/native_tests.log", "utf8") : "";
+  const counts = [...native.matchAll(/^(\d+) passed, (\d+) failed$/gm)];
+  if (counts.length === 0) {
+    console.log("native tests: no result in build/native_tests.log");
+    failed++;
+  }
+  for (const [, good, bad] of counts) {
+    passed += Number(good);
+    failed += Number(bad);
+  }
+}
+
+const [mode, device] = process.argv.slice(2);
+if (mode === "device") await runOnDevice(device!);
+else {
+  const all = filesOf("test/**/*.test.ts");
+  await runShared(all.filter((file) => !file.endsWith(SLOW)), "quick");
+  if (mode !== "quick") await runFiles(all.filter((file) => file.endsWith(SLOW)), "slow", true);
+  countNative();
 }
 console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
