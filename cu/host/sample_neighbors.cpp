@@ -21,6 +21,7 @@
 #include <cstring>
 
 #include "../include/gust.h"
+#include "../common/draws.h"
 #include "../common/isa.h"
 #include "sample.h"
 
@@ -34,7 +35,6 @@ constexpr int64_t kRowLanes = 8;        // a multiple of how many are drawn from
 constexpr int64_t kShortRow = 64;       // arcs whose picks are bits of a word, and whose memory is asked for as a whole
 constexpr int64_t kMostRanked = 64;     // numbers that are sorted by counting
 constexpr int64_t kRankLanes = 16;      // of them at once
-constexpr int64_t kMaxDraws = int64_t{1} << 18;  // of one node: what the key packing has room for
 
 /** kStep[kMostRanked + i] = 1 for i > 0, else 0. */
 constexpr auto kSteps = [] {
@@ -54,37 +54,6 @@ struct Loops {
 
 #define GUST_LOOPS "sample_loops.h"
 #include "isa_loops.h"
-
-/** The random integers of one node, one by one: for rows that the tile's words do not serve. */
-class Draws {
- public:
-  Draws(const Random& random, uint64_t id) : random_(random), id_(id) {}
-
-  /** Uniform in [0, bound), without bias. */
-  uint64_t below(uint64_t bound) {
-    if (bound > UINT32_MAX) {  // a multiply-shift of 64 bits: bias below bound / 2^64
-      const uint64_t high = next();
-      return static_cast<uint64_t>((static_cast<unsigned __int128>(high << 32 | next()) * bound) >> 64);
-    }
-    uint64_t product = static_cast<uint64_t>(next()) * bound;
-    if (static_cast<uint32_t>(product) < bound) {
-      const uint32_t reject = static_cast<uint32_t>(-static_cast<uint32_t>(bound)) % static_cast<uint32_t>(bound);
-      while (static_cast<uint32_t>(product) < reject) product = static_cast<uint64_t>(next()) * bound;
-    }
-    return product >> 32;
-  }
-
- private:
-  uint32_t next() {
-    if (used_ == kMaxDraws) fail(GUST_EINVAL, "fanout too large: the draws of one node are used up");
-    if (used_ % 4 == 0) block_ = random_.block(id_, static_cast<uint32_t>(used_ / 4));
-    return block_.x[used_++ % 4];
-  }
-  const Random& random_;
-  uint64_t id_;
-  int64_t used_ = 0;
-  Philox4 block_{};
-};
 
 /** A set of numbers 0 .. size-1 as bits, with a bit for each word that has any: read in order, and empty again. */
 class RankSet {
@@ -266,6 +235,7 @@ class BatchSampler {
     set_.reserve(size);
     for (int64_t j = size - count; j < size; ++j)
       if (!set_.insert(static_cast<int64_t>(draws.below(static_cast<uint64_t>(j) + 1)))) set_.insert(j);
+    if (draws.used_up()) fail(GUST_EINVAL, "%s", kDrawsUsedUp);
     set_.drain(size, [&](int64_t t) { *to++ = first + t; });
   }
 
