@@ -5,6 +5,7 @@ import { SampleBatches, type SampledBatch } from "../../../core/sampling/batches
 import { samplers } from "../../../core/sampling/mod.ts";
 import { noCounts, sampleChunks } from "../../../core/sampling/sample.ts";
 import { Random } from "../../../core/tensor/rng.ts";
+import { testDevice } from "../../_device.ts";
 
 export interface GraphOptions {
   readonly ids?: readonly number[];
@@ -138,3 +139,6 @@ export function arcsOf(batch: SampledBatch, hop: number): [number, number][] {
     (_, r) => columns.slice(ptr[r], ptr[r + 1]).map((c): [number, number] => [nodes[r]!, nodes[c]!]),
   ).flat();
 }
+
+/** Epochs of a test of frequencies: bounds hold for any number, and each takes the emulated device some milliseconds. */
+export const epochsOf = (count: number): number => testDevice === "emulated" ? count / 20 : count;

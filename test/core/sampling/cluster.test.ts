@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { openNative } from "../../../ffi/native.ts";
-import { arcsOf, batchesOf, draw, graphOf, partitionOf, randomRows } from "./_graphs.ts";
+import { openTestDevice } from "../../_device.ts";
+import { arcsOf, batchesOf, draw, epochsOf, graphOf, partitionOf, randomRows } from "./_graphs.ts";
 
-await openNative();
+await openTestDevice();
 
 const N = 160;
 const rows = randomRows(N, 6);
@@ -95,7 +95,7 @@ describe("node", () => {
   test("puts each pair of nodes together equally often", () => {
     // 6 nodes in batches of 2: 15 pairs, 3 batches per epoch. Chi-square over pairs of T * 3 / 15 each; counts are
     // negatively correlated, so 14 degrees of freedom bound it: mean 14, deviation 5.3, the bound 5 of these above.
-    const T = 3000;
+    const T = epochsOf(3000);
     const small = graphOf(Array.from({ length: 6 }, () => []));
     const counts = new Map<string, number>();
     for (const { nodes } of batchesOf(draw(small, "node", { batchSize: 2, epochs: T }))) {

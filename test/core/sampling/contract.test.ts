@@ -4,10 +4,10 @@ import { samplers } from "../../../core/sampling/mod.ts";
 import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { checkDocument } from "../../../core/format/check.ts";
 import { setThreads } from "../../../ffi/engine.ts";
-import { openNative } from "../../../ffi/native.ts";
+import { openTestDevice } from "../../_device.ts";
 import { arcsOf, batchesOf, draw, graphOf, partitionOf, permutation, randomRows } from "./_graphs.ts";
 
-await openNative();
+await openTestDevice();
 
 const N = 300;
 const rows = randomRows(N, 6);

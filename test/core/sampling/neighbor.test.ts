@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { buildDocument } from "../../../core/format/document.ts";
 import { Graph } from "../../../core/graph/graph.ts";
-import { openNative } from "../../../ffi/native.ts";
-import { arcsOf, batchesOf, draw, graphOf, permutation, randomRows } from "./_graphs.ts";
+import { openTestDevice } from "../../_device.ts";
+import { arcsOf, batchesOf, draw, epochsOf, graphOf, permutation, randomRows } from "./_graphs.ts";
 
-await openNative();
+await openTestDevice();
 
 const N = 200;
 const rows = randomRows(N, 8);
@@ -59,7 +59,7 @@ describe("neighbor", () => {
     expect(seeds.sort()).toEqual([0, 2]);
   });
 
-  // 40 in-neighbours, 8 drawn, say: each is in with probability p = 1/5. Over T = 4000 independent draws the sum of
+  // 40 in-neighbours, 8 drawn, say: each is in with probability p = 1/5. Over T independent draws the sum of
   // (count - T p)^2 / (T p (1 - p)), times (d - 1) / d for the fixed total, is chi-square with d - 1 = 39 degrees of
   // freedom: mean 39, standard deviation sqrt(78) = 8.8. The bounds are 5 of these, the low one near 0.
   // Rows of up to 64 arcs, longer ones, and more than 64 picks are drawn in three ways.
@@ -75,7 +75,7 @@ describe("neighbor", () => {
         ...Array.from({ length: degree }, () => []),
         Array.from({ length: degree }, (_, u) => u),
       ], { train: [degree] });
-      const T = 4000, p = fanout / degree;
+      const T = epochsOf(4000), p = fanout / degree;
       const counts = Array<number>(degree).fill(0);
       for (const { nodes, blocks } of batchesOf(draw(star, "neighbor", { fanout: [fanout], epochs: T }))) {
         const list = nodes.toNumbers();
@@ -91,7 +91,7 @@ describe("neighbor", () => {
   test("draws pairs of in-neighbours equally often", () => {
     // 2 of 5: ten pairs, chi-square with 9 degrees of freedom, mean 9, deviation 4.24; the bound is 5 of these above.
     const star = graphOf([[], [], [], [], [], [0, 1, 2, 3, 4]], { train: [5] });
-    const T = 5000;
+    const T = epochsOf(5000);
     const counts = new Map<string, number>();
     for (const batch of batchesOf(draw(star, "neighbor", { fanout: [2], epochs: T }))) {
       const pair = arcsOf(batch, 0).map(([, u]) => u).sort().join();
@@ -103,7 +103,7 @@ describe("neighbor", () => {
   });
 
   test("shuffles seeds uniformly: each comes first equally often", () => {
-    const n = 8, T = 4000;
+    const n = 8, T = epochsOf(4000);
     const alone = graphOf(Array.from({ length: n }, () => []));
     const first = Array<number>(n).fill(0), second = Array<number>(n).fill(0);
     for (const { nodes } of batchesOf(draw(alone, "neighbor", { fanout: [1], split: "all", epochs: T }))) {

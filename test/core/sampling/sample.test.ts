@@ -5,10 +5,10 @@ import { asNew } from "../../../core/format/write.ts";
 import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { samplers } from "../../../core/sampling/mod.ts";
 import { noCounts, sampleChunks, sampleDocument } from "../../../core/sampling/sample.ts";
-import { openNative } from "../../../ffi/native.ts";
+import { openTestDevice } from "../../_device.ts";
 import { draw, graphOf, randomRows } from "./_graphs.ts";
 
-await openNative();
+await openTestDevice();
 
 const rows = randomRows(400, 6);
 const graph = graphOf(rows, { train: Array.from({ length: 150 }, (_, i) => 2 * i) });
