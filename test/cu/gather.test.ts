@@ -90,7 +90,8 @@ describe.each([...realTypes])("%s", (dtype) => {
 });
 
 test.each(["I64", "I32", "I16", "U8", "BF16"] as const)("gather() moves %s as it is", (dtype) => {
-  for (const f of [1, 6]) {
+  // Single elements, rows of a few, and rows of several cache lines that begin anywhere in one.
+  for (const f of [1, 6, 333]) {
     const values = integers(20 * f, 0, 120, "x"), index = [3, -1, 19, 0, 3];
     const x = tensor(dtype, [20, f], values), out = tensor(dtype, [5, f]), at = tensor("I32", [5], index);
     onEveryIsa(() => {

@@ -18,6 +18,7 @@ import {
   roundoff,
   tensor,
 } from "./_ops.ts";
+import { testDevice } from "../_device.ts";
 
 /**
  * Terms are below 1, so a partial sum of d of them stays near sqrt(d) and each of d additions is off by u times that
@@ -113,6 +114,9 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
   test("no setting of the machine changes a bit: prefetches, tiles of columns", () => {
     const before = getTuning();
     const csr = randomCsr({ n: 300, m: 120, degree: 20, hub: 5000 });
+    // Settings of the CPU: one is enough elsewhere.
+    const levels = testDevice === "cpu" ? [1, 2] : [1];
+    const sizes = testDevice === "cpu" ? [[1, 0], [500, 120 * 64], [64, 120 * 256]] : [[1, 0]];
     try {
       for (const f of [1, 24, 100, 131]) {
         const shape = { out: [300, f], x: [120, f] } as const, a = randoms(120 * f, "x");
@@ -127,8 +131,8 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
         };
         for (const [name, reduce] of Object.entries(reductions)) {
           const outs = name === "max" || name === "min" ? { out, arg } : { out };
-          const all = [1, 2].flatMap((prefetchLevel) =>
-            [[1, 0], [500, 120 * 64], [64, 120 * 256]].map(([linesAhead, tileBytes]) => {
+          const all = levels.flatMap((prefetchLevel) =>
+            sizes.map(([linesAhead, tileBytes]) => {
               setTuning({ prefetchLevel, linesAhead: linesAhead!, tileBytes: tileBytes! });
               return expectSameOnThreads(
                 Object.values(outs),
@@ -264,6 +268,70 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
         expectClose(numbers(arg), want.arg, 0);
       });
     }
+  });
+
+  test("rows of any length are reduced beside each other, whatever the skew", () => {
+    // Lengths about those at which rows are cut, and a few rows with most of the entries: side by side, after empty
+    // rows, the first and the last.
+    const lengths = [3000, 127, 128, 129, 0, 0, 1, 256, 2500, 2000, 0, 300, 255, 257, 3, 512, 5000];
+    const indptr = [0], n = lengths.length, m = 90;
+    for (const d of lengths) indptr.push(indptr.at(-1)! + d);
+    const nnz = indptr.at(-1)!, indices = integers(nnz, 0, m, "indices"), values = randoms(nnz, "values");
+    const csr = { numRows: n, numCols: m, indptr, indices, values };
+    const whole = values.map((v) => Math.round(v * 3));
+    const left = randoms(n, "left"), diagonal = randoms(n, "diagonal"), bias = randoms(260, "bias");
+    for (const f of [1, 20, 260]) {
+      const a = randoms(m * f, "x"), x = tensor(dtype, [m, f], a);
+      const out = tensor(dtype, [n, f]), arg = tensor("I64", [n, f]);
+      const args = {
+        ...patternTensors(csr, "I32"),
+        values: vector(dtype, values),
+        left: vector(dtype, left),
+        diagonal: vector(dtype, diagonal),
+        bias: vector(dtype, bias.slice(0, f)),
+        x,
+        out,
+      };
+      for (const reduce of ["sum", "mean"] as const) {
+        const sums = reference.spmm(csr, a, f, { left, diagonal, reduce }).out;
+        const want = sums.map((v, k) => v + bias[k % f]!);
+        expectEverywhere(
+          out,
+          want,
+          tolerance(dtype, maxDegree(csr)),
+          () => engine.run("spmm", { ...args, reduce: reductions[reduce] }),
+        );
+      }
+      // Small integers: ties are common.
+      const b = a.map((v) => Math.round(v * 5));
+      const plain = {
+        ...patternTensors(csr, "I64"),
+        values: vector(dtype, whole),
+        x: tensor(dtype, [m, f], b),
+      };
+      for (const reduce of ["max", "min"] as const) {
+        const want = reference.spmm({ ...csr, values: whole }, b, f, { reduce });
+        onEveryIsa(() => {
+          engine.run("spmm", { ...plain, out, arg, reduce: reductions[reduce] });
+          expectClose(numbers(out), want.out, 0);
+          expectClose(numbers(arg), want.arg, 0);
+        });
+      }
+    }
+  });
+
+  test("entries behind the last row are room and nothing else", () => {
+    // As after csr_dropout(): columns there may be anything.
+    const pattern = {
+      indptr: tensor("I64", [3], [0, 2, 3]),
+      indices: tensor("I32", [300], [1, 0, 1, ...new Array<number>(297).fill(2 ** 30)]),
+    };
+    const values = vector(dtype, [2, 3, 4, ...new Array<number>(297).fill(NaN)]);
+    const x = tensor(dtype, [2, 1], [10, 100]), out = tensor(dtype, [2, 1]);
+    engine.run("spmm", { ...pattern, values, x, out, reduce: reductions.sum });
+    expect(numbers(out)).toEqual([230, 400]);
+    engine.run("spmm_transposed", { ...pattern, values, x, out });
+    expect(numbers(out)).toEqual([30, 420]);
   });
 
   test("a NaN wins max and min, and stays", () => {

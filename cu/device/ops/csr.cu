@@ -1,11 +1,11 @@
 // CSR matrices: transpose, row sums, scaling, conversion to dense.
 //
-// Threads: csr_transpose - a stable sort of the entries by column (grouping.h), whose rows are found beside it.
+// Threads: csr_transpose - a stable sort of the entries by column (transpose.h), whose rows are found beside it.
 //   csr_row_sum - a group of lanes per row, more for rows that are long on average; rows that are much longer in pieces
 //   (pieces.h). csr_scale - one thread per entry. csr_to_dense - a warp per row.
 // Memory: each array once; the transpose besides the sort two random reads per entry.
-// Determinism: the transpose is a stable sort; row sums are taken in fixed lanes, in float64; equal columns of a row are
-//   added in order.
+// Determinism: the transpose is a stable sort; row sums are taken in fixed lanes, in float64; equal columns of a row
+//   are added in order.
 #include "transpose.h"
 
 GUST_OPS_BEGIN

@@ -1,10 +1,10 @@
-// Rows by index: gather out[i] = x[index[i]], and its adjoint scatter_add out[index[i]] += x[i]. A negative index gives a
-// zero row, or is left out.
+// Rows by index: gather out[i] = x[index[i]], and its adjoint scatter_add out[index[i]] += x[i]. A negative index gives
+// a zero row, or is left out.
 //
-// Threads: gather of rows of 256 bytes and more - a warp takes kAhead rows at once, packs of up to 16 bytes next to each
-//   other. It begins at the 128-byte line that a row begins in, so that what it reads at a time is whole lines: x may be
-//   memory of the host, whose rows begin anywhere, and a line is the largest request of the bus. Shorter rows - one
-//   thread per pack of out. scatter_add groups the items by index (grouping.h) and sums them as a sparse product (spmm.cu).
+// Threads: gather of rows of 256 bytes and more - a warp takes kAhead rows at once, packs of up to 16 bytes side by
+//   side. It begins at the 128-byte line in which a row begins, so that what it reads at a time is whole lines: x may
+//   be memory of the host, whose rows begin anywhere, and a line is the largest request of the bus. Shorter rows - one
+//   thread per pack of out. scatter_add sorts the items by index (grouping.h) and sums as spmm.cu does.
 // Memory: n * f reads at random rows; out once. scatter_add besides: the sort, 40 bytes per item and pass or so.
 // Determinism: gather moves; scatter_add adds in order of i.
 #include "aggregate.h"
@@ -63,7 +63,8 @@ struct Gather {
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
         const int64_t c = at - before[k];
-        if (first + k < n && c >= 0 && c < packs) out[(first + k) * packs + c] = j[k] < 0 ? Pack<To, V>{} : converted(read[k]);
+        if (first + k < n && c >= 0 && c < packs)
+          out[(first + k) * packs + c] = j[k] < 0 ? Pack<To, V>{} : converted(read[k]);
       }
     }
   }

@@ -54,7 +54,8 @@ void group_by(Memory& memory, int64_t items, int64_t groups, const ItemOf& item_
  * has room for all items. Memory: 24 bytes per item besides that of the sort.
  */
 template <class Memory, class ItemOf>
-void group_stable(Memory& memory, int64_t items, int64_t groups, const ItemOf& item_of, int64_t* starts, int64_t* names) {
+void group_stable(Memory& memory, int64_t items, int64_t groups, const ItemOf& item_of, int64_t* starts,
+                  int64_t* names) {
   if (groups < int64_t{0xffffffff}) group_by<uint32_t>(memory, items, groups, item_of, starts, names);
   else group_by<uint64_t>(memory, items, groups, item_of, starts, names);
 }

@@ -49,8 +49,9 @@ inline int subwarp_lanes(int64_t width) {
   return lanes;
 }
 
-/** First k in low .. high - 1 with indptr[k] > e, else high; a step of the search looks at as many places as there are lanes. */
-__device__ inline int64_t first_above(const Subwarp& group, const int64_t* indptr, int64_t low, int64_t high, int64_t e) {
+/** First k in low .. high - 1 with indptr[k] > e, else high; each step looks at as many places as there are lanes. */
+__device__ inline int64_t first_above(const Subwarp& group, const int64_t* indptr, int64_t low, int64_t high,
+                                      int64_t e) {
   while (low < high) {
     const int64_t step = (high - low + group.lanes - 1) / group.lanes, place = low + group.lane * step;
     const int passed = group.count(place < high && indptr[place] <= e);
@@ -66,8 +67,8 @@ __device__ inline int64_t row_of_entry(const Subwarp& group, const int64_t* indp
 }
 
 /**
- * The row of entry begin + lane for the lanes below `count` >= 1, which is at most the lanes of the group. `row` is that of
- * an entry before, or -1, and becomes that of the last of these.
+ * The row of entry begin + lane for the lanes below `count` >= 1, which is at most the lanes of the group. `row` is
+ * that of an entry before, or -1, and becomes that of the last of these.
  */
 __device__ inline int64_t row_of_lane(const Subwarp& group, const int64_t* indptr, int64_t n, int64_t begin, int count,
                                       int64_t& row) {
@@ -88,7 +89,7 @@ __device__ inline int64_t row_of_lane(const Subwarp& group, const int64_t* indpt
   return low - 1;
 }
 
-/** Runs of as many entries as a group has lanes that one group takes one after the other: it has to find its place once. */
+/** Runs of as many entries as a group has lanes that it takes one after the other, having to find its place once. */
 inline int64_t runs_of(int64_t entries) { return entries < (int64_t{1} << 20) ? 1 : 8; }
 
 /** f(row, e) for the entries of all rows, one per lane of a warp; entries outside of rows are left out. */
@@ -124,7 +125,8 @@ struct Pieces {
   int64_t* heads = nullptr;  // per piece: the long row whose first entry it holds, or -1
 
   explicit Pieces(int64_t entries)
-      : length(std::max(kLength, num_chunks(entries, kMost))), count(entries > length ? num_chunks(entries, length) : 0) {}
+      : length(std::max(kLength, num_chunks(entries, kMost))),
+        count(entries > length ? num_chunks(entries, length) : 0) {}
 
   __device__ bool is_long(int64_t entries) const { return count > 0 && entries > length; }
 

@@ -1,8 +1,8 @@
 // Sampled dense x dense product: out[e] = left[i] * right[j] * <x[i], y[j]> for each stored entry e = (i, j).
 //
-// Threads: a group of lanes has as many neighbouring entries as it has lanes: each lane finds the row of one, all of them
-//   multiply the rows of kAhead entries at once, a pack of columns per lane and turn, and the lanes of these keep the sums.
-//   As many lanes as the packs of a row need.
+// Threads: a subwarp has as many neighbouring entries as it has lanes: each lane finds the row of one, all of them
+//   multiply the rows of kAhead entries at once, a pack of columns per lane and turn, and the lanes of these entries
+//   keep the sums. As many lanes as the packs of a row need.
 // Memory: nnz * f reads of y at random rows; a row of x stays in the cache over its entries; indices and out once.
 // Determinism: entries are independent; a dot product is added up in lanes whose number follows from f.
 #include "pieces.h"

@@ -1,12 +1,12 @@
-// Sparse x dense: out = left * (A @ (right * x)) + diagonal * x with A in CSR, or the row-wise mean, maximum, minimum, and
-// then the epilogue; x may be stored as float16 or bfloat16, which are added up in float32. Formula: aggregate.h.
+// Sparse x dense: out = left * (A @ (right * x)) + diagonal * x with A in CSR, or the row-wise mean, maximum, minimum,
+// and then the epilogue; x may be stored as float16 or bfloat16, which are added up in float32. Formula: aggregate.h.
 //
-// Threads: a subwarp has a row and a panel of columns. Its lanes read the columns and weights of as many entries
-//   as they are, next to each other, and pass them round by shuffles; each holds one or two packs of the panel's columns
+// Threads: a subwarp has a row and a panel of columns. Its lanes read the columns and weights of as many entries as
+//   they are, next to each other, and pass them round by shuffles; each holds one or two packs of the panel's columns
 //   in registers, and loads those of kAhead entries before it adds the first. As many lanes as the packs of a row need:
 //   several narrow rows share a warp, wide ones are cut into panels, all rows of the first before those of the second.
-// Skew: rows of more than Pieces::length entries are cut into pieces (pieces.h) that groups of their own reduce, the first
-//   groups of the grid; a second kernel combines them. Both are launched whatever the matrix: the host reads nothing.
+// Skew: rows of more than Pieces::length entries are cut into pieces (pieces.h) that the first subwarps of the grid
+//   reduce; a second kernel combines them. Both are launched whatever the matrix: the host reads nothing of it.
 // Memory: nnz * f reads of x, whose rows lie anywhere: that is what the product costs. Besides, n * f writes; indices,
 //   values and right once per panel; a partial row per piece of a long one.
 // Determinism: a number is added up in the order of the row's entries, inside a piece and from piece to piece. Pieces
@@ -109,7 +109,10 @@ struct Panel {
           }
 #pragma unroll
         for (int k = 0; k < kAhead; ++k)
-          if (first + k < count) add(packs[k], group.from(weight, first + k), e + first + k, e + first + k == begin, is_largest);
+          if (first + k < count) {
+            const int64_t number = e + first + k;
+            add(packs[k], group.from(weight, first + k), number, number == begin, is_largest);
+          }
       }
     }
   }
@@ -142,7 +145,7 @@ __global__ void __launch_bounds__(kThreads)
     const Cell cell = cell_of(task, tasks);
     Panel<X, V, P, kExtremum> panel(group, cell.row);
     if (cell.col < pieces.count) {
-      pieces.reduce(group, a.indptr, a.n, a.entries, cell.col, cell.row == 0, [&](int64_t begin, int64_t end, int64_t slot) {
+      auto reduce = [&](int64_t begin, int64_t end, int64_t slot) {
         panel.reduce(a, group, begin, end);
         for (int p = 0; p < P; ++p) {
           if (panel.column[p] >= a.f) continue;
@@ -151,7 +154,8 @@ __global__ void __launch_bounds__(kThreads)
           if (kExtremum && partial.arg)
             for (int v = 0; v < V; ++v) partial.arg[at + v] = panel.winner[p][v];
         }
-      });
+      };
+      pieces.reduce(group, a.indptr, a.n, a.entries, cell.col, cell.row == 0, reduce);
       continue;
     }
     const int64_t i = cell.col - pieces.count, begin = a.indptr[i], count = a.indptr[i + 1] - begin;
@@ -271,10 +275,10 @@ void spmm(const spmm_args& args, Context& context) {
     using T = decltype(tag);
     // Without columns there is no bias.
     const T* bias = x.cols > 0 ? context.slot(args.bias).as<T>() : nullptr;
-    const Epilogue<T> rest(out.rows, x.cols, context.slot(args.addend), bias, args.kind, args.slope, args.p, args.stream,
-                           args.layer, context.slot(args.ids), context);
-    Aggregate<T> a{context.slot(args.indptr).as<int64_t>(), out.rows, indices.size(), x.cols, Index(indices), x.data, x.dtype,
-                   out.as<T>(), rest};
+    const Epilogue<T> rest(out.rows, x.cols, context.slot(args.addend), bias, args.kind, args.slope, args.p,
+                           args.stream, args.layer, context.slot(args.ids), context);
+    const int64_t* indptr = context.slot(args.indptr).as<int64_t>();
+    Aggregate<T> a{indptr, out.rows, indices.size(), x.cols, Index(indices), x.data, x.dtype, out.as<T>(), rest};
     a.values = context.slot(args.values).as<T>();
     a.left = context.slot(args.left).as<T>();
     a.right = context.slot(args.right).as<T>();

@@ -2,9 +2,9 @@
 // adjoint, which gathers.
 //
 // Shapes: arg, g (n, f); out (m, f); negative arg is left out.
-// Threads: spmm_arg_backward - winners of different rows may meet in one number. A block of columns at a time, as many as
-//   have kMostItems elements, is sorted by the number that an element is added to (grouping.h) and summed as a sparse
-//   product of width 1 (spmm.cu). spmm_arg_gather - one thread per element.
+// Threads: spmm_arg_backward - winners of different rows may meet in one number. A block of columns at a time, as many
+//   as have kMostItems elements, is sorted by the number that an element is added to (grouping.h) and summed as a
+//   sparse product of width 1 (spmm.cu). spmm_arg_gather - one thread per element.
 // Memory: arg and g once, with the sort some 150 bytes per element; 40 * kMostItems bytes of scratch (or n elements).
 // Determinism: the sort is stable: each number is added up in order of i.
 #include <array>
@@ -98,6 +98,7 @@ void spmm_arg_backward(const spmm_arg_backward_args& args, Context& context) {
   const int64_t n = arg_slot.rows, m = out.rows, f = out.cols;
   if (out.size() == 0) return;
   const int64_t* arg = arg_slot.as<int64_t>();
+  const Index indices(context.slot(args.indices));
   const int64_t most = std::min(f, std::max<int64_t>(1, kMostItems / std::max<int64_t>({n, m, 1})));
   Rounds memory(context);
   dispatch_real(out.dtype, [&](auto tag) {
@@ -107,8 +108,7 @@ void spmm_arg_backward(const spmm_arg_backward_args& args, Context& context) {
       const int64_t width = std::min(most, f - first), items = n * width, groups = m * width;
       int64_t* starts = memory.scratch<int64_t>(groups + 1);
       int64_t* places = memory.scratch<int64_t>(items);
-      group_stable(memory, items, groups, ItemOfElement{arg, Index(context.slot(args.indices)), f, first, width}, starts,
-                   places);
+      group_stable(memory, items, groups, ItemOfElement{arg, indices, f, first, width}, starts, places);
       T* sums = width == f ? out.as<T>() : memory.scratch<T>(groups);
       Aggregate<T> a{starts, groups, items, 1, Index(places), g.data, g.dtype, sums, nothing_follows<T>(context)};
       if (context.slot(args.values).live) {
@@ -124,11 +124,11 @@ void spmm_arg_backward(const spmm_arg_backward_args& args, Context& context) {
 }
 
 void spmm_arg_gather(const spmm_arg_gather_args& args, Context& context) {
-  const Slot &arg = context.slot(args.arg), &out = context.slot(args.out);
+  const Slot &arg = context.slot(args.arg), &indices = context.slot(args.indices), &out = context.slot(args.out);
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    each(out.size(), GatherWinners<T>{arg.as<int64_t>(), Index(context.slot(args.indices)), context.slot(args.values).as<T>(),
-                                      context.slot(args.x).as<T>(), out.cols, out.as<T>()});
+    const T *values = context.slot(args.values).as<T>(), *x = context.slot(args.x).as<T>();
+    each(out.size(), GatherWinners<T>{arg.as<int64_t>(), Index(indices), values, x, out.cols, out.as<T>()});
   });
 }
 

@@ -3,7 +3,7 @@
 //
 // Threads: the entries are sorted by column (transpose.h), and the columns are then the rows of a sparse product
 //   (spmm.cu) that takes its values in the order of the sort.
-// Memory: the sort, 40 bytes per entry and pass or so, and nnz * f reads of rows of x, which lie in order inside a column.
+// Memory: the sort, 40 bytes per entry and pass or so, and nnz * f reads of rows of x, in order inside a column.
 // Determinism: the sort is stable: a number is added up in order of the rows of A.
 #include "aggregate.h"
 #include "transpose.h"
@@ -19,7 +19,8 @@ void spmm_transposed(const spmm_transposed_args& args, Context& context) {
   transpose(context, context.slot(args.indptr).as<int64_t>(), x.rows, Index(indices), entries, m, starts, rows, order);
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
-    Aggregate<T> a{starts, m, entries, out.cols, Index(rows), x.data, x.dtype, out.as<T>(), nothing_follows<T>(context)};
+    Aggregate<T> a{starts, m, entries, out.cols, Index(rows),
+                   x.data, x.dtype, out.as<T>(), nothing_follows<T>(context)};
     a.values = context.slot(args.values).as<T>();
     a.order = order;
     a.right = context.slot(args.left).as<T>();

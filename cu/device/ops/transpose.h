@@ -30,8 +30,8 @@ struct TakeRows {
 };
 
 /**
- * The transpose of a pattern (n, m): starts (m + 1), the rows of the entries by column, and their numbers in that order.
- * Where the tensors have more room than the matrix has entries, so have the results.
+ * The transpose of a pattern (n, m): starts (m + 1), the rows of the entries by column, and their numbers in that
+ * order. Where the tensors have more room than the matrix has entries, so have the results.
  */
 template <class O>
 void transpose(Context& context, const int64_t* indptr, int64_t n, const Index& indices, int64_t entries, int64_t m,
