@@ -1,4 +1,4 @@
-// Rows by index: gather out[i] = x[index[i]], and its adjoint scatter_add out[index[i]] += x[i]. A negative index gives
+// Rows by index: gather out[i] = x[index[i]] (or a copy of that row in memory nearby), and its adjoint scatter_add out[index[i]] += x[i]. A negative index gives
 // a zero row, or is left out.
 //
 // Threads: gather of rows of 256 bytes and more - a warp takes kAhead rows at once, packs of up to 16 bytes side by
@@ -20,7 +20,8 @@ constexpr int64_t kLineBytes = 128, kWideBytes = 256;
 /** Rows of `packs` packs of V elements. */
 template <class To, class From, int V>
 struct Gather {
-  const Pack<From, V>* x;
+  const Pack<From, V> *x, *hot;
+  const int32_t* place;  // of a row among the hot ones; null: none is hot
   Index index;
   Pack<To, V>* out;
   int64_t n, packs;
@@ -35,22 +36,28 @@ struct Gather {
     }
   }
 
+  /** Where row j >= 0 is. */
+  __device__ const Pack<From, V>* row(int64_t j) const {
+    return place && place[j] >= 0 ? hot + place[j] * packs : x + j * packs;
+  }
+
   /** One pack of out. */
   __device__ void operator()(int64_t at) const {
     const Cell cell = cell_of(at, packs);
     const int64_t j = index(cell.row);
-    out[at] = j < 0 ? Pack<To, V>{} : converted(x[j * packs + cell.col]);
+    out[at] = j < 0 ? Pack<To, V>{} : converted(row(j)[cell.col]);
   }
 
   /** Rows first .. first + kAhead - 1, by a warp. */
   __device__ void rows(int64_t first) const {
     constexpr int64_t in_line = kLineBytes / sizeof(Pack<From, V>);
-    int64_t j[kAhead], before[kAhead], most = 0;  // packs between the line's begin and the row's
+    const Pack<From, V>* from[kAhead];             // null: a row of zeros
+    int64_t before[kAhead], most = 0;  // packs between the line's begin and the row's
 #pragma unroll
     for (int k = 0; k < kAhead; ++k) {
-      j[k] = first + k < n ? index(first + k) : -1;
-      const auto place = reinterpret_cast<uintptr_t>(x + std::max<int64_t>(j[k], 0) * packs) / sizeof(Pack<From, V>);
-      before[k] = static_cast<int64_t>(place % in_line);
+      const int64_t j = first + k < n ? index(first + k) : -1;
+      from[k] = j < 0 ? nullptr : row(j);
+      before[k] = static_cast<int64_t>(reinterpret_cast<uintptr_t>(from[k]) / sizeof(Pack<From, V>) % in_line);
       most = std::max(most, before[k]);
     }
     for (int64_t at = lane(); at < packs + most; at += kLanes) {
@@ -58,13 +65,13 @@ struct Gather {
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
         const int64_t c = at - before[k];
-        if (j[k] >= 0 && c >= 0 && c < packs) read[k] = x[j[k] * packs + c];
+        if (from[k] && c >= 0 && c < packs) read[k] = from[k][c];
       }
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
         const int64_t c = at - before[k];
         if (first + k < n && c >= 0 && c < packs)
-          out[(first + k) * packs + c] = j[k] < 0 ? Pack<To, V>{} : converted(read[k]);
+          out[(first + k) * packs + c] = from[k] ? converted(read[k]) : Pack<To, V>{};
       }
     }
   }
@@ -75,9 +82,16 @@ __global__ void gather_wide_kernel(Gather<To, From, V> gather) {
   for (int64_t row = first_warp() * kAhead; row < gather.n; row += stride_warps() * kAhead) gather.rows(row);
 }
 
+/** The slots of a call. */
+struct Call {
+  const Slot &x, &hot, &place, &index, &out;
+};
+
 template <class To, class From, int V>
-void gather_packs(const Slot& x, const Slot& index, const Slot& out) {
-  const Gather<To, From, V> gather{x.as<Pack<From, V>>(), Index(index), out.as<Pack<To, V>>(), out.rows, out.cols / V};
+void gather_packs(const Call& call) {
+  const Slot& out = call.out;
+  const Gather<To, From, V> gather{call.x.as<Pack<From, V>>(),  call.hot.as<Pack<From, V>>(), call.place.as<int32_t>(),
+                                   Index(call.index), out.as<Pack<To, V>>(), out.rows, out.cols / V};
   const int64_t packs = gather.n * gather.packs;
   if (packs == 0) return;
   if (out.cols * static_cast<int64_t>(sizeof(From)) < kWideBytes) each(packs, gather);
@@ -86,28 +100,31 @@ void gather_packs(const Slot& x, const Slot& index, const Slot& out) {
 
 /** Elements in the largest packs that fit: V, a half of it and so on. */
 template <class To, class From, int V>
-void gather_largest(const Slot& x, const Slot& index, const Slot& out) {
-  if constexpr (V > 1)
-    if (!fits_packs(x.as<From>(), out.cols, V) || !fits_packs(out.as<To>(), out.cols, V))
-      return gather_largest<To, From, V / 2>(x, index, out);
-  gather_packs<To, From, V>(x, index, out);
+void gather_largest(const Call& call) {
+  if constexpr (V > 1) {
+    const int64_t f = call.out.cols;
+    if (!fits_packs(call.x.as<From>(), f, V) || !fits_packs(call.hot.as<From>(), f, V) ||
+        !fits_packs(call.out.as<To>(), f, V))
+      return gather_largest<To, From, V / 2>(call);
+  }
+  gather_packs<To, From, V>(call);
 }
 
 /** Same type on both sides: rows are bytes, `size` per element. */
-void gather_bytes(const Slot& x, const Slot& index, const Slot& out, int64_t size) {
+void gather_bytes(const Call& call, int64_t size) {
   switch (size) {
-    case 1: return gather_largest<uint8_t, uint8_t, 16>(x, index, out);
-    case 2: return gather_largest<uint16_t, uint16_t, 8>(x, index, out);
-    case 4: return gather_largest<uint32_t, uint32_t, 4>(x, index, out);
-    case 8: return gather_largest<uint64_t, uint64_t, 2>(x, index, out);
+    case 1: return gather_largest<uint8_t, uint8_t, 16>(call);
+    case 2: return gather_largest<uint16_t, uint16_t, 8>(call);
+    case 4: return gather_largest<uint32_t, uint32_t, 4>(call);
+    case 8: return gather_largest<uint64_t, uint64_t, 2>(call);
   }
 }
 
 template <class From>
-void gather_converted(const Slot& x, const Slot& index, const Slot& out) {
-  dispatch_real(out.dtype, [&](auto tag) {
+void gather_converted(const Call& call) {
+  dispatch_real(call.out.dtype, [&](auto tag) {
     using To = decltype(tag);
-    gather_largest<To, From, 16 / std::max(sizeof(To), sizeof(From))>(x, index, out);
+    gather_largest<To, From, 16 / std::max(sizeof(To), sizeof(From))>(call);
   });
 }
 
@@ -119,15 +136,18 @@ struct ItemOfRow {
 }  // namespace
 
 void gather(const gather_args& args, Context& context) {
-  const Slot &x = context.slot(args.x), &index = context.slot(args.index), &out = context.slot(args.out);
-  if (x.dtype == out.dtype) return gather_bytes(x, index, out, dtype_size(x.dtype));
+  const Call call{context.slot(args.x), context.slot(args.hot), context.slot(args.place), context.slot(args.index),
+                  context.slot(args.out)};
+  const auto& [x, hot, place, index, out] = call;
+  if (hot.live && hot.dtype != x.dtype) fail(GUST_EINVAL, "hot rows of dtype %d, expected %d as x", hot.dtype, x.dtype);
+  if (x.dtype == out.dtype) return gather_bytes(call, dtype_size(x.dtype));
   switch (x.dtype) {
-    case GUST_F64: return gather_converted<double>(x, index, out);
-    case GUST_F32: return gather_converted<float>(x, index, out);
-    case GUST_F16: return gather_converted<half>(x, index, out);
-    case GUST_BF16: return gather_converted<bfloat16>(x, index, out);
-    case GUST_U8: return gather_converted<uint8_t>(x, index, out);
-    case GUST_I8: return gather_converted<int8_t>(x, index, out);
+    case GUST_F64: return gather_converted<double>(call);
+    case GUST_F32: return gather_converted<float>(call);
+    case GUST_F16: return gather_converted<half>(call);
+    case GUST_BF16: return gather_converted<bfloat16>(call);
+    case GUST_U8: return gather_converted<uint8_t>(call);
+    case GUST_I8: return gather_converted<int8_t>(call);
   }
   fail(GUST_EINVAL, "x of dtype %d into a result of dtype %d: F16, BF16, F32, F64, U8 and I8 are converted", x.dtype,
        out.dtype);
