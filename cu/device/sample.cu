@@ -159,12 +159,13 @@ struct Insert {
   Found* found;
   __device__ void operator()(int64_t r) const {
     const int64_t v = nodes[r];
-    if (static_cast<uint64_t>(v) >= static_cast<uint64_t>(table.num_nodes)) found_at(&found->node, r);
-    else table.insert(batch_at(node_ptr, batches, r), v, r);
+    const bool is_inside = static_cast<uint64_t>(v) < static_cast<uint64_t>(table.num_nodes);
+    if (is_inside) table.insert(batch_at(node_ptr, batches, r), v, r);
+    else if (found) found_at(&found->node, r);
   }
 };
 
-/** Starts in the arcs of all batches made starts in each batch's: batch b has rows node_ptr[b] .. and one element more. */
+/** Starts in the arcs of all batches made starts in each batch's, which has an element more than rows. */
 struct LocalStarts {
   const int64_t *starts, *node_ptr;
   int64_t batches;

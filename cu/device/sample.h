@@ -188,9 +188,7 @@ struct GraphView {
   __device__ int64_t source(int64_t edge) const { return indices[edge]; }
   /** Arc number `rank` of a row in the order of original ids. */
   __device__ int64_t arc(Row row, int64_t rank) const {
-    if (!by_id) return row.begin + rank;
-    const int64_t at = by_id[row.begin + rank];
-    return row.begin + (at < row.size() ? at : rank);  // rows of damaged files may overlap: stay inside
+    return row.begin + (by_id ? by_id[row.begin + rank] : rank);
   }
 };
 
@@ -278,7 +276,7 @@ struct OwnedTable {
   Table table;
 };
 
-/** Insert the nodes of each batch as they stand; those that are out of range are found and left out. */
+/** Insert the nodes of each batch as they stand. Those out of range are left out, and found where `found` is given. */
 void insert_nodes(const Table& table, int64_t count, const int64_t* nodes, const int64_t* node_ptr, int64_t batches,
                   Found* found);
 
@@ -292,7 +290,10 @@ template <class Key>
 void order_rows(const std::shared_ptr<Pool>& pool, int64_t rows, const int64_t* starts, int64_t arcs, int64_t longest,
                 int bits, const Key* keys, const int64_t* values, Key* sorted, int64_t* permuted);
 
-/** The arcs of every row in the order of original ids, as GraphView::by_id has them; sets graph.is_damaged. */
+/**
+ * The arcs of every row in the order of original ids, as GraphView::by_id has them; sets graph.is_damaged. A row that
+ * is not sound is refused here, whether it would be drawn from or not.
+ */
 template <class I>
 Buffer<uint32_t> order_arcs(const std::shared_ptr<Pool>& pool, GraphView<I>& graph);
 
@@ -316,7 +317,7 @@ struct Batches {
   std::vector<Block> blocks;
 };
 
-/** A block of `rows` rows, which begin at starts[0 .. rows] among its arcs: indices and edges are the caller's to fill. */
+/** A block whose rows begin at starts[0 .. rows] among its arcs: indices and edges are the caller's to fill. */
 Block make_block(const Sampler& sampler, const Progress& progress, const Progress::Seen& seen, const int64_t* starts);
 
 }  // namespace gust::cuda::sampling

@@ -1,7 +1,7 @@
 // Samplers and sampled batches as handles: creation, sizes, and copies into the flat arrays of a sample document.
 //
-// A sampler has its graph in device memory: copied once, O(nodes + arcs), unless the GPU reaches it where it is. Batches
-// stay in device memory; copies go to memory of any kind.
+// A sampler has its graph in device memory: copied once, O(nodes + arcs), unless the GPU reaches it where it is.
+// Batches stay in device memory; copies go to memory of any kind. Kernels take a thread per element.
 #include "../include/gust.h"
 #include "../common/status.h"
 #include "sample.h"
@@ -78,7 +78,8 @@ void copy_weights(const Batches& batches, const Buffer<int64_t>& edges, int64_t 
 int32_t gust_sampler_create(int64_t num_nodes, int64_t indptr, int64_t num_edges, int64_t indices, int32_t dtype,
                             int64_t ids, int32_t by_position, int32_t keep_edges, int64_t* out) {
   return guard([&] {
-    if (num_nodes < 0 || num_edges < 0) fail(GUST_EINVAL, "a graph of %lld nodes, %lld edges", ll(num_nodes), ll(num_edges));
+    if (num_nodes < 0 || num_edges < 0)
+      fail(GUST_EINVAL, "a graph of %lld nodes, %lld edges", ll(num_nodes), ll(num_edges));
     const auto own = std::make_shared<Pool>();  // what the sampler alone has goes when it does
     auto sampler = std::make_unique<Sampler>();
     sampler->dtype = dtype;
@@ -94,7 +95,8 @@ int32_t gust_sampler_create(int64_t num_nodes, int64_t indptr, int64_t num_edges
     }
     dispatch_index(dtype, [&](auto tag) {
       using I = decltype(tag);
-      GraphView<I> view{num_nodes, num_edges, ptr, reached<I>(own, indices, num_edges, sampler->indices), id, nullptr, false};
+      const I* sources = reached<I>(own, indices, num_edges, sampler->indices);
+      GraphView<I> view{num_nodes, num_edges, ptr, sources, id, nullptr, false};
       if (by_position == 0 && !sampler->ids_rise) {
         sampler->by_id = order_arcs(own, view);
         view.by_id = sampler->by_id.data();
@@ -143,7 +145,8 @@ int32_t gust_batches_copy_block(int64_t batches, int64_t first, int64_t count, i
                                 int64_t edge_weight) {
   return guard([&] {
     const auto& all = batches_at(batches, first, count);
-    if (hop < 0 || hop >= std::max<int64_t>(all.hops, 1)) fail(GUST_EINVAL, "block %lld of %lld", ll(hop), ll(all.hops));
+    if (hop < 0 || hop >= std::max<int64_t>(all.hops, 1))
+      fail(GUST_EINVAL, "block %lld of %lld", ll(hop), ll(all.hops));
     const Block& block = all.blocks[static_cast<size_t>(hop)];
     const int64_t row = block.row_ptr[first], arc = block.arc_ptr[first], arcs = block.arc_ptr[first + count] - arc;
     block.indptr.read(reinterpret_cast<int64_t*>(indptr), row, block.row_ptr[first + count] - row);

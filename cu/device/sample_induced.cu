@@ -157,7 +157,7 @@ class InducedSampler {
     const int64_t* node = batches_.nodes.data();
 
     const OwnedTable owned(pool_, count_, batches_.count, graph_.num_nodes);
-    insert_nodes(owned.table, count_, node, progress_.node_ptr(), batches_.count, progress_.found());
+    insert_nodes(owned.table, count_, node, progress_.node_ptr(), batches_.count, nullptr);
     const Rows<I> rows{graph_, node, progress_.node_ptr(), batches_.count, owned.table, progress_.found()};
     Buffer<int64_t> starts(pool_, count_ + 1);
     device::clear(reinterpret_cast<char*>(starts.data() + count_), 8);
@@ -201,7 +201,8 @@ class InducedSampler {
       sort_by(ById<I>{graph_}, 64);
       if (batches_.count > 1) sort_by(by_batch, bits_for(batches_.count));
     }
-    each(count_, Put{given_.data(), places.data(), progress_.node_ptr(), batches_.count, nodes.data(), progress_.found()});
+    each(count_,
+         Put{given_.data(), places.data(), progress_.node_ptr(), batches_.count, nodes.data(), progress_.found()});
     return nodes;
   }
 
@@ -213,7 +214,8 @@ class InducedSampler {
       return std::upper_bound(ptr.begin(), ptr.end(), place) - ptr.begin();
     };
     // A batch is looked through for nodes out of range before it is put in order.
-    if (node >= 0 && (twice < 0 || batch_of(node) <= batch_of(twice))) fail_node(node_at(given_, node), graph_.num_nodes);
+    if (node >= 0 && (twice < 0 || batch_of(node) <= batch_of(twice)))
+      fail_node(node_at(given_, node), graph_.num_nodes);
     if (twice >= 0) fail_twice(node_at(batches_.nodes, twice));
     if (row >= 0) fail_row(graph_, node_at(batches_.nodes, row));
   }

@@ -1,5 +1,5 @@
-// Neighbour sampling, as cu/host/sample_neighbors.cpp does it: for each hop, `fanout` in-neighbours of every node reached
-// so far, uniform without replacement; nodes in the order in which they are found.
+// Neighbour sampling, as cu/host/sample_neighbors.cpp does it: for each hop, `fanout` in-neighbours of every node
+// reached so far, uniform without replacement; nodes in the order in which they are found.
 //
 // A hop, over the rows of all batches at once: count arcs and add them up, draw the picks of each row and put them in
 // order, look up their sources in a table of (batch, node), give new nodes their positions by a prefix sum over the
@@ -10,7 +10,7 @@
 // Draws: Floyd's sampling algorithm, 32 steps at a time: each lane draws as if no word had to be drawn again, and what
 // comes after one that has is thrown away. That a number was picked before is asked of the list of picks, or of a hash
 // set where there are more than kMostListed.
-// Cost: O(arcs + count^2 / 32 per row of `count` picks) time, 110 bytes per arc of a hop and node reached.
+// Cost: O(arcs + count^2 / 32 per row of `count` picks) time, about 120 bytes per arc of a hop and node reached.
 #include "../include/gust.h"
 #include "../common/draws.h"
 #include "../common/status.h"
@@ -151,7 +151,8 @@ struct Draw {
       const auto bound = static_cast<uint32_t>(last + 1);
       const uint64_t product = static_cast<uint64_t>(random.u32(id, static_cast<uint32_t>(used + lane()))) * bound;
       const unsigned again = __ballot_sync(kAllLanes, k < count && is_drawn_again(product, bound));
-      const int taken = again ? __ffs(static_cast<int>(again)) - 1 : static_cast<int>(std::min<int64_t>(kLanes, count - first));
+      const int taken = again ? __ffs(static_cast<int>(again)) - 1
+                              : static_cast<int>(std::min<int64_t>(kLanes, count - first));
       used += taken + (again != 0);
       if (used > kMaxDraws) return false;
       auto pick = static_cast<int64_t>(product >> 32);
@@ -169,7 +170,8 @@ struct Draw {
   }
 
   /** The same for rows whose numbers take more than 32 bits. */
-  __device__ static bool draw_one_by_one(const Random& random, uint64_t id, int64_t size, int64_t count, const Picks& picks) {
+  __device__ static bool draw_one_by_one(const Random& random, uint64_t id, int64_t size, int64_t count,
+                                         const Picks& picks) {
     Draws draws(random, id);
     if (lane() == 0)
       for (int64_t k = 0; k < count; ++k) {
@@ -272,8 +274,8 @@ class NeighborSampler {
   void hop(const Random& random, int64_t fanout, Block& block) {
     // Of the nodes, an upper bound is known; how many there are, the GPU knows.
     Buffer<int64_t> starts(pool_, nodes_.size() + 1);
-    each(nodes_.size() + 1, Count<I>{graph_, nodes_.data(), progress_.node_ptr() + batches_.count, fanout, starts.data(),
-                                     progress_.found()});
+    each(starts.size(), Count<I>{graph_, nodes_.data(), progress_.node_ptr() + batches_.count, fanout, starts.data(),
+                                 progress_.found()});
     Scratch scratch(pool_);
     exclusive_sum(scratch, starts.data(), starts.data(), starts.size());
     each(batches_.count + 1, ArcPointers{starts.data(), progress_.node_ptr(), progress_.arc_ptr()});
@@ -287,7 +289,7 @@ class NeighborSampler {
     const Buffer<int64_t> ranks = fanout < 0 ? Buffer<int64_t>() : draw(rows, random, known, arcs, longest);
     const OwnedTable owned(pool_, known + arcs, count, graph_.num_nodes);
     const Table& table = owned.table;
-    insert_nodes(table, known, nodes_.data(), progress_.node_ptr(), count, next.found());
+    insert_nodes(table, known, nodes_.data(), progress_.node_ptr(), count, nullptr);
     arcs_ = Buffer<int64_t>(pool_, arcs);
     const Buffer<int64_t> slots(pool_, arcs), new_before(pool_, arcs + 1);
     each_warp(known, LookUp<I>{rows, ranks.data(), known, table, arcs_.data(), slots.data()});
@@ -297,8 +299,8 @@ class NeighborSampler {
     exclusive_sum(scratch, is_new.data(), new_before.data(), arcs + 1);
     each(count + 1, NodePointers{progress_.node_ptr(), progress_.arc_ptr(), new_before.data(), next.node_ptr()});
     Buffer<int64_t> next_nodes(pool_, std::min(known + arcs, count * graph_.num_nodes));
-    each_warp(known, Number{nodes_.data(), progress_.node_ptr(), count, starts.data(), progress_.arc_ptr(), slots.data(),
-                            new_before.data(), known, table, next_nodes.data(), positions.data()});
+    each_warp(known, Number{nodes_.data(), progress_.node_ptr(), count, starts.data(), progress_.arc_ptr(),
+                            slots.data(), new_before.data(), known, table, next_nodes.data(), positions.data()});
     order_rows(pool_, known, starts.data(), arcs, longest, 31, positions.data(),
                sampler_.keeps_edges ? arcs_.data() : nullptr, block.indices.data(), block.edges.data());
     nodes_ = std::move(next_nodes);
@@ -318,8 +320,8 @@ class NeighborSampler {
     Buffer<Word> sets(pool_, longest > kMostListed ? kSetPerPick * arcs : 0);
     sets.clear();
     each_warp(known, Draw<I>{rows, random, sets.data(), drawn.data()});
-    order_rows(pool_, known, rows.starts, arcs, longest, bits_for(graph_.num_edges), drawn.data(), nullptr, ranks.data(),
-               nullptr);
+    order_rows(pool_, known, rows.starts, arcs, longest, bits_for(graph_.num_edges), drawn.data(), nullptr,
+               ranks.data(), nullptr);
     return ranks;
   }
 

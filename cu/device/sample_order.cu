@@ -2,8 +2,8 @@
 //
 // Rows of a block: a warp per row, each key goes to the place that is the number of smaller ones, count^2 / 32 steps;
 // where a row is longer than kMostRanked, one radix sort of all keys with their rows above them.
-// Arcs of a graph: pieces of about 2^24 arcs, each sorted by original id and then by row (both stable): O(arcs) time once
-// per sampler, 40 bytes per arc of a piece, 4 bytes per arc of the graph to keep.
+// Arcs of a graph: pieces of about 2^24 arcs, each sorted by original id and then by row (both stable), a thread per
+// arc: O(arcs) time once per sampler, 40 bytes per arc of a piece, 4 bytes per arc of the graph to keep.
 #include "../common/status.h"
 #include "sample.h"
 
@@ -86,8 +86,8 @@ struct PlacesInRows {
 
 /** Rows first .. end - 1, of which arcs begin .. begin + count - 1 are all. */
 template <class I>
-void order_piece(const std::shared_ptr<Pool>& pool, const GraphView<I>& graph, int64_t first, int64_t end, int64_t begin,
-                 int64_t count, uint32_t* places, Found* found) {
+void order_piece(const std::shared_ptr<Pool>& pool, const GraphView<I>& graph, int64_t first, int64_t end,
+                 int64_t begin, int64_t count, uint32_t* places, Found* found) {
   const int64_t rows = end - first, *indptr = graph.indptr + first;
   Buffer<uint64_t> keys(pool, count), sorted(pool, count);
   Buffer<int64_t> arcs(pool, count), permuted(pool, count);
@@ -127,16 +127,13 @@ Buffer<uint32_t> order_arcs(const std::shared_ptr<Pool>& pool, GraphView<I>& gra
   Buffer<uint32_t> by_id(pool, graph.num_edges);
   std::vector<int64_t> indptr(static_cast<size_t>(graph.num_nodes + 1));
   device::copy(indptr.data(), graph.indptr, 8 * (graph.num_nodes + 1));
-  const auto is_sound = [&](int64_t v) {
-    return indptr[v] >= 0 && indptr[v] <= indptr[v + 1] && indptr[v + 1] <= graph.num_edges;
-  };
+  for (int64_t v = 0; v < graph.num_nodes; ++v)
+    if (indptr[v] < 0 || indptr[v] > indptr[v + 1] || indptr[v + 1] > graph.num_edges) fail_row(graph, v);
   const auto for_now = std::make_shared<Pool>();
   const Progress progress(for_now, 0);
   for (int64_t first = 0, end; first < graph.num_nodes; first = end) {
-    end = first + 1;
-    if (!is_sound(first)) continue;  // refused where it is drawn from
     const int64_t begin = indptr[first];
-    while (end < graph.num_nodes && is_sound(end) && indptr[end + 1] - begin <= kPieceArcs) ++end;
+    for (end = first + 1; end < graph.num_nodes && indptr[end + 1] - begin <= kPieceArcs;) ++end;
     const int64_t count = indptr[end] - begin;
     if (count > UINT32_MAX)  // the row of one node
       fail(GUST_EINVAL, "node %lld has %lld in-neighbours, expected fewer than 2^32 where ids are in another order",
