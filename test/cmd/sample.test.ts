@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { openFile } from "../../core/format/read.ts";
 import { asNew, writeFile } from "../../core/format/write.ts";
 import { SampleBatches } from "../../core/sampling/batches.ts";
-import { openNative } from "../../ffi/native.ts";
+import { openTestDevice } from "../_device.ts";
 import { Graph } from "../../core/graph/graph.ts";
 import { partitionOf } from "../core/sampling/_graphs.ts";
 import { freshDir, gust, gustOk, pipeline, program, run } from "../helpers.ts";
 
-await openNative();
+await openTestDevice();
 
 /** A folder with a graph of 2,000 nodes and a partition of it into 8 parts. */
 const folder = (() => {
