@@ -1,5 +1,5 @@
-// Rows by index: gather out[i] = x[index[i]] (or a copy of that row in memory nearby), and its adjoint scatter_add out[index[i]] += x[i]. A negative index gives
-// a zero row, or is left out.
+// Rows by index: gather out[i] = x[index[i]] (or a copy of that row in memory nearby), and its adjoint scatter_add
+// out[index[i]] += x[i]. A negative index gives a zero row, or is left out.
 //
 // Threads: gather of rows of 256 bytes and more - a warp takes kAhead rows at once, packs of up to 16 bytes side by
 //   side. It begins at the 128-byte line in which a row begins, so that what it reads at a time is whole lines: x may

@@ -84,7 +84,9 @@ class Machine {
   __attribute__((noinline)) Tensor<T> tensor(int64_t rows, int64_t cols, F value) const {
     Tensor<T> t{-1, rows * cols, std::make_unique<T[]>(static_cast<size_t>(rows * cols))};
     for (int64_t k = 0; k < t.size; ++k) t.data[k] = static_cast<T>(value(k));
-    succeed(gust_tensor_bind(context, 0, kDType<T>, rows, cols, reinterpret_cast<int64_t>(t.data.get()), &t.slot));
+    int64_t out[2];
+    succeed(gust_tensor_bind(context, 0, kDType<T>, rows, cols, reinterpret_cast<int64_t>(t.data.get()), out));
+    t.slot = out[0];
     return t;
   }
   /** Values without a pattern in [-1, 1). */

@@ -130,10 +130,10 @@ GUST_TEST(casts_stay_inside_their_memory) {
     auto back = machine.zeros<float>(n, 1);
     for (int32_t dtype : {GUST_F16, GUST_BF16}) {
       auto bits = std::make_unique<uint16_t[]>(static_cast<size_t>(n));
-      int64_t slot;
-      succeed(gust_tensor_bind(machine.context, 0, dtype, n, 1, reinterpret_cast<int64_t>(bits.get()), &slot));
-      GUST_RUN(machine, cast, x.slot, slot);
-      GUST_RUN(machine, cast, slot, back.slot);
+      int64_t bound[2];
+      succeed(gust_tensor_bind(machine.context, 0, dtype, n, 1, reinterpret_cast<int64_t>(bits.get()), bound));
+      GUST_RUN(machine, cast, x.slot, bound[0]);
+      GUST_RUN(machine, cast, bound[0], back.slot);
       for (int64_t k = 0; k < n; ++k) GUST_CHECK(std::fabs(back.data[k] - x.data[k]) <= 0x1p-8f);
     }
   }

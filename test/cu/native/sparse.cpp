@@ -66,7 +66,7 @@ void check_sparse(int64_t n, int64_t f) {
   same_on_threads(
       [&] { GUST_RUN(machine, csr_scale, indptr.slot, indices.slot, values.slot, left.slot, right.slot, edges.slot); },
       [&] { return copy(edges); });
-  same_on_threads([&] { GUST_RUN(machine, gather, x.slot, index.slot, picked.slot); }, [&] { return copy(picked); });
+  same_on_threads([&] { GUST_RUN(machine, gather, x.slot, index.slot, picked.slot, -1, -1); }, [&] { return copy(picked); });
   same_on_threads([&] { GUST_RUN(machine, scatter_add, picked.slot, index.slot, out.slot); },
                   [&] { return copy(out); });
 
