@@ -56,6 +56,8 @@ interface Stored {
   readonly machine?: BenchReport["machine"];
   readonly results?: readonly BenchResult[];
   readonly error?: string;
+  /** What peers said that failed. */
+  readonly left_out?: readonly string[];
 }
 
 const isWanted = (name: string) => only.length === 0 || only.some((start) => name.startsWith(start));
@@ -78,17 +80,18 @@ function isInstalled(peer: PeerName): boolean {
   return there;
 }
 
-function measured({ args, peers }: PeerRun): Stored {
-  const there = peers.filter(isInstalled);
-  const words = [...args, "--device", device!, ...(there.length ? ["--peer", there.join(",")] : [])];
+/** The lines of a run. A peer that fails is left out, so that the others and ours are measured. */
+function measured(run: PeerRun, peers = run.peers.filter(isInstalled)): Stored {
+  const words = [...run.args, "--device", device!, ...(peers.length ? ["--peer", peers.join(",")] : [])];
   const about = { command: `gust ${words.join(" ")}`, commit };
-  if (peers.length > 0 && there.length === 0) {
-    return { ...about, error: `${peers.join(", ")} not installed (test/peers/setup.sh, GUST_PEERS_PYTHON)` };
-  }
   try {
     return { ...JSON.parse(gust([...words, "--json", "-q"])), ...about };
   } catch (error) {
-    return { ...about, error: (error as Error).message };
+    const { message } = error as Error;
+    const others = peers.filter((peer) => !message.startsWith(`Peer "${peer}"`));
+    if (others.length === peers.length) return { ...about, error: message };
+    const rest = measured(run, others);
+    return { ...rest, left_out: [message, ...rest.left_out ?? []] };
   }
 }
 
@@ -142,6 +145,7 @@ for (const { name, measure } of wanted) {
   write(`${name}.json`, stored);
   const seconds = Math.round((performance.now() - start) / 1000);
   console.log(`${name}: ${stored.error ?? "measured"} (${seconds} s): ${stored.command}`);
+  for (const problem of stored.left_out ?? []) console.log(`  without ${problem}`);
 }
 
 const stored = new Map(
@@ -150,7 +154,12 @@ const stored = new Map(
     return existsSync(path) ? [[name, JSON.parse(readFileSync(path, "utf8"))]] : [];
   }),
 );
-const reasons = new Map([...stored].flatMap(([name, { error }]) => error ? [[name, error] as const] : []));
+const reasons = new Map(
+  [...stored].flatMap(([name, { error, left_out }]) => {
+    const reason = error ?? left_out?.[0];
+    return reason === undefined ? [] : [[name, reason] as const];
+  }),
+);
 const verdicts = judge(bars, (name) => stored.get(name)?.results ?? null, reasons);
 write("summary.json", {
   commit,
