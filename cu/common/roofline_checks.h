@@ -31,7 +31,8 @@ inline void check_pass(int64_t read, int64_t to, int64_t write, int64_t passes) 
          static_cast<long long>(write));
 }
 
-inline void check_gather(int32_t dtype, int64_t row_bytes, int64_t piece, int64_t ahead, int32_t level, int64_t passes) {
+inline void check_gather(int32_t dtype, int64_t row_bytes, int64_t piece, int64_t ahead, int32_t level,
+                         int64_t passes) {
   check_positive("bytes of a row", row_bytes);
   check_positive("bytes of a piece", piece);
   check_positive("passes", passes);

@@ -1,13 +1,15 @@
-// What this GPU can do at most, for `gust bench`: cu/host/roofline.cpp on the device. Addresses are memory of the device;
-// what is said of the CPU's caches (`ahead`, `level`, `past`) means nothing here.
+// What this GPU can do at most, for `gust bench`: cu/host/roofline.cpp on the device. Addresses are memory of the
+// device; what is said of the CPU's caches (`ahead`, `level`, `past`) means nothing here.
 //
 // Plain loops of their own, which nothing that is held against them shares. Blocks fill the GPU once and go over what
-// there is; every thread has several loads on the way. What was read is added up, one atomic per block, so that it had to
-// be read; functions that tell the sum wait for it, triad and pack are waited for by the caller.
+// there is; every thread has several loads on the way. What was read is added up, one atomic per block, so that it had
+// to be read; functions that tell the sum wait for it, triad and pack are waited for by the caller.
 #include "../common/device.h"
 #include "../common/parallel.h"
 #include "../common/roofline_checks.h"
 #include "cuda.h"
+
+#define GUST_KERNEL __global__ void __launch_bounds__(kThreads, kResident)
 
 namespace gust::cuda {
 namespace {
@@ -63,8 +65,8 @@ void dispatch_word(int64_t address_and_sizes, const F& f) {
   else f(uint8_t{});
 }
 
-__global__ void __launch_bounds__(kThreads, kResident) triad_kernel(float4* __restrict__ a, const float4* __restrict__ b,
-                                                                    const float4* __restrict__ c, int64_t n) {
+GUST_KERNEL triad_kernel(float4* __restrict__ a, const float4* __restrict__ b, const float4* __restrict__ c,
+                         int64_t n) {
 #pragma unroll kInFlight
   for (int64_t i = first(); i < n; i += stride()) {
     const float4 x = b[i], y = c[i];
@@ -77,9 +79,8 @@ struct TriadTail {
   __device__ void operator()(int64_t i) const { a[i] = b[i] + 3 * c[i]; }
 };
 
-/** Vectors one after another, begun anew at the end, `count` in all; from the second-level cache on, as L1 is not shared. */
-__global__ void __launch_bounds__(kThreads, kResident) read_kernel(const uint4* data, int64_t vectors, int64_t count,
-                                                                   unsigned long long* total) {
+/** Vectors one after another, begun anew at the end, `count` in all; past L1, which is not shared. */
+GUST_KERNEL read_kernel(const uint4* data, int64_t vectors, int64_t count, unsigned long long* total) {
   const int64_t step = stride() % vectors;
   int64_t at = first() % vectors;
   uint64_t sum = 0;
@@ -93,13 +94,14 @@ __global__ void __launch_bounds__(kThreads, kResident) read_kernel(const uint4* 
 }
 
 /** Blocks read a piece of one array and write the piece of the other at the same share of it. */
-__global__ void __launch_bounds__(kThreads, kResident) pass_kernel(const uint4* from, int64_t read, uint4* to, int64_t write,
-                                                                   int64_t pieces, unsigned long long* total) {
+GUST_KERNEL pass_kernel(const uint4* from, int64_t read, uint4* to, int64_t write, int64_t pieces,
+                        unsigned long long* total) {
   constexpr unsigned kOnes = 0x01010101;
   uint64_t sum = 0;
   for (int64_t p = blockIdx.x; p < pieces; p += gridDim.x) {
 #pragma unroll kInFlight
-    for (int64_t i = read * p / pieces + threadIdx.x; i < read * (p + 1) / pieces; i += kThreads) sum += number(from[i]);
+    for (int64_t i = read * p / pieces + threadIdx.x; i < read * (p + 1) / pieces; i += kThreads)
+      sum += number(from[i]);
 #pragma unroll kInFlight
     for (int64_t i = write * p / pieces + threadIdx.x; i < write * (p + 1) / pieces; i += kThreads)
       to[i] = uint4{kOnes, kOnes, kOnes, kOnes};
@@ -109,9 +111,8 @@ __global__ void __launch_bounds__(kThreads, kResident) pass_kernel(const uint4* 
 
 /** `lanes` lanes (a power of two) read a row, and kInFlight rows together. */
 template <class Word, class I>
-__global__ void __launch_bounds__(kThreads, kResident) gather_kernel(const I* indices, int64_t count, const char* table,
-                                                                     int64_t row_bytes, int words, int lanes,
-                                                                     unsigned long long* total) {
+GUST_KERNEL gather_kernel(const I* indices, int64_t count, const char* table, int64_t row_bytes, int words, int lanes,
+                          unsigned long long* total) {
   const int mine = static_cast<int>(threadIdx.x) % lanes;
   const int64_t groups = stride() / lanes;
   uint64_t sum = 0;
@@ -119,7 +120,9 @@ __global__ void __launch_bounds__(kThreads, kResident) gather_kernel(const I* in
     const Word* rows[kInFlight];
 #pragma unroll
     for (int r = 0; r < kInFlight; ++r)
-      rows[r] = i + r < count ? reinterpret_cast<const Word*>(table + static_cast<int64_t>(indices[i + r]) * row_bytes) : nullptr;
+      rows[r] = i + r < count
+                    ? reinterpret_cast<const Word*>(table + static_cast<int64_t>(indices[i + r]) * row_bytes)
+                    : nullptr;
     for (int w = mine; w < words; w += lanes) {
       Word read[kInFlight];
 #pragma unroll
@@ -151,7 +154,7 @@ struct Pack {
 };
 
 /** Every chain comes to 1; `total` counts the threads where it came to nothing. */
-__global__ void __launch_bounds__(kThreads, kResident) multiply_add_kernel(int64_t rounds, unsigned long long* total) {
+GUST_KERNEL multiply_add_kernel(int64_t rounds, unsigned long long* total) {
   float sum[kChains];
 #pragma unroll
   for (int k = 0; k < kChains; ++k) sum[k] = 0.001f * static_cast<float>(k + static_cast<int>(threadIdx.x));
@@ -233,7 +236,8 @@ int32_t gust_roofline_pack(int64_t table, int64_t rows, int64_t row_bytes, int64
     dispatch_word(table | row_bytes | piece | at | to, [&](auto word) {
       using Word = decltype(word);
       const int64_t words = piece / static_cast<int64_t>(sizeof(Word));
-      each(rows * words, Pack<Word>{reinterpret_cast<const char*>(table + at), reinterpret_cast<Word*>(to), row_bytes, words});
+      const auto* from = reinterpret_cast<const char*>(table + at);
+      each(rows * words, Pack<Word>{from, reinterpret_cast<Word*>(to), row_bytes, words});
     });
   });
 }

@@ -1,5 +1,5 @@
-"""PyG: neighbour sampling of all nodes in batches by a NeighborLoader, on the CPU wherever batches go. It needs pyg-lib or
-torch-sparse (setup.sh).
+"""PyG: neighbour sampling of all nodes in batches by a NeighborLoader, on the CPU wherever batches go. It needs pyg-lib
+or torch-sparse (setup.sh).
 """
 import torch
 import torch_geometric
