@@ -195,7 +195,7 @@ demo: build
 # ---- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-quick fmt lint types
-test: build test-native-log
+test: build cuda $(BUILD)/libgust_emulated.so test-native-log
 	@$(BUN) test/setup/run.ts all
 test-quick: build test-native-log
 	@$(BUN) test/setup/run.ts quick

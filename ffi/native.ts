@@ -51,16 +51,16 @@ const libraries = {
   cuda: { name: "libgust_cuda.so", variable: "GUST_CUDA_LIBRARY", target: "cuda" },
 } as const;
 
-/** Where a library is looked for: its variable, beside the executable, PREFIX/lib, build/ of the source tree. */
+/** Where a library is looked for: where its variable says, else beside the executable, PREFIX/lib, build/ of the sources. */
 function candidatesFor(kind: Device["kind"]): string[] {
   const { name, variable } = libraries[kind];
-  const executable = dirname(process.execPath);
+  const named = process.env[variable], executable = dirname(process.execPath);
+  if (named) return [named];
   return [
-    process.env[variable],
     join(executable, name),
     join(executable, "../lib", name),
     join(import.meta.dirname ?? ".", "../build", name),
-  ].filter((path): path is string => !!path);
+  ];
 }
 
 /** Whether there is a library for a device, whatever it can run on. */

@@ -6,9 +6,11 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { openNative } from "../ffi/native.ts";
 
-/** The tests of ops and of what stands on them, which `bun test/setup/run.ts device emulated|cuda` runs on one. */
+/** The tests of ops. */
+export const opTests = ["test/cu/*.test.ts"];
+/** And of what stands on them: what `bun test/setup/run.ts device emulated|cuda` runs on one. */
 export const deviceTests = [
-  "test/cu/*.test.ts",
+  ...opTests,
   "test/core/{tensor,sampling,train,models}/*.test.ts",
   "test/core/graph/feature_store.test.ts",
   "test/core/bench/{limits,report}.test.ts",

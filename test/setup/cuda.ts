@@ -7,9 +7,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { opTests } from "../_device.ts";
 import { data, folder, gust, makeGraph } from "../peers/graphs.ts";
 
-const OPS = [...new Bun.Glob("test/cu/*.test.ts").scanSync(".")].sort();
+const OPS = opTests.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(".")]).sort();
 const TOOLS = ["memcheck", "racecheck"];
 /** What test accuracies may differ by: sums have another order, and the best epoch may be another one. */
 const SAME = 0.02;

@@ -1,6 +1,7 @@
 /**
  * Run the tests and count them: `bun test/setup/run.ts all|quick`, or `device emulated|cuda` for those that run on a GPU
- * (deviceTests of test/_device.ts), on its emulation or on one.
+ * (deviceTests of test/_device.ts), on its emulation or on one. `all` ends with those on the emulation, and those of ops
+ * once more with threads in reverse, which a missing barrier does not survive.
  *
  * Quick files are shared out among a few processes, since most tests wait for one; slow ones then run one by one. Prints
  * bun's own reports, every skip with its reason, and one last line "N passed, N failed" that adds the native tests
@@ -74,17 +75,24 @@ async function runShared(files: readonly string[], name: string): Promise<void> 
 
 /** The tests that run on a device, if there is one. */
 async function runOnDevice(device: string): Promise<void> {
+  delete process.env["GUST_CUDA_LIBRARY"];
   process.env["GUST_TEST_DEVICE"] = device;
-  const { deviceTests, openTestDevice } = await import("../_device.ts");
+  // Every op is launched hundreds of times: what touches device memory when it must not is found all the same.
+  process.env["GUST_EMULATE_PROTECT"] ??= "16";
+  const { deviceTests, opTests, openTestDevice } = await import("../_device.ts");
   try {
     await openTestDevice();
   } catch (error) {
     if (!(error instanceof NativeError)) throw error;
     console.error(`nothing is tested: ${error.message}`);
+    failed++;
     return;
   }
   console.log(`device: ${describeNative().gpu}`);
   await runShared(filesOf(...deviceTests), device);
+  if (device !== "emulated") return;
+  process.env["GUST_EMULATE_ORDER"] = "reverse";
+  await runShared(filesOf(...opTests), "reverse");
 }
 
 /** What the native tests said. */
@@ -104,10 +112,12 @@ function countNative(): void {
 const [mode, device] = process.argv.slice(2);
 if (mode === "device") await runOnDevice(device!);
 else {
+  process.env["GUST_CUDA_LIBRARY"] = "none"; // a GPU of this machine has its own run
   const all = filesOf("test/**/*.test.ts");
   await runShared(all.filter((file) => !file.endsWith(SLOW)), "quick");
   if (mode !== "quick") await runFiles(all.filter((file) => file.endsWith(SLOW)), "slow", true);
   countNative();
+  if (mode !== "quick") await runOnDevice("emulated");
 }
 console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

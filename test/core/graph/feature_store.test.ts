@@ -3,6 +3,7 @@ import { FeatureStore, hotRows, linesOf, type StoreKind } from "../../../core/gr
 import type { DType } from "../../../ffi/dtype.ts";
 import { Engine, hostArray } from "../../../ffi/engine.ts";
 import { NativeArray } from "../../../ffi/native.ts";
+import { testDevice } from "../../_device.ts";
 import { integers } from "../../cu/_ops.ts";
 
 const engine = new Engine();
@@ -66,8 +67,12 @@ describe.each([...stores])("%s", (kind) => {
     expect(hot_rows).toBe(kind === "tiered" ? 20 : 0);
     if (kind === "gpu" || kind === "host-staged") expect([lines, unaligned_lines]).toEqual([0, 0]);
     else expect(lines).toBeLessThan(unaligned_lines);
-    const all = linesOf(array, 400, nodes);
-    if (kind === "host-zerocopy") expect([lines, unaligned_lines]).toEqual([all.aligned, all.naive]);
+    // A GPU reads a copy whose rows begin elsewhere in their lines: at most one line more each.
+    const all = linesOf(array, 400, nodes), away = testDevice === "cpu" ? 0 : rows;
+    if (kind === "host-zerocopy") {
+      expect(Math.abs(lines - all.aligned)).toBeLessThanOrEqual(away);
+      expect(Math.abs(unaligned_lines - all.naive)).toBeLessThanOrEqual(4 * away);
+    }
     if (kind === "tiered") expect(lines).toBeLessThan(all.aligned);
   });
 });

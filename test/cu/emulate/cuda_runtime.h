@@ -5,6 +5,7 @@
 //    until it ends or waits, at __syncthreads() or at a warp operation, and goes on when all whom it waits for have come.
 //  - Device memory is a range of addresses that can be touched only while a kernel or a copy runs: host code that reads
 //    a tensor dies of SIGSEGV here, as it would with a GPU. Freed blocks are checked for writes behind their ends.
+//    GUST_EMULATE_PROTECT=16 closes it behind every 16th kernel or copy alone: closing costs most of the time of small ones.
 //  - GUST_EMULATE_ORDER=reverse runs blocks and threads backwards: a missing barrier shows as another result.
 //  - GUST_EMULATE_DEVICES=n, _DRIVER=version, _CAPABILITY=90, _MEMORY=bytes and _LOCKABLE=bytes make other machines.
 //  - A stream that captures keeps its launches and copies; cudaGraphLaunch() runs them. GUST_EMULATE_COUNT=1 counts both.
