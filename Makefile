@@ -88,11 +88,17 @@ NVCC := $(CUDA_HOME)/bin/nvcc
 CUDA_READY := $(BUILD)/cuda/.toolkit
 $(CUDA_READY): test/setup/cuda.txt
 	@mkdir -p $(@D)
-	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --upgrade \
-	  --target $(BUILD)/cuda/toolkit -r $<
+	$(PIP) --target $(BUILD)/cuda/toolkit -r $<
 	@touch $@
 endif
-CUDA_NEWEST = $(lastword $(sort $(CUDA_ARCHS)))
+PIP := PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --upgrade
+CUDA_NEWEST = $(shell printf '%s\n' $(CUDA_ARCHS) | sort -n | tail -1)
+# Another compiler or another list of GPUs compiles everything anew.
+CUDA_ASKED := $(BUILD)/cuda/.asked
+.PHONY: FORCE
+$(CUDA_ASKED): FORCE
+	@mkdir -p $(@D)
+	@echo "$(NVCC) $(CUDA_ARCHS)" | cmp -s - $@ || echo "$(NVCC) $(CUDA_ARCHS)" > $@
 NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall \
   $(foreach arch,$(CUDA_ARCHS),-gencode arch=compute_$(arch),code=sm_$(arch)) \
   -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST) -MMD -MP -Icu/include -I$(BUILD)/generated
@@ -105,7 +111,7 @@ SHARED_OBJECTS := $(filter-out $(patsubst cu/device/%.cu,$(BUILD)/native/host/%.
 $(DEVICE_TABLE): cu/host/ops/table.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) -DGUST_ISA=cuda -c $< -o $@
-$(BUILD)/native/cuda/%.o: cu/device/%.cu $(BUILD)/generated/ops.h $(CUDA_READY) | $(SYSTEM)
+$(BUILD)/native/cuda/%.o: cu/device/%.cu $(BUILD)/generated/ops.h $(CUDA_READY) $(CUDA_ASKED) | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) -DGUST_ISA=cuda -c $< -o $@
 $(BUILD)/libgust_cuda.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/device/%.cu=$(BUILD)/native/cuda/%.o)
@@ -234,6 +240,11 @@ gpu:
 	@compgen -G '/dev/nvidia[0-9]*' >/dev/null || [ -e /dev/dxg ] || \
 	  { echo "make: there is no NVIDIA GPU on this machine (no /dev/nvidia0), expected one: nothing is done" >&2; exit 1; }
 	@$(MAKE) build cuda
+	@ldconfig -p | grep -q libcublasLt.so || [ -e $(CUBLAS) ] || $(PIP) --target $(BUILD)/cuda/toolkit -r test/setup/cublas.txt
+
+# Dense products of a GPU: that of the machine, or NVIDIA's package.
+CUBLAS := $(BUILD)/cuda/toolkit/nvidia/cu13/lib/libcublasLt.so.13
+test-cuda bench-cuda: export LD_LIBRARY_PATH := $(LD_LIBRARY_PATH):$(CUDA_HOME)/lib64:$(CURDIR)/$(dir $(CUBLAS))
 
 # The tests of deviceTests (test/_device.ts), then compute-sanitizer and training (test/setup/cuda.ts).
 test-cuda: gpu

@@ -209,9 +209,12 @@ export class Arena {
     const { rows, cols, rank } = matrixShape(shape);
     if (rows * cols !== array.length) throw new RangeError(`shape [${shape}] of an array of ${array.length}`);
     this.bound.push(array);
+    if (!this.engine.isRemote || array.isReachable) {
+      return this.bindAddress(array.dtype, rows, cols, rank, array.address);
+    }
     const memory = `${array.address} ${array.sizeBytes}`;
     const t = this.bindAddress(array.dtype, rows, cols, rank, this.copies.get(memory) ?? array.address);
-    if (this.engine.isRemote) this.copies.set(memory, t.address);
+    this.copies.set(memory, t.address);
     return t;
   }
 
@@ -568,6 +571,11 @@ export class Engine {
     } finally {
       call("gust_queue_use", 0);
     }
+  }
+
+  /** What the second queue gets from now on waits for what the main one has got so far. */
+  letSideWait(): void {
+    if (this.isRemote) call("gust_queue_join");
   }
 
   /** What the main queue gets from now on waits for what the second one has got so far. */

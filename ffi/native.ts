@@ -218,6 +218,7 @@ export function describeNative(): {
   gpu?: string;
   capability?: string;
   gpu_memory?: number;
+  gpu_memory_free?: number;
   cuda_driver?: string;
   isa: string;
   threads: number;
@@ -265,6 +266,9 @@ const freed = new FinalizationRegistry<{ address: number; size: number }>(({ add
  * `owner` keeps alive (a mapped file). TypeScript sees windows of it, never all of a large one.
  */
 export class NativeArray<D extends DType = DType> {
+  /** Whether ops on a GPU read it in place. */
+  isReachable = false;
+
   private constructor(
     readonly dtype: D,
     readonly length: number,
@@ -367,6 +371,7 @@ export class NativeArray<D extends DType = DType> {
     if (device.kind === "cpu") return this;
     const array = this.owner === null ? this : this.copy();
     call("gust_reach", array.address, array.sizeBytes);
+    array.isReachable = true;
     return array;
   }
 

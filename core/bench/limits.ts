@@ -73,6 +73,9 @@ export function streamLimit(): Limit {
 }
 type Floats = NativeArray<"F32">;
 
+/** How many share in a limit's work: the threads of a CPU; the blocks of a GPU share it out by themselves. */
+export const limitWorkers = () => isRemote() ? 16 : describeNative().threads;
+
 /** Reading what the second-level cache holds: 256 KiB per worker. */
 export function cacheLimit(workers: number): Limit {
   return readLimit(workers, 2 ** 18, 64);

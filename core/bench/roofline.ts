@@ -1,6 +1,5 @@
 /** The machine's limits, and how near the kernels come to them. */
 import { z } from "zod";
-import { describeNative } from "../../ffi/native.ts";
 import {
   type BenchResult,
   defineBenchmark,
@@ -13,7 +12,7 @@ import {
   widths,
 } from "./benchmark.ts";
 import { benchGemm } from "./gemm.ts";
-import { arithmeticLimit, cacheLimit, type Limit, streamLimit } from "./limits.ts";
+import { arithmeticLimit, cacheLimit, type Limit, limitWorkers, streamLimit } from "./limits.ts";
 import { measure } from "./measure.ts";
 import { benchSpmm } from "./spmm.ts";
 
@@ -21,7 +20,7 @@ import { benchSpmm } from "./spmm.ts";
 export function benchLimits(runs: number): BenchResult[] {
   const limits: Record<string, Limit> = {
     stream_triad: streamLimit(),
-    cache_read: cacheLimit(describeNative().threads),
+    cache_read: cacheLimit(limitWorkers()),
     multiply_add: arithmeticLimit(),
   };
   const stats = measure(Object.values(limits), runs);

@@ -6,14 +6,14 @@
  */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { dtypes } from "../../ffi/dtype.ts";
-import { callOut, describeNative, memoryUse, NativeArray } from "../../ffi/native.ts";
+import { callOut, describeNative, NativeArray } from "../../ffi/native.ts";
 import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
 import type { Features } from "./graph.ts";
 
 /**
  * gpu: the matrix is memory of the device. host-zerocopy: the device reads rows where they are, over the bus.
  * host-staged: the CPU gathers rows into a buffer, which is copied. tiered: rows of many arcs are memory of the device,
- * the others are read over the bus. auto: gpu where the matrix takes at most half of its memory, else host-zerocopy.
+ * the others are read over the bus. auto: gpu where the matrix takes at most half of its free memory, else host-zerocopy.
  */
 export const featureStores = ["auto", "gpu", "host-zerocopy", "host-staged", "tiered"] as const;
 export type StoreKind = (typeof featureStores)[number];
@@ -94,7 +94,7 @@ export class FeatureStore {
     hotBytes: number,
   ) {
     const { array, numFeatures } = features, rows = indptr.length - 1;
-    this.kind = kind === "auto" ? usualStore(engine, array.sizeBytes) : kind;
+    this.kind = kind === "auto" ? usualStore(engine, array, rows * numFeatures) : kind;
     this.stored = this.kind === "gpu" ? array : array.reachable();
     this.all = arena.bind(this.stored, [rows, numFeatures]);
     this.hot = null;
@@ -153,10 +153,11 @@ export class FeatureStore {
   }
 }
 
-function usualStore(engine: Engine, bytes: number): FeatureReads["store"] {
+function usualStore(engine: Engine, array: NativeArray, size: number): FeatureReads["store"] {
   if (!engine.isRemote) return "gpu";
-  const free = (describeNative().gpu_memory ?? 0) - memoryUse().device;
-  return bytes <= free / 2 ? "gpu" : "host-zerocopy";
+  // Scoring all rows at once takes them as float32.
+  const bytes = array.sizeBytes + (array.dtype === "F32" ? 0 : 4 * size);
+  return bytes <= (describeNative().gpu_memory_free ?? 0) / 2 ? "gpu" : "host-zerocopy";
 }
 
 /** The nodes, -1 where they are hot. */

@@ -6,9 +6,15 @@
  * the limit, as if the others hid behind it. What a call streams may lie in a cache, so it is held against reading as
  * few bytes again and again: no op reaches more.
  */
-import { describeNative } from "../../ffi/native.ts";
 import { hostArray, type TensorHandle } from "../../ffi/engine.ts";
-import { arithmeticLimit, type Limit, readLimit, rowGatherLimit, streamLimit } from "../bench/limits.ts";
+import {
+  arithmeticLimit,
+  type Limit,
+  limitWorkers,
+  readLimit,
+  rowGatherLimit,
+  streamLimit,
+} from "../bench/limits.ts";
 import { measure } from "../bench/measure.ts";
 import type { Csr } from "../graph/csr.ts";
 import type { GatherPattern, OpRow, Profiler } from "./profiler.ts";
@@ -47,7 +53,7 @@ function gatherRate({ tableRows, rowBytes }: GatherPattern, handle: TensorHandle
 
 /** Measure what a profile has to be held against; the engine that it watches must live. */
 export function measureLimits({ patterns }: Profiler): MachineLimits {
-  const workers = describeNative().threads;
+  const workers = limitWorkers();
   const reads = PER_WORKER.map((size) => readLimit(workers, size, Math.max(1, READ_BYTES / size)));
   const [stream, arithmetic, ...rates] = ratesOf([streamLimit(), arithmeticLimit(), ...reads]);
   const slowest = [...patterns.values()].toSorted((a, b) => b.ns - a.ns).slice(0, MOST_PATTERNS);

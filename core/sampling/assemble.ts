@@ -1,5 +1,5 @@
 /** Batches gathered into the flat arrays of sample documents, cut into pieces of bounded size. */
-import { call, NativeArray } from "../../ffi/native.ts";
+import { call, currentDevice, NativeArray } from "../../ffi/native.ts";
 import type { BatchSizes, NativeBatches } from "../../ffi/native_sample.ts";
 import type { NewTensor } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -116,7 +116,7 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
 /** The end of a group of batches that begins at `first`: some for each thread. */
 function groupEnd(plan: BatchPlan, ptr: readonly number[], first: number, arcBytes: number): number {
   let end = first, bytes = 0;
-  const threads = call("gust_num_threads");
+  const threads = currentDevice().kind === "cpu" ? call("gust_num_threads") : 1;
   while (end + 1 < ptr.length && (bytes < GROUP_BYTES || (end - first) % threads > 0)) {
     const count = ptr[end + 1]! - ptr[end]!;
     bytes += plan.estimateArcs(count) * (arcBytes + 8) + 16 * count;

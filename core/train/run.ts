@@ -164,6 +164,8 @@ class BatchQueue {
   }
 
   begin(epoch: number): void {
+    // Batches are made of what the main queue has been given: features and targets on their way to a GPU.
+    if (this.isAhead) this.engine.letSideWait();
     this.batches = this.source.batches(epoch, () => this.arenas[this.taken % this.arenas.length]!)
       [Symbol.iterator]();
   }

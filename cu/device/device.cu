@@ -19,6 +19,7 @@
 #include <xxhash.h>
 
 #include "../include/gust.h"
+#include "cublaslt.h"
 #include "cuda.h"
 
 extern "C" __attribute__((visibility("hidden"))) const gust::OpFunction gust_op_table_cuda[];
@@ -122,6 +123,7 @@ __global__ void write_words(Words words, uint64_t* to) { to[threadIdx.x] = words
 using Key = std::pair<uint64_t, uint64_t>;
 struct Recorded {
   cudaGraphExec_t graph = nullptr;
+  bool is_refused = false;  // there was no memory for a graph
   uint64_t last_use = 0;
 };
 constexpr size_t kMostGraphs = 64;
@@ -210,6 +212,10 @@ void open(int32_t number) {
   check(cudaStreamCreateWithPriority(&g.streams[0], cudaStreamNonBlocking, greatest), "making a stream");
   check(cudaStreamCreateWithPriority(&g.streams[1], cudaStreamNonBlocking, least), "making a stream");
   check(cudaEventCreateWithFlags(&g.join, cudaEventDisableTiming), "making an event");
+  // What runs would find out later, told before anything is done.
+  cudaFuncAttributes attributes{};
+  check(cudaFuncGetAttributes(&attributes, write_words), "looking for the GPU's code");
+  cublaslt();
   g.number = number;
 }
 
@@ -218,9 +224,13 @@ std::string describe() {
   if (g.number < 0) return "\"device\":\"cuda\"";
   int driver = 0;
   cudaDriverGetVersion(&driver);
-  return gust::format("\"device\":\"cuda:%d\",\"gpu\":\"%s\",\"capability\":\"%d.%d\",\"gpu_memory\":%lld,\"cuda_driver\":\"%d.%d\"",
+  size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  return gust::format("\"device\":\"cuda:%d\",\"gpu\":\"%s\",\"capability\":\"%d.%d\",\"gpu_memory\":%lld,"
+                      "\"gpu_memory_free\":%lld,\"cuda_driver\":\"%d.%d\"",
                       g.number, g.properties.name, g.properties.major, g.properties.minor,
-                      static_cast<long long>(g.properties.totalGlobalMem), driver / 1000, driver % 1000 / 10);
+                      static_cast<long long>(g.properties.totalGlobalMem), static_cast<long long>(free), driver / 1000,
+                      driver % 1000 / 10);
 }
 
 char* allocate(int64_t size, bool zero) {
@@ -309,14 +319,14 @@ void reach(char* data, int64_t size) {
     cudaGetLastError();
     fail(GUST_EIO,
          "%.1f MiB of host memory cannot be page-locked for the GPU: %s\n"
-         "hint: raise the limit (ulimit -l), or use --feature-store host-staged",
+         "hint: raise the limit (ulimit -l), or use --feature-store gpu",
          static_cast<double>(size) / (1 << 20), cudaGetErrorString(error));
   }
   void* seen = nullptr;
   if (cudaHostGetDevicePointer(&seen, data, 0) != cudaSuccess || seen != data) {
     cudaGetLastError();
     cudaHostUnregister(data);
-    fail(GUST_ENOSYS, "this GPU sees memory of the host at other addresses than the CPU\nhint: use --feature-store host-staged");
+    fail(GUST_ENOSYS, "this GPU sees memory of the host at other addresses than the CPU\nhint: use --feature-store gpu");
   }
   g.reached[data] = size;
 }
@@ -406,6 +416,7 @@ bool run_again(Context& context, const char* program, int64_t size) {
     }
     return false;
   }
+  if (found->second.is_refused) return false;
   if (!found->second.graph) {
     check(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeRelaxed), "capturing a program");
     cudaGraph_t graph = nullptr;
@@ -419,6 +430,12 @@ bool run_again(Context& context, const char* program, int64_t size) {
     check(cudaStreamEndCapture(stream(), &graph), "capturing a program");
     const cudaError_t error = cudaGraphInstantiate(&found->second.graph, graph, 0);
     cudaGraphDestroy(graph);
+    if (error == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      found->second.graph = nullptr;
+      found->second.is_refused = true;
+      return false;
+    }
     check(error, "making a graph of a program");
   }
   check(cudaGraphLaunch(found->second.graph, stream()), "running a program");

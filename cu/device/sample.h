@@ -25,8 +25,9 @@ inline long long ll(int64_t x) { return x; }
 
 /**
  * Device memory that is used again: to allocate and free takes longer than a small batch, and waits for the GPU. Small
- * pieces are cut from slabs, as thousands of small batches may be held at once. Everything runs on one stream, so a
- * piece is free for the next kernel as soon as the last one that has it is launched.
+ * pieces are cut from slabs, as thousands of small batches may be held at once. A sampler's kernels follow each other on
+ * the queue in use, so a piece is free for the next one as soon as the last that has it is launched; who changes the queue
+ * has copied batches to the host first, which waits for them.
  */
 class Pool {
  public:

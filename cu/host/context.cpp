@@ -54,7 +54,13 @@ void Arena::reset() {
     for (const Block& block : blocks_) total += block.size;
     for (const Block& block : blocks_) device::deallocate(block.data, block.size);
     blocks_.clear();
-    blocks_.push_back({device::allocate(total, false), total});
+    block_ = 0;
+    used_ = 0;
+    try {
+      blocks_.push_back({device::allocate(total, false), total});
+    } catch (const Error&) {
+      // What is needed is asked for again, piece by piece.
+    }
   }
   block_ = 0;
   used_ = 0;

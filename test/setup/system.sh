@@ -21,6 +21,7 @@ else
   need zstd.h libzstd-dev
   need zlib.h zlib1g-dev
   want groff groff-base
+  command -v nvcc >/dev/null || python3 -m pip --version >/dev/null 2>&1 || want pip3 python3-pip
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -9,7 +9,7 @@
 namespace gust::cuda {
 
 /** The least power of two that is not below n, a warp at most. */
-inline int lanes_for(int64_t n) {
+inline int team_lanes(int64_t n) {
   int lanes = 1;
   while (lanes < n && lanes < kLanes) lanes *= 2;
   return lanes;

@@ -199,6 +199,8 @@ enum { cudaHostRegisterDefault = 0, cudaHostRegisterMapped = 2, cudaHostRegister
 enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed };
 
 namespace emulate {
+/** Whether the machine runs what cu/device is compiled for. */
+cudaError_t check_capability();
 struct Stream;
 struct Graph;
 struct Event {};
@@ -258,6 +260,13 @@ struct cudaLaunchConfig_t {
   cudaLaunchAttribute* attrs;
   unsigned numAttrs;
 };
+
+struct cudaFuncAttributes { int numRegs; };
+template <class F>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, F*) {
+  *attributes = {};
+  return emulate::check_capability();
+}
 
 namespace emulate {
 

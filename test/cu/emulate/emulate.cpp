@@ -299,8 +299,12 @@ void run_grid(const cudaLaunchConfig_t& config, const std::function<void()>& thr
   }
 }
 
+cudaError_t check_capability() {
+  return asked("GUST_EMULATE_CAPABILITY", 90) < 80 ? cudaErrorNoKernelImageForDevice : cudaSuccess;
+}
+
 cudaError_t check_launch(const cudaLaunchConfig_t& c) {
-  if (asked("GUST_EMULATE_CAPABILITY", 90) < 80) return cudaErrorNoKernelImageForDevice;
+  if (cudaError_t error = check_capability()) return error;
   const size_t threads = size_t{c.blockDim.x} * c.blockDim.y * c.blockDim.z;
   const bool fits = threads >= 1 && threads <= 1024 && c.blockDim.z <= 64 && c.gridDim.x >= 1 &&
                     c.gridDim.x <= 0x7fffffffu && c.gridDim.y >= 1 && c.gridDim.y <= 65535 && c.gridDim.z >= 1 &&
