@@ -74,6 +74,18 @@ describe("gust train --device cuda", () => {
     expect(more[0] - some[0]).toBeLessThanOrEqual(10 * 3);
   });
 
+  test("gives the same bytes where its two streams overlap as badly as they can", () => {
+    for (const store of ["gpu", "host-zerocopy", "host-staged"]) {
+      const train = (output: string, variables = {}) => {
+        const flags = ["--model", "sage", "--epochs", "3", "--feature-store", store, "--device", "cuda"];
+        gustOk(["train", "g", "s", ...flags, "-o", output], on(variables));
+      };
+      train("in-order");
+      train("overlapped", { GUST_EMULATE_DEFER: "1" });
+      expect([store, bytesOf(here, "overlapped").equals(bytesOf(here, "in-order"))]).toEqual([store, true]);
+    }
+  });
+
   test("resumes what the CPU began", () => {
     gustOk(["train", "g", "--epochs", "7", "--resume", "m", "--device", "cuda", "-o", "resumed"], on());
     expect(documentOf(here, "resumed").meta).toMatchObject({ progress: { epoch: 7 } });
@@ -179,6 +191,12 @@ describe("what a GPU can do to a run", () => {
     expect(auto("--verbose").stderr).toMatch(/device: cpu \(no NVIDIA GPU/);
     gustOk(["train", "g", "--epochs", "2", "--device", "cpu", "-o", "cpu"], here);
     expect(bytesOf(here, "auto").equals(bytesOf(here, "cpu"))).toBe(true);
+    const old = gust(
+      ["train", "g", "--epochs", "2", "-v", "-o", "auto"],
+      on({ GUST_EMULATE_CAPABILITY: "75" }),
+    );
+    expect(old.stderr).toMatch(/device: cpu \(emulated has compute capability 7.5/);
+    expect(old.status).toBe(0);
   });
 
   test("memory that is short: what was asked for, what is free, and what to do", () => {

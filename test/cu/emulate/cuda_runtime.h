@@ -8,6 +8,8 @@
 //    GUST_EMULATE_PROTECT=16 closes it behind every 16th kernel or copy alone: closing costs most of the time of small ones.
 //  - GUST_EMULATE_ORDER=reverse runs blocks and threads backwards: a missing barrier shows as another result.
 //  - GUST_EMULATE_DEVICES=n, _DRIVER=version, _CAPABILITY=90, _MEMORY=bytes and _LOCKABLE=bytes make other machines.
+//  - GUST_EMULATE_DEFER=1 keeps what a stream is asked for until it is waited for, so that two streams overlap in the worst
+//    order: a missing event shows. Otherwise everything has run when a call returns.
 //  - A stream that captures keeps its launches and copies; cudaGraphLaunch() runs them. GUST_EMULATE_COUNT=1 counts both.
 //
 // What it does not model ends the process with a message, or does not compile: barriers that part of a block never
@@ -203,7 +205,7 @@ namespace emulate {
 cudaError_t check_capability();
 struct Stream;
 struct Graph;
-struct Event {};
+struct Event;
 }  // namespace emulate
 using cudaStream_t = emulate::Stream*;
 using cudaGraph_t = emulate::Graph*;

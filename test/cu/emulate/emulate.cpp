@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <memory>
 #include <vector>
@@ -338,6 +339,12 @@ struct Memory {
     madvise(base, kRange, MADV_HUGEPAGE);  // opening and closing costs a step per page
   }
   bool is_device(const void* p) const { return p >= base && p < base + kRange; }
+  /** Whether memory of the host is page-locked. */
+  bool is_locked(const void* pointer) const {
+    const auto* p = static_cast<const char*>(pointer);
+    auto after = registered.upper_bound(p);
+    return after != registered.begin() && p < std::prev(after)->first + std::prev(after)->second;
+  }
   void protect(int how) {
     if (used > 0 && mprotect(base, (used + kHuge - 1) / kHuge * kHuge, how) != 0) die("mprotect failed");
   }
@@ -380,13 +387,23 @@ void check_pointer(const void* pointer) {
   const auto* p = static_cast<const char*>(pointer);
   Memory& m = memory();
   if (!p || m.is_device(p)) return;
-  auto after = m.registered.upper_bound(p);
-  if (after != m.registered.begin() && p < std::prev(after)->first + std::prev(after)->second) return;
+  if (m.is_locked(p)) return;
   die("a kernel got host memory that is not registered");
 }
 
 struct Graph { std::vector<std::function<void()>> work; };
-struct Stream { bool captures = false; Graph kept; };
+struct Stream {
+  bool captures = false;
+  Graph kept;
+  // With GUST_EMULATE_DEFER=1: what was asked for and has not run.
+  std::deque<std::function<void()>> pending;
+  int64_t asked_for = 0, done = 0;
+};
+/** A place in a stream. */
+struct Event {
+  Stream* stream = nullptr;
+  int64_t at = 0;
+};
 
 namespace {
 
@@ -397,16 +414,45 @@ struct Counts {
 
 }  // namespace
 
+bool defers() {
+  static const bool so = asked("GUST_EMULATE_DEFER", 0) != 0;
+  return so;
+}
+
 void submit(cudaStream_t stream, std::function<void()> work) {
   ++(stream && stream->captures ? g_counts.captured : g_counts.submitted);
   if (stream && stream->captures) {
     stream->kept.work.push_back(std::move(work));
     return;
   }
+  if (stream && defers()) {
+    stream->pending.push_back(std::move(work));
+    ++stream->asked_for;
+    return;
+  }
   Open open;
   work();
 }
 
+namespace {
+
+std::vector<Stream*> g_streams;
+
+/** Run what a stream was asked for, up to a place. */
+void flush(Stream* stream, int64_t end) {
+  while (stream && stream->done < end) {
+    auto work = std::move(stream->pending.front());
+    stream->pending.pop_front();
+    ++stream->done;
+    Open open;
+    work();
+  }
+}
+void flush_all() {
+  for (Stream* stream : g_streams) flush(stream, stream->asked_for);
+}
+
+}  // namespace
 }  // namespace emulate
 
 using namespace emulate;
@@ -440,6 +486,7 @@ cudaError_t cudaFree(void* data) {
   Memory& m = memory();
   auto block = m.blocks.find(static_cast<char*>(data));
   if (block == m.blocks.end()) die("cudaFree() of what cudaMalloc() did not give");
+  flush_all();
   Open open;
   check_end(block->first, block->second);
   madvise(block->first, room(block->second), MADV_DONTNEED);
@@ -453,6 +500,12 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t size, cudaMemcpyKind k
   return cudaMemcpyAsync(to, from, size, kind, nullptr);
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t size, cudaMemcpyKind, cudaStream_t stream) {
+  if (defers() && !memory().is_device(from) && !memory().is_locked(from)) {
+    // What comes from pageable memory has left it when the call returns.
+    auto kept = std::make_shared<std::vector<char>>(static_cast<const char*>(from), static_cast<const char*>(from) + size);
+    submit(stream, [=] { std::memmove(to, kept->data(), size); });
+    return cudaSuccess;
+  }
   submit(stream, [=] { std::memmove(to, from, size); });
   return cudaSuccess;
 }
@@ -464,19 +517,18 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t strea
 
 cudaError_t cudaHostAlloc(void** out, size_t size, unsigned) {
   *out = std::malloc(size);
-  return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+  if (!*out) return cudaErrorMemoryAllocation;
+  memory().registered[static_cast<const char*>(*out)] = size;
+  return cudaSuccess;
 }
 cudaError_t cudaHostRegister(void* data, size_t size, unsigned) {
   if (size > static_cast<size_t>(asked("GUST_EMULATE_LOCKABLE", 1 << 30))) return cudaErrorMemoryAllocation;
-  auto& registered = memory().registered;
-  const auto* p = static_cast<const char*>(data);
-  auto after = registered.upper_bound(p);
-  if (after != registered.begin() && p < std::prev(after)->first + std::prev(after)->second)
-    return cudaErrorHostMemoryAlreadyRegistered;
-  registered[p] = size;
+  if (memory().is_locked(data)) return cudaErrorHostMemoryAlreadyRegistered;
+  memory().registered[static_cast<const char*>(data)] = size;
   return cudaSuccess;
 }
 cudaError_t cudaHostUnregister(void* data) {
+  flush_all();
   return memory().registered.erase(static_cast<const char*>(data)) ? cudaSuccess : cudaErrorInvalidValue;
 }
 cudaError_t cudaHostGetDevicePointer(void** out, void* data, unsigned) {
@@ -489,6 +541,7 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
+  flush_all();
   Open open;
   for (const auto& [at, size] : memory().blocks) check_end(at, size);
   return cudaSuccess;
@@ -534,17 +587,22 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 }
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* out, unsigned, int) {
   *out = new Stream;
+  g_streams.push_back(*out);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  flush(stream, stream->asked_for);
+  std::erase(g_streams, stream);
   delete stream;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (stream && stream->captures) die("a stream that captures was waited for");
-  return cudaDeviceSynchronize();
+  if (stream) flush(stream, stream->asked_for);
+  Open open;
+  for (const auto& [at, size] : memory().blocks) check_end(at, size);
+  return cudaSuccess;
 }
-// Everything has happened when a call returns: events have nothing to say.
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned) {
   *out = new Event;
   return cudaSuccess;
@@ -553,9 +611,18 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  *event = {stream, stream ? stream->asked_for : 0};
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  flush(event->stream, event->at);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  submit(stream, [place = *event] { flush(place.stream, place.at); });
+  return cudaSuccess;
+}
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (stream->captures) die("a capture inside a capture");
@@ -572,10 +639,12 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* out, cudaGraph_t graph, unsign
   *out = new Graph(*graph);
   return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
   ++g_counts.graphs;
-  Open open;
-  for (const auto& work : graph->work) work();
+  --g_counts.submitted;  // which counts what is no graph
+  submit(stream, [works = graph->work] {
+    for (const auto& work : works) work();
+  });
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
