@@ -363,15 +363,19 @@ export class NativeArray<D extends DType = DType> {
 
   /**
    * The elements where ops on a GPU read them in place, over the bus: this array, or a copy of one that something else
-   * owns (a mapped file cannot be page-locked everywhere). On the CPU ops read every array in place.
+   * owns (a mapped file cannot be page-locked everywhere), the same for as long as that lives. On the CPU ops read every
+   * array in place.
    *
    * @throws {NativeError} (io) if the system locks no more pages.
    */
   reachable(): NativeArray<D> {
     if (device.kind === "cpu") return this;
-    const array = this.owner === null ? this : this.copy();
+    const { owner } = this, known = owner && lockedCopies.get(owner)?.get(this.address);
+    if (known && known.dtype === this.dtype && known.length === this.length) return known as NativeArray<D>;
+    const array = owner === null ? this : this.copy();
     call("gust_reach", array.address, array.sizeBytes);
     array.isReachable = true;
+    if (owner) lockedCopies.set(owner, (lockedCopies.get(owner) ?? new Map()).set(this.address, array));
     return array;
   }
 
@@ -381,6 +385,9 @@ export class NativeArray<D extends DType = DType> {
     if (freed.unregister(this)) call("gust_free", this.address, this.sizeBytes);
   }
 }
+
+/** Page-locked copies by what owns the memory that was copied, and its address. */
+const lockedCopies = new WeakMap<object, Map<number, NativeArray>>();
 
 /** A window keeps the memory under it alive. */
 const owners = new WeakMap<object, object>();
