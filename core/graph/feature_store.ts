@@ -115,24 +115,29 @@ export class FeatureStore {
 
   /** Rows `nodes` as float32 in `to`, times the features' scale. */
   rows(to: Arena, nodes: Indices): TensorHandle {
-    const { engine, features: { numFeatures, scale }, stored, hot } = this;
-    const out = to.tensor("F32", [nodes.length, numFeatures]);
     this.count(nodes);
-    if (this.kind === "host-staged") {
-      const staged = gatherRows(
-        stored,
-        numFeatures,
-        nodes,
-        to.array(stored.dtype, nodes.length * numFeatures),
-      );
-      const x = to.bind(staged, [nodes.length, numFeatures]);
-      if (x.dtype === "F32" && !scale) return x;
-      engine.run("cast", { x, out });
-    } else {
-      const index = to.bind(nodes as NativeArray);
-      engine.run("gather", { x: this.all, index, out, hot: hot?.rows ?? null, place: hot?.at ?? null });
-    }
-    if (scale) engine.run("column_affine", { x: out, scale: to.bind(scale), out });
+    const { engine, features: { scale } } = this;
+    const x = this.kind === "host-staged" ? this.staged(to, nodes) : this.gathered(to, nodes);
+    if (scale) engine.run("column_affine", { x, scale: to.bind(scale), out: x });
+    return x;
+  }
+
+  /** Rows that the CPU gathers, in memory of their own. */
+  private staged(to: Arena, nodes: Indices): TensorHandle {
+    const { engine, features: { numFeatures }, stored } = this, shape = [nodes.length, numFeatures];
+    const room = to.array(stored.dtype, nodes.length * numFeatures);
+    const x = to.bind(gatherRows(stored, numFeatures, nodes, room), shape);
+    if (x.dtype === "F32") return x;
+    const out = to.tensor("F32", shape);
+    engine.run("cast", { x, out });
+    return out;
+  }
+
+  /** Rows that the device gathers, from wherever they are. */
+  private gathered(to: Arena, nodes: Indices): TensorHandle {
+    const { engine, features: { numFeatures }, hot } = this;
+    const out = to.tensor("F32", [nodes.length, numFeatures]), index = to.bind(nodes as NativeArray);
+    engine.run("gather", { x: this.all, index, out, hot: hot?.rows ?? null, place: hot?.at ?? null });
     return out;
   }
 

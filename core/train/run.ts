@@ -207,8 +207,8 @@ function runEpoch(
     }
     if (queue.isAhead) next = queue.take();
     if (step) {
-      // On a GPU this is where the step is waited for.
-      const feedback = { ...step, loss: step.loss };
+      // The loss is read once, here: on a GPU that waits for the step.
+      const feedback: Feedback = { ...step };
       if (!Number.isFinite(feedback.loss)) {
         throw new GustError(
           "data",

@@ -29,6 +29,13 @@ constexpr int kThreads = 256;  // of a block, unless a kernel says otherwise
 constexpr int kWarps = kThreads / kLanes;
 constexpr int64_t kMostBlocks = int64_t{1} << 30;
 
+/** The least power of two from n on, `least` (a power of two) at least and a warp at most: lanes that share n things. */
+inline int lanes_for(int64_t n, int least = 1) {
+  int lanes = least;
+  while (lanes < kLanes && lanes < n) lanes *= 2;
+  return lanes;
+}
+
 struct Grid {
   dim3 blocks, threads;
   size_t shared = 0;  // bytes of dynamic shared memory

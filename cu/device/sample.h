@@ -77,6 +77,11 @@ class Buffer {
   void clear() { device::clear(piece_.data, size_ * static_cast<int64_t>(sizeof(T))); }
   /** `count` elements from `first` on, to or from memory of any kind. */
   void read(T* to, int64_t first, int64_t count) const { device::copy(to, data() + first, bytes(count)); }
+  T at(int64_t i) const {
+    T element;
+    read(&element, i, 1);
+    return element;
+  }
   void write(const T* from, int64_t count) { device::copy(data(), from, bytes(count)); }
 
  private:

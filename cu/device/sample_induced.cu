@@ -215,14 +215,9 @@ class InducedSampler {
     };
     // A batch is looked through for nodes out of range before it is put in order.
     if (node >= 0 && (twice < 0 || batch_of(node) <= batch_of(twice)))
-      fail_node(node_at(given_, node), graph_.num_nodes);
-    if (twice >= 0) fail_twice(node_at(batches_.nodes, twice));
-    if (row >= 0) fail_row(graph_, node_at(batches_.nodes, row));
-  }
-  static int64_t node_at(const Buffer<int64_t>& nodes, int64_t place) {
-    int64_t node;
-    nodes.read(&node, place, 1);
-    return node;
+      fail_node(given_.at(node), graph_.num_nodes);
+    if (twice >= 0) fail_twice(batches_.nodes.at(twice));
+    if (row >= 0) fail_row(graph_, batches_.nodes.at(row));
   }
 
   const Sampler& sampler_;

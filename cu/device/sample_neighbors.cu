@@ -329,19 +329,14 @@ class NeighborSampler {
   Progress::Seen finish_hop() {
     Progress::Seen seen = progress_.see();
     const int64_t node = place_of(seen.found.node), twice = place_of(seen.found.twice);
-    if (node >= 0 && (twice < 0 || node < twice)) fail_node(node_at(nodes_, node), graph_.num_nodes);
-    if (twice >= 0) fail_twice(node_at(nodes_, twice));
-    if (seen.found.arc != 0) fail_arc(graph_, node_at(arcs_, place_of(seen.found.arc)));
+    if (node >= 0 && (twice < 0 || node < twice)) fail_node(nodes_.at(node), graph_.num_nodes);
+    if (twice >= 0) fail_twice(nodes_.at(twice));
+    if (seen.found.arc != 0) fail_arc(graph_, arcs_.at(place_of(seen.found.arc)));
     if (seen.found.used_up != 0) fail(GUST_EINVAL, "%s", kDrawsUsedUp);
     check_batch_sizes(seen.node_ptr);
-    if (seen.found.row != 0) fail_row(graph_, node_at(nodes_, place_of(seen.found.row)));
+    if (seen.found.row != 0) fail_row(graph_, nodes_.at(place_of(seen.found.row)));
     batches_.node_ptr.push_back(seen.node_ptr);
     return seen;
-  }
-  static int64_t node_at(const Buffer<int64_t>& numbers, int64_t place) {
-    int64_t number;
-    numbers.read(&number, place, 1);
-    return number;
   }
 
   const Sampler& sampler_;

@@ -47,6 +47,8 @@ char* Arena::allocate(int64_t bytes) {
 
 void Arena::reset() {
   slots.clear();
+  block_ = 0;
+  used_ = 0;
   // One block that fits everything serves the next round without holes.
   if (blocks_.size() > 1) {
     int64_t total = 0;
@@ -54,16 +56,12 @@ void Arena::reset() {
     for (const Block& block : blocks_) total += block.size;
     for (const Block& block : blocks_) device::deallocate(block.data, block.size);
     blocks_.clear();
-    block_ = 0;
-    used_ = 0;
     try {
       blocks_.push_back({device::allocate(total, false), total});
     } catch (const Error&) {
       // What is needed is asked for again, piece by piece.
     }
   }
-  block_ = 0;
-  used_ = 0;
 }
 
 Context::Context(int32_t number) : step_(GUST_STEP_WORDS, 0) {

@@ -303,7 +303,7 @@ void attention_backward(const attention_backward_args& args, Context& context) {
     using T = decltype(tag);
     auto at = [&](int64_t slot) { return context.slot(slot).as<T>(); };
     T *facts = context.scratch<T>(n * kFacts * heads), *d_row = at(args.d_row), *d_column = at(args.d_column);
-    for_groups(m * heads, team_lanes(f / heads),
+    for_groups(m * heads, lanes_for(f / heads),
                Facts<T>{row.as<T>(), at(args.g), at(args.out), at(args.sloped), at(args.top), at(args.total),
                         at(args.mean_slope), facts, d_row, n * heads, heads, f / heads});
     if (f == 0) return device::clear(reinterpret_cast<char*>(d_column), m * heads * static_cast<int64_t>(sizeof(T)));

@@ -121,7 +121,7 @@ void head_dots(const head_dots_args& args, Context& context) {
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
     const int64_t width = x.cols / out.cols;
-    for_groups(out.size(), team_lanes(width),
+    for_groups(out.size(), lanes_for(width),
                HeadDots<T>{x.as<T>(), context.slot(args.a).as<T>(), out_b.live ? b.as<T>() : nullptr, out.as<T>(),
                            out_b.as<T>(), out.cols, width});
   });
@@ -143,7 +143,7 @@ void head_sums(const head_sums_args& args, Context& context) {
   if (f == 0) return;
   // Enough chunks to fill a GPU, and few enough to be added up by one block per 32 columns.
   constexpr int64_t kMostChunks = 512;
-  const int lanes = team_lanes(f);
+  const int lanes = lanes_for(f);
   const int64_t tiles = num_chunks(f, lanes);
   const int64_t chunk_rows = std::max<int64_t>(4 * kThreads / lanes, num_chunks(n, kMostChunks));
   const int64_t chunks = num_chunks(n, chunk_rows);

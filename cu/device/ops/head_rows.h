@@ -24,8 +24,8 @@ struct HeadParts {
     parts = num_chunks(heads, most);
     per_part = static_cast<int>(num_chunks(heads, parts));
     parts = num_chunks(heads, per_part);
-    head_lanes = team_lanes(per_part);
-    column_lanes = team_lanes(per_part * width);
+    head_lanes = lanes_for(per_part);
+    column_lanes = lanes_for(per_part * width);
   }
   /** Columns of a lane. */
   int panels() const {

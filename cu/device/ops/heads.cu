@@ -130,7 +130,7 @@ void sddmm_heads(const sddmm_heads_args& args, Context& context) {
       const int64_t width = x.cols / out.cols;
       for_runs(context.slot(args.indptr).as<int64_t>(), x.rows, indices.size(),
                SddmmHeads<T, I>{indices.as<I>(), x.as<T>(), context.slot(args.y).as<T>(), out.as<T>(), x.rows, x.cols,
-                                out.cols, width, team_lanes(width)});
+                                out.cols, width, lanes_for(width)});
     });
   });
 }
@@ -144,7 +144,7 @@ void edge_sum(const edge_sum_args& args, Context& context) {
       using I = decltype(index);
       for_runs(context.slot(args.indptr).as<int64_t>(), x.rows, indices.size(),
                EdgeSum<T, I>{indices.as<I>(), x.as<T>(), context.slot(args.y).as<T>(), out.as<T>(), x.rows, x.cols,
-                             team_lanes(x.cols)});
+                             lanes_for(x.cols)});
     });
   });
 }

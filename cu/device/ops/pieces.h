@@ -43,11 +43,7 @@ __device__ inline int64_t first_subwarp(int lanes) { return first() / lanes; }
 __device__ inline int64_t stride_subwarps(int lanes) { return stride() / lanes; }
 
 /** Lanes, 4 at least, for rows of `width` things. */
-inline int subwarp_lanes(int64_t width) {
-  int lanes = 4;
-  while (lanes < kLanes && lanes < width) lanes *= 2;
-  return lanes;
-}
+inline int subwarp_lanes(int64_t width) { return lanes_for(width, 4); }
 
 /** First k in low .. high - 1 with indptr[k] > e, else high; each step looks at as many places as there are lanes. */
 __device__ inline int64_t first_above(const Subwarp& group, const int64_t* indptr, int64_t low, int64_t high,

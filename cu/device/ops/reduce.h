@@ -11,13 +11,6 @@ GUST_OPS_BEGIN
 
 // ---- along rows -----------------------------------------------------------------------------------------------------
 
-/** The least power of two from n on, at most 32. */
-inline int lanes_for(int64_t n) {
-  int lanes = 1;
-  while (lanes < kLanes && lanes < n) lanes *= 2;
-  return lanes;
-}
-
 /** A row and the lanes that share it. Lanes without a row run along with is_real = false, and count(n) = 0 elements. */
 struct Row {
   int64_t index;

@@ -8,13 +8,6 @@
 
 namespace gust::cuda {
 
-/** The least power of two that is not below n, a warp at most. */
-inline int team_lanes(int64_t n) {
-  int lanes = 1;
-  while (lanes < n && lanes < kLanes) lanes *= 2;
-  return lanes;
-}
-
 struct Add {
   template <class T>
   __device__ T operator()(T a, T b) const { return a + b; }

@@ -15,7 +15,7 @@ namespace {
 /** Lanes as columns of one part of a segment, `slots` rows at a time. */
 struct Columns {
   int lanes;
-  explicit Columns(int64_t f) : lanes(team_lanes(f)) {}
+  explicit Columns(int64_t f) : lanes(lanes_for(f)) {}
   int64_t parts(int64_t f) const { return num_chunks(f, lanes); }
 
   __device__ int64_t column(int64_t part) const { return part * lanes + lane() % lanes; }
@@ -184,7 +184,7 @@ void segment_broadcast(const segment_broadcast_args& args, Context& context) {
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
     for_runs(indptr, x.rows, out.rows,
-             SegmentBroadcast<T>{indptr, x.as<T>(), out.as<T>(), x.rows, x.cols, args.mean != 0, team_lanes(x.cols)});
+             SegmentBroadcast<T>{indptr, x.as<T>(), out.as<T>(), x.rows, x.cols, args.mean != 0, lanes_for(x.cols)});
   });
 }
 
