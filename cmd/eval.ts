@@ -3,6 +3,7 @@ import { z } from "zod";
 import { GustError } from "../core/errors.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { metricFor, metrics, showScore } from "../core/metrics/mod.ts";
+import { inferenceOption } from "../core/train/config.ts";
 import { evaluate } from "../core/train/evaluate.ts";
 import { evaluatePrediction } from "../core/train/prediction_document.ts";
 import { AnswerIsNo } from "./_exit.ts";
@@ -25,6 +26,7 @@ export const command = defineCommand({
     evalNegatives: z.int().min(0).max(100_000).optional().describe(
       "links: pairs without one per link, 0 = rank among every node, at either end [as in training]",
     ),
+    inference: inferenceOption,
     minAccuracy: z.number().min(0).max(1).optional().describe(
       "exit 3 if the accuracy is lower, a fraction in 0..1",
     ).meta({ value: "X" }),
@@ -66,7 +68,14 @@ Examples:
       }
       const { items, count, kind, metrics: values, confusion } = prediction
         ? evaluatePrediction(graph, prediction, options.split)
-        : evaluate(graph, model!, io.soFar("cache", isPropagated), options.split, taskParams);
+        : evaluate(
+          graph,
+          model!,
+          io.soFar("cache", isPropagated),
+          options.split,
+          taskParams,
+          options.inference,
+        );
       const metric = metricFor(kind, options.metric);
       const value = values[metric.name] ?? null;
       io.json({

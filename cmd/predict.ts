@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { NativeArray } from "../ffi/native.ts";
 import { Graph } from "../core/graph/graph.ts";
 import type { Prediction } from "../core/tasks/task.ts";
+import { inferenceOption } from "../core/train/config.ts";
 import { withModel } from "../core/train/evaluate.ts";
 import { predictionDocument } from "../core/train/prediction_document.ts";
 import { isPropagated, withIo } from "./_io.ts";
@@ -101,6 +102,7 @@ export const command = defineCommand({
     format: z.enum(["document", "csv", "jsonl"]).default("document").describe(
       "a prediction document, or text",
     ),
+    inference: inferenceOption,
   }).strict(),
   details:
     `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones; in text,
@@ -122,7 +124,7 @@ Examples:
         const { prediction, split } = withModel(graph, model, cache, (opened) => ({
           prediction: opened.task.predict(opened),
           split: opened.storedSplit,
-        }));
+        }), options.inference);
         const isVectors = prediction.items === "vectors";
         const items = isVectors ? "nodes" : prediction.items;
         const count = isVectors ? graph.numNodes : prediction.count;

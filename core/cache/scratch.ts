@@ -3,38 +3,81 @@ import { closeSync, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import type { DType } from "../../ffi/dtype.ts";
+import { type DType, dtypes } from "../../ffi/dtype.ts";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
 
 let count = 0;
 
+/** An array written piece by piece into a file of the folder TMPDIR, which has no name and is gone with its readers. */
+export class ScratchWriter {
+  private readonly folder = tmpdir();
+  private readonly fd: number;
+  private readonly writer: HashingWriter;
+  private sizeBytes = 0;
+
+  /** @throws {GustError} (io) if the folder cannot take a file. */
+  constructor() {
+    const path = join(this.folder, `gust-scratch-${process.pid}-${count++}`);
+    this.fd = this.guard(() => openSync(path, "wx+", 0o600));
+    unlinkSync(path);
+    this.writer = new HashingWriter(this.fd);
+  }
+
+  private guard<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      if (!(error instanceof NativeError) && !(error as { code?: string }).code) throw error;
+      throw new GustError(
+        "io",
+        `Cannot put ${this.sizeBytes} bytes into "${this.folder}": ${(error as Error).message}`,
+        "set TMPDIR to a folder with room, or raise --memory",
+      );
+    }
+  }
+
+  /** @throws {GustError} (io) where there is no room. */
+  put(array: NativeArray): void {
+    this.sizeBytes += array.sizeBytes;
+    this.guard(() => this.writer.put(array));
+  }
+
+  /**
+   * All that was put, `length` elements, mapped read-only: given back when nothing refers to them, or by free(), after
+   * which none may be read.
+   */
+  finish<D extends DType>(dtype: D, length: number): Scratch<D> {
+    if (length * dtypes[dtype].size !== this.sizeBytes) {
+      throw new RangeError(`${this.sizeBytes} bytes of ${length} elements of ${dtype}`);
+    }
+    const mapping = this.guard(() => Mapping.ofDescriptor(this.fd, 0, this.sizeBytes));
+    return {
+      array: NativeArray.at(dtype, length, mapping.address, mapping),
+      free: () => mapping.close(),
+    };
+  }
+
+  /** Close the file: what was not finished is gone. */
+  close(): void {
+    this.writer.close();
+    closeSync(this.fd);
+  }
+}
+
+export interface Scratch<D extends DType> {
+  readonly array: NativeArray<D>;
+  free(): void;
+}
+
 /** A copy of `array` in a file of the folder TMPDIR. @throws {GustError} (io) if the folder cannot take it. */
 export function toScratch<D extends DType>(array: NativeArray<D>): NativeArray<D> {
-  const folder = tmpdir();
-  const path = join(folder, `gust-scratch-${process.pid}-${count++}`);
+  const writer = new ScratchWriter();
   try {
-    const fd = openSync(path, "wx+", 0o600);
-    try {
-      unlinkSync(path);
-      const writer = new HashingWriter(fd);
-      try {
-        writer.put(array);
-      } finally {
-        writer.close();
-      }
-      const mapping = Mapping.ofDescriptor(fd, 0, array.sizeBytes);
-      return NativeArray.at(array.dtype, array.length, mapping.address, mapping);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (!(error instanceof NativeError) && !(error as { code?: string }).code) throw error;
-    throw new GustError(
-      "io",
-      `Cannot put ${array.sizeBytes} bytes into "${folder}": ${(error as Error).message}`,
-      "set TMPDIR to a folder with room, or raise --memory",
-    );
+    writer.put(array);
+    return writer.finish(array.dtype, array.length).array;
+  } finally {
+    writer.close();
   }
 }

@@ -93,6 +93,25 @@ export function featuresOf(graph: Graph, source: FeatSource, width: number | nul
 }
 
 /**
+ * The statistics that features are standardised with; null where they are not.
+ * @throws {GustError} (usage) for "standard" on sparse features: subtracting a mean would make them dense; (missing)
+ * without training nodes.
+ */
+export function featureStats(
+  engine: Engine,
+  features: Features,
+  norm: FeatNorm,
+  trainNodes: BigInt64Array | null,
+): FeatStats | null {
+  if (norm !== "standard") return null;
+  if (features.kind === "dense") return columnStats(engine, features, trainNodes);
+  throw new GustError(
+    "usage",
+    "--feat-norm standard: the features are sparse and subtracting a mean would make them dense, expected none, row or l2",
+  );
+}
+
+/**
  * Prepare features in `arena`. Stored float32 rows and CSR arrays are used in place where nothing changes them.
  *
  * @param trainNodes  I64 node numbers that "standard" takes its statistics from; unused otherwise.
@@ -113,12 +132,7 @@ export function prepareFeatures(
 ): PreparedFeatures {
   const { numFeatures } = features;
   if (features.kind === "csr") {
-    if (norm === "standard") {
-      throw new GustError(
-        "usage",
-        "--feat-norm standard: the features are sparse and subtracting a mean would make them dense, expected none, row or l2",
-      );
-    }
+    featureStats(engine, features, norm, trainNodes);
     const csr = nodes
       ? gatherCsrRows(features.csr, nodes, (dtype, length) => arena.array(dtype, length))
       : features.csr;
@@ -127,7 +141,7 @@ export function prepareFeatures(
   const x = store && nodes ? store.rows(arena, nodes) : denseFloat(engine, arena, features, nodes, store);
   if (norm === "none") return { input: new Tensor(x), numFeatures, stats: null };
   if (norm === "standard") {
-    const used = stats ?? columnStats(engine, features, trainNodes);
+    const used = stats ?? featureStats(engine, features, norm, trainNodes)!;
     return { input: new Tensor(standardize(engine, arena, x, used)), numFeatures, stats: used };
   }
   const out = arena.tensor("F32", [x.rows, x.cols]), scale = arena.tensor("F32", [x.rows]);

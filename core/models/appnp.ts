@@ -4,8 +4,11 @@ import { norms } from "../tensor/norm.ts";
 import { axpby } from "../tensor/ops/axpby.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import { SparseOperator } from "../tensor/operator.ts";
+import type { Tape } from "../tensor/autograd.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { linearLayer } from "./mlp.ts";
-import { defineModel } from "./model.ts";
+import { defineModel, type ForwardInput } from "./model.ts";
+import { withStart } from "./stages.ts";
 import { buildStack, stackParams } from "./stack.ts";
 
 /** Masks of the operator are told from those of features by this much. */
@@ -38,22 +41,24 @@ export const appnp = defineModel({
   },
   build(init, signature, params, role) {
     const { hops, alpha, edgeDropout } = params;
-    const mlp = buildStack(init, signature, params, role, linearLayer(params));
+    const mlp = buildStack(init, signature, params, role, linearLayer(params), "own");
+    const spreadOnce = (tape: Tape, x: Tensor, start: Tensor, input: ForwardInput, hop: number) => {
+      const operator = input.operator(hop, hops);
+      const a = operator instanceof SparseOperator
+        ? operator.dropoutEdges(tape, edgeDropout, OPERATOR_MASKS + hop, input.ids, x.dtype)
+        : operator;
+      const spread = a.apply(tape, x);
+      return axpby(tape, spread, firstRows(tape, start, spread.rows), 1 - alpha, alpha);
+    };
     return {
       ...mlp,
       forward(tape, input) {
         const start = mlp.forward(tape, input);
         let x = start;
-        for (let hop = 0; hop < hops; hop++) {
-          const operator = input.operator(hop, hops);
-          const a = operator instanceof SparseOperator
-            ? operator.dropoutEdges(tape, edgeDropout, OPERATOR_MASKS + hop, input.ids, x.dtype)
-            : operator;
-          const spread = a.apply(tape, x);
-          x = axpby(tape, spread, firstRows(tape, start, spread.rows), 1 - alpha, alpha);
-        }
+        for (let hop = 0; hop < hops; hop++) x = spreadOnce(tape, x, start, input, hop);
         return x;
       },
+      ...(mlp.stages ? { stages: withStart(mlp.stages, hops, mlp.width, spreadOnce) } : {}),
     };
   },
 });

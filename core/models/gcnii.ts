@@ -1,13 +1,23 @@
 /** GCN of any depth: initial residual and identity mapping. */
 import { z } from "zod";
 import { norms } from "../tensor/norm.ts";
+import type { Tape } from "../tensor/autograd.ts";
 import { axpby } from "../tensor/ops/axpby.ts";
 import { matmul } from "../tensor/ops/matmul.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
-import { affine, defineModel, dropoutFeatures, project } from "./model.ts";
-import { graphRanges, layerParams, makeNorm, normParams } from "./stack.ts";
+import {
+  affine,
+  defineModel,
+  dropoutFeatures,
+  type FeatureInput,
+  type ForwardInput,
+  project,
+  type Stage,
+} from "./model.ts";
+import { withStart } from "./stages.ts";
+import { graphRanges, layerParams, makeNorm, normParams, takesBlocks } from "./stack.ts";
 
 export const gcnii = defineModel({
   name: "gcnii",
@@ -46,29 +56,37 @@ export const gcnii = defineModel({
       norm: makeNorm(init, params, { name: `layer${l}.norm`, layer: l + 1, width: hidden }),
     }));
     const output = role === "logits" ? linear("output", layers + 1, hidden, signature.num_classes) : null;
+    const embed = (tape: Tape, x: FeatureInput) =>
+      finish(tape, project(tape, x, input.weight), { bias: input.bias, activation });
+    // A round is read by the next one's dropout alone; the start by every round.
+    const round = (tape: Tape, x: Tensor, start: Tensor, batch: ForwardInput, l: number) => {
+      const { weight, beta, norm } = convolutions[l]!;
+      const spread = batch.operator(l, layers).apply(tape, x);
+      const z = axpby(tape, spread, firstRows(tape, start, spread.rows), 1 - alpha, alpha);
+      const mixed = axpby(tape, z, matmul(tape, z, weight), 1 - beta, beta);
+      const isRead = l + 1 < layers || output !== null;
+      return finish(tape, norm ? norm.apply(tape, mixed, graphRanges(batch)) : mixed, {
+        activation,
+        drop: isRead ? { p: dropout, layer: l + 2, ids: batch.ids } : null,
+      });
+    };
+    const width = output ? signature.num_classes : hidden;
+    const end = (tape: Tape, x: Tensor) => output ? affine(tape, x, output.weight, output.bias) : x;
+    const first: Stage = { width: hidden, reads: "own", forward: embed };
     return {
       parameters: init.parameters,
       buffers: init.buffers,
-      width: output ? signature.num_classes : hidden,
+      width,
       forward(tape, batch) {
         const { features, ids } = batch;
-        const drop = (x: Tensor, layer: number) => dropoutFeatures(tape, x, dropout, layer, ids) as Tensor;
-        const embedded = project(tape, dropoutFeatures(tape, features, dropout, 0, ids), input.weight);
-        const start = finish(tape, embedded, { bias: input.bias, activation });
-        // A round is read by the next one's dropout alone; the start by every round.
-        let x = drop(start, 1);
-        for (const [l, { weight, beta, norm }] of convolutions.entries()) {
-          const spread = batch.operator(l, layers).apply(tape, x);
-          const z = axpby(tape, spread, firstRows(tape, start, spread.rows), 1 - alpha, alpha);
-          const mixed = axpby(tape, z, matmul(tape, z, weight), 1 - beta, beta);
-          const isRead = l + 1 < layers || output !== null;
-          x = finish(tape, norm ? norm.apply(tape, mixed, graphRanges(batch)) : mixed, {
-            activation,
-            drop: isRead ? { p: dropout, layer: l + 2, ids } : null,
-          });
-        }
-        return output ? affine(tape, x, output.weight, output.bias) : x;
+        const start = embed(tape, dropoutFeatures(tape, features, dropout, 0, ids));
+        let x = dropoutFeatures(tape, start, dropout, 1, ids) as Tensor;
+        for (let l = 0; l < layers; l++) x = round(tape, x, start, batch, l);
+        return end(tape, x);
       },
+      ...(takesBlocks(params)
+        ? { stages: withStart([first], layers, hidden, round, { width, forward: end }) }
+        : {}),
     };
   },
 });

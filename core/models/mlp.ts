@@ -14,7 +14,8 @@ export const mlp = defineModel({
     batches: "it reads each node's own features, so that batches of neighbourhoods have nothing to add",
   },
   operator: () => "sym",
-  build: (init, signature, params, role) => buildStack(init, signature, params, role, linearLayer(params)),
+  build: (init, signature, params, role) =>
+    buildStack(init, signature, params, role, linearLayer(params), "own"),
 });
 
 /** x W + b */

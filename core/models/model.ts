@@ -68,6 +68,19 @@ export interface ForwardInput {
  */
 export type Role = "logits" | "hidden";
 
+/** A step of exact inference that goes layer by layer. */
+export interface Stage {
+  /** Columns of what it gives. */
+  readonly width: number;
+  /** Which rows of the stage before a row is made of: those of its in-neighbours and its own, or its own alone. */
+  readonly reads: "neighbours" | "own";
+  /**
+   * The rows of `x` are the nodes of a block: those that the stage gives come first, then their neighbours. Layer
+   * numbers that it asks `input.operator` for are those of the whole forward pass.
+   */
+  forward(tape: Tape, x: FeatureInput, input: ForwardInput): Tensor;
+}
+
 export interface Model {
   readonly parameters: readonly Parameter[];
   /** What is kept with the weights without being trained: running statistics, updated by forward passes in training. */
@@ -76,6 +89,11 @@ export interface Model {
   readonly width: number;
   /** One row per output node of the batch. */
   forward(tape: Tape, input: ForwardInput): Tensor;
+  /**
+   * The same in evaluation, as stages of which each reads the rows of the one before alone (the first: the features);
+   * absent where it cannot be cut like that.
+   */
+  readonly stages?: readonly Stage[];
 }
 
 /** What a model needs of its inputs, and what it refuses, with the reason. */

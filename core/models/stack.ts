@@ -30,6 +30,7 @@ import {
   project,
   type Role,
   type Signature,
+  type Stage,
 } from "./model.ts";
 
 interface Usual {
@@ -109,6 +110,11 @@ export function normsRows({ layerNorm }: Record<string, unknown>): boolean {
   return name === "none" || layerNorms.get(name).scope === "row";
 }
 
+/** Whether the norm of these options, if any, gives a node the same in evaluation whichever nodes are beside it. */
+export function takesBlocks({ layerNorm }: Pick<StackParams, "layerNorm">): boolean {
+  return layerNorm === "none" || layerNorms.get(layerNorm).scope !== "graph";
+}
+
 /** The sum of x and the first rows of y. */
 export function addRows(tape: Tape, x: Tensor, y: Tensor): Tensor {
   return axpby(tape, x, firstRows(tape, y, x.rows), 1, 1);
@@ -128,13 +134,17 @@ interface Built {
   dropsNext: boolean;
 }
 
-/** The model made of `layers` layers, as `make` builds each. */
+/**
+ * The model made of `layers` layers, as `make` builds each.
+ * @param reads  whether layers read neighbours.
+ */
 export function buildStack(
   init: Init,
   signature: Signature,
   params: StackParams,
   role: Role,
   make: (init: Init, place: LayerPlace) => Layer,
+  reads: Stage["reads"] = "neighbours",
 ): Model {
   const { hidden, layers: count, residual, jk } = params;
   const hasHead = jk !== "none" && role === "logits";
@@ -166,10 +176,23 @@ export function buildStack(
       bias: params.bias ? init.zeros("output.bias", count, signature.num_classes) : null,
     }
     : null;
+  const width = head ? signature.num_classes : jumped;
+  const readHead = (tape: Tape, x: FeatureInput) =>
+    head ? affine(tape, x, head.weight, head.bias) : x as Tensor;
+  const isChain = (jk === "none" || jk === "last" || count === 1) && takesBlocks(params);
+  const stages = layers.map((built, l): Stage => ({
+    width: l + 1 < count ? hidden : width,
+    reads,
+    forward(tape, x, input) {
+      const y = runLayer(tape, input, built, x, x, params.activation, null);
+      return l + 1 < count ? y : readHead(tape, y);
+    },
+  }));
   return {
     parameters: init.parameters,
     buffers: init.buffers,
-    width: head ? signature.num_classes : jumped,
+    width,
+    ...(isChain ? { stages } : {}),
     forward(tape, input) {
       const { ids } = input, p = params.dropout;
       const outputs: Tensor[] = [];
@@ -182,9 +205,7 @@ export function buildStack(
         outputs.push(x);
       }
       const last = joined(tape, outputs, jk);
-      if (!head) return last;
-      const dropped = isDropped ? last : dropoutFeatures(tape, last, p, count, ids);
-      return affine(tape, dropped, head.weight, head.bias);
+      return readHead(tape, !head || isDropped ? last : dropoutFeatures(tape, last, p, count, ids));
     },
   };
 }

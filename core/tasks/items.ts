@@ -8,21 +8,28 @@ import { lossFor } from "../losses/mod.ts";
 import { allMetrics, confusionMatrix, metricFor } from "../metrics/mod.ts";
 import { Tape } from "../tensor/autograd.ts";
 import { mostLikely, type Outputs, predictionsOf, scoresOf } from "../train/predictions.ts";
-import { ItemScorer } from "../train/scorer.ts";
+import type { Metric } from "../metrics/metric.ts";
+import { ItemScorer, type Scorer } from "../train/scorer.ts";
 import { isKnown, type TargetKind, type Targets } from "../train/targets.ts";
 import type { Evaluation, OpenedRun, Subset, TaskParts, TaskRun } from "./task.ts";
 
 /** Loss and scorer of a run on items with targets. */
-export function itemParts(run: TaskRun, targets: Targets): Omit<TaskParts, "source"> {
-  const { job: { options, lossParams }, engine, arena, model, input, split } = run;
-  const metric = metricFor(targets.kind, options.selectBy);
+export function itemParts(
+  run: TaskRun,
+  targets: Targets,
+  scorer: (metric: Metric) => Scorer = (metric) => {
+    const { engine, model, input, split } = run;
+    return new ItemScorer(engine, engine.arena(), model, input, targets, split, metric);
+  },
+): Omit<TaskParts, "source"> {
+  const { job: { options, lossParams }, arena, split } = run;
   const known = isKnown(targets);
   return {
     loss: lossFor(targets.kind, options.loss).create(
       { arena, targets, train: split.train.filter((i) => known(Number(i))) },
       lossParams,
     ),
-    scorer: new ItemScorer(engine, engine.arena(), model, input, targets, split, metric),
+    scorer: scorer(metricFor(targets.kind, options.selectBy)),
   };
 }
 
@@ -36,22 +43,31 @@ function copied<D extends "F32" | "I32">(dtype: D, t: TensorHandle): NativeArray
  * @throws {GustError} (data) if one is not a number, naming the item.
  */
 export function inferItems(run: OpenedRun, kind: TargetKind, item: "node" | "graph"): Outputs {
-  const { engine, arena, model, input, graph, label } = run;
+  const { engine, arena, model, input } = run;
   const tape = new Tape(engine, arena, false);
   const logits = model.forward(tape, input);
   const scores = copied("F32", scoresOf(tape, kind, logits).handle);
   const predicted = kind === "classes" ? copied("I32", mostLikely(tape, logits)) : null;
-  const { count, place } = findNotFinite(scores);
+  return finite(run, { scores, predicted, width: logits.cols }, item);
+}
+
+/** @throws {GustError} (data) if a score is not a number, naming the item. */
+export function finite(
+  { graph, label }: Pick<OpenedRun, "graph" | "label">,
+  outputs: Outputs,
+  item: "node" | "graph",
+): Outputs {
+  const { scores, width } = outputs, { count, place } = findNotFinite(scores);
   if (count > 0) {
     throw new GustError(
       "data",
       `The model of ${label} gives ${item} ${
-        Math.floor(place / logits.cols)
+        Math.floor(place / width)
       } of ${graph.document.label} a score that is not a number: its weights, or their products, are not finite`,
       "train it again, with a smaller --lr",
     );
   }
-  return { scores, predicted, width: logits.cols };
+  return outputs;
 }
 
 /**

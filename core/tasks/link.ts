@@ -133,7 +133,7 @@ export const link = defineTask({
   check: checkLinks,
   split: noSplit,
   numSplits: () => 1,
-  unused: ["split", "splitIndex", "trainPerClass", "valPerClass", "valShare", "testShare"],
+  unused: ["split", "splitIndex", "trainPerClass", "valPerClass", "valShare", "testShare", "inference"],
   trainNodes: (graph) => iota(graph.numNodes).window(),
   build(init, entry, signature, modelParams, params): LinkModel {
     const encoder = entry.build(init, signature, modelParams, "logits");

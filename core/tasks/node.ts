@@ -4,13 +4,17 @@ import { GustError } from "../errors.ts";
 import { checkInside } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import { normsRows } from "../models/stack.ts";
+import type { Metric } from "../metrics/metric.ts";
+import { LayerwiseInference } from "../train/layerwise.ts";
+import { LayerwiseScorer } from "../train/layerwise_scorer.ts";
+import type { Outputs } from "../train/predictions.ts";
 import { featureRowsSource, fullBatchSource } from "../train/full_batch.ts";
 import { sampledSource } from "../train/sampled.ts";
 import { resolveSplit } from "../train/split.ts";
 import { isKnown, storedTargets, type TargetKind, type Targets } from "../train/targets.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { checkSplits, chosenItems, inferItems, itemParts, scoreItems } from "./items.ts";
-import { defineTask } from "./task.ts";
+import { checkSplits, chosenItems, finite, inferItems, itemParts, scoreItems } from "./items.ts";
+import { defineTask, type OpenedRun } from "./task.ts";
 
 /** The targets of a graph's nodes. @throws {GustError} (missing) if it has none. */
 export function nodeTargets(graph: Graph): Targets {
@@ -19,6 +23,15 @@ export function nodeTargets(graph: Graph): Targets {
     throw new GustError("missing", `${graph.document.label} has no labels or targets of its nodes`);
   }
   return targets;
+}
+
+/** Exact outputs of every node. */
+function outputsOf(run: OpenedRun, kind: TargetKind): Outputs {
+  const { engine, arena, graph, model, inference } = run;
+  if (inference.how !== "layerwise") return inferItems(run, kind, "node");
+  const { name, features } = inference;
+  const layerwise = new LayerwiseInference(engine, arena, graph, model, name, run.norm, features);
+  return finite(run, layerwise.outputs(kind), "node");
 }
 
 export const node = defineTask({
@@ -71,16 +84,27 @@ export const node = defineTask({
         layers,
       });
     };
-    return { source: source(), ...itemParts(run, targets) };
+    if (options.inference !== "layerwise") return { source: source(), ...itemParts(run, targets) };
+    const inference = new LayerwiseInference(
+      engine,
+      arena,
+      graph,
+      run.model,
+      model.name,
+      model.operator(modelParams),
+      features,
+    );
+    const scorer = (metric: Metric) => new LayerwiseScorer(inference, targets, split, metric);
+    return { source: source(), ...itemParts(run, targets, scorer) };
   },
   evaluate(run, subset) {
     const { graph } = run;
     const targets = nodeTargets(graph);
     const nodes = chosenItems(run, "nodes", targets, graph.numNodes, subset, (name) => graph.split(name));
-    return scoreItems("nodes", inferItems(run, targets.kind, "node"), targets, nodes);
+    return scoreItems("nodes", outputsOf(run, targets.kind), targets, nodes);
   },
   predict(run) {
     const kind = run.kind as TargetKind;
-    return { items: "nodes", kind, count: run.graph.numNodes, outputs: inferItems(run, kind, "node") };
+    return { items: "nodes", kind, count: run.graph.numNodes, outputs: outputsOf(run, kind) };
   },
 });

@@ -11,7 +11,7 @@ import type { PredictionKind } from "../metrics/predictions.ts";
 import type { ForwardInput, Init, Model, ModelEntry, Signature } from "../models/model.ts";
 import type { Entry } from "../registry.ts";
 import type { Norm } from "../tensor/norm.ts";
-import type { TrainOptions } from "../train/config.ts";
+import type { Inference, TrainOptions } from "../train/config.ts";
 import type { TrainJob } from "../train/job.ts";
 import type { Outputs } from "../train/predictions.ts";
 import type { BatchFeatures } from "../train/sampled.ts";
@@ -64,6 +64,12 @@ export interface OpenedRun {
   readonly storedSplit: Split | null;
   /** Of the model, for messages. */
   readonly label: string;
+  /** How to go over the graph, and what layer by layer needs: the model's name, and features in chunks. */
+  readonly inference: {
+    readonly how: Inference;
+    readonly name: string;
+    readonly features: BatchFeatures;
+  };
 }
 
 export interface Evaluation {

@@ -3,6 +3,12 @@ import { z } from "zod";
 import { featNorms, featSources } from "../graph/features.ts";
 import { metrics } from "../metrics/mod.ts";
 
+/** How exact inference goes over a graph: `gust train`, `gust eval` and `gust predict` share it. */
+export const inferenceOption = z.enum(["whole", "layerwise"]).default("whole").describe(
+  "exact scoring of all nodes at once, or layer by layer in chunks whose rows wait in files of the folder TMPDIR",
+);
+export type Inference = z.infer<typeof inferenceOption>;
+
 export const trainOptions = z.object({
   epochs: z.int().min(1).default(200).describe("passes over the training items"),
   optimizer: z.enum(["adam", "adamw", "sgd"]).default("adam").describe("update rule"),
@@ -43,5 +49,6 @@ export const trainOptions = z.object({
     "stop after N epochs without a better validation score, 0 = never",
   ),
   evalEvery: z.int().min(1).default(1).describe("score on the full graph every N epochs"),
+  inference: inferenceOption,
 }).strict();
 export type TrainOptions = z.infer<typeof trainOptions>;

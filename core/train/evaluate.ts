@@ -9,6 +9,7 @@ import type { PropagatedMeta } from "../cache/propagated.ts";
 import { models } from "../models/mod.ts";
 import type { Signature } from "../models/model.ts";
 import type { Evaluation, OpenedRun, Subset, TaskEntry } from "../tasks/task.ts";
+import type { Inference } from "./config.ts";
 import { fullInput } from "./full_batch.ts";
 import { checkBounds, modelFeatures } from "./job.ts";
 import { checkSignature, type ModelMeta, openModel } from "./model_document.ts";
@@ -70,6 +71,7 @@ function numFeaturesOf(graph: Graph, source: FeatSource, signature: Signature): 
  * Open a model on a graph, and close it after `body`.
  *
  * @param cache  features propagated ahead, or null.
+ * @param inference  how nodes are scored: of other items, all at once.
  * @throws {GustError} (mismatch) if features or outputs differ from those it was trained for.
  */
 export function withModel<T>(
@@ -77,12 +79,19 @@ export function withModel<T>(
   modelDocument: Document,
   cache: Document | null,
   body: (opened: Opened) => T,
+  inference: Inference = "whole",
 ): T {
   const engine = new Engine();
   try {
     const arena = engine.arena();
     const { task, model, meta, stats, split } = openModel(engine, modelDocument, "best");
     const { config: { features: recipe, params, task: { params: taskParams } }, signature } = meta;
+    if (inference !== "whole" && task.unused?.includes("inference")) {
+      throw new GustError(
+        "usage",
+        `--inference ${inference}: ${modelDocument.label} is of task "${task.name}", expected one on nodes`,
+      );
+    }
     checkBounds(graph, task);
     // A graph without targets can be predicted: only what it says must agree.
     const outputs = task.misfit(graph) === null ? task.outputs(graph, taskParams) : null;
@@ -93,7 +102,7 @@ export function withModel<T>(
       ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
     checkSignature(modelDocument.label, signature, got, graph.document.label);
-    const { input } = modelFeatures(
+    const { input, ...features } = modelFeatures(
       engine,
       arena,
       graph,
@@ -118,6 +127,7 @@ export function withModel<T>(
       input: fullInput(engine, arena, graph, input, norm),
       storedSplit: meta.graph === graph.digest ? split : null,
       label: modelDocument.label,
+      inference: { how: inference, name: meta.model, features: { norm: recipe.feat_norm, ...features } },
     });
   } finally {
     engine.destroy();
@@ -136,6 +146,7 @@ export function evaluate(
   cache: Document | null,
   subset: Subset,
   taskParams: Readonly<Record<string, unknown>> = {},
+  inference: Inference = "whole",
 ): Evaluation {
   return withModel(graph, modelDocument, cache, (opened) => {
     const { task, params } = opened;
@@ -147,5 +158,5 @@ export function evaluate(
       );
     }
     return task.evaluate({ ...opened, params: { ...params, ...taskParams } }, subset);
-  });
+  }, inference);
 }

@@ -55,18 +55,24 @@ export function floatWeights(engine: Engine, arena: Arena, values: NativeArray):
   return out;
 }
 
-/** The forward pass's view of a whole graph. Operators are built when a layer first asks for them. */
+/**
+ * The forward pass's view of a whole graph. Operators are built when a layer first asks for them.
+ * @param features  asked for once, when they are first read.
+ */
 export function fullInput(
   engine: Engine,
   arena: Arena,
   graph: Graph,
-  features: FeatureInput,
+  features: () => FeatureInput,
   norm: Norm,
 ): ForwardInput {
   const operators = new GraphOperators(engine, arena, () => adjacency(graph));
   const ids = graph.nodeIds(), pointer = graph.graphPointer();
+  let prepared: FeatureInput | null = null;
   return {
-    features,
+    get features() {
+      return prepared ??= engine.once(features);
+    },
     operator: (_layer, _count, kind = norm) => operators.get(kind),
     ids: ids ? arena.bind(ids) : null,
     graphs: pointer && { ptr: arena.bind(pointer), count: pointer.length - 1, ids: null },

@@ -9,10 +9,10 @@ import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import { type FeatureReads, FeatureStore, type StoreKind } from "../graph/feature_store.ts";
 import type { Features, Graph } from "../graph/graph.ts";
-import { featuresOf, type PreparedFeatures, prepareFeatures } from "../graph/features.ts";
+import { type FeatStats, featuresOf, featureStats, prepareFeatures } from "../graph/features.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
 import { checkArcs, checkFeatures, checkFinite } from "../graph/arcs.ts";
-import { Init, type ModelEntry, type Signature } from "../models/model.ts";
+import { type FeatureInput, Init, type ModelEntry, type Signature } from "../models/model.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
@@ -167,6 +167,11 @@ function featureRecipe({ cache, model, modelParams, options }: TrainJob): Featur
   return { source, feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
 }
 
+/** Features of a run: how batches prepare theirs, and all of them as the model reads them, made when asked for. */
+export interface ModelFeatures extends Pick<BatchFeatures, "stats" | "stored" | "store"> {
+  readonly input: () => FeatureInput;
+}
+
 /**
  * The features as the model reads them, by the recipe that training and evaluation share.
  *
@@ -182,14 +187,15 @@ export function modelFeatures(
   recipe: FeatureRecipe,
   cache: Document | null,
   trainNodes: BigInt64Array | null,
-  stats: Parameters<typeof prepareFeatures>[5] = null,
+  stats: FeatStats | null = null,
   width: number | null = null,
   open = (stored: Features) => openStore(engine, arena, { graph }, stored),
-): Omit<PreparedFeatures, "numFeatures"> & Pick<BatchFeatures, "stored" | "store"> {
+): ModelFeatures {
   if (cache) {
     checkFinite(cache, "feat");
+    const input = openPropagated(arena, cache, graph);
     return {
-      input: openPropagated(arena, cache, graph),
+      input: () => input,
       stats: propagatedStats(engine, cache),
       stored: null,
       store: null,
@@ -197,15 +203,12 @@ export function modelFeatures(
   }
   if (recipe.source === "file") checkFeatures(graph);
   const stored = featuresOf(graph, recipe.source, width), store = open(stored);
-  const prepared = prepareFeatures(engine, arena, stored, recipe.feat_norm, trainNodes, stats, null, store);
-  if (!recipe.propagate) return { ...prepared, stored, store };
-  const { hops, norm } = recipe.propagate;
-  return {
-    input: propagate(engine, arena, graph, prepared.input, hops, norm),
-    stats: prepared.stats,
-    stored,
-    store,
-  };
+  const used = stats ?? featureStats(engine, stored, recipe.feat_norm, trainNodes);
+  const whole = () =>
+    prepareFeatures(engine, arena, stored, recipe.feat_norm, trainNodes, used, null, store).input;
+  if (!recipe.propagate) return { input: whole, stats: used, stored, store };
+  const { hops, norm } = recipe.propagate, input = propagate(engine, arena, graph, whole(), hops, norm);
+  return { input: () => input, stats: used, stored, store };
 }
 
 /**
@@ -245,7 +248,7 @@ export class Run {
     private readonly signature: Signature,
     private readonly kind: PredictionKind,
     private readonly recipe: FeatureRecipe,
-    private readonly stats: ReturnType<typeof prepareFeatures>["stats"],
+    private readonly stats: FeatStats | null,
     private readonly store: FeatureStore | null,
   ) {}
 

@@ -40,7 +40,7 @@ export function fullSource({ engine, norm }: Setting, graph: Graph, train: reado
   const arena = engine.arena();
   const { input } = prepareFeatures(engine, arena, requireFeatures(graph), "none", null);
   return fullBatchSource(
-    fullInput(engine, arena, graph, input, norm),
+    fullInput(engine, arena, graph, () => input, norm),
     arena,
     graph,
     nodeTargets(graph),
