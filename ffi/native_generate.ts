@@ -39,8 +39,19 @@ export class GraphGenerator {
     closed.register(this, handle, this);
   }
 
-  /** Stochastic block model; `homophily` = share of edges that stay in their class. */
-  static sbm(o: GenerateOptions & { nodes: number; edges: number; homophily: number }): GraphGenerator {
+  /**
+   * Stochastic block model; `homophily` = share of edges that stay in their class, `closeness` of those in one of the
+   * class's `communities`.
+   */
+  static sbm(
+    o: GenerateOptions & {
+      nodes: number;
+      edges: number;
+      homophily: number;
+      communities: number;
+      closeness: number;
+    },
+  ): GraphGenerator {
     const made = callOut(
       1,
       "gust_generate_sbm",
@@ -49,6 +60,8 @@ export class GraphGenerator {
       o.classes,
       o.edges,
       outOf32(o.homophily),
+      o.communities,
+      outOf32(o.closeness),
       o.directed ? 1 : 0,
     );
     return new GraphGenerator(made[0]!);

@@ -16,14 +16,24 @@ export const sbm = defineGenerator({
     nodes: nodeCount.default(20000).describe("nodes"),
     degree: z.number().min(0).max(2 ** 20).default(4).describe("mean degree"),
     homophily: z.number().min(0).max(1).default(0.8).describe("share of edges that stay in their class"),
+    communities: z.int().min(1).max(2 ** 31 - 1).default(1).describe("communities in each class"),
+    closeness: z.number().min(0).max(1).default(0).describe(
+      "share of edges that stay in their community, out of those that stay in their class",
+    ),
     ...communityShape,
     directed,
   }).strict(),
-  open({ nodes, degree, homophily, classes, directed }, seed) {
+  open({ nodes, degree, homophily, communities, closeness, classes, directed }, seed) {
     const edges = Math.round(nodes * degree / (directed ? 1 : 2));
     if (classes < 1) throw new GustError("usage", "--classes: 0, expected at least one community");
     if (classes > nodes) {
       throw new GustError("usage", `--classes: ${classes}, expected at most --nodes ${nodes}`);
+    }
+    if (closeness > homophily) {
+      throw new GustError(
+        "usage",
+        `--closeness: ${closeness}, expected at most the ${homophily} of --homophily, which counts those edges too`,
+      );
     }
     if (nodes < 2 && edges > 0) {
       throw new GustError("usage", `--degree: ${degree}, expected 0 with --nodes ${nodes}`);
@@ -31,6 +41,6 @@ export const sbm = defineGenerator({
     if (!edgeCount.safeParse(edges).success) {
       throw new GustError("usage", `${edges} edges, expected at most 2^40 - 1`);
     }
-    return GraphGenerator.sbm({ seed, nodes, edges, classes, homophily, directed });
+    return GraphGenerator.sbm({ seed, nodes, edges, classes, homophily, communities, closeness, directed });
   },
 });

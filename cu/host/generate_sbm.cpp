@@ -2,7 +2,10 @@
 // partition): edge i picks a node uniformly, stays in the node's class with probability `homophily`, and picks its
 // other end uniformly there or outside. So each class pair is an Erdos-Renyi block and degrees are binomial.
 //
-// Classes are balanced to one node and scattered over the ids: class c owns a range of positions, and a random
+// Classes may be made of smaller communities: a share `closeness` of the edges stays in its community, and counts
+// towards those that stay in their class.
+//
+// Classes are balanced to one node, and so are the communities of a class; they are scattered over the ids: class c owns a range of positions, and a random
 // permutation maps positions to ids. Cost per edge: one Philox block and two permutations. No memory.
 #include "../include/gust.h"
 #include "generate.h"
@@ -12,8 +15,10 @@ namespace {
 
 class Sbm final : public Generator {
  public:
-  Sbm(uint64_t seed_, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily, bool directed_)
+  Sbm(uint64_t seed_, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily, int64_t communities,
+      int64_t closeness, bool directed_)
       : random_(seed_, stream_id("generate.sbm"), 0, 0, 0), homophily_(static_cast<uint64_t>(homophily)),
+        closeness_(static_cast<uint64_t>(closeness)), communities_(communities),
         ids_(nodes, seed_, stream_id("generate.classes")), starts_(static_cast<size_t>(classes) + 1) {
     // Class c owns positions floor(c n / C) .. floor((c + 1) n / C) - 1: sizes differ by one at most.
     for (int64_t c = 0; c <= classes; ++c) starts_[c] = c * (nodes / classes) + c * (nodes % classes) / classes;
@@ -33,7 +38,10 @@ class Sbm final : public Generator {
       const int64_t p = below(first, num_nodes);
       const int64_t c = class_at(p), start = starts_[c], size = starts_[c + 1] - start;
       int64_t q;
-      if ((b.x[3] < homophily_ && size > 1) || size == num_nodes) {
+      if (const Range near = community_of(p - start, size); b.x[3] < closeness_ && near.size > 1) {
+        q = start + near.start + below(second, near.size - 1);
+        q += q >= p;
+      } else if ((b.x[3] < homophily_ && size > 1) || size == num_nodes) {
         q = start + below(second, size - 1);
         q += q >= p;
       } else {
@@ -55,8 +63,19 @@ class Sbm final : public Generator {
   /** The c with starts_[c] <= p < starts_[c + 1]. Nodes times classes stay below 2^63 (checked at creation). */
   int64_t class_at(int64_t p) const { return ((p + 1) * num_classes - 1) / num_nodes; }
 
+  struct Range {
+    int64_t start, size;
+  };
+  /** Communities split a class as classes split the nodes. Class sizes times communities stay below 2^63. */
+  Range community_of(int64_t at, int64_t size) const {
+    const int64_t c = ((at + 1) * communities_ - 1) / size;
+    const int64_t start = c * size / communities_;
+    return {start, (c + 1) * size / communities_ - start};
+  }
+
   Random random_;
-  uint64_t homophily_;  // of 2^32
+  uint64_t homophily_, closeness_;  // of 2^32
+  int64_t communities_;             // of every class
   Permutation ids_;
   std::vector<int64_t> starts_;
 };
@@ -67,14 +86,18 @@ class Sbm final : public Generator {
 using namespace gust;
 
 int32_t gust_generate_sbm(int64_t seed, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily,
-                          int32_t directed, int64_t* out) {
+                          int64_t communities, int64_t closeness, int32_t directed, int64_t* out) {
   return guard([&] {
     if (nodes < 0 || classes < 1 || classes >> 31 || edges < 0 || edges >> 40 || homophily < 0 || homophily > int64_t{1} << 32 ||
         (nodes > 0 && classes > INT64_MAX / nodes - 1))
       fail(GUST_EINVAL, "stochastic block model of %lld nodes, %lld classes, %lld edges: out of range",
            static_cast<long long>(nodes), static_cast<long long>(classes), static_cast<long long>(edges));
+    if (communities < 1 || (nodes > 0 && communities > INT64_MAX / nodes - 1) || closeness < 0 ||
+        closeness > homophily)
+      fail(GUST_EINVAL, "%lld communities in each class: out of range", static_cast<long long>(communities));
     if (nodes < 2 && edges > 0) fail(GUST_EINVAL, "edges among %lld nodes", static_cast<long long>(nodes));
-    Generator* made = new Sbm(static_cast<uint64_t>(seed), nodes, classes, edges, homophily, directed != 0);
+    Generator* made = new Sbm(static_cast<uint64_t>(seed), nodes, classes, edges, homophily, communities,
+                              closeness, directed != 0);
     out[0] = reinterpret_cast<int64_t>(made);
   });
 }

@@ -44,6 +44,37 @@ describe("sbm", () => {
     expect(Math.abs(variance - mean)).toBeLessThan(0.7);
   });
 
+  test("communities of a class are as large as each other, and hold a share of the edges", () => {
+    const params = { nodes: 1000, degree: 20, classes: 2, communities: 5, trainPerClass: 1, valPerClass: 1 };
+    // Every edge inside: the components are the communities, as degree 20 connects 100 nodes.
+    const { rows, graph } = make("sbm", { ...params, homophily: 1, closeness: 1 });
+    const label = graph.labels()!.toNumbers(), community = new Int32Array(1000).fill(-1);
+    const sizes: number[] = [];
+    for (let v = 0; v < 1000; v++) {
+      if (community[v]! >= 0) continue;
+      const stack = [v];
+      community[v] = sizes.length;
+      let size = 0;
+      for (let u = stack.pop(); u !== undefined; u = stack.pop()) {
+        size++;
+        expect(label[u]).toBe(label[v]!);
+        for (const w of rows[u]!) {
+          if (community[w]! >= 0) continue;
+          community[w] = sizes.length;
+          stack.push(w);
+        }
+      }
+      sizes.push(size);
+    }
+    expect(sizes).toEqual(new Array(10).fill(100));
+    // 0.6 of the edges stay by closeness, and a fifth of the 0.2 that stay in the class alone.
+    const list = edges("sbm", { ...params, homophily: 0.8, closeness: 0.6 });
+    const near = list.filter(([u, v]) => community[u] === community[v]).length;
+    expect(deviations(near, list.length, 0.6 + 0.2 * 99 / 499)).toBeLessThan(5);
+    const same = list.filter(([u, v]) => label[u] === label[v]).length;
+    expect(deviations(same, list.length, 0.8)).toBeLessThan(5);
+  });
+
   test("homophily 0 and 1 have no exceptions", () => {
     for (const homophily of [0, 1]) {
       const params = { nodes: 200, degree: 6, classes: 4, homophily, trainPerClass: 1, valPerClass: 1 };
@@ -107,6 +138,9 @@ describe("sbm", () => {
 
   test("contradictions are refused with the option to change", () => {
     expect(() => make("sbm", { nodes: 3, classes: 4 })).toThrow("--classes: 4, expected at most --nodes 3");
+    expect(() => make("sbm", { homophily: 0.5, closeness: 0.6 })).toThrow(
+      "--closeness: 0.6, expected at most",
+    );
     expect(() => make("sbm", { classes: 0 })).toThrow("expected at least one community");
     expect(() => make("sbm", { nodes: 1, classes: 1 })).toThrow("--degree: 4, expected 0");
     expect(() => make("sbm", { nodes: 100 })).toThrow(
