@@ -1,53 +1,147 @@
-/** gust partition: split a graph into balanced parts with a small cut. */
+/** gust partition: split a graph into balanced parts with a small cut, and put its nodes into an order. */
 import { z } from "zod";
+import type { NativeArray } from "../ffi/native.ts";
+import { GustError } from "../core/errors.ts";
+import type { Document, NewTensor } from "../core/format/document.ts";
+import { checkMadeFrom } from "../core/format/provenance.ts";
 import { Graph } from "../core/graph/graph.ts";
-import { partitionDocument } from "../core/partition/document.ts";
+import { applyOrder } from "../core/order/apply.ts";
+import { orders } from "../core/order/mod.ts";
+import { type ChosenOrder, partitionDocument, reorderPartition } from "../core/partition/document.ts";
 import { partitioners } from "../core/partition/mod.ts";
-import { withIo } from "./_io.ts";
-import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+import { whole, wholeParts } from "../core/partition/whole.ts";
+import { type Io, withIo } from "./_io.ts";
+import { allParams, defineCommand, kebab, registryOptions } from "./_options.ts";
 
 const self = { name: "partition", writesDocument: true } as const;
 
+const options = z.object({
+  k: z.int().min(1).optional().describe("number of parts [1 where an order is asked for]").meta({
+    short: "k",
+  }),
+  method: z.enum(partitioners.names as [string, ...string[]]).optional().describe("partitioner [multilevel]"),
+  imbalance: z.number().min(1).max(100).default(1.03).describe(
+    "most that a part may have over an even share",
+  ),
+  ...registryOptions(partitioners),
+  order: z.enum(orders.names as [string, ...string[]]).optional().describe(
+    "how the nodes of each part are ordered [partition]",
+  ),
+  ...registryOptions(orders),
+  apply: z.boolean().default(false).describe(
+    "write the graph with its nodes in that order, instead of the partition",
+  ),
+}).strict();
+type Options = z.infer<typeof options>;
+
+const partitionerKeys = Object.keys(registryOptions(partitioners));
+const isGiven = (o: Options, key: string) => (o as Record<string, unknown>)[key] !== undefined;
+
+/** The partition that was asked for: made anew, or a given one with its nodes in another order. */
+function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
+  const orderEntry = orders.get(o.order ?? "partition");
+  if (given) {
+    const made = ["k", "method", ...partitionerKeys].filter((key) => isGiven(o, key));
+    if (made.length) {
+      throw new GustError(
+        "usage",
+        `--${
+          kebab(made[0]!)
+        } makes a partition, and one was given (${given.label}), which --order puts into another order`,
+      );
+    }
+    const [params] = allParams([[orders, orderEntry]], o) as [Record<string, unknown>];
+    const order: ChosenOrder = { entry: orderEntry, params };
+    const provenance = io.provenance({ order: orderEntry.name, ...params }, [graph.document, given]);
+    return reorderPartition(graph, given, order, provenance);
+  }
+  const isWhole = o.k === undefined && o.order !== undefined && o.method === undefined &&
+    !partitionerKeys.some((key) => isGiven(o, key));
+  if (o.k === undefined && !isWhole) {
+    throw new GustError(
+      "usage",
+      "--k: expected a number of parts",
+      "-k 32; --order NAME alone orders the whole graph",
+    );
+  }
+  const partitioner = isWhole ? whole : partitioners.get(o.method ?? "multilevel");
+  const [ownParams, orderParams] = allParams(
+    isWhole ? [[orders, orderEntry]] : [[partitioners, partitioner], [orders, orderEntry]],
+    o,
+  ) as [Record<string, unknown>, Record<string, unknown>?];
+  const params = isWhole ? {} : ownParams;
+  const order = { entry: orderEntry, params: (isWhole ? ownParams : orderParams)! };
+  const { imbalance } = o, k = o.k ?? wholeParts(graph), method = partitioner.name;
+  const record = {
+    ...(isWhole ? {} : { k, method, imbalance, ...params }),
+    ...(o.order === undefined ? {} : { order: o.order, ...order.params }),
+  };
+  return partitionDocument(
+    graph,
+    partitioner,
+    { k, imbalance, seed: io.common.seed },
+    params,
+    io.provenance(record, [graph.document]),
+    order,
+  );
+}
+
 export const command = defineCommand({
   ...self,
-  summary: "split a graph into balanced parts with a small cut",
-  operands: "[graph]",
-  options: z.object({
-    k: z.int().min(1).describe("number of parts").meta({ short: "k" }),
-    method: z.enum(partitioners.names as [string, ...string[]]).default("multilevel").describe("partitioner"),
-    imbalance: z.number().min(1).max(100).default(1.03).describe(
-      "most that a part may have over an even share",
-    ),
-    ...registryOptions(partitioners),
-  }).strict(),
+  summary: "split a graph into balanced parts with a small cut, or put its nodes into an order",
+  operands: "[graph] [partition]",
+  options,
   details:
     `Directed graphs are partitioned as undirected ones; edge weights count where there are any. The cut counts each
 undirected edge once; balance is the largest part over ceil(nodes / k); halo is the sum over parts of the distinct
 neighbours outside; label entropy is the mean over parts, in nats.
 
+--order sorts the nodes of each part; without -k those of the whole graph, or of each graph of a data set. A partition
+beside the graph gets another order. --apply writes the graph itself in that order: features, labels, splits, links and
+all that belongs to nodes and arcs move along, node_ids keeps the original numbers, part_ptr where the parts begin.
+Training, samples and predictions go by the original numbers, so that they stay the same up to rounding.
+
 Examples:
   gust partition cora.graph.safetensors -k 10 -o cora.k10.partition.safetensors
-  gust partition cora.graph.safetensors -k 10 | gust sample --method cluster | gust train | gust eval`,
-  run: (inputs, options, common) =>
+  gust partition cora.graph.safetensors -k 10 | gust sample --method cluster | gust train | gust eval
+  gust partition cora.graph.safetensors --order rcm --apply -o cora.rcm.graph.safetensors`,
+  run: (inputs, o, common) =>
     withIo(self, inputs, common, (io) => {
       const start = performance.now();
       const graph = new Graph(io.one("graph", 'make one with "gust import" or "gust generate"'));
-      const partitioner = partitioners.get(options.method);
-      const params = entryParams(partitioners, partitioner, options);
-      const { k, method, imbalance } = options;
-      const document = partitionDocument(
-        graph,
-        partitioner,
-        { k, imbalance, seed: common.seed },
-        params,
-        io.provenance({ k, method, imbalance, ...params }, [graph.document]),
-      );
-      const { cut, cut_weight, balance, halo, label_entropy } = document.meta;
+      const given = io.maybe("partition");
+      if (given) checkMadeFrom(given, graph.document);
+      io.consumes = (d) => d.kind === "partition" || (o.apply && d.kind === "graph");
+      if (given && o.order === undefined && !o.apply) {
+        throw new GustError(
+          "usage",
+          `A partition was given (${given.label}): expected --order NAME to put its nodes into, or --apply`,
+        );
+      }
+      const isReady = given !== null && o.order === undefined;
+      const document = isReady ? null : partitioned(io, graph, given, o);
+      const tensor = <D extends NewTensor["data"]>(name: string) =>
+        (document ? document.tensors.find((t) => t.name === name)!.data : given!.tensor(name)) as D;
+      const meta = (document ?? given!).meta as ReturnType<typeof partitioned>["meta"];
+      const { cut, cut_weight, balance, halo, label_entropy, k, method, order } = meta;
+      const written = o.apply
+        ? applyOrder(
+          graph,
+          tensor<NativeArray<"I64">>("order"),
+          k > 1 ? tensor<NativeArray<"I64">>("part_ptr") : null,
+          document
+            ? document.provenance.map((record, i, all) =>
+              i + 1 < all.length ? record : { ...record, params: { ...record.params, apply: true } }
+            )
+            : io.provenance({ apply: true }, [graph.document, given!]),
+        )
+        : document!;
+      const digest = io.write(written);
       const seconds = (performance.now() - start) / 1000;
-      const digest = io.write(document);
       io.json({
-        kind: "partition",
+        kind: written.kind,
         method,
+        order,
         parts: k,
         cut,
         cut_weight,
@@ -58,10 +152,11 @@ Examples:
         digest,
       });
       const entropy = label_entropy === null ? "" : `, label entropy ${label_entropy.toFixed(3)} nats`;
+      const made = o.apply ? `graph in order ${order}, ` : o.order === undefined ? "" : `order ${order}, `;
       io.say(
-        `${method}: ${k} parts, cut ${cut} edges, balance ${balance.toFixed(4)}, halo ${halo}${entropy}, ${
-          seconds.toFixed(2)
-        } s`,
+        `${method}: ${made}${k} parts, cut ${cut} edges, balance ${
+          balance.toFixed(4)
+        }, halo ${halo}${entropy}, ${seconds.toFixed(2)} s`,
       );
     }),
 });

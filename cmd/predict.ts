@@ -1,6 +1,8 @@
 /** gust predict: predictions of every node or graph, as a document, CSV or JSON Lines. */
 import { z } from "zod";
-import type { NativeArray } from "../ffi/native.ts";
+import { NativeArray } from "../ffi/native.ts";
+import { findDescent } from "../ffi/native_checks.ts";
+import { gatherRows } from "../ffi/native_rows.ts";
 import { Graph } from "../core/graph/graph.ts";
 import type { Prediction } from "../core/tasks/task.ts";
 import { inferenceOption } from "../core/train/config.ts";
@@ -39,20 +41,35 @@ function namesOf(graph: Graph, prediction: Prediction): Naming {
   return { csv: String, json: String };
 }
 
-/** Rows of a row-major matrix as text, ROWS at a time. */
+/** Nodes by original id, so that a graph stored in another order gives the same text; null: they are so already. */
+function byOriginalId(graph: Graph): NativeArray<"I64"> | null {
+  const ids = graph.nodeIds();
+  if (!ids || findDescent(ids, false).count === 0) return null;
+  const values = ids.window(), nodes = Float64Array.from({ length: ids.length }, (_, v) => v);
+  nodes.sort((a, b) => values[a]! < values[b]! ? -1 : values[a]! > values[b]! ? 1 : a - b);
+  return NativeArray.from<"I64">(BigInt64Array.from(nodes, BigInt));
+}
+
+/**
+ * Rows of a row-major matrix as text, ROWS at a time.
+ * @param order  the item that comes i-th; null: as they are.
+ */
 function* rowsOf(
   matrix: NativeArray<"F32">,
   width: number,
   count: number,
+  order: NativeArray<"I64"> | null,
   line: (item: number, row: number[]) => string,
 ): Generator<string> {
   for (let from = 0; from < count; from += ROWS) {
-    const rows = Math.min(ROWS, count - from);
-    const window = matrix.window(from * width, rows * width);
+    const rows = Math.min(ROWS, count - from), items = order?.window(from, rows);
+    const window = items
+      ? gatherRows(matrix, width, order!.slice(from, rows)).window()
+      : matrix.window(from * width, rows * width);
     let text = "";
     for (let i = 0; i < rows; i++) {
       const row = Array.from(window.subarray(i * width, (i + 1) * width), (x) => Number(x.toPrecision(7)));
-      text += line(from + i, row);
+      text += line(items ? Number(items[i]) : from + i, row);
     }
     yield text;
   }
@@ -70,6 +87,7 @@ function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): 
       vectors,
       width,
       graph.numNodes,
+      byOriginalId(graph),
       (node, row) =>
         format === "csv"
           ? [name.csv(node), ...row].join(",") + "\n"
@@ -84,6 +102,7 @@ function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): 
     scores,
     width,
     count,
+    items === "nodes" ? byOriginalId(graph) : null,
     (i, row) =>
       format === "csv"
         ? [name.csv(i), ...(labels ? [labels[i]] : []), ...row].join(",") + "\n"
@@ -105,8 +124,8 @@ export const command = defineCommand({
     inference: inferenceOption,
   }).strict(),
   details:
-    `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones; in text,
-nodes that have names are called by them.
+    `Inputs: a graph and a model, in any order, as files or down a pipe. Node ids are the original ones; text
+is sorted by them, and nodes that have names are called by them.
 
 Examples:
   gust predict cora.graph.safetensors cora.model.safetensors -o cora.prediction.safetensors

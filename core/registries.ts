@@ -7,6 +7,7 @@ import { metrics } from "./metrics/mod.ts";
 import { models } from "./models/mod.ts";
 import { layerNorms } from "./norms/mod.ts";
 import { optimizers } from "./optim/mod.ts";
+import { orders } from "./order/mod.ts";
 import { partitioners } from "./partition/mod.ts";
 import { poolings } from "./pooling/mod.ts";
 import { readers } from "./readers/mod.ts";
@@ -24,6 +25,7 @@ export const registries: readonly Registry<Entry>[] = [
   generators,
   splitters,
   partitioners,
+  orders,
   samplers,
   models,
   layerNorms,

@@ -316,6 +316,36 @@ export const symbols = {
   gust_partition_read_metis: status("buf", "i64", "i64", "addr"),
   gust_partition_random: status("i64", "addr", "i64", "i64", "addr"),
   gust_partition_statistics: status("i64", "addr", "addr", "i32", "addr", "i32", "i32", "addr", "i64", "buf"),
+
+  gust_order_nodes: status(
+    "i64",
+    "addr",
+    "addr",
+    "i32",
+    "i32",
+    "i32",
+    "i64",
+    "i64",
+    "addr",
+    "i64",
+    "addr",
+  ),
+  gust_order_inverse: status("i64", "addr", "addr"),
+  gust_order_renumber: status("i64", "addr", "i64", "addr", "addr"),
+  gust_order_csr: status(
+    "i64",
+    "i64",
+    "addr",
+    "addr",
+    "i32",
+    "addr",
+    "addr",
+    "i32",
+    "addr",
+    "addr",
+    "addr",
+  ),
+  gust_order_spy: status("i64", "addr", "addr", "i32", "addr", "i64", "addr"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

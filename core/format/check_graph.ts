@@ -169,6 +169,7 @@ export function checkGraph(checker: Checker): void {
   }
   checkSplits(checker, "split.", n);
   if (doc.has("node_names")) checker.pointer("node_names.indptr", doc.spec("node_names").shape[0]!);
+  checker.pointer("part_ptr", n);
   if (meta.node_types) checkTypes(checker, meta);
   if (doc.has("graph_ptr")) checkManyGraphs(checker, meta, arcsAreSound);
   for (const s of splits) {

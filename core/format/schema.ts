@@ -37,6 +37,8 @@ const graphMeta = z.looseObject({
 const partitionMeta = z.looseObject({
   k: z.int().min(1),
   method: z.string(),
+  /** How the nodes of each part are ordered. */
+  order: z.string().optional(),
   num_nodes: count,
   cut: z.number().min(0),
   balance: z.number().min(0),
@@ -172,6 +174,8 @@ const graphRows: Row[] = [
   row("node_time", "I64 F64", ["n"]),
   row("node_weight", "I32 I64 F32 F64", [["n"], ["n", "*"]]),
   row("pos", "F32 F64", ["n", 3]),
+  /** Nodes stored in the order of a partition: part p has rows part_ptr[p] .. part_ptr[p+1). */
+  row("part_ptr", "I64", ["parts+1"]),
   row("graph_ptr", "I64", ["graphs+1"], when("graph_label", "graph_target", "graph_feat", "graph_cell")),
   row("graph_label", "I32", ["graphs"]),
   row("graph_target", "F32 F64", [["graphs"], ["graphs", "*"]]),

@@ -74,6 +74,7 @@ function graphFacts(doc: Document): Record<string, unknown> {
     classes: meta["num_classes"],
     multi_label: meta["multi_label"] ?? false,
     splits: splitSizes(doc),
+    parts: doc.has("part_ptr") ? doc.spec("part_ptr").shape[0]! - 1 : undefined,
     graphs: doc.has("graph_ptr") ? doc.spec("graph_ptr").shape[0]! - 1 : undefined,
     folds: doc.has("fold.train") ? doc.spec("fold.train").shape[0] : undefined,
     links: linkCounts(doc),
@@ -88,8 +89,8 @@ function graphFacts(doc: Document): Record<string, unknown> {
 }
 
 function partitionFacts({ meta }: Document): Record<string, unknown> {
-  const { method, num_nodes: nodes, k: parts, cut, balance, halo, label_entropy, graph } = meta;
-  return { method, nodes, parts, cut, balance, halo, label_entropy: label_entropy ?? null, graph };
+  const { method, order, num_nodes: nodes, k: parts, cut, balance, halo, label_entropy, graph } = meta;
+  return { method, order, nodes, parts, cut, balance, halo, label_entropy: label_entropy ?? null, graph };
 }
 
 function sampleFacts(doc: Document): Record<string, unknown> {

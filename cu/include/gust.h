@@ -649,6 +649,35 @@ GUST_API int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t in
                                            int32_t value_dtype, int32_t directed, int64_t part, int64_t k,
                                            double* out);
 
+/* ---- order ----------------------------------------------------------------------------------------------- */
+
+enum {
+  GUST_ORDER_PARTITION = 0, /* by node number */
+  GUST_ORDER_BFS = 1,
+  GUST_ORDER_RCM = 2,
+  GUST_ORDER_DEGREE = 3,
+  GUST_ORDER_HUB_CLUSTER = 4,
+  GUST_ORDER_GORDER = 5
+};
+/** out (int64, n) = the nodes grouped by part (int32, below k; NULL: one part), inside each part in the order `kind` of
+ *  the undirected simple version; edges between parts do not count for bfs, rcm and gorder. window, most: gorder's
+ *  window and the largest degree of a neighbour that is followed. n < 2^31 - 1. */
+GUST_API int32_t gust_order_nodes(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int32_t directed,
+                                  int32_t kind, int64_t window, int64_t most, int64_t part, int64_t k, int64_t out);
+/** place[order[i]] = i (both int64, n). GUST_EDATA where `order` is no permutation. */
+GUST_API int32_t gust_order_inverse(int64_t n, int64_t order, int64_t place);
+/** out[i] = place[nodes[i]] (int64). GUST_EDATA for a node out of range. */
+GUST_API int32_t gust_order_renumber(int64_t count, int64_t nodes, int64_t n, int64_t place, int64_t out);
+/** Row i of `count` = row rows[i] of n, columns renumbered by `place`, rows sorted if `sort`; out_indptr is that of
+ *  gust_rows_gather_indptr(), from 0 on. out_edges (int64, NULL: not wanted) = where each entry was. */
+GUST_API int32_t gust_order_csr(int64_t count, int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t rows,
+                                int64_t place, int32_t sort, int64_t out_indptr, int64_t out_indices,
+                                int64_t out_edges);
+/** counts (int64, cells * cells, row-major) = entries of the matrix in each of its cells, rows and columns at `place`
+ *  (int64, n; NULL: as they are). */
+GUST_API int32_t gust_order_spy(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t place, int64_t cells,
+                                int64_t counts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,141 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openFile } from "../../core/format/read.ts";
+import { openNative } from "../../ffi/native.ts";
+import { freshDir, gust, gustOk, pipeline } from "../helpers.ts";
+
+await openNative();
+
+const folder = (() => {
+  const cwd = freshDir();
+  const sizes = ["--nodes", "600", "--degree", "10", "--features", "8", "--classes", "4"];
+  gustOk(["generate", "sbm", ...sizes, "--train-per-class", "20", "--val-per-class", "20", "-o", "g"], {
+    cwd,
+  });
+  gustOk(["partition", "g", "-k", "6", "--seed", "1", "-o", "p"], { cwd });
+  gustOk(["partition", "g", "p", "--order", "rcm", "--apply", "-o", "moved"], { cwd });
+  return cwd;
+})();
+const here = { cwd: folder };
+const json = (text: string) => JSON.parse(text) as Record<string, unknown>;
+const order = (name: string) => openFile(join(folder, name)).tensor("order", "I64").toNumbers();
+
+describe("gust partition --order", () => {
+  test("orders the whole graph without -k, and says so", () => {
+    const said = json(gustOk(["partition", "g", "--order", "degree", "-o", "d", "--json"], here).text);
+    expect(said).toMatchObject({ kind: "partition", method: "none", order: "degree", parts: 1, cut: 0 });
+    expect(gust(["inspect", "--check", "d"], here)).toMatchObject({ status: 0, stderr: "" });
+    const indptr = openFile(join(folder, "g")).tensor("indptr", "I64").toNumbers();
+    const degrees = order("d").map((v) => indptr[v + 1]! - indptr[v]!);
+    expect(degrees).toEqual(degrees.toSorted((a, b) => b - a));
+  });
+
+  test("orders inside the parts: in one go, and a partition that is there, from files and a pipe", () => {
+    gustOk(["partition", "g", "-k", "6", "--seed", "1", "--order", "gorder", "-o", "one"], here);
+    gustOk(["partition", "p", "g", "--order", "gorder", "-o", "two"], here);
+    expect(order("two")).toEqual(order("one"));
+    expect(order("one")).not.toEqual(order("p"));
+    const piped = pipeline(
+      "gust partition g -k 6 --seed 1 | gust partition --order gorder | gust inspect --json",
+      here,
+    );
+    expect(piped.stderr).toBe("");
+    const documents = JSON.parse(piped.text) as Record<string, unknown>[];
+    expect(documents.map(({ kind }) => kind)).toEqual(["graph", "partition"]);
+    expect(documents[1]).toMatchObject({
+      order: "gorder",
+      parts: 6,
+      digest: openFile(join(folder, "two")).digest,
+    });
+    const narrow = ["partition", "g", "p", "--order", "gorder", "--gorder-window", "1", "-o", "narrow"];
+    gustOk(narrow, here);
+    expect(order("narrow")).not.toEqual(order("two"));
+  });
+
+  test("names what is wrong with its options: exit 2", () => {
+    for (
+      const [flags, message] of [
+        [["--order", "spectral"], /--order: .*rcm.*gorder/],
+        [["--order", "rcm", "--gorder-window", "3"], /--gorder-window does not apply to order "rcm"/],
+        [["--order", "rcm", "--cycles", "1"], /--k: expected a number of parts/],
+        [["--order", "rcm", "--method", "random"], /--k: expected a number of parts/],
+        [["--apply"], /--k: expected a number of parts/],
+        [["p"], /A partition was given \("p"\): expected --order NAME/],
+        [["p", "-k", "3", "--order", "rcm"], /--k makes a partition, and one was given \("p"\)/],
+      ] as const
+    ) {
+      const result = gust(["partition", "g", ...flags, "-o", "never"], here);
+      expect(result.stderr).toMatch(message);
+      expect(result.status).toBe(2);
+    }
+    const other = gust(["partition", "moved", "p", "--order", "rcm", "-o", "never"], here);
+    expect(other.stderr).toContain("make the partition again from this graph");
+    expect(other.status).not.toBe(0);
+  });
+});
+
+describe("gust partition --apply", () => {
+  test("writes a sound graph whose parts are ranges of rows, with fewer entries off them", () => {
+    expect(gust(["inspect", "--check", "moved"], here)).toMatchObject({ status: 0, stderr: "" });
+    const moved = openFile(join(folder, "moved")), parts = openFile(join(folder, "p"));
+    expect(moved.tensor("part_ptr", "I64").toNumbers()).toEqual(parts.tensor("part_ptr", "I64").toNumbers());
+    expect(json(gustOk(["inspect", "moved", "--json"], here).text)).toMatchObject({
+      kind: "graph",
+      parts: 6,
+    });
+    expect(moved.provenance.at(-1)).toMatchObject({
+      command: "partition",
+      params: { order: "rcm", apply: true },
+    });
+  });
+
+  test("hands on the graph alone down a pipe, the same bytes as to a file and on any number of threads", () => {
+    const shown = pipeline("gust partition g p --order rcm --apply -@ 2 | gust inspect --json", here);
+    expect(json(shown.text)).toMatchObject({ kind: "graph", digest: openFile(join(folder, "moved")).digest });
+    const one = "gust partition g p --order rcm | gust partition --apply -@ 1 | gust inspect --json";
+    expect(json(pipeline(one, here).text)).toMatchObject({ digest: openFile(join(folder, "moved")).digest });
+  });
+
+  /** Losses of a run, by epoch. */
+  const losses = (log: string) =>
+    readFileSync(join(folder, log), "utf8").trim().split("\n").map((line) => json(line)["loss"])
+      .filter((loss) => loss !== undefined) as number[];
+  const close = (a: readonly number[], b: readonly number[], within: number) => {
+    expect(a.length).toBeGreaterThan(0);
+    expect(b).toHaveLength(a.length);
+    a.forEach((x, i) => expect(Math.abs(x - b[i]!)).toBeLessThan(within));
+  };
+
+  test.each([
+    ["gcn", ["--dropout", "0.5"], ""],
+    ["gat", ["--dropout", "0.5"], ""],
+    ["sage", [], "gust sample GRAPH --method neighbor --fanout 4,4 --epochs 5 --seed 9 |"],
+  ])("trains %s to the same losses, scores and predictions, by original ids", (model, flags, sample) => {
+    const scores = ["g", "moved"].map((name) => {
+      const from = sample.replace("GRAPH", name), graph = from === "" ? name : "";
+      const epochs = from === "" ? "--epochs 12" : "";
+      const words = `gust train ${graph} --model ${model} ${epochs} --seed 4 ${flags.join(" ")}`;
+      const ran = pipeline(`${from} ${words} --log ${name}.${model}.log -o ${name}.${model} --force`, here);
+      expect(ran).toMatchObject({ status: 0 });
+      gustOk(["predict", name, `${name}.${model}`, "--format", "csv", "-o", `${name}.csv`, "--force"], here);
+      return json(gustOk(["eval", name, `${name}.${model}`, "--json"], here).text);
+    });
+    close(losses(`g.${model}.log`), losses(`moved.${model}.log`), 1e-4);
+    expect(scores[1]!["value"]).toBeCloseTo(scores[0]!["value"] as number, 2);
+    const table = (name: string) =>
+      readFileSync(join(folder, name), "utf8").trim().split("\n").slice(1).map((line) =>
+        line.split(",").map(Number)
+      );
+    const before = table("g.csv"), after = table("moved.csv");
+    expect(after.map(([node]) => node)).toEqual(before.map(([node]) => node));
+    close(before.flatMap((row) => row.slice(2)), after.flatMap((row) => row.slice(2)), 1e-3);
+  });
+
+  test("orders inside the graphs of a data set, and refuses what is typed or truncated", () => {
+    writeFileSync(join(folder, "cut"), readFileSync(join(folder, "g")).subarray(0, 5000));
+    const result = gust(["partition", "cut", "--order", "rcm", "--apply", "-o", "never"], here);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/^gust partition: Cannot read "cut"/);
+  });
+});
