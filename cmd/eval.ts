@@ -5,24 +5,75 @@ import { Graph } from "../core/graph/graph.ts";
 import { metricFor, metrics, showScore } from "../core/metrics/mod.ts";
 import { inferenceOption } from "../core/train/config.ts";
 import { evaluate } from "../core/train/evaluate.ts";
+import { evaluatePartition, partitionMetrics } from "../core/partition/quality.ts";
 import { evaluatePrediction } from "../core/train/prediction_document.ts";
+import type { Document } from "../core/format/document.ts";
 import { AnswerIsNo } from "./_exit.ts";
-import { isPropagated, withIo } from "./_io.ts";
-import { defineCommand } from "./_options.ts";
+import { type Io, isPropagated, withIo } from "./_io.ts";
+import { defineCommand, kebab } from "./_options.ts";
 
 const self = { name: "eval", writesDocument: false, usesDevice: true } as const;
 
+interface Thresholds {
+  readonly metric?: string | undefined;
+  readonly minScore?: number | undefined;
+  readonly maxScore?: number | undefined;
+}
+
+/** What is missed of --min-score and --max-score. */
+function missedBy(name: string, value: number | null, { minScore, maxScore }: Thresholds): string[] {
+  const missed: string[] = [], shown = value === null ? "not defined" : String(Number(value.toFixed(4)));
+  if (minScore !== undefined && !(value !== null && value >= minScore)) {
+    missed.push(`${name} is ${shown}, expected at least ${minScore}`);
+  }
+  if (maxScore !== undefined && !(value !== null && value <= maxScore)) {
+    missed.push(`${name} is ${shown}, expected at most ${maxScore}`);
+  }
+  return missed;
+}
+
+/** Count what a partition is worth on its graph. */
+function scorePartition(io: Io, partition: Document, options: Thresholds): void {
+  const graph = new Graph(io.one("graph", "give the graph document beside the partition"));
+  const name = options.metric ?? "cut";
+  partitionMetrics.get(name);
+  const { metrics: values, statistics } = evaluatePartition(graph, partition);
+  const value = values[name]!;
+  io.json({
+    metric: name,
+    value,
+    metrics: values,
+    part_edges: statistics.part_edges,
+    parts: partition.meta["k"],
+    partition: partition.digest,
+    graph: graph.digest,
+  });
+  if (!io.common.json && !io.common.quiet) {
+    const shown = (x: number | null) => x === null ? "-" : String(Number(x.toPrecision(5)));
+    const count = (x: number | null) => Number.isInteger(x) ? String(x) : shown(x);
+    const rest = Object.entries(values).filter(([other]) => other !== name);
+    io.print(
+      `${name} ${count(value)} of ${partition.meta["k"]} parts (${
+        rest.map(([other, x]) => `${other} ${count(x)}`).join(", ")
+      })\n`,
+    );
+  }
+  const missed = missedBy(name, value, options);
+  if (missed.length) throw new AnswerIsNo(missed.join("; "));
+}
+
 export const command = defineCommand({
   ...self,
-  summary: "score a model on a graph by exact full-graph inference",
+  summary: "score a model on a graph by exact full-graph inference, or a partition of it",
   operands: "[input...]",
   options: z.object({
     split: z.enum(["test", "val", "train", "all"]).default("test").describe(
       "which nodes, graphs or links: of the split stored in the model, or held out",
     ),
-    metric: z.enum(metrics.names as [string, ...string[]]).optional().describe(
-      "the value that is reported first and tested [the usual one of the targets]",
-    ),
+    metric: z.enum([...metrics.names, ...partitionMetrics.names] as [string, ...string[]]).optional()
+      .describe(
+        "the value that is reported first and tested [the usual one of the targets; cut]",
+      ),
     evalNegatives: z.int().min(0).max(100_000).optional().describe(
       "links: pairs without one per link, 0 = rank among every node, at either end [as in training]",
     ),
@@ -42,14 +93,25 @@ export const command = defineCommand({
 down a pipe.
 Exit status 3 means that it ran and a threshold was missed.
 
+A partition beside its graph is counted anew: cut, communication volume, balance, replication, block density, ...
+(gust inspect --list "partition metric"); --metric chooses what --min-score and --max-score test.
+
 Links are scored against pairs without one (train --eval-negatives), drawn from the seed of the training run.
 
 Examples:
   gust eval cora.graph.safetensors cora.model.safetensors
-  gust eval cora.graph.safetensors cora.model.safetensors --min-accuracy 0.8 --json`,
+  gust eval cora.graph.safetensors cora.model.safetensors --min-accuracy 0.8 --json
+  gust partition cora.graph.safetensors -k 10 | gust eval --metric balance --max-score 1.03`,
   run: (inputs, options, common) =>
     withIo(self, inputs, common, (io) => {
-      const prediction = io.maybe("prediction");
+      const prediction = io.maybe("prediction"), partition = io.maybe("partition");
+      if (partition && !prediction && !io.soFar("model")) {
+        const unfit = (["evalNegatives", "minAccuracy"] as const).find((key) => options[key] !== undefined);
+        if (unfit) {
+          throw new GustError("usage", `--${kebab(unfit)} applies to models, and a partition was given`);
+        }
+        return scorePartition(io, partition, options);
+      }
       const model = prediction ? io.soFar("model") : io.one("model", "train one with gust train");
       const graph = new Graph(io.one("graph", "give the graph document beside the model"));
       const { evalNegatives } = options;
@@ -113,16 +175,7 @@ Examples:
           }, expected at least ${options.minAccuracy}`,
         );
       }
-      if (options.minScore !== undefined && !(value !== null && value >= options.minScore)) {
-        missed.push(
-          `${metric.name} is ${value?.toFixed(4) ?? "not defined"}, expected at least ${options.minScore}`,
-        );
-      }
-      if (options.maxScore !== undefined && !(value !== null && value <= options.maxScore)) {
-        missed.push(
-          `${metric.name} is ${value?.toFixed(4) ?? "not defined"}, expected at most ${options.maxScore}`,
-        );
-      }
+      missed.push(...missedBy(metric.name, value, options));
       if (missed.length) throw new AnswerIsNo(missed.join("; "));
     }),
 });

@@ -49,6 +49,8 @@ export const chosenBy: Readonly<Record<string, readonly string[]>> = {
   generator: ["gust generate"],
   split: ["gust split --method"],
   partitioner: ["gust partition --method"],
+  order: ["gust partition --order"],
+  "partition metric": ["gust eval --metric"],
   sampler: ["gust sample --method"],
   model: ["gust train --model", "gust bench --model"],
   "layer norm": ["gust train --layer-norm"],

@@ -89,8 +89,28 @@ function graphFacts(doc: Document): Record<string, unknown> {
 }
 
 function partitionFacts({ meta }: Document): Record<string, unknown> {
-  const { method, order, num_nodes: nodes, k: parts, cut, balance, halo, label_entropy, graph } = meta;
-  return { method, order, nodes, parts, cut, balance, halo, label_entropy: label_entropy ?? null, graph };
+  const { method, order, num_nodes: nodes, k: parts, label_entropy, graph } = meta;
+  const { cut, cut_weight, balance, balances, halo, replication, block_density, part_edges } = meta;
+  return {
+    method,
+    order,
+    nodes,
+    parts,
+    cut,
+    cut_weight,
+    balance,
+    ...Object.fromEntries(
+      Object.entries((balances ?? {}) as Record<string, number>).map((
+        [what, x],
+      ) => [`balance_of_${what}`, x]),
+    ),
+    halo,
+    replication,
+    block_density,
+    part_edges,
+    label_entropy: label_entropy ?? null,
+    graph,
+  };
 }
 
 function sampleFacts(doc: Document): Record<string, unknown> {

@@ -1,7 +1,14 @@
 /** What a partition of a graph is worth: counted from the parts, by definitions that name no method. */
 import type { NativeArray } from "../../ffi/native.ts";
 import { partitionStatistics } from "../../ffi/native_partition.ts";
+import type { Csr } from "../graph/csr.ts";
 import type { Graph } from "../graph/graph.ts";
+
+export interface Balances {
+  readonly edges: number;
+  readonly train?: number;
+  readonly features?: number;
+}
 
 export interface PartitionStatistics {
   /** Edges between parts, each undirected edge once. */
@@ -10,8 +17,16 @@ export interface PartitionStatistics {
   readonly cut_weight?: number;
   /** Heaviest part over ceil(n / k). */
   readonly balance: number;
-  /** Sum over parts of distinct neighbours outside. */
+  /** The same for what else parts hold: stored entries in their rows, training nodes of the first split, stored features. */
+  readonly balances: Balances;
+  /** Sum over parts of distinct neighbours outside: what METIS calls the communication volume. */
   readonly halo: number;
+  /** Nodes that the parts hold with their halos, over those of the graph; 1 for a graph without nodes. */
+  readonly replication: number;
+  /** Share of the stored entries that lie in the diagonal blocks; null without entries. */
+  readonly block_density: number | null;
+  /** Stored entries in the rows of the part that has fewest, and of the one that has most. */
+  readonly part_edges: readonly [number, number];
   /** Mean over parts of the entropy of their labels, in nats; null without labels. */
   readonly label_entropy: number | null;
 }
@@ -64,20 +79,82 @@ export function labelEntropy(
   return parts === 0 ? 0 : Number(Math.max(0, sum / parts).toFixed(9));
 }
 
-/** What a partition of a graph is worth. */
+/** Largest of k shares over an even one; 0 where there is nothing to share. */
+function balanceOf(shares: Float64Array): number {
+  const total = shares.reduce((a, b) => a + b, 0);
+  return shares.reduce((a, b) => Math.max(a, b), 0) / Math.max(1, Math.ceil(total / shares.length));
+}
+
+/** Lengths of the rows of a pointer, summed up by part. */
+function rowsByPart(ptr: NativeArray<"I64">, part: NativeArray<"I32">, k: number): Float64Array {
+  const sums = new Float64Array(k);
+  let ends = ptr.window(0, 0), from = 0;
+  each(part, (p, v) => {
+    if (v % PIECE === 0) {
+      ends = ptr.window(v, Math.min(PIECE, part.length - v) + 1);
+      from = v;
+    }
+    sums[p]! += Number(ends[v - from + 1]! - ends[v - from]!);
+  });
+  return sums;
+}
+
+/** Stored entries whose row and column are in the same part. O(entries), a window of them at a time. */
+function entriesInside({ indptr, indices, numRows }: Csr, part: NativeArray<"I32">): number {
+  // Parts of all nodes at once: columns lead anywhere.
+  const parts = part.read();
+  let inside = 0;
+  let row = -1, end = 0, own = -1, ends = indptr.window(0, 0), first = 0;
+  for (let at = 0; at < indices.length;) {
+    const window = indices.window(at, Math.min(PIECE, indices.length - at));
+    for (let i = 0; i < window.length; i++) {
+      while (at + i >= end) {
+        row++;
+        if (row % PIECE === 0) {
+          first = row;
+          ends = indptr.window(row, Math.min(PIECE, numRows - row) + 1);
+        }
+        end = Number(ends[row - first + 1]!);
+        own = parts[row]!;
+      }
+      if (parts[Number(window[i])] === own) inside++;
+    }
+    at += window.length;
+  }
+  return inside;
+}
+
+/** What a partition of a graph is worth. The graph's arcs must be inside it (checkArcs). */
 export function statistics(
   graph: Graph,
   part: NativeArray<"I32">,
   k: number,
 ): PartitionStatistics {
   const { cut, halo, weight } = partitionStatistics(graph.csr, graph.meta.directed, part, k);
-  const sizes = partSizes(part, k);
-  const labels = graph.labels();
+  const n = part.length, sizes = partSizes(part, k), edges = rowsByPart(graph.csr.indptr, part, k);
+  const labels = graph.labels(), train = graph.numSplits > 0 ? graph.split("train") : null;
+  const features = graph.features();
+  const trained = new Float64Array(k);
+  if (train) {
+    const parts = part.read();
+    for (const v of train) trained[parts[Number(v)]!]!++;
+  }
   return {
     cut,
     ...(graph.csr.values ? { cut_weight: weight } : {}),
-    balance: sizes.reduce((a, b) => Math.max(a, b), 0) / Math.max(1, Math.ceil(part.length / k)),
+    balance: balanceOf(sizes),
+    balances: {
+      edges: balanceOf(edges),
+      ...(train ? { train: balanceOf(trained) } : {}),
+      ...(features?.kind === "csr" ? { features: balanceOf(rowsByPart(features.csr.indptr, part, k)) } : {}),
+    },
     halo,
+    replication: n === 0 ? 1 : (n + halo) / n,
+    block_density: graph.numEdges === 0 ? null : entriesInside(graph.csr, part) / graph.numEdges,
+    part_edges: [
+      edges.reduce((a, b) => Math.min(a, b), Infinity),
+      edges.reduce((a, b) => Math.max(a, b), 0),
+    ],
     label_entropy: labels && graph.numClasses > 0 ? labelEntropy(part, labels, k, graph.numClasses) : null,
   };
 }

@@ -139,3 +139,46 @@ describe("gust partition --apply", () => {
     expect(result.stderr).toMatch(/^gust partition: Cannot read "cut"/);
   });
 });
+
+describe("gust eval PARTITION GRAPH", () => {
+  test("counts anew what the document says, in any order of the inputs and down a pipe", () => {
+    const said = json(gustOk(["eval", "p", "g", "--json"], here).text);
+    const { meta } = openFile(join(folder, "p"));
+    expect(said).toMatchObject({
+      metric: "cut",
+      value: meta["cut"],
+      parts: 6,
+      metrics: { cut: meta["cut"], volume: meta["halo"], balance: meta["balance"] },
+    });
+    const piped = pipeline("gust partition g -k 6 --seed 1 | gust eval --json", here);
+    expect(json(piped.text)).toEqual(said);
+    expect(json(gustOk(["inspect", "p", "--json"], here).text)).toMatchObject({
+      block_density: (said["metrics"] as Record<string, number>)["block-density"],
+    });
+    expect(gustOk(["eval", "g", "p"], here).text).toMatch(/^cut \d+ of 6 parts \(.*block-density 0\.\d+/);
+  });
+
+  test("tests the chosen number: exit 3 where it is missed", () => {
+    expect(gust(["eval", "g", "p", "--metric", "balance", "--max-score", "1.03"], here).status).toBe(0);
+    const missed = gust(["eval", "g", "p", "--metric", "block-density", "--min-score", "1"], here);
+    expect(missed.status).toBe(3);
+    expect(missed.stderr).toMatch(/block-density is 0\.\d+, expected at least 1/);
+  });
+
+  test("names what is wrong: another graph, a metric of models, options of models, a truncated file", () => {
+    for (
+      const [words, status, message] of [
+        [["moved", "p"], 1, /"p" .* was made from a graph with digest .* made by gust partition/],
+        [["g", "p", "--metric", "accuracy"], 2, /Unknown partition metric "accuracy", expected one of cut,/],
+        [["g", "p", "--min-accuracy", "0.5"], 2, /--min-accuracy applies to models/],
+        [["p"], 2, /No graph among the inputs/],
+        [["g", "half"], 1, /Cannot read "half"/],
+      ] as const
+    ) {
+      writeFileSync(join(folder, "half"), readFileSync(join(folder, "p")).subarray(0, 1000));
+      const result = gust(["eval", ...words], here);
+      expect(result.stderr).toMatch(message);
+      expect(result.status).toBe(status);
+    }
+  });
+});
