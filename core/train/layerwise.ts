@@ -136,10 +136,15 @@ export class LayerwiseInference {
     const widest = Math.max(stage.width, before ? width : graph.meta.num_features, 1);
     const bounds = chunksOf(graph.csr.indptr, Math.floor(this.chunkBytes / (4 * widest)));
     const arena = engine.arena();
+    const groups = Array.from(
+      { length: Math.ceil((bounds.length - 1) / GROUP) },
+      (_, g) => bounds.slice(g * GROUP, g * GROUP + GROUP + 1),
+    );
+    const sizes = groups.map((some) => some.at(-1)! - some[0]!);
+    const all = NativeArray.allocate("I64", sizes.reduce((a, b) => Math.max(a, b), 0), false);
     try {
-      for (let c = 0; c + 1 < bounds.length; c += GROUP) {
-        const some = bounds.slice(c, c + GROUP + 1), first = some[0]!, count = some.at(-1)! - first;
-        const seeds = NativeArray.allocate("I64", count, false);
+      for (const [g, some] of groups.entries()) {
+        const first = some[0]!, seeds = all.slice(0, sizes[g]!);
         fillRange(seeds, first);
         const ptr = some.map((at) => at - first);
         const batches = sampler.neighbors(seeds, ptr, [stage.reads === "neighbours" ? -1 : 0], {
@@ -150,9 +155,7 @@ export class LayerwiseInference {
         for (let b = 0; b + 1 < ptr.length; b++) {
           const tape = new Tape(engine, arena, false);
           const { input, nodes } = this.chunk(arena, batches, b);
-          const x = before
-            ? new Tensor(arena.bind(gatherRows(before, width, nodes), [nodes.length, width]))
-            : this.featureRows(arena, nodes);
+          const x = before ? this.rowsBefore(arena, before, width, nodes) : this.featureRows(arena, nodes);
           sink(tape, stage.forward(tape, x, { ...input, features: x }), some[b]!);
           arena.reset();
         }
@@ -163,13 +166,22 @@ export class LayerwiseInference {
     }
   }
 
+  /** The rows of the stage before that a chunk reads. */
+  private rowsBefore(arena: Arena, before: NativeArray<"F32">, width: number, nodes: Indices): Tensor {
+    const room = arena.array("F32", nodes.length * width);
+    return new Tensor(arena.bind(gatherRows(before, width, nodes, room), [nodes.length, width]));
+  }
+
   /** The rows of the features that a chunk reads. */
   private featureRows(arena: Arena, nodes: Indices): FeatureInput {
     const { norm, stats, stored, store } = this.features;
     return prepareFeatures(this.engine, arena, stored!, norm, null, stats, nodes, store).input;
   }
 
-  /** Chunk b of a group: its rows come first among its nodes, then their neighbours. */
+  /**
+   * Chunk b of a group: its rows come first among its nodes, then their neighbours. Its arrays are the arena's, which
+   * gives them back at once: the garbage collector knows nothing of how large they are.
+   */
   private chunk(
     arena: Arena,
     batches: ReturnType<NativeSampler["neighbors"]>,
@@ -180,15 +192,15 @@ export class LayerwiseInference {
       levels: readonly [number, number];
       edges: readonly [number];
     };
-    const nodes = NativeArray.allocate(indexDType(numNodes), numCols, false) as Indices;
+    const nodes = arena.array(indexDType(numNodes), numCols) as Indices;
     batches.copyNodes(b, 1, nodes);
     const block = {
       numRows,
       numCols,
-      indptr: NativeArray.allocate("I64", numRows + 1, false),
-      indices: NativeArray.allocate("I32", arcs, false),
-      edges: values && NativeArray.allocate("I64", arcs, false),
-      edgeWeight: values && NativeArray.allocate("F32", arcs, false),
+      indptr: arena.array("I64", numRows + 1),
+      indices: arena.array("I32", arcs),
+      edges: values && arena.array("I64", arcs),
+      edgeWeight: values && arena.array("F32", arcs),
     };
     batches.copyBlock(b, 1, 0, block, values);
     const batch = { index: b, epoch: 0, step: 0, nodes, levelSizes: [numRows, numCols], blocks: [block] };
@@ -196,7 +208,9 @@ export class LayerwiseInference {
       nodes,
       input: {
         operator: batchOperators(arena, batch, this.norm, this.operators),
-        ids: arena.bind(this.ids ? gatherRows(this.ids, 1, nodes) : nodes as NativeArray),
+        ids: arena.bind(
+          this.ids ? gatherRows(this.ids, 1, nodes, arena.array("I64", numCols)) : nodes as NativeArray,
+        ),
         graphs: null,
       },
     };
