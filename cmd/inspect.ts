@@ -61,6 +61,8 @@ interface Inspected {
   readonly description: Description;
   readonly label: string;
   readonly counted: GraphStatistics | null;
+  /** Graphs and partitions, which are drawn together. */
+  readonly document?: Document;
 }
 
 function inspect(container: Container, asked: boolean): Inspected {
@@ -69,7 +71,24 @@ function inspect(container: Container, asked: boolean): Inspected {
   }
   const doc = resolved(toDocument(container));
   const { counted, note } = countIn(doc, asked);
-  return { description: { ...describe(doc), counts: note }, label: doc.label, counted };
+  const isDrawn = doc.kind === "graph" || doc.kind === "partition";
+  return {
+    description: { ...describe(doc), counts: note },
+    label: doc.label,
+    counted,
+    ...(isDrawn ? { document: doc } : {}),
+  };
+}
+
+/** The partitions among the documents with a picture of their graph's matrix, where the graph is there too. */
+async function withPictures(documents: readonly Inspected[]) {
+  const { spyOf } = await import("../core/inspect/spy.ts");
+  return documents.map((inspected) => {
+    const { document } = inspected;
+    if (document?.kind !== "partition") return inspected;
+    const graph = documents.find((d) => d.document?.digest === document.meta["graph"])?.document;
+    return graph ? { ...inspected, spy: spyOf(graph, document) } : inspected;
+  });
 }
 
 async function show(io: Io, inputs: readonly string[], o: { stats: boolean; html?: string }): Promise<void> {
@@ -87,7 +106,8 @@ async function show(io: Io, inputs: readonly string[], o: { stats: boolean; html
   if (o.html !== undefined) {
     const { html } = o;
     const { inspectPage } = await import("../core/inspect/page.ts");
-    replaceFile(html, (fd) => writeNamed(fd, `"${html}"`, inspectPage(documents)));
+    const page = inspectPage(await withPictures(documents));
+    replaceFile(html, (fd) => writeNamed(fd, `"${html}"`, page));
   }
   const values = documents.map(({ description, counted }) => ({ ...description, ...counted }));
   io.json(values.length === 1 ? values[0] : values);
@@ -195,10 +215,13 @@ graphs are counted, exactly, where nodes and edges together are at most 2 millio
 for 10^8 edges, 16 bytes per node), and looks whether an undirected graph has every arc both ways. Homophily leaves
 out self-loops and unlabelled ends.
 
+--html draws a partition beside its graph: where the entries of the adjacency matrix are, as stored and in its order.
+
 Examples:
   gust inspect cora.graph.safetensors
   gust inspect --json cora.graph.safetensors | jq .edges
   gust inspect --html cora.html cora.graph.safetensors
+  gust partition cora.graph.safetensors -k 10 | gust inspect --html parts.html
   gust inspect --check *.safetensors && echo sound
   gust inspect --list model`,
   run: (inputs, options, common): Promise<void> =>

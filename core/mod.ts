@@ -15,12 +15,14 @@ export type { Document, NewDocument } from "./format/document.ts";
 export { Graph } from "./graph/graph.ts";
 export { sample, sampleDocuments, type SampleOptions } from "./library/batches.ts";
 export {
+  applyPartition,
   type Drawn,
   generate,
   importGraph,
   type ImportRequest,
   open,
   openGraph,
+  orderNodes,
   partition,
   type PartitionOptions,
   save,

@@ -1,9 +1,11 @@
 /** Documents as one self-contained HTML page, with plots. It loads the library that draws: import it where asked for. */
+import { densitySvg } from "../plot/density.ts";
 import { type Block, htmlPage } from "../plot/page.ts";
 import type { BarPanel } from "../plot/chart.ts";
 import { renderSvg } from "../plot/svg.ts";
 import type { Description } from "./describe.ts";
 import type { Bars } from "./pictures.ts";
+import type { Spy } from "./spy.ts";
 import type { GraphStatistics } from "./statistics.ts";
 import { factRows, headOf } from "./text.ts";
 import { group, statisticsBars } from "./views.ts";
@@ -12,6 +14,8 @@ export interface InspectedDocument {
   readonly description: Description;
   readonly label: string;
   readonly counted: GraphStatistics | null;
+  /** Of a partition: where the entries of its graph's matrix are. */
+  readonly spy?: Spy | undefined;
 }
 
 /** More bars than this are cut from a plot; the JSON has all. */
@@ -52,8 +56,19 @@ const tableOf = ({ parts, rows, title }: Bars): Block => ({
   rows: rows.map(({ name, count, parts: numbers }) => [name, group(count), ...numbers!.map(group)]),
 });
 
+function spyBlock({ before, after }: Spy): Block {
+  return {
+    kind: "picture",
+    svg: densitySvg([{ title: "as stored", counts: before }, {
+      title: "in the order of the partition",
+      counts: after,
+    }]),
+    label: "entries of the adjacency matrix, as stored and in the order of the partition",
+  };
+}
+
 function blocksOf(
-  { description, label, counted }: InspectedDocument,
+  { description, label, counted, spy }: InspectedDocument,
   index: number,
   all: readonly unknown[],
 ): Block[] {
@@ -63,6 +78,7 @@ function blocksOf(
   return [
     ...(all.length > 1 ? [{ kind: "heading" as const, text: headOf(description, label) }] : []),
     { kind: "facts", rows: factRows(description, counted) },
+    ...(spy ? [spyBlock(spy)] : []),
     ...pictures.flatMap((picture, i): Block[] => [
       {
         kind: "picture",

@@ -2,14 +2,18 @@
 import { setThreads as setNativeThreads } from "../../ffi/engine.ts";
 import { openNative } from "../../ffi/native.ts";
 import { buildDocument, type Document, type NewDocument } from "../format/document.ts";
+import { checkMadeFrom } from "../format/provenance.ts";
 import { openFile } from "../format/read.ts";
 import { asNew, writeFile } from "../format/write.ts";
 import { generateGraph } from "../generate/graph.ts";
 import { generators } from "../generate/mod.ts";
 import type { BuildRequest } from "../graph/build.ts";
 import { Graph } from "../graph/graph.ts";
+import { applyOrder } from "../order/apply.ts";
+import { orders } from "../order/mod.ts";
 import { partitionDocument } from "../partition/document.ts";
 import { partitioners } from "../partition/mod.ts";
+import { whole, wholeParts } from "../partition/whole.ts";
 import { importGraph as importInput, sourceDigest } from "../readers/import.ts";
 import { InputSet } from "../readers/input.ts";
 import { detectReader, readers } from "../readers/mod.ts";
@@ -201,6 +205,8 @@ export interface PartitionOptions extends Drawn {
   readonly method?: string;
   /** Most that a part may have over an even share. @default {1.03} */
   readonly imbalance?: number;
+  /** How the nodes of each part are ordered. @default {"partition"} */
+  readonly order?: string;
 }
 
 /**
@@ -219,8 +225,51 @@ export interface PartitionOptions extends Drawn {
  * ```
  */
 export function partition(graph: Graph, k: number, options: PartitionOptions = {}): Document {
-  const { method = "multilevel", imbalance = 1.03, seed = 0, ...own } = options;
-  const { entry, params } = entryOptions(partitioners, method, own);
-  const provenance = provenanceOf("partition", { k, method, imbalance, ...params }, seed, [graph.document]);
-  return buildDocument(partitionDocument(graph, entry, { k, imbalance, seed }, params, provenance));
+  const { method = "multilevel", imbalance = 1.03, seed = 0, order = "partition", ...given } = options;
+  const orderKeys = Object.keys(orders.get(order).params?.shape ?? {});
+  const pick = (wanted: boolean) =>
+    Object.fromEntries(Object.entries(given).filter(([key]) => orderKeys.includes(key) === wanted));
+  const { entry, params } = entryOptions(partitioners, method, pick(false));
+  const chosen = entryOptions(orders, order, pick(true));
+  const record = { k, method, imbalance, ...params, ...(options.order ? { order, ...chosen.params } : {}) };
+  const provenance = provenanceOf("partition", record, seed, [graph.document]);
+  return buildDocument(partitionDocument(graph, entry, { k, imbalance, seed }, params, provenance, chosen));
+}
+
+/**
+ * Put the nodes of a graph into an order, each graph of a data set for itself: a partition document whose `order` is it.
+ * The options are those of `gust partition --order NAME`.
+ *
+ * @example
+ * ```ts
+ * import { applyPartition, generate, orderNodes } from "./core/mod.ts";
+ *
+ * const grid = await generate("grid", { rows: 2, cols: 3 });
+ * const order = orderNodes(grid, "degree");
+ * console.log(applyPartition(grid, order).nodeIds()?.toNumbers().join(" "));
+ * // 1 4 0 2 3 5
+ * ```
+ */
+export function orderNodes(
+  graph: Graph,
+  name: string,
+  options: Readonly<Record<string, unknown>> = {},
+): Document {
+  const chosen = entryOptions(orders, name, options);
+  const provenance = provenanceOf("partition", { order: name, ...chosen.params }, 0, [graph.document]);
+  const request = { k: wholeParts(graph), imbalance: 1, seed: 0 };
+  return buildDocument(partitionDocument(graph, whole, request, {}, provenance, chosen));
+}
+
+/**
+ * The graph with its nodes in the order of a partition of it: everything that belongs to nodes and arcs moves along,
+ * `node_ids` says who a node was, `part_ptr` where the parts begin. Results by original ids stay the same.
+ *
+ * @throws {GustError} (mismatch) for a partition of another graph, (unsupported) where graphs of a data set would mix.
+ */
+export function applyPartition(graph: Graph, partition: Document): Graph {
+  checkMadeFrom(partition, graph.document);
+  const parts = partition.meta["k"] as number > 1 ? partition.tensor("part_ptr", "I64") : null;
+  const provenance = provenanceOf("partition", { apply: true }, 0, [graph.document, partition]);
+  return new Graph(buildDocument(applyOrder(graph, partition.tensor("order", "I64"), parts, provenance)));
 }

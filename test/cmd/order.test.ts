@@ -182,3 +182,23 @@ describe("gust eval PARTITION GRAPH", () => {
     }
   });
 });
+
+describe("gust inspect GRAPH PARTITION --html", () => {
+  test("draws the matrix before and after, in any order of the inputs and down a pipe", () => {
+    gustOk(["inspect", "p", "g", "--html", "page.html"], here);
+    pipeline("gust partition g -k 6 --seed 1 | gust inspect --html piped.html", here);
+    const pictures = (name: string) =>
+      [...readFileSync(join(folder, name), "utf8").matchAll(/data:image\/png;base64,([^"]*)/g)].map((
+        [, png],
+      ) => png);
+    const drawn = pictures("page.html");
+    expect(drawn).toHaveLength(2);
+    expect(drawn[0]).not.toBe(drawn[1]);
+    expect(pictures("piped.html")).toEqual(drawn);
+  });
+
+  test("draws nothing of a partition whose graph is not there", () => {
+    gustOk(["inspect", "p", "moved", "--html", "none.html"], here);
+    expect(readFileSync(join(folder, "none.html"), "utf8")).not.toContain("data:image/png");
+  });
+});
