@@ -26,9 +26,9 @@ const NODE_COLUMNS =
 const NODE_NUMBERS = /^(link\.\w+|extra\/query|extra\/type_constrain\.\w+)$/;
 const ARC_COLUMNS = /^edge_(weight|time|type|feat|ids)$/;
 const SPLITS = /^split\.(train|val|test)$/;
-/** One row per held-out link, per graph, per column of the features, or one that `edge_ids` names. */
+/** One row per held-out link, graph, relation or column of the features, or one that `edge_ids` names. */
 const UNMOVED =
-  /^(link_\w+\.\w+|graph_\w+|fold\.\w+|feat\.scale|extra\/(part|pbc|task|(frame|rel)\/.+|graph_.+))$/;
+  /^(link_\w+\.\w+|graph_\w+|fold\.\w+|feat\.scale|extra\/(part|pbc|task|(frame|rel)\/.+|graph_.+|(forces|atom\/.+)\.present|type_constrain\.\w+\.indptr))$/;
 
 /** What all tensors are moved by. */
 interface Move {
@@ -160,6 +160,7 @@ function moved(tensor: NewTensor, move: Move): NewTensor {
   if (ARC_COLUMNS.test(name)) {
     return { ...tensor, data: () => arcColumnInOrder(move, array, elements(shape)) };
   }
+  if (UNMOVED.test(name)) return tensor;
   const lists = listsOf(graph, name);
   if (lists) {
     return {
@@ -172,7 +173,6 @@ function moved(tensor: NewTensor, move: Move): NewTensor {
   }
   if (SPLITS.test(name)) return splitInOrder(tensor, move);
   if (NODE_NUMBERS.test(name)) return numbersInOrder(tensor, move);
-  if (UNMOVED.test(name)) return tensor;
   throw new GustError(
     "unsupported",
     `${graph.document.label} has a tensor "${name}" [${

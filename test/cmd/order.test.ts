@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openFile } from "../../core/format/read.ts";
 import { openNative } from "../../ffi/native.ts";
-import { freshDir, gust, gustOk, pipeline } from "../helpers.ts";
+import { freshDir, gust, gustOk, pipeline, repository } from "../helpers.ts";
 
 await openNative();
 
@@ -132,11 +132,52 @@ describe("gust partition --apply", () => {
     close(before.flatMap((row) => row.slice(2)), after.flatMap((row) => row.slice(2)), 1e-3);
   });
 
-  test("orders inside the graphs of a data set, and refuses what is typed or truncated", () => {
-    writeFileSync(join(folder, "cut"), readFileSync(join(folder, "g")).subarray(0, 5000));
-    const result = gust(["partition", "cut", "--order", "rcm", "--apply", "-o", "never"], here);
-    expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/^gust partition: Cannot read "cut"/);
+  test.each([
+    "many/tu",
+    "many/ogb",
+    "many/musae",
+    "typed/molecules.xyz",
+    "typed/openke",
+    "typed/clutrr",
+    "typed/triples_hrt",
+  ])(
+    "moves what %s keeps beside its graphs, each graph in its place",
+    (name) => {
+      const cwd = freshDir(), from = join(repository, "fixtures", name);
+      gustOk(["import", from, "-o", "g"], { cwd });
+      gustOk(["partition", "g", "--order", "rcm", "--apply", "-o", "moved"], { cwd });
+      expect(gust(["inspect", "--check", "moved"], { cwd })).toMatchObject({ status: 0, stderr: "" });
+      const [before, after] = [openFile(join(cwd, "g")), openFile(join(cwd, "moved"))];
+      const added = after.names.filter((tensor) => !before.has(tensor));
+      expect(["node_ids", "part_ptr"]).toEqual(expect.arrayContaining(added));
+      if (before.has("graph_ptr")) {
+        const graphs = before.tensor("graph_ptr", "I64").toNumbers();
+        expect(after.tensor("graph_ptr", "I64").toNumbers()).toEqual(graphs);
+        if (graphs.length > 2) expect(after.tensor("part_ptr", "I64").toNumbers()).toEqual(graphs);
+      }
+    },
+  );
+
+  test("refuses orders that mix the graphs of a data set, typed graphs, and a truncated file", () => {
+    const cwd = freshDir(), fixture = (name: string) => join(repository, "fixtures", name);
+    gustOk(["import", fixture("many/tu"), "-o", "tu"], { cwd });
+    gustOk(["import", fixture("typed/property_table.csv"), "-o", "typed"], { cwd });
+    writeFileSync(join(cwd, "cut"), readFileSync(join(folder, "g")).subarray(0, 5000));
+    for (
+      const [words, message] of [
+        [
+          ["tu", "-k", "2", "--method", "random"],
+          /holds \d+ graphs, and the order puts node \d+ at \d+, among those/,
+        ],
+        [["typed", "--order", "rcm"], /has nodes of several types/],
+        [["cut", "--order", "rcm"], /^gust partition: Cannot read "cut"/],
+      ] as const
+    ) {
+      const result = gust(["partition", ...words, "--apply", "-o", "never"], { cwd });
+      expect(result.stderr).toMatch(message);
+      expect(result.status).toBe(1);
+    }
+    expect(readdirSync(cwd).filter((name) => name.includes("never"))).toEqual([]);
   });
 });
 
