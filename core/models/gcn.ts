@@ -1,6 +1,6 @@
 /** Graph convolutional network. */
 import { z } from "zod";
-import { norms } from "../tensor/norm.ts";
+import { adjacencyKind, adjacencyParams } from "../tensor/norm.ts";
 import { operatorProduct } from "../tensor/operator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defineModel, matmulOrder, project, projection } from "./model.ts";
@@ -11,7 +11,7 @@ export const gcn = defineModel({
   summary: "graph convolutional network: H' = relu(norm(A) H W + b)",
   source: "Kipf and Welling 2017, arXiv:1609.02907, eq. 2; cora 81.5, citeseer 70.3",
   params: z.object({
-    norm: z.enum(norms).default("sym").describe("adjacency normalisation, with self-loops"),
+    ...adjacencyParams("sym"),
     ...stackParams({ hidden: 16, layers: 2, dropout: 0.5 }),
   }).strict(),
   accepts: {
@@ -19,7 +19,7 @@ export const gcn = defineModel({
     propagated: "its layers multiply by the adjacency themselves, after dropout",
     batches: null,
   },
-  operator: ({ norm }) => norm,
+  operator: adjacencyKind,
   build: (init, signature, params, role) =>
     buildStack(init, signature, params, role, (init, { index, count, inWidth, width }) => {
       const weight = init.glorot(`layer${index}.weight`, index, inWidth, width);

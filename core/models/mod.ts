@@ -1,6 +1,7 @@
 /** Models by name. */
 import { registry } from "../registry.ts";
 import { appnp } from "./appnp.ts";
+import { clusterGcn } from "./cluster_gcn.ts";
 import { gat } from "./gat.ts";
 import { gatv2 } from "./gatv2.ts";
 import { gcn } from "./gcn.ts";
@@ -15,6 +16,7 @@ import { sgc } from "./sgc.ts";
 export const models = registry<ModelEntry>("model", [
   gcn,
   sage,
+  clusterGcn,
   gat,
   gatv2,
   gin,

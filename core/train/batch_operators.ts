@@ -10,7 +10,14 @@ import type { Csr } from "../graph/csr.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { ForwardInput } from "../models/model.ts";
 import type { SampledBatch, SampledBlock } from "../sampling/batches.ts";
-import { degreePower, loopsPattern, type Norm, normalized } from "../tensor/norm.ts";
+import {
+  baseOf,
+  degreePower,
+  enhancedDiagonal,
+  loopsPattern,
+  type Norm,
+  normalized,
+} from "../tensor/norm.ts";
 import { type Operator, Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { floatWeights } from "./full_batch.ts";
@@ -129,10 +136,11 @@ export class GraphDegrees implements BlockOperators {
     engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
     engine.run("mul", { x: left, y: take(this.arcs, rows), out: left });
     if (kind === "none") return new SparseOperator(pattern, { values, left });
-    const loops = kind === "hop1" ? 0 : 1;
-    const diagonal = loops ? take(this.power(-1, 1), rows) : null;
-    const scale = kind === "row" ? null : this.power(-0.5, loops);
-    engine.run("mul", { x: left, y: scale ? take(scale, rows) : diagonal!, out: left });
+    const { base, add } = baseOf(kind), loops = base === "hop1" ? 0 : 1;
+    const own = loops ? take(this.power(-1, 1), rows) : null;
+    const scale = base === "row" ? null : this.power(-0.5, loops);
+    engine.run("mul", { x: left, y: scale ? take(scale, rows) : own!, out: left });
+    const diagonal = own && enhancedDiagonal(engine, arena, own, add);
     return new SparseOperator(pattern, { values, left, right: scale && take(scale, columns), diagonal });
   }
 }

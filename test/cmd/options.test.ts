@@ -37,8 +37,8 @@ describe("options of gust train", () => {
     expect(status).toBe(2);
     expect(stderr).toBe(
       "gust train: Options that do not fit:\n" +
-        '  - --hidden does not apply to model "sgc", only to gcn, sage, gat, gatv2, gin, appnp, gcnii, h2gcn, mlp\n' +
-        '  - --layers does not apply to model "sgc", only to gcn, sage, gat, gatv2, gin, appnp, gcnii, mlp\n' +
+        '  - --hidden does not apply to model "sgc", only to gcn, sage, cluster-gcn, gat, gatv2, gin, appnp, gcnii, h2gcn, mlp\n' +
+        '  - --layers does not apply to model "sgc", only to gcn, sage, cluster-gcn, gat, gatv2, gin, appnp, gcnii, mlp\n' +
         '  - --momentum does not apply to optimizer "adam", only to sgd\n',
     );
   });

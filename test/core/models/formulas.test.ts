@@ -145,6 +145,11 @@ const cases: [string, Record<string, unknown>, (w: Weights) => Matrix][] = [
     }
     return plus(product(beside(...rounds), w["output.weight"]!), w["output.bias"]!);
   }],
+  ["cluster-gcn", { hidden: 4, layers: 2, diagLambda: 0.5, layerNorm: "none" }, (w) => {
+    const a = looped.map((row, i) => row.map((v, j) => v / degree(looped)[i]! * (i === j ? 1.5 : 1)));
+    const layer = (h: Matrix, l: number) => product(beside(product(a, h), h), w[`layer${l}.weight`]!);
+    return layer(relu(layer(x, 0)), 1);
+  }],
   ["gcn", { hidden: 3, layers: 2, residual: "linear", jk: "max" }, (w) => {
     const a = symmetric(looped);
     const layer = (h: Matrix, l: number) =>

@@ -17,6 +17,8 @@ const variants: [string, Record<string, unknown>][] = [
   ["sage", { hidden: 4 }],
   ["sage", { hidden: 4, aggregator: "max", layers: 3 }],
   ["sage", { hidden: 4, aggregator: "pool", bias: false }],
+  ["gcn", { hidden: 3, norm: "row", diagLambda: 0.7 }],
+  ["cluster-gcn", { hidden: 4, layers: 2, normEps: 0.1 }],
   ["gat", { hidden: 3, heads: 2 }],
   ["gat", { hidden: 2, heads: 3, outputHeads: 2, layers: 3, bias: false, residual: "linear" }],
   ["gatv2", { hidden: 3, heads: 2, outputHeads: 2 }],

@@ -3,7 +3,14 @@ import { buildDocument, type NewTensor } from "../../../core/format/document.ts"
 import { openFile } from "../../../core/format/read.ts";
 import { adjacency } from "../../../core/graph/adjacency.ts";
 import { Graph } from "../../../core/graph/graph.ts";
-import { degreePower, type Norm, normalized, norms } from "../../../core/tensor/norm.ts";
+import {
+  adjacencyKind,
+  type AdjacencyNorm,
+  degreePower,
+  type Norm,
+  normalized,
+  norms,
+} from "../../../core/tensor/norm.ts";
 import { Pattern } from "../../../core/tensor/operator.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
 import { graphOperator } from "../../../core/train/full_batch.ts";
@@ -124,6 +131,46 @@ describe.each([...norms])("norm %s", (norm) => {
   test("an isolated node keeps its own row, a graph without arcs is the identity", () => {
     const none: Matrix = [[0, 0], [0, 0]];
     expect(operatorOf(graphOf(none), norm)).toEqual([1, 0, 0, 1]);
+  });
+});
+
+describe("diagonal enhancement", () => {
+  const plus = (a: Matrix, norm: AdjacencyNorm, more: (d: number) => number) =>
+    reference(a, norm).map((v, k) => Math.floor(k / a.length) === k % a.length ? v + more(v) : v);
+
+  test.each([["g6", g6], ["directed", directed], ["with self-loops", loops]] as const)(
+    "row+L adds L times the diagonal, +I the identity: %s",
+    (_, a) => {
+      const graph = graphOf(a);
+      for (const lambda of [0.5, 1, 1e-4]) {
+        expectNear(operatorOf(graph, `row+${lambda}`), plus(a, "row", (d) => lambda * d), TOLERANCE);
+      }
+      for (const norm of norms) expectNear(operatorOf(graph, `${norm}+I`), plus(a, norm, () => 1), TOLERANCE);
+    },
+  );
+
+  test("row sums are 1, and 1 + L / (degree + 1) when enhanced", () => {
+    const n = g6.length,
+      sums = (flat: number[]) =>
+        g6.map((_, i) =>
+          flat.slice(i * n, (i + 1) * n)
+            .reduce((a, b) => a + b)
+        );
+    expectNear(sums(operatorOf(graphOf(g6), "row")), g6.map(() => 1), TOLERANCE);
+    const degree = g6.map((row) => row.reduce((a, b) => a + b));
+    expectNear(sums(operatorOf(graphOf(g6), "row+2")), degree.map((d) => 1 + 2 / (d + 1)), TOLERANCE);
+  });
+
+  test("adjacencyKind() says which one, and refuses what contradicts", () => {
+    const kind = (norm: AdjacencyNorm, diagLambda: number, addIdentity = false) =>
+      adjacencyKind({ norm, diagLambda, addIdentity });
+    expect(kind("sym", 0)).toBe("sym");
+    expect(kind("row", 1e-4)).toBe("row+0.0001");
+    expect(kind("row", -1)).toBe("mean");
+    expect(kind("sym", 0, true)).toBe("sym+I");
+    expect(() => kind("sym", 1)).toThrow("--diag-lambda 1: it applies to --norm row, not sym");
+    expect(() => kind("row", -0.5)).toThrow("expected -1 or at least 0");
+    expect(() => kind("row", 1, true)).toThrow("--add-identity is another way of the same");
   });
 });
 

@@ -38,6 +38,8 @@ const chains: [string, Record<string, unknown>][] = [
   ["gcn", { hidden: 6, norm: "row", residual: "linear", layerNorm: "layer", jk: "last" }],
   ["sage", { hidden: 6, residual: "identity", layers: 3 }],
   ["sage", { hidden: 6, aggregator: "pool" }],
+  ["gcn", { hidden: 6, norm: "row", addIdentity: true }],
+  ["cluster-gcn", { hidden: 6, layers: 3 }],
   ["gat", { hidden: 3, heads: 2 }],
   ["gatv2", { hidden: 3, heads: 2, outputHeads: 2 }],
   ["gin", { hidden: 6, layers: 2, jk: "none", trainEps: true }],
