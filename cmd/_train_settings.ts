@@ -8,6 +8,7 @@ import type { Graph } from "../core/graph/graph.ts";
 import { featureStores } from "../core/graph/feature_store.ts";
 import { losses, lossFor } from "../core/losses/mod.ts";
 import { models } from "../core/models/mod.ts";
+import { type ClusterParams, clusterParams } from "../core/sampling/cluster.ts";
 import { optimizers } from "../core/optim/mod.ts";
 import { schedules } from "../core/schedules/mod.ts";
 import { taskFor, tasks } from "../core/tasks/mod.ts";
@@ -23,6 +24,14 @@ import {
   registryOptions,
 } from "./_options.ts";
 
+/** Options of clusters, each absent where it was not given. */
+const clusterOptions = Object.fromEntries(
+  Object.entries(clusterParams.shape).map(([key, schema]) => {
+    const inner = schema.unwrap() as z.ZodType;
+    return [key, inner.optional().describe(`${schema.description} (--sampler cluster)`)];
+  }),
+) as { [K in keyof ClusterParams]: z.ZodOptional<z.ZodType<ClusterParams[K]>> };
+
 export const options = z.object({
   model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
   ...registryOptions(models),
@@ -34,9 +43,11 @@ export const options = z.object({
   ...registryOptions(optimizers),
   ...registryOptions(schedules),
   ...registryOptions(losses),
-  partsPerBatch: z.int().min(1).optional().describe(
-    "parts per batch of a partition that comes without a sample [1]",
+  sampler: z.enum(["auto", "cluster"]).default("auto").describe(
+    "batches that are drawn as training goes: parts of a partition, or of a graph in part order; auto does so where a " +
+      "partition comes without a sample",
   ),
+  ...clusterOptions,
   featureStore: z.enum(featureStores).default("auto").describe(
     "where dense features are: memory of the GPU, the host's read over the bus by the GPU (zerocopy) or copied by the " +
       "CPU (staged), or both (tiered); results are the same",
@@ -122,13 +133,22 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
 
 /** What a run is made from. */
 export type Settings =
-  & Pick<TrainJob, "modelParams" | "optimizerParams" | "scheduleParams" | "options" | "partsPerBatch">
+  & Pick<TrainJob, "modelParams" | "optimizerParams" | "scheduleParams" | "options">
   & {
     readonly model: string;
     readonly seed: number;
+    /** How clusters become batches; null: nobody asked for them. */
+    readonly cluster: ClusterParams | null;
     /** The task with its options; null: as the graph suggests. */
     readonly task: Pick<TrainJob, "task" | "taskParams" | "lossParams"> | null;
   };
+
+/** What the options say of clusters; null: nothing. */
+function askedClusters(o: Options): ClusterParams | null {
+  const keys = Object.keys(clusterParams.shape) as (keyof ClusterParams)[];
+  const given = Object.fromEntries(keys.filter((key) => o[key] !== undefined).map((key) => [key, o[key]]));
+  return o.sampler === "cluster" || Object.keys(given).length > 0 ? clusterParams.parse(given) : null;
+}
 
 /** The settings that the options ask for. */
 export function settingsOf(o: Options, common: CommonOptions): Settings {
@@ -148,7 +168,7 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
     scheduleParams,
     task: null,
     options,
-    partsPerBatch: o.partsPerBatch,
+    cluster: askedClusters(o),
     seed: common.seed,
   };
 }
@@ -219,14 +239,15 @@ export function resumedSettings(
   resumed: Document,
 ): Settings {
   const { model, config, progress } = modelMeta(resumed);
-  const { params, optimizer_params, train, parts_per_batch: partsPerBatch, seed } = config;
+  const { params, optimizer_params, train, cluster, seed } = config;
   const { task, schedule_params, loss_params } = config;
   const own = { ...params, ...optimizer_params, ...schedule_params, ...loss_params, ...task.params };
-  const was: Params = { model, task: task.name, ...own, ...train, partsPerBatch, seed };
+  const was: Params = { model, task: task.name, ...own, ...train, ...cluster, seed };
   const now: Params = { ...o, seed: common.seed };
   const shown = (value: unknown) => value === undefined ? "not taken" : JSON.stringify(value);
   const owned = [
     ...Object.keys(was),
+    ...Object.keys(clusterParams.shape),
     ...[...models, ...optimizers, ...schedules, ...losses, ...tasks].flatMap((e) =>
       Object.keys(e.params?.shape ?? {})
     ),
@@ -253,7 +274,7 @@ export function resumedSettings(
     scheduleParams: schedule_params,
     task: { task: tasks.get(task.name), taskParams: task.params, lossParams: loss_params },
     options,
-    partsPerBatch,
+    cluster: cluster ?? null,
     seed,
   };
 }

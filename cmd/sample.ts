@@ -22,7 +22,7 @@ export const command = defineCommand({
   operands: "[input...]",
   options,
   details:
-    `Inputs: a graph, and for --method cluster a partition of it (gust partition). On a pipe they are passed on, and
+    `Inputs: a graph, and for --method cluster a partition of it (gust partition), which a graph in part order needs not. On a pipe they are passed on, and
 batches follow as chunk documents while they are being drawn; -o FILE holds all of them. Random decisions depend on
 --seed and on original node ids, not on threads or the order of nodes.
 
@@ -38,12 +38,15 @@ Examples:
       const sampler = samplers.get(o.method);
       const params = entryParams(samplers, sampler, o);
       const graphDocument = io.one("graph", 'make one with "gust import" or "gust generate"');
-      const partition = sampler.needsPartition
-        ? io.one("partition", "gust partition GRAPH -k 32 | gust sample --method cluster")
-        : null;
+      const graph = new Graph(graphDocument);
+      const partition = !sampler.needsPartition
+        ? null
+        : graph.partPointer()
+        ? io.maybe("partition")
+        : io.one("partition", "gust partition GRAPH -k 32 | gust sample --method cluster");
       const from = partition ? [graphDocument, partition] : [graphDocument];
       const request: SampleRequest = {
-        graph: new Graph(graphDocument),
+        graph,
         partition,
         sampler,
         params,

@@ -9,8 +9,10 @@ import { Graph } from "../core/graph/graph.ts";
 import type { Metric } from "../core/metrics/metric.ts";
 import { metrics, showScore } from "../core/metrics/mod.ts";
 import { models } from "../core/models/mod.ts";
+import { clusterParams } from "../core/sampling/cluster.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { chunkDocuments } from "../core/sampling/sample.ts";
+import type { TaskEntry } from "../core/tasks/task.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
@@ -36,29 +38,34 @@ import {
 import { TrainProfile } from "./_train_profile.ts";
 import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 
-/** Cluster batches of a partition that came without a sample, drawn as training goes; null without a partition. */
-function clusterFeed(io: Io, graph: Graph, settings: Settings, seed: number): SampleFeed | null {
-  const partition = io.maybe("partition");
-  if (!partition) {
-    if (settings.partsPerBatch !== undefined) {
-      throw new GustError(
-        "missing",
-        "--parts-per-batch: no partition among the inputs, expected one",
-        "gust partition GRAPH -k 32",
-      );
-    }
-    return null;
+/** Clusters that are drawn as training goes, for one seed and split. */
+type Feeds = (seed: number, splitIndex: number) => SampleFeed;
+
+/** Of a partition that came without a sample, or of a graph in part order if they are asked for; null: neither. */
+function clusterFeeds(io: Io, graph: Graph, settings: Settings, task: TaskEntry): Feeds | null {
+  const partition = io.maybe("partition"), { cluster: asked, options } = settings;
+  if (!partition && !(asked && graph.partPointer())) {
+    if (!asked) return null;
+    throw new GustError(
+      "missing",
+      "--sampler cluster: no partition among the inputs, expected one, or a graph in part order",
+      "gust partition GRAPH -k 32, or gust partition GRAPH -k 32 --apply",
+    );
   }
-  const params = { partsPerBatch: settings.partsPerBatch ?? 1, epochs: settings.options.epochs };
-  const request = {
-    graph,
-    partition,
-    seed,
-    sampler: samplers.get("cluster"),
-    params,
-    provenance: [],
+  const own = asked ?? clusterParams.parse({});
+  return (seed, splitIndex) => {
+    const trainNodes = own.inductive ? task.split(graph, { ...options, splitIndex, seed }).train : null;
+    const request = {
+      graph,
+      partition,
+      seed,
+      sampler: samplers.get("cluster"),
+      params: { ...own, epochs: options.epochs, splitIndex },
+      provenance: [],
+      ...(trainNodes ? { trainNodes } : {}),
+    };
+    return SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), "cluster");
   };
-  return SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), "cluster");
 }
 
 /** The run whose validation score is best (the first of equals). */
@@ -127,33 +134,35 @@ Examples:
       for (const line of unreadColumns(graph, asked, task)) io.warn(line);
       if (resumed) checkMadeFrom(resumed, graphDocument);
       const sampled = SampleFeed.open(graph, io.read, () => io.next());
-      if (sampled && o.partsPerBatch !== undefined) {
-        throw new GustError("usage", "--parts-per-batch does not apply to batches that gust sample drew");
+      if (sampled && asked.cluster) {
+        throw new GustError(
+          "usage",
+          "--sampler cluster and its options do not apply to batches that gust sample drew",
+        );
       }
-      const feedOf = (seed: number) => sampled ?? clusterFeed(io, graph, asked, seed);
-      const feed = feedOf(asked.seed);
-      const isDrawn = feed !== null && sampled === null;
+      const feeds = sampled ? null : clusterFeeds(io, graph, asked, task.task);
       /** What the run reads of what has come so far. */
       const used = () => {
         const cache = io.soFar("cache", isPropagated);
         const batches = io.read.filter((d) => d.kind === "sample" || d.kind === "cache" && !isPropagated(d));
-        const drawn = isDrawn ? [io.soFar("partition")!] : [];
-        return { cache, all: [io.soFar("graph")!, ...batches, ...drawn, ...(cache ? [cache] : [])] };
+        const drawn = feeds ? io.soFar("partition") : null;
+        const all = [io.soFar("graph")!, ...batches, ...(drawn ? [drawn] : []), ...(cache ? [cache] : [])];
+        return { cache, all };
       };
       const { cache, all } = used();
       if (cache) checkMadeFrom(cache, graphDocument);
       const settings = withCache(asked, cache, given);
-      if (resumed) checkSameInputs(resumed, all, feed?.name ?? "full");
-      const partsPerBatch = isDrawn ? settings.partsPerBatch ?? 1 : undefined;
+      if (resumed) checkSameInputs(resumed, all, sampled?.name ?? (feeds ? "cluster" : "full"));
+      const cluster = feeds && (settings.cluster ?? clusterParams.parse({}));
       const jobOf = (seed: number, splitIndex: number): TrainJob => ({
         graph,
         cache,
-        samples: feedOf(seed),
+        samples: sampled ?? feeds?.(seed, splitIndex) ?? null,
         ...settings,
         ...task,
         options: { ...settings.options, splitIndex },
         model: models.get(settings.model),
-        partsPerBatch,
+        cluster,
         featureStore: { kind: o.featureStore, hotBytes: parseSize(o.gpuMem) },
         onEngine: (engine) => profile?.profiler.attach(engine),
       });
@@ -173,7 +182,7 @@ Examples:
           ...settings.optimizerParams,
           ...settings.scheduleParams,
           ...task.lossParams,
-          ...(isDrawn ? { partsPerBatch } : {}),
+          ...(cluster ?? {}),
         }, used().all);
         return [...records.slice(0, -1), { ...records.at(-1)!, seed }];
       };

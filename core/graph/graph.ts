@@ -145,6 +145,11 @@ export class Graph {
     return BigInt64Array.from(nodes);
   }
 
+  /** Where each part begins, and the number of nodes, where nodes are stored part by part; else null. */
+  partPointer(): NativeArray<"I64"> | null {
+    return this.document.has("part_ptr") ? this.document.tensor("part_ptr", "I64") : null;
+  }
+
   /** First node of each graph of a data set of many, and the number of nodes; null for a single graph. */
   graphPointer(): NativeArray<"I64"> | null {
     return this.document.has("graph_ptr") ? this.document.tensor("graph_ptr", "I64") : null;

@@ -26,7 +26,7 @@ export function* sampleDocuments(
 ): Generator<Document> {
   const { seed = 0, partition = null, ...own } = options;
   const { entry: sampler, params } = entryOptions(samplers, method, own);
-  if (sampler.needsPartition && !partition) {
+  if (sampler.needsPartition && !partition && !graph.partPointer()) {
     throw new GustError(
       "missing",
       `Sampler "${method}" needs a partition of the graph`,

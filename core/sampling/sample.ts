@@ -60,7 +60,7 @@ function document(
     epochs,
     hops,
     params: { ...params, seed },
-    ...(sampler.needsPartition ? { partition: partition!.digest } : {}),
+    ...(sampler.needsPartition && partition ? { partition: partition.digest } : {}),
     // What fits one piece is whole, in a stream as in a file: equal content, equal digest.
     ...(index === 0 && part.last ? {} : { chunk: { index, last: part.last, first_step: part.firstStep } }),
   };

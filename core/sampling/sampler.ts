@@ -10,9 +10,11 @@ import { type Part, type PartOptions, partsOf } from "./assemble.ts";
 /** What batches are drawn from. */
 export interface SampleInput {
   readonly graph: Graph;
-  /** A partition of this graph, where the sampler needs one. */
+  /** A partition of this graph, where the sampler needs one and the graph is not stored part by part. */
   readonly partition: Document | null;
   readonly seed: number;
+  /** The training nodes, where they are not those of a stored split. */
+  readonly trainNodes?: BigInt64Array;
 }
 
 /** The seeds of an epoch: batch b has nodes[ptr[b] .. ptr[b+1]). */

@@ -15,6 +15,7 @@ import { checkArcs, checkFeatures, checkFinite } from "../graph/arcs.ts";
 import { type FeatureInput, Init, type ModelEntry, type Signature } from "../models/model.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
+import type { ClusterParams } from "../sampling/cluster.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
 import type { TaskEntry } from "../tasks/task.ts";
 import type { TrainOptions } from "./config.ts";
@@ -47,8 +48,8 @@ export interface TrainJob {
   readonly scheduleParams: Record<string, unknown>;
   readonly lossParams: Record<string, unknown>;
   readonly options: TrainOptions;
-  /** How many parts make a batch, where batches are drawn from a partition as training goes. */
-  readonly partsPerBatch?: number | undefined;
+  /** How parts become batches, where they are drawn as training goes. */
+  readonly cluster?: ClusterParams | null;
   /** Where dense features are kept. */
   readonly featureStore?: StoreChoice | undefined;
   /** Gets the engine of a run before anything runs on it. */
@@ -385,7 +386,7 @@ export class Run {
         train: options,
         features: this.recipe,
         source: this.source.name,
-        ...(this.job.partsPerBatch === undefined ? {} : { parts_per_batch: this.job.partsPerBatch }),
+        ...(this.job.cluster ? { cluster: this.job.cluster } : {}),
         seed: this.seed,
       },
       signature: this.signature,

@@ -8,6 +8,7 @@ import { models } from "../models/mod.ts";
 import type { Signature } from "../models/model.ts";
 import { tasks } from "../tasks/mod.ts";
 import { norms } from "../tensor/norm.ts";
+import { clusterParams } from "../sampling/cluster.ts";
 import { trainOptions } from "./config.ts";
 import type { Progress } from "./run.ts";
 
@@ -36,8 +37,8 @@ const schema = z.looseObject({
     train: trainOptions,
     features: recipe,
     source: z.string(),
-    /** Where batches were drawn from a partition as training went. */
-    parts_per_batch: z.int().min(1).optional(),
+    /** Where batches were drawn from parts as training went. */
+    cluster: clusterParams.optional(),
     seed: count,
   }),
   /** What the outputs are. */
