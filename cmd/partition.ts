@@ -3,12 +3,14 @@ import { z } from "zod";
 import type { NativeArray } from "../ffi/native.ts";
 import { GustError } from "../core/errors.ts";
 import type { Document, NewTensor } from "../core/format/document.ts";
+import { openFile } from "../core/format/read.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { applyOrder } from "../core/order/apply.ts";
 import { orders } from "../core/order/mod.ts";
 import { type ChosenOrder, partitionDocument, reorderPartition } from "../core/partition/document.ts";
 import { partitioners } from "../core/partition/mod.ts";
+import { partsToRefine } from "../core/partition/refine.ts";
 import { whole, wholeParts } from "../core/partition/whole.ts";
 import { type Io, withIo } from "./_io.ts";
 import { allParams, defineCommand, kebab, registryOptions } from "./_options.ts";
@@ -23,6 +25,8 @@ const options = z.object({
   imbalance: z.number().min(1).max(100).default(1.03).describe(
     "most that a part may have over an even share",
   ),
+  refine: z.string().optional().describe("improve this partition of the same graph, from any partitioner")
+    .meta({ value: "FILE" }),
   ...registryOptions(partitioners),
   order: z.enum(orders.names as [string, ...string[]]).optional().describe(
     "how the nodes of each part are ordered [partition]",
@@ -34,7 +38,7 @@ const options = z.object({
 }).strict();
 type Options = z.infer<typeof options>;
 
-const partitionerKeys = Object.keys(registryOptions(partitioners));
+const partitionerKeys = ["refine", ...Object.keys(registryOptions(partitioners))];
 const isGiven = (o: Options, key: string) => (o as Record<string, unknown>)[key] !== undefined;
 
 /** The partition that was asked for: made anew, or a given one with its nodes in another order. */
@@ -65,6 +69,10 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
     );
   }
   const partitioner = isWhole ? whole : partitioners.get(o.method ?? "multilevel");
+  if (o.refine !== undefined && !partitioner.refines) {
+    throw new GustError("usage", `--refine does not apply to partitioner "${partitioner.name}"`);
+  }
+  const refined = o.refine === undefined ? null : openFile(o.refine);
   const [ownParams, orderParams] = allParams(
     isWhole ? [[orders, orderEntry]] : [[partitioners, partitioner], [orders, orderEntry]],
     o,
@@ -79,9 +87,9 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
   return partitionDocument(
     graph,
     partitioner,
-    { k, imbalance, seed: io.common.seed },
+    { k, imbalance, seed: io.common.seed, refine: refined ? partsToRefine(refined, graph, k) : undefined },
     params,
-    io.provenance(record, [graph.document]),
+    io.provenance(record, refined ? [graph.document, refined] : [graph.document]),
     order,
   );
 }
@@ -103,6 +111,8 @@ Training, samples and predictions go by the original numbers, so that they stay 
 
 Examples:
   gust partition cora.graph.safetensors -k 10 -o cora.k10.partition.safetensors
+  gust partition cora.graph.safetensors -k 10 --effort best -o cora.best.partition.safetensors
+  gust partition cora.graph.safetensors -k 10 --refine cora.k10.partition.safetensors -o cora.finer.partition.safetensors
   gust partition cora.graph.safetensors -k 10 | gust sample --method cluster | gust train | gust eval
   gust partition cora.graph.safetensors --order rcm --apply -o cora.rcm.graph.safetensors`,
   run: (inputs, o, common) =>

@@ -22,21 +22,38 @@ function checkParts(n: number, k: number): void {
   }
 }
 
+/** How much time partitions are worth, least first. */
+export const efforts = ["fast", "default", "best"] as const;
+/** How k parts are made: at once, or two at a time. */
+export const schemes = ["kway", "bisection"] as const;
+
+export interface MultilevelOptions {
+  readonly imbalance: number;
+  readonly effort: (typeof efforts)[number];
+  readonly scheme: (typeof schemes)[number];
+  readonly seed: number;
+  /** [n] a partition into k parts to improve, instead of making one. */
+  readonly refine?: NativeArray<"I32"> | undefined;
+}
+
 /**
  * Parts with a small cut: [n] numbers below k, no part heavier than imbalance * ceil(n / k).
- *
- * @param cycles  V-cycles after the first pass.
- * @throws {NativeError} (data) for ids out of range and for weights that are negative or not finite.
+ * @throws {NativeError} (data) for ids or parts out of range and for weights that are negative or not finite.
  */
 export function partitionMultilevel(
   a: Csr,
   directed: boolean,
   k: number,
-  { imbalance, cycles, seed }: { readonly imbalance: number; readonly cycles: number; readonly seed: number },
+  { imbalance, effort, scheme, seed, refine }: MultilevelOptions,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
-  const part = NativeArray.allocate("I32", a.numRows, false);
-  call("gust_partition_multilevel", ...arrays(a, directed), k, imbalance, cycles, seed, part.address);
+  if (refine && refine.length !== a.numRows) {
+    throw new RangeError(`${refine.length} parts of ${a.numRows} nodes`);
+  }
+  const part = refine ? refine.copy() : NativeArray.allocate("I32", a.numRows, false);
+  const method = refine ? 2 : schemes.indexOf(scheme);
+  const level = efforts.indexOf(effort);
+  call("gust_partition_multilevel", ...arrays(a, directed), k, imbalance, method, level, seed, part.address);
   return part;
 }
 

@@ -308,6 +308,7 @@ export const symbols = {
     "i64",
     "f64",
     "i32",
+    "i32",
     "i64",
     "addr",
   ),

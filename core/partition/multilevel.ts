@@ -1,17 +1,20 @@
 /** gust's own partitioner. */
 import { z } from "zod";
-import { partitionMultilevel } from "../../ffi/native_partition.ts";
+import { efforts, partitionMultilevel, schemes } from "../../ffi/native_partition.ts";
 import { definePartitioner } from "./partitioner.ts";
 
 export const multilevel = definePartitioner({
   name: "multilevel",
   summary: "coarsen, bisect the smallest graph, refine on the way back: a small cut within the balance",
-  source: "Karypis and Kumar 1998; refinement as Gilbert et al. 2023, arXiv:2304.13194",
+  source:
+    "Karypis and Kumar 1998; clusters as Meyerhenke et al. 2014; refinement as Gilbert et al. 2023, arXiv:2304.13194",
   params: z.object({
-    cycles: z.int().min(0).max(100).default(0).describe(
-      "V-cycles after the first pass: smaller cuts, more time",
+    effort: z.enum(efforts).default("default").describe(
+      "smaller cuts for more time: best takes about ten times as long",
     ),
+    scheme: z.enum(schemes).default("kway").describe("all parts at once, or halves of halves"),
   }).strict(),
-  partition: (graph, { k, imbalance, seed }, { cycles }) =>
-    partitionMultilevel(graph.csr, graph.meta.directed, k, { imbalance, cycles, seed }),
+  refines: true,
+  partition: (graph, { k, imbalance, seed, refine }, { effort, scheme }) =>
+    partitionMultilevel(graph.csr, graph.meta.directed, k, { imbalance, effort, scheme, seed, refine }),
 });

@@ -10,9 +10,13 @@ export interface PartitionRequest {
   /** No part is heavier than this times ceil(n / k). */
   readonly imbalance: number;
   readonly seed: number;
+  /** [n] parts below k to improve: for partitioners with `refines`. */
+  readonly refine?: NativeArray<"I32"> | undefined;
 }
 
 export interface PartitionerEntry extends Entry {
+  /** Whether it improves a partition that is given. */
+  readonly refines?: true;
   /** [n] part of each node. */
   partition(graph: Graph, request: PartitionRequest, params: Record<string, unknown>): NativeArray<"I32">;
 }
@@ -23,6 +27,7 @@ export function definePartitioner<S extends z.ZodObject>(entry: {
   readonly summary: string;
   readonly source: string;
   readonly params?: S;
+  readonly refines?: true;
   partition(graph: Graph, request: PartitionRequest, params: z.infer<S>): NativeArray<"I32">;
 }): PartitionerEntry {
   return entry as unknown as PartitionerEntry;

@@ -2,12 +2,14 @@
 //
 //   partition_graph.cpp       undirected simple graph out of any CSR
 //   partition_match.cpp       which nodes to merge: heavy-edge matching, then pairs two hops apart
+//   partition_cluster.cpp     which nodes to merge on graphs with hubs: size-constrained label propagation
 //   partition_coarsen.cpp     contraction, and the hierarchy of ever smaller graphs
 //   partition_initial.cpp     first partition of the smallest graph: recursive bisection by greedy growing
 //   partition_parts.cpp       parts, their weights, and for every node its connection to the parts next to it
 //   partition_balance.cpp     moves out of parts that are too heavy
-//   partition_refine.cpp      k-way refinement with hill climbing
-//   partition_multilevel.cpp  the whole: coarsen, partition, refine on the way back; repeated as V-cycles
+//   partition_fm.cpp          k-way refinement by single moves
+//   partition_refine.cpp      k-way refinement by rounds of simultaneous moves, with hill climbing
+//   partition_multilevel.cpp  the whole: coarsen, partition, refine on the way back; V-cycles and combination
 //   partition_metis.cpp       graphs and partitions as files of the METIS programs
 //   partition_abi.cpp         the C functions: this method, random parts, statistics of any partition
 //
@@ -122,8 +124,15 @@ Graph build_graph(const Source& source);
  */
 void match(const Graph& graph, const int32_t* part, int64_t max_weight, uint64_t key, Array<int32_t>& mate);
 
-/** The graph with every pair of `mate` made one node; coarse[v] = the node that v became part of. */
-Graph contract(const Graph& graph, const Array<int32_t>& mate, Array<int32_t>& coarse);
+/** Whether degrees differ so much that a matching would stall: the mean degree of an arc's end is many times a node's. */
+bool has_hubs(const Graph& graph);
+
+/** Clusters of at most `max_weight`, never across the parts of `part` unless null: leader[v] = the node that v's cluster
+ *  is named after, which names itself. Returns their number. */
+int32_t cluster(const Graph& graph, const int32_t* part, int64_t max_weight, uint64_t key, Array<int32_t>& leader);
+
+/** The graph with all nodes of one leader made one node; coarse[v] = the node that v became part of. */
+Graph contract(const Graph& graph, const Array<int32_t>& leader, Array<int32_t>& coarse);
 
 /** Ever smaller graphs. coarse[i] maps the nodes of level i (level 0: the graph itself) to those of level i + 1. */
 struct Hierarchy {
@@ -146,9 +155,9 @@ struct Link {
   int32_t part, weight;
 };
 
-/** A node that moved, and where it came from. */
+/** A node and the part that it goes to, or goes back to. */
 struct Step {
-  int32_t node, from;
+  int32_t node, to;
 };
 
 /** A partition of a graph that is being improved. */
@@ -188,7 +197,15 @@ class Parts {
   /** The other part that v is connected to best, of several the lowest; v is a boundary node. */
   Link best_link(int32_t v) const;
 
-  void move(int32_t v, int32_t to);
+  void move(int32_t v, int32_t to) {
+    move(v, to, [](int32_t, int32_t, int32_t) {});
+  }
+  /** Move v, and call f(u, weight of the edge, weight of u's edges into `to`, or those inside `to` if u lies there) for
+   *  each neighbour u once its links are up to date. */
+  template <class F>
+  void move(int32_t v, int32_t to, F&& f);
+  /** Move `count` different nodes. */
+  void move_all(const Step* steps, int64_t count);
 
  private:
   struct Node {
@@ -198,8 +215,35 @@ class Parts {
     int32_t at : 31;   // in boundary_, where count > 0
     uint32_t is_dense : 1;
   };
-  void connect(Node& x, int32_t to, int32_t weight);
-  void disconnect(Node& x, int32_t from, int32_t weight);
+  /** Set the nodes' parts to those of part_ and everything that follows from them but the parts' weights. */
+  void connect_all();
+  /** Returns the weight of the link then. */
+  int32_t connect(Node& x, int32_t to, int32_t weight) {
+    int32_t* row = links_.data() + x.begin;
+    if (x.is_dense) {
+      x.count += row[to] == 0;
+      return row[to] += weight;
+    }
+    Link *l = reinterpret_cast<Link*>(row), *end = l + x.count;
+    while (l != end && l->part != to) ++l;
+    if (l != end) return l->weight += weight;
+    *l = {to, weight};
+    ++x.count;
+    return weight;
+  }
+  void disconnect(Node& x, int32_t from, int32_t weight) {
+    int32_t* row = links_.data() + x.begin;
+    if (x.is_dense) {
+      row[from] -= weight;
+      x.count -= row[from] == 0;
+      return;
+    }
+    Link *list = reinterpret_cast<Link*>(row), *l = list;
+    while (l->part != from) ++l;
+    if ((l->weight -= weight) == 0) *l = list[--x.count];
+  }
+  /** What a move changes but for the neighbours. */
+  void leave(int32_t v, int32_t to);
   void enter_boundary(int32_t v);
   void leave_boundary(int32_t v);
 
@@ -209,6 +253,29 @@ class Parts {
   int64_t cut_ = 0;
   int32_t* part_;
 };
+
+template <class F>
+void Parts::move(int32_t v, int32_t to, F&& f) {
+  Node& x = nodes_[v];
+  const int32_t from = x.part;
+  leave(v, to);
+  // The neighbours lie anywhere: ask for them ahead, first the node, then its links.
+  constexpr int64_t kAhead = 12;
+  const Arc *first = graph.begin(v), *last = graph.end(v);
+  for (const Arc* a = first; a != last; ++a) {
+    if (last - a > kAhead) __builtin_prefetch(&nodes_[a[kAhead].node], 1);
+    if (last - a > kAhead / 2) __builtin_prefetch(links_.data() + nodes_[a[kAhead / 2].node].begin, 1);
+    Node& y = nodes_[a->node];
+    const bool was = y.count > 0;
+    if (y.part == from) y.internal -= a->weight;
+    else disconnect(y, from, a->weight);
+    int32_t link;
+    if (y.part == to) link = y.internal += a->weight;
+    else link = connect(y, to, a->weight);
+    if (was != (y.count > 0)) was ? leave_boundary(a->node) : enter_boundary(a->node);
+    f(a->node, a->weight, link);
+  }
+}
 
 /** Move nodes out of parts that are too heavy, cheapest first, until all fit or no move helps; append to `log`. */
 void rebalance(Parts& parts, std::vector<Step>& log);
@@ -221,6 +288,10 @@ struct SearchSpace {
   uint32_t round = 0;
 };
 
+/** One pass of single moves; it ends after `patience` of them without a new best, or when those beyond the best state have
+ *  touched `budget` arcs. Returns by how much the cut fell. Balance is kept. */
+int64_t climb(Parts& parts, SearchSpace& space, int64_t patience, int64_t budget);
+
 /** How good a partition is. */
 struct Quality {
   int64_t overload, cut;
@@ -229,19 +300,40 @@ struct Quality {
   }
 };
 
+/** How much is spent on a partition. */
+struct Effort {
+  int32_t small;      // refinement climbs hills on graphs of at most so many nodes
+  int patience;       // rounds without progress after which it stops
+  double least_gain;  // share of the cut that counts as progress
+  double budget;      // passes over the graph's arcs that moves of one level may touch
+  int tries;          // most first partitions of the smallest graph
+  int runs;           // partitions made anew, of which each better one is combined with the best
+  int cycles;         // V-cycles at the end
+};
+/** 0 fast, 1 default, 2 best. */
+const Effort& effort_of(int32_t level);
+
 /** Improve `part`: bring it within the limits as far as single moves can, then lower the cut. */
-Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space);
+Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space,
+               const Effort& effort);
 
 /** Split into k parts of at most `max_part` (as near as node weights allow) by recursive bisection. */
-void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, int32_t* part);
+void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, const Effort& effort,
+                         int32_t* part);
 
 // ---- methods ---------------------------------------------------------------------------------------------------
 
 /** Most that a part may weigh: ceil(total / k) * imbalance, rounded down, at least ceil(total / k). */
 int64_t part_limit(int64_t total, int32_t k, double imbalance);
 
-/** k <= n parts of at most `max_part` nodes, none empty. `cycles` V-cycles follow the first pass. */
-void multilevel(const Graph& graph, int32_t k, int64_t max_part, int32_t cycles, uint64_t seed, int32_t* part);
+/** k <= n parts of at most `max_part`, none empty. */
+void multilevel(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part);
+
+/** The same by recursive bisection of the whole graph. */
+void bisection(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part);
+
+/** Improve the partition at hand: V-cycles that keep it, so that the cut never rises once it is within the limit. */
+void improve(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part);
 
 /** Bring a partition that was made elsewhere within the limit; no part stays empty. */
 void level_parts(const Graph& graph, int32_t k, int64_t max_part, int32_t* part);

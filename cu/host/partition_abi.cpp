@@ -33,13 +33,16 @@ const int32_t* check_part(int64_t n, int64_t part, int64_t k) {
 }  // namespace
 
 int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
-                                  int32_t value_dtype, int32_t directed, int64_t k, double imbalance, int32_t cycles,
-                                  int64_t seed, int64_t part) {
+                                  int32_t value_dtype, int32_t directed, int64_t k, double imbalance, int32_t method,
+                                  int32_t effort, int64_t seed, int64_t part) {
   return guard([&] {
     check_parts(n, k);
-    Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
-    multilevel(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
-               cycles, static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
+    if (method < 0 || method > 2) fail(GUST_EINVAL, "method %d of a partition, expected 0 to 2", method);
+    if (method == 2) check_part(n, part, k);
+    const Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    const auto run = method == 0 ? multilevel : method == 1 ? bisection : improve;
+    run(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
+        effort_of(effort), static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
   });
 }
 

@@ -51,7 +51,9 @@ Exit best_exit(const Parts& parts, const Room& room, int32_t v) {
 }  // namespace
 
 void rebalance(Parts& parts, std::vector<Step>& log) {
-  if (parts.overload() == 0) return;
+  int32_t heavy = 0;  // parts that still are
+  for (int32_t p = 0; p < parts.k; ++p) heavy += parts.is_too_heavy(p);
+  if (heavy == 0) return;
   Room room(parts);
   std::vector<Exit> heap;
   // Nodes at the boundary first, twice because the boundary moves; all nodes where those do not suffice.
@@ -65,7 +67,7 @@ void rebalance(Parts& parts, std::vector<Step>& log) {
       if (exit.to >= 0) heap.push_back(exit);
     }
     std::make_heap(heap.begin(), heap.end());
-    while (!heap.empty()) {
+    while (!heap.empty() && heavy > 0) {
       std::pop_heap(heap.begin(), heap.end());
       const Exit top = heap.back();
       heap.pop_back();
@@ -80,10 +82,11 @@ void rebalance(Parts& parts, std::vector<Step>& log) {
       }
       log.push_back({now.node, from});
       parts.move(now.node, now.to);
+      heavy -= !parts.is_too_heavy(from);
       room.changed(parts, from);
       room.changed(parts, now.to);
     }
-    if (parts.overload() == 0) return;
+    if (heavy == 0) return;
   }
 }
 

@@ -1,5 +1,5 @@
-// Contraction: every matched pair becomes one node, parallel arcs add up, arcs inside a pair vanish. Coarse
-// nodes are numbered in order of their first fine node, which keeps neighbours close in memory. Chunks of
+// Contraction: every group becomes one node, parallel arcs add up, arcs inside a group vanish. Coarse nodes
+// are numbered in order of the nodes that lead the groups, which keeps neighbours close in memory. Chunks of
 // coarse nodes are built independently and joined in order.
 #include <cstring>
 
@@ -8,7 +8,15 @@
 namespace gust::partition {
 namespace {
 
+// Clusters that leave more than this share of the nodes are given up for a matching, which pairs the nodes around full ones.
+constexpr double kFewClusters = 0.6;
+// Clusters of one level weigh at most so many average nodes: larger ones at once swallow what should stay apart.
+constexpr int64_t kGrowth = 3;
 constexpr double kStall = 0.96;  // a level that keeps more than this share of the nodes is not worth its memory
+
+int64_t growth_limit(const Graph& g, int64_t max_weight) {
+  return std::min(max_weight, kGrowth * g.total_weight / g.n + 1);
+}
 
 }  // namespace
 
@@ -28,43 +36,42 @@ void Graph::weigh() {
   }
 }
 
-Graph contract(const Graph& g, const Array<int32_t>& mate, Array<int32_t>& coarse) {
+Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coarse) {
   coarse = Array<int32_t>(g.n);
-  std::vector<int32_t> leaders;
-  leaders.reserve(g.n / 2 + 1);
-  for (int32_t v = 0; v < g.n; ++v) {
-    if (v > mate[v]) {
-      coarse[v] = coarse[mate[v]];
-    } else {
-      coarse[v] = static_cast<int32_t>(leaders.size());
-      leaders.push_back(v);
-    }
-  }
+  int32_t count = 0;
+  for (int32_t v = 0; v < g.n; ++v)
+    if (leader[v] == v) coarse[v] = count++;
+  // The members of coarse node c: members[first[c] .. first[c + 1]).
+  Array<int32_t> first_member(count + int64_t{1}, 0), members(g.n), next(count);
+  for (int32_t v = 0; v < g.n; ++v) ++first_member[coarse[v] = coarse[leader[v]]];
+  exclusive_scan(first_member.data(), count);
+  std::copy(first_member.begin(), first_member.begin() + count, next.begin());
+  for (int32_t v = 0; v < g.n; ++v) members[next[coarse[v]]++] = v;
   Graph out;
-  out.n = static_cast<int32_t>(leaders.size());
+  out.n = count;
   out.indptr = Array<int64_t>(out.n + 1);
   out.node_weight = Array<int32_t>(out.n);
-  // At most 64 chunks, because each has an array of all coarse nodes.
-  const int64_t grain = std::max(kGrain, num_chunks(out.n, 64));
+  // Few chunks, because each has an array of all coarse nodes.
+  const int64_t grain = std::max<int64_t>(4096, num_chunks(out.n, 8));
   const int64_t chunks = num_chunks(out.n, grain);
   std::vector<Array<Arc>> built(chunks);
   parallel_for(out.n, grain, [&](int64_t begin, int64_t end) {
     int64_t most = 0;
-    for (int64_t c = begin; c < end; ++c) {
-      int32_t u = leaders[c], v = mate[u];
-      most += g.degree(u) + (u != v ? g.degree(v) : 0);
-    }
+    for (int64_t i = first_member[begin]; i < first_member[end]; ++i) most += g.degree(members[i]);
     Array<Arc>& arcs = built[begin / grain];
     arcs = Array<Arc>(most);
     // Where in `arcs` the one to a coarse node lies, if at or behind `first`: no clearing between nodes.
-    Array<int64_t> position(out.n, -1);
-    int64_t at = 0;
+    Array<int32_t> position(out.n, -1);
+    int32_t at = 0;
     for (int64_t c = begin; c < end; ++c) {
-      const int64_t first = at;
-      auto merge = [&](int32_t v) {
+      const int32_t first = at;
+      int32_t weight = 0;
+      for (int32_t i = first_member[c]; i < first_member[c + 1]; ++i) {
+        const int32_t v = members[i];
+        weight += g.node_weight[v];
         for (const Arc *a = g.begin(v), *last = g.end(v); a != last; ++a) {
           const int32_t to = coarse[a->node];
-          int64_t& p = position[to];
+          int32_t& p = position[to];
           if (p >= first) {
             arcs[p].weight += a->weight;
           } else if (to != c) {
@@ -72,11 +79,8 @@ Graph contract(const Graph& g, const Array<int32_t>& mate, Array<int32_t>& coars
             arcs[at++] = {to, a->weight};
           }
         }
-      };
-      const int32_t u = leaders[c], v = mate[u];
-      merge(u);
-      if (u != v) merge(v);
-      out.node_weight[c] = g.node_weight[u] + (u != v ? g.node_weight[v] : 0);
+      }
+      out.node_weight[c] = weight;
       out.indptr[c] = at - first;
     }
   });
@@ -98,9 +102,13 @@ Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint6
   Array<int32_t> coarse_part;
   while (h.level(h.last()).n > enough) {
     const Graph& g = h.level(h.last());
-    Array<int32_t> mate(g.n), coarse;
-    match(g, part, max_weight, mix64(key + h.last()), mate);
-    Graph next = contract(g, mate, coarse);
+    Array<int32_t> leader(g.n), coarse;
+    const uint64_t level_key = mix64(key + h.last());
+    if (!has_hubs(g) || cluster(g, part, growth_limit(g, max_weight), level_key, leader) > kFewClusters * g.n) {
+      match(g, part, max_weight, level_key, leader);
+      for (int32_t v = 0; v < g.n; ++v) leader[v] = std::min(v, leader[v]);
+    }
+    Graph next = contract(g, leader, coarse);
     if (next.n > kStall * g.n) break;
     if (part) {
       Array<int32_t> projected(next.n);

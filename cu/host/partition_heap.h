@@ -16,6 +16,7 @@ class Heap {
   bool has(int32_t node) const { return position_[node] >= 0; }
   int32_t top() const { return items_[0].node; }
   Key top_key() const { return items_[0].key; }
+  Key key(int32_t node) const { return items_[position_[node]].key; }
 
   /** Insert the node or change its key. */
   void set(int32_t node, Key key) {

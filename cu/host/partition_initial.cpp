@@ -9,8 +9,8 @@
 namespace gust::partition {
 namespace {
 
-constexpr int32_t kEnough = 100;  // nodes to which a bisection coarsens
-constexpr int kTries = 4;
+constexpr int32_t kEnough = 60;  // nodes to which a bisection coarsens
+constexpr int kTries = 8;
 
 /** Grow part 0 from a random node until it weighs `target`; where it can grow no further a new random node starts. */
 std::vector<int32_t> grow(const Graph& g, int64_t target, uint64_t key, SearchSpace& space) {
@@ -46,21 +46,22 @@ std::vector<int32_t> grow(const Graph& g, int64_t target, uint64_t key, SearchSp
 }
 
 /** Two sides of about target and total - target, at most limits[0] and limits[1]. */
-std::vector<int32_t> bisect(const Graph& graph, int64_t target, const int64_t* limits, uint64_t key) {
+std::vector<int32_t> bisect(const Graph& graph, int64_t target, const int64_t* limits, uint64_t key,
+                            const Effort& effort) {
   Hierarchy h = coarsen(graph, nullptr, kEnough, key);
   SearchSpace space(graph.n);
   std::vector<int32_t> best;
   Quality quality{};
   for (int i = 0; i < kTries; ++i) {
     std::vector<int32_t> attempt = grow(h.smallest(), target, mix64(key + 1 + i), space);
-    const Quality q = refine(h.smallest(), 2, limits, attempt.data(), space);
+    const Quality q = refine(h.smallest(), 2, limits, attempt.data(), space, effort);
     if (i > 0 && !(q < quality)) continue;
     quality = q;
     best = std::move(attempt);
   }
   for (size_t level = h.last(); level-- > 0;) {
     best = h.project(level, best);
-    refine(h.level(level), 2, limits, best.data(), space);
+    refine(h.level(level), 2, limits, best.data(), space, effort);
   }
   return best;
 }
@@ -105,7 +106,7 @@ Task side(const Graph& g, const std::vector<int32_t>& nodes, const std::vector<i
 
 /** The two halves of a subgraph; `nodes` is empty for the whole graph. */
 std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, int32_t first, int32_t k,
-                            int64_t max_part, uint64_t key) {
+                            int64_t max_part, uint64_t key, const Effort& effort) {
   const int32_t left = k / 2, right = k - left;
   int depth = 0;
   while ((int64_t{1} << depth) < k) ++depth;
@@ -117,7 +118,7 @@ std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, i
     return std::min<int64_t>(max_part * parts, static_cast<int64_t>(even * (1 + room) + 0.5));
   };
   const int64_t limits[2] = {limit(left), limit(right)};
-  const std::vector<int32_t> sides = bisect(g, g.total_weight * left / k, limits, key);
+  const std::vector<int32_t> sides = bisect(g, g.total_weight * left / k, limits, key, effort);
   std::pair<Task, Task> halves{side(g, nodes, sides, 0), side(g, nodes, sides, 1)};
   halves.first.first = first;
   halves.first.k = left;
@@ -128,7 +129,8 @@ std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, i
 
 }  // namespace
 
-void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, int32_t* part) {
+void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, const Effort& effort,
+                         int32_t* part) {
   if (k == 1) {
     std::fill(part, part + graph.n, 0);
     return;
@@ -142,12 +144,12 @@ void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64
         for (int32_t v : half->nodes) part[v] = half->first;
     }
   };
-  add(halve(graph, {}, 0, k, max_part, key));
+  add(halve(graph, {}, 0, k, max_part, key, effort));
   while (!tasks.empty()) {
     std::vector<std::pair<Task, Task>> halves(tasks.size());
     parallel_tasks(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       const Task& task = tasks[t];
-      halves[t] = halve(task.graph, task.nodes, task.first, task.k, max_part, mix64(key + task.first + 1));
+      halves[t] = halve(task.graph, task.nodes, task.first, task.k, max_part, mix64(key + task.first + 1), effort);
     });
     tasks.clear();
     for (auto& pair : halves) add(std::move(pair));

@@ -8,6 +8,7 @@
 // then free nodes that favour the same neighbour pair up (two hops apart; LaSalle et al. 2015), and so do
 // free nodes without neighbours.
 #include <algorithm>
+#include <bit>
 
 #include "partition.h"
 
@@ -17,32 +18,31 @@ namespace {
 // Of proposals. More would match the last few per cent too, with neighbours that nobody wanted, which costs
 // cut.
 constexpr int kRounds = 4;
+constexpr int64_t kMatchGrain = 4096;
 // Share of nodes left free from which on pairs two hops apart are formed (as METIS).
 constexpr double kTwoHopShare = 0.1;
 
 /** What the search for a favourite reads of a node. */
 struct Look {
   int32_t weight;  // INT32_MAX once the node has a mate
+  float inverse;   // 1 / weight
   uint32_t hash;
 };
 
 /** The best neighbour of u that weighs at most `room` (and lies in its part); -1 if there is none. */
 int32_t favourite(const Graph& g, const Array<Look>& look, const int32_t* part, int32_t u, int64_t room) {
   int32_t best = -1;
-  double best_rating = -1;
-  uint32_t best_hash = 0;
+  uint64_t best_key = 0;
   const uint32_t own = look[u].hash;
   for (const Arc *a = g.begin(u), *end = g.end(u); a != end; ++a) {
     const Look& x = look[a->node];
     if (x.weight > room || (part && part[a->node] != part[u])) continue;
-    const double rating = static_cast<double>(a->weight) * a->weight / x.weight;
-    if (rating < best_rating) continue;
+    // Bits of positive floats are in the order of the floats: one comparison decides, without a branch to guess.
+    const float w = static_cast<float>(a->weight), rating = w * w * x.inverse;
     const uint32_t hash = (own ^ x.hash) * 0x9E3779B1u;  // the same from both ends
-    if (rating > best_rating || hash > best_hash) {
-      best = a->node;
-      best_rating = rating;
-      best_hash = hash;
-    }
+    const uint64_t key = static_cast<uint64_t>(std::bit_cast<uint32_t>(rating)) << 32 | hash;
+    best = key >= best_key ? a->node : best;
+    best_key = std::max(best_key, key);
   }
   return best;
 }
@@ -54,7 +54,7 @@ void match_two_hop(const Graph& g, const Array<Look>& look, const int32_t* part,
     int32_t group, node;
   };
   std::vector<Wish> wishes(free.size());
-  parallel_for(static_cast<int64_t>(free.size()), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(static_cast<int64_t>(free.size()), kMatchGrain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int32_t u = free[i];
       int32_t f = favourite(g, look, part, u, INT32_MAX);
@@ -81,17 +81,18 @@ void match(const Graph& g, const int32_t* part, int64_t max_weight, uint64_t key
   const int32_t n = g.n;
   Array<int32_t> proposal(n, -1);
   Array<Look> look(n);
-  parallel_for(n, kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(n, kMatchGrain, [&](int64_t begin, int64_t end) {
     for (int64_t v = begin; v < end; ++v) {
       mate[v] = static_cast<int32_t>(v);
-      look[v] = {g.node_weight[v], static_cast<uint32_t>(mix64(key + v))};
+      const int32_t w = g.node_weight[v];
+      look[v] = {w, 1 / static_cast<float>(std::max(1, w)), static_cast<uint32_t>(mix64(key + v))};
     }
   });
   std::vector<int32_t> active(n), next;
   for (int32_t v = 0; v < n; ++v) active[v] = v;
   for (int round = 0; round < kRounds && !active.empty(); ++round) {
     const int64_t count = static_cast<int64_t>(active.size());
-    parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    parallel_for(count, kMatchGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         int32_t u = active[i], p = proposal[u];
         // Candidates only ever vanish: a favourite that is still free is still the favourite.
@@ -99,7 +100,7 @@ void match(const Graph& g, const int32_t* part, int64_t max_weight, uint64_t key
         proposal[u] = favourite(g, look, part, u, std::min<int64_t>(max_weight - g.node_weight[u], INT32_MAX - 1));
       }
     });
-    parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+    parallel_for(count, kMatchGrain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         int32_t u = active[i], p = proposal[u];
         if (p < 0 || proposal[p] != u) continue;

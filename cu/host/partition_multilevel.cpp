@@ -1,6 +1,8 @@
 // The whole method (Karypis and Kumar 1998, "Multilevel k-way partitioning scheme for irregular graphs"):
 // coarsen, partition the smallest graph, and refine on every level of the way back. A V-cycle does the same
-// again from the partition at hand, which coarsening then keeps intact, so that the cut never rises.
+// again from the partition at hand, which coarsening then keeps intact, so that the cut never rises. Two partitions are
+// combined by a cycle that keeps the boundaries of both and starts from the better one (Sanders and Schulz 2012,
+// "Distributed evolutionary graph partitioning").
 #include <algorithm>
 
 #include "partition.h"
@@ -8,7 +10,18 @@
 namespace gust::partition {
 namespace {
 
-constexpr int64_t kNodesPerPart = 25, kLeastNodes = 200;  // of the smallest graph
+constexpr int64_t kNodesPerPart = 25;  // of the smallest graph
+// First partitions are tried as long as together they have fewer arcs than this part of the whole graph.
+constexpr int64_t kTryShare = 4;
+// Graphs with fewer arcs are partitioned several times, as often as that many arcs allow: chance weighs most there.
+constexpr int64_t kRunArcs = 200000;
+constexpr int kMostRuns = 8;
+
+constexpr Effort kEfforts[] = {
+    {0, 2, 0.005, 1, 4, 1, 0},
+    {2000, 2, 0.005, 1.5, 8, 1, 0},
+    {INT32_MAX, 4, 0.001, 4, 16, 4, 2},
+};
 
 /** Give every empty part a node of low degree, out of parts that have several. */
 void fill_empty(const Graph& graph, int32_t k, int32_t* part) {
@@ -31,43 +44,124 @@ void fill_empty(const Graph& graph, int32_t k, int32_t* part) {
   }
 }
 
+/** The best of several first partitions: as many as cost little beside the refinement of the whole graph. */
+std::vector<int32_t> first_partition(const Graph& g, int64_t arcs, int32_t k, int64_t max_part, const Effort& effort,
+                                     uint64_t key) {
+  const int64_t tries = std::clamp<int64_t>(arcs / (kTryShare * (g.arcs.size() + 1)), 1, effort.tries);
+  const std::vector<int64_t> limits(k, max_part);
+  std::vector<std::vector<int32_t>> parts(tries);
+  std::vector<Quality> quality(tries);
+  parallel_tasks(tries, [&](int64_t i) {
+    SearchSpace space(g.n);
+    parts[i].resize(g.n);
+    recursive_bisection(g, k, max_part, mix64(key + i), effort, parts[i].data());
+    quality[i] = refine(g, k, limits.data(), parts[i].data(), space, effort);
+  });
+  return std::move(parts[std::min_element(quality.begin(), quality.end()) - quality.begin()]);
+}
+
+/** Refine from the smallest graph to the finest. */
+Quality uncoarsen(const Hierarchy& h, int32_t k, int64_t max_part, const Effort& effort, std::vector<int32_t>& part) {
+  const std::vector<int64_t> limits(k, max_part);
+  SearchSpace space(h.finest->n);
+  Quality quality = refine(h.smallest(), k, limits.data(), part.data(), space, effort);
+  for (size_t level = h.last(); level-- > 0;) {
+    part = h.project(level, part);
+    quality = refine(h.level(level), k, limits.data(), part.data(), space, effort);
+  }
+  return quality;
+}
+
+int32_t enough_nodes(const Graph& graph, int32_t k) {
+  return static_cast<int32_t>(std::min<int64_t>(graph.n, kNodesPerPart * k));
+}
+
+/** A partition from nothing. */
+Quality run(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t key,
+            std::vector<int32_t>& part) {
+  const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k), key);
+  part = first_partition(h.smallest(), graph.arcs.size(), k, max_part, effort, mix64(key));
+  return uncoarsen(h, k, max_part, effort, part);
+}
+
+/** Coarsen without merging across the boundaries of `kept`, which is `part` or finer, and refine `part` on the way back. */
+Quality cycle(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t key, const int32_t* kept,
+              std::vector<int32_t>& part) {
+  const Hierarchy h = coarsen(graph, kept, enough_nodes(graph, k), key);
+  for (size_t level = 0; level < h.last(); ++level) {
+    std::vector<int32_t> smaller(h.level(level + 1).n);
+    for (int32_t v = 0; v < h.level(level).n; ++v) smaller[h.coarse[level][v]] = part[v];
+    part.swap(smaller);
+  }
+  return uncoarsen(h, k, max_part, effort, part);
+}
+
+/** Nodes that are together in both partitions, numbered in order of (a, b). */
+std::vector<int32_t> overlay(const std::vector<int32_t>& a, const std::vector<int32_t>& b, int32_t k) {
+  std::vector<int64_t> pairs(a.size());
+  for (size_t v = 0; v < a.size(); ++v) pairs[v] = static_cast<int64_t>(a[v]) * k + b[v];
+  std::vector<int64_t> different = pairs;
+  std::sort(different.begin(), different.end());
+  different.erase(std::unique(different.begin(), different.end()), different.end());
+  std::vector<int32_t> cells(a.size());
+  for (size_t v = 0; v < a.size(); ++v)
+    cells[v] = static_cast<int32_t>(std::lower_bound(different.begin(), different.end(), pairs[v]) - different.begin());
+  return cells;
+}
+
+uint64_t key_of(uint64_t seed, int64_t step) {
+  return Random(seed, stream_id("partition"), 0, 0, 0).u64(step, 0);
+}
+
 }  // namespace
+
+const Effort& effort_of(int32_t level) {
+  if (level < 0 || level > 2) fail(GUST_EINVAL, "effort %d of a partition, expected 0 to 2", level);
+  return kEfforts[level];
+}
 
 int64_t part_limit(int64_t total, int32_t k, double imbalance) {
   const int64_t even = (total + k - 1) / k;
   return std::max(even, static_cast<int64_t>(static_cast<double>(even) * imbalance));
 }
 
-void multilevel(const Graph& graph, int32_t k, int64_t max_part, int32_t cycles, uint64_t seed, int32_t* part) {
+void multilevel(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
   std::fill(part, part + graph.n, 0);
   if (k <= 1) return;
-  const std::vector<int64_t> limits(k, max_part);
-  const int64_t wanted = std::max(kLeastNodes, kNodesPerPart * k);
-  const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, wanted));
-  SearchSpace space(graph.n);
-  std::vector<int32_t> current(graph.n);
-  for (int32_t cycle = 0; cycle <= cycles; ++cycle) {
-    const uint64_t key = Random(seed, stream_id("partition"), 0, 0, 0).u64(cycle, 0);
-    Hierarchy h = coarsen(graph, cycle == 0 ? nullptr : part, enough, key);
-    if (cycle == 0) {
-      current.resize(h.smallest().n);
-      recursive_bisection(h.smallest(), k, max_part, mix64(key), current.data());
-    } else {
-      current.assign(part, part + graph.n);
-      for (size_t level = 0; level < h.last(); ++level) {
-        std::vector<int32_t> smaller(h.level(level + 1).n);
-        for (int32_t v = 0; v < h.level(level).n; ++v) smaller[h.coarse[level][v]] = current[v];
-        current.swap(smaller);
-      }
+  const int64_t allowed = std::clamp<int64_t>(kRunArcs / (graph.arcs.size() + 1), 1, kMostRuns);
+  const int64_t runs = effort.small == 0 ? 1 : std::max<int64_t>(effort.runs, allowed);
+  std::vector<std::vector<int32_t>> parts(runs);
+  std::vector<Quality> quality(runs);
+  const auto make = [&](int64_t i) { quality[i] = run(graph, k, max_part, effort, key_of(seed, i), parts[i]); };
+  if (allowed > 1) parallel_tasks(runs, make);
+  else
+    for (int64_t i = 0; i < runs; ++i) make(i);
+  const int64_t best = std::min_element(quality.begin(), quality.end()) - quality.begin();
+  if (effort.runs > 1)
+    for (int64_t i = 0; i < runs; ++i) {
+      if (i == best) continue;
+      const std::vector<int32_t> cells = overlay(parts[best], parts[i], k);
+      quality[best] = cycle(graph, k, max_part, effort, key_of(seed, runs + i), cells.data(), parts[best]);
     }
-    refine(h.smallest(), k, limits.data(), current.data(), space);
-    for (size_t level = h.last(); level-- > 0;) {
-      current = h.project(level, current);
-      refine(h.level(level), k, limits.data(), current.data(), space);
-    }
+  std::copy(parts[best].begin(), parts[best].end(), part);
+  parts.clear();
+  if (effort.cycles > 0) improve(graph, k, max_part, effort, mix64(seed), part);
+  fill_empty(graph, k, part);
+}
+
+void improve(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
+  if (k <= 1) return;
+  std::vector<int32_t> current(part, part + graph.n);
+  for (int i = 0; i < std::max(1, effort.cycles); ++i) {
+    cycle(graph, k, max_part, effort, key_of(seed, i), part, current);
     std::copy(current.begin(), current.end(), part);
   }
   fill_empty(graph, k, part);
+}
+
+void bisection(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
+  recursive_bisection(graph, k, max_part, key_of(seed, 0), effort, part);
+  level_parts(graph, k, max_part, part);
 }
 
 void level_parts(const Graph& graph, int32_t k, int64_t max_part, int32_t* part) {

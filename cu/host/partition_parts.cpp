@@ -5,6 +5,14 @@
 #include "partition.h"
 
 namespace gust::partition {
+namespace {
+
+constexpr int64_t kPartsGrain = 4096;
+// Moves that touch more than this part of the arcs are cheaper done by looking at all arcs, in order and in parallel,
+// than one after the other, where every arc leads to some far place.
+constexpr int64_t kAnew = 8;
+
+}  // namespace
 
 Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
     : graph(g), k(k_), limits(limits_), weight(k_, 0), nodes_(g.n), part_(part) {
@@ -19,16 +27,22 @@ Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
     weight[x.part] += g.node_weight[v];
   }
   links_ = Array<int32_t>(room);
-  cut_ = parallel_sum<int64_t>(g.n, kGrain, [&](int64_t begin, int64_t end) {
+  connect_all();
+}
+
+void Parts::connect_all() {
+  const Graph& g = graph;
+  cut_ = parallel_sum<int64_t>(g.n, kPartsGrain, [&](int64_t begin, int64_t end) {
     int64_t outside = 0;
     for (int64_t v = begin; v < end; ++v) {
       Node& x = nodes_[v];
+      x.part = part_[v];
       x.internal = 0;
       x.count = 0;
       if (x.is_dense) std::fill_n(links_.data() + x.begin, k, 0);
       const Arc *first = g.arcs.data() + g.indptr[v], *last = g.arcs.data() + g.indptr[v + 1];
       for (const Arc* a = first; a != last; ++a) {
-        const int32_t p = part[a->node];
+        const int32_t p = part_[a->node];
         if (p == x.part) {
           x.internal += a->weight;
         } else {
@@ -39,37 +53,25 @@ Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
     }
     return outside;
   }) / 2;
+  boundary_.clear();
   for (int32_t v = 0; v < g.n; ++v)
     if (nodes_[v].count > 0) enter_boundary(v);
 }
 
-void Parts::connect(Node& x, int32_t to, int32_t weight) {
-  int32_t* row = links_.data() + x.begin;
-  if (x.is_dense) {
-    x.count += row[to] == 0;
-    row[to] += weight;
+void Parts::move_all(const Step* steps, int64_t count) {
+  int64_t arcs = 0;
+  for (int64_t i = 0; i < count; ++i) arcs += graph.degree(steps[i].node);
+  if (arcs < graph.arcs.size() / kAnew) {
+    for (int64_t i = 0; i < count; ++i) move(steps[i].node, steps[i].to);
     return;
   }
-  Link *l = reinterpret_cast<Link*>(row), *end = l + x.count;
-  while (l != end && l->part != to) ++l;
-  if (l != end) {
-    l->weight += weight;
-  } else {
-    *l = {to, weight};
-    ++x.count;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto [v, to] = steps[i];
+    weight[part_[v]] -= graph.node_weight[v];
+    weight[to] += graph.node_weight[v];
+    part_[v] = to;
   }
-}
-
-void Parts::disconnect(Node& x, int32_t from, int32_t weight) {
-  int32_t* row = links_.data() + x.begin;
-  if (x.is_dense) {
-    row[from] -= weight;
-    x.count -= row[from] == 0;
-    return;
-  }
-  Link *list = reinterpret_cast<Link*>(row), *l = list;
-  while (l->part != from) ++l;
-  if ((l->weight -= weight) == 0) *l = list[--x.count];
+  connect_all();
 }
 
 Link Parts::best_link(int32_t v) const {
@@ -99,7 +101,7 @@ void Parts::leave_boundary(int32_t v) {
   boundary_.pop_back();
 }
 
-void Parts::move(int32_t v, int32_t to) {
+void Parts::leave(int32_t v, int32_t to) {
   Node& x = nodes_[v];
   const int32_t from = x.part, w = graph.node_weight[v];
   weight[from] -= w;
@@ -115,20 +117,6 @@ void Parts::move(int32_t v, int32_t to) {
   x.internal = inside;
   x.part = part_[v] = to;
   if (was_boundary != (x.count > 0)) was_boundary ? leave_boundary(v) : enter_boundary(v);
-  // The neighbours lie anywhere: ask for them ahead, first the node, then its links.
-  constexpr int64_t kAhead = 12;
-  const Arc *first = graph.begin(v), *last = graph.end(v);
-  for (const Arc* a = first; a != last; ++a) {
-    if (last - a > kAhead) __builtin_prefetch(&nodes_[a[kAhead].node], 1);
-    if (last - a > kAhead / 2) __builtin_prefetch(links_.data() + nodes_[a[kAhead / 2].node].begin, 1);
-    Node& y = nodes_[a->node];
-    const bool was = y.count > 0;
-    if (y.part == from) y.internal -= a->weight;
-    else disconnect(y, from, a->weight);
-    if (y.part == to) y.internal += a->weight;
-    else connect(y, to, a->weight);
-    if (was != (y.count > 0)) was ? leave_boundary(a->node) : enter_boundary(a->node);
-  }
 }
 
 int64_t Parts::overload() const {

@@ -7,19 +7,18 @@
 //   2. of those, keeps the ones that still gain if every neighbour with a better gain has moved before them;
 //   3. moves them all at once, whatever the parts then weigh, and rebalances.
 //
-// A node that moved rests for one round. A temperature ends when `kPatience` rounds have not brought a better
-// state within the limits, and the next one starts from the best state seen, which is also the result. The
-// number of arcs that moves touch is bounded by kBudget passes over the graph, which matters for graphs with
-// hubs alone.
+// A node that moved rests for one round. A temperature ends when a few rounds have not brought a better state within
+// the limits, and the next one starts from the best state seen, which is also the result. Hills are climbed on small
+// graphs alone, where it costs little and decides most; `Effort` says what is small, how many rounds are waited, and
+// how many arcs moves may touch, which matters for graphs with hubs. Before the rounds comes a pass of single moves.
 #include "partition.h"
 
 namespace gust::partition {
 namespace {
 
 constexpr double kTemperatures[] = {0.75, 0.375, 0};
-constexpr int kPatience = 4;
-constexpr double kLeastGain = 0.001;  // of the cut, to count as progress
-constexpr int64_t kBudget = 4, kLeastBudget = 10000;
+constexpr int64_t kLeastBudget = 10000;
+constexpr int64_t kClimbPatience = 100;
 constexpr int64_t kCandidateGrain = 4096;
 
 /** A node that may move: to the part where it gains most (or loses least), whatever that part weighs. */
@@ -39,7 +38,8 @@ Candidate best_of(const Parts& parts, int32_t v) {
 
 class Refinement {
  public:
-  Refinement(Parts& parts, SearchSpace& space) : parts_(parts), graph_(parts.graph), space_(space) {
+  Refinement(Parts& parts, SearchSpace& space, const Effort& effort)
+      : parts_(parts), graph_(parts.graph), space_(space), effort_(effort) {
     space_.round += 2;  // no mark of an earlier use reads as "moved in the last round"
   }
 
@@ -47,12 +47,19 @@ class Refinement {
   Quality run(int32_t* part) {
     rebalance(parts_, log_);
     note_best();
+    // Where most nodes are at the boundary, single moves are many and rounds do better.
+    if (has_best_ && 2 * static_cast<int64_t>(parts_.boundary().size()) < graph_.n) {
+      climb(parts_, space_, kClimbPatience, graph_.arcs.size() + kLeastBudget);
+      note_best();
+    }
+    const bool is_small = graph_.n <= effort_.small;
     for (double temperature : kTemperatures) {
+      if (temperature > 0 && !is_small) continue;
       go_back();
       cool(temperature);
     }
     if (!has_best_) return {parts_.overload(), parts_.cut()};
-    for (; !log_.empty(); log_.pop_back()) part[log_.back().node] = log_.back().from;
+    for (; !log_.empty(); log_.pop_back()) part[log_.back().node] = log_.back().to;
     return {0, best_};
   }
 
@@ -67,27 +74,40 @@ class Refinement {
   }
   void go_back() {
     if (!has_best_) return;
-    for (; !log_.empty(); log_.pop_back()) parts_.move(log_.back().node, log_.back().from);
+    // Of a node that moved several times, the first step says where it was.
+    ++space_.round;
+    steps_.clear();
+    for (const Step& s : log_) {
+      if (space_.moved[s.node] == space_.round) continue;
+      space_.moved[s.node] = space_.round;
+      steps_.push_back(s);
+    }
+    ++space_.round;
+    parts_.move_all(steps_.data(), static_cast<int64_t>(steps_.size()));
+    log_.clear();
   }
 
   void cool(double temperature) {
-    const int64_t budget = kBudget * graph_.arcs.size() + kLeastBudget;
+    const int64_t budget = static_cast<int64_t>(effort_.budget * static_cast<double>(graph_.arcs.size())) + kLeastBudget;
+
     double reference = static_cast<double>(has_best_ ? best_ : parts_.cut());
-    for (int since = 0; since < kPatience && work_ < budget; ++since) {
+    for (int since = 0; since < effort_.patience && work_ < budget; ++since) {
       collect(temperature);
       keep_gaining();
       if (candidates_.empty() && has_best_) return;
       ++space_.round;
+      steps_.clear();
       for (const Candidate& c : candidates_) {
         log_.push_back({c.node, parts_.part_of(c.node)});
-        parts_.move(c.node, c.to);
+        steps_.push_back({c.node, c.to});
         space_.moved[c.node] = space_.round;
         work_ += graph_.degree(c.node);
       }
+      parts_.move_all(steps_.data(), static_cast<int64_t>(steps_.size()));
       size_t moved = log_.size();
       rebalance(parts_, log_);
       for (; moved < log_.size(); ++moved) work_ += graph_.degree(log_[moved].node);
-      if (note_best() && static_cast<double>(best_) < reference * (1 - kLeastGain)) {
+      if (note_best() && static_cast<double>(best_) < reference * (1 - effort_.least_gain)) {
         reference = static_cast<double>(best_);
         since = -1;
       }
@@ -147,19 +167,22 @@ class Refinement {
   Parts& parts_;
   const Graph& graph_;
   SearchSpace& space_;
+  const Effort& effort_;
   std::vector<std::vector<Candidate>> found_;  // per chunk of the boundary
   std::vector<Candidate> candidates_;
   std::vector<uint8_t> keep_;
-  std::vector<Step> log_;  // since the best state
+  std::vector<Step> steps_;
+  std::vector<Step> log_;  // where nodes were, since the best state
   bool has_best_ = false;
   int64_t best_ = 0, work_ = 0;
 };
 
 }  // namespace
 
-Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space) {
+Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space,
+               const Effort& effort) {
   Parts parts(graph, k, limits, part);
-  return Refinement(parts, space).run(part);
+  return Refinement(parts, space, effort).run(part);
 }
 
 }  // namespace gust::partition

@@ -72,17 +72,40 @@ describe("gust partition", () => {
     expect(readFileSync(join(folder, "alone")).equals(readFileSync(join(folder, "named")))).toBeTrue();
   });
 
-  test("offers methods, V-cycles and an imbalance", () => {
+  test("offers methods, efforts, schemes and an imbalance", () => {
     const cut = (...flags: string[]) =>
       json(gustOk(["partition", "g", "-k", "8", ...flags, "-o", "m", "--force", "--json"], here).text) as {
         cut: number;
         balance: number;
       };
-    const plain = cut(), cycles = cut("--cycles", "2"), random = cut("--method", "random");
-    expect(cycles.cut).toBeLessThanOrEqual(plain.cut);
+    const plain = cut(), best = cut("--effort", "best"), random = cut("--method", "random");
+    expect(best.cut).toBeLessThanOrEqual(plain.cut);
     expect(random.cut).toBeGreaterThan(1.5 * plain.cut);
     expect(cut("--imbalance", "1").balance).toBe(1);
     expect(cut("--imbalance", "1.2").balance).toBeLessThanOrEqual(1.2);
+  });
+
+  test("--refine improves a partition of the same graph and refuses any other", () => {
+    gustOk(["partition", "g", "-k", "8", "--method", "random", "-o", "r", "--force"], here);
+    const cut = (...flags: string[]) =>
+      (json(gustOk(["partition", "g", "-k", "8", ...flags, "-o", "m", "--force", "--json"], here).text) as {
+        cut: number;
+      }).cut;
+    expect(cut("--refine", "r")).toBeLessThan(0.8 * cut("--method", "random"));
+    for (
+      const [flags, message] of [
+        [["-k", "7", "--refine", "r"], /--refine: "?r"? has 8 parts, but -k says 7/],
+        [["-k", "8", "--refine", "g"], /--refine: "?g"? is a graph, expected a partition/],
+        [
+          ["-k", "8", "--refine", "r", "--method", "random"],
+          /--refine does not apply to partitioner "random"/,
+        ],
+      ] as const
+    ) {
+      const result = gust(["partition", "g", ...flags, "-o", "never"], here);
+      expect(result.stderr).toMatch(message);
+      expect(result.status).not.toBe(0);
+    }
   });
 
   test("names what is wrong with its options: exit 2", () => {
@@ -95,8 +118,8 @@ describe("gust partition", () => {
         [["-k", "4", "--imbalance", "0.9"], /--imbalance: /],
         [["-k", "4", "--method", "spectral"], /--method: .*multilevel.*random.*metis/],
         [
-          ["-k", "4", "--method", "random", "--cycles", "2"],
-          /--cycles does not apply to partitioner "random"/,
+          ["-k", "4", "--method", "random", "--effort", "best"],
+          /--effort does not apply to partitioner "random"/,
         ],
         [["-k", "4", "--cool"], /unknown option '--cool'/],
       ] as const

@@ -98,7 +98,8 @@ try {
         const start = performance.now();
         const part = partitionMultilevel(graph.csr, graph.meta.directed, k, {
           imbalance: IMBALANCE,
-          cycles: 0,
+          effort: "default",
+          scheme: "kway",
           seed,
         });
         seconds = Math.min(seconds, (performance.now() - start) / 1000);

@@ -3,6 +3,10 @@ import { join } from "node:path";
 import { openFile } from "../../../core/format/read.ts";
 import { Graph } from "../../../core/graph/graph.ts";
 import { dataPath, dataTest, freshDir, gustOk } from "../../helpers.ts";
+import { statistics } from "../../../core/partition/statistics.ts";
+import type { PartitionMeta } from "../../../core/partition/document.ts";
+import { partitioners } from "../../../core/partition/mod.ts";
+import type { NativeArray } from "../../../ffi/native.ts";
 import { directedRows, drawnRows, generated, graphOf, grid, naive, partitioned } from "./_partitions.ts";
 
 const symmetric = (rows: readonly (readonly number[])[], weight: (u: number, v: number) => number) =>
@@ -39,14 +43,52 @@ describe("multilevel", () => {
     expect(partitioned(graph, "multilevel", 8).meta.cut).toBeLessThanOrEqual(1.2 * planted);
   });
 
-  test("V-cycles never raise the cut and lower it on a random graph", () => {
+  test("more effort cuts less", () => {
     const graph = graphOf({ rows: drawnRows(3000, 9000) });
-    const cuts = [0, 1, 3].map((cycles) =>
-      partitioned(graph, "multilevel", 8, { params: { cycles } }).meta.cut
-    );
-    expect(cuts[1]!).toBeLessThanOrEqual(cuts[0]!);
-    expect(cuts[2]!).toBeLessThanOrEqual(cuts[1]!);
-    expect(cuts[2]!).toBeLessThan(cuts[0]!);
+    const [fast, usual, best] = ["fast", "default", "best"].map((effort) =>
+      partitioned(graph, "multilevel", 8, { params: { effort } }).meta.cut
+    ) as [number, number, number];
+    expect(usual).toBeLessThan(fast);
+    expect(best).toBeLessThan(usual);
+  });
+
+  test("refining a partition within the balance lowers its cut, and never raises that of a good one", () => {
+    const graph = graphOf({ rows: drawnRows(3000, 9000) });
+    const request = { k: 8, imbalance: 1.03, seed: 0 };
+    const cutOf = (part: NativeArray<"I32">) => statistics(graph, part, 8).cut;
+    const random = partitioners.get("random").partition(graph, request, {});
+    const entry = partitioners.get("multilevel");
+    const params = entry.params!.parse({});
+    const once = entry.partition(graph, { ...request, refine: random }, params);
+    const twice = entry.partition(graph, { ...request, refine: once }, params);
+    expect(cutOf(once)).toBeLessThan(0.8 * cutOf(random));
+    expect(cutOf(twice)).toBeLessThanOrEqual(cutOf(once));
+    expect(sizesOf(twice.toNumbers(), 8)).toBeLessThanOrEqual(1.03 * 375);
+  });
+
+  test("recursive bisection keeps the balance too and cuts about as much", () => {
+    const graph = graphOf({ rows: grid(40, 40) });
+    const [kway, bisection] = ["kway", "bisection"].map((scheme) =>
+      partitioned(graph, "multilevel", 6, { params: { scheme } }).meta
+    ) as unknown as [PartitionMeta, PartitionMeta];
+    expect(bisection.balance).toBeLessThanOrEqual(1.03);
+    expect(bisection.cut).toBeLessThanOrEqual(1.2 * kway.cut);
+  });
+
+  test("merges clusters around hubs: a graph of hubs with leaves falls apart at its few links", () => {
+    // 40 hubs in a ring, each with 60 leaves of its own.
+    const rows: number[][] = Array.from({ length: 40 * 61 }, () => []);
+    const link = (u: number, v: number) => {
+      rows[u]!.push(v);
+      rows[v]!.push(u);
+    };
+    for (let hub = 0; hub < 40; hub++) {
+      link(hub, (hub + 1) % 40);
+      for (let leaf = 0; leaf < 60; leaf++) link(hub, 40 + hub * 60 + leaf);
+    }
+    expect(
+      partitioned(graphOf({ rows: rows.map((row) => row.sort((a, b) => a - b)) }), "multilevel", 4).meta.cut,
+    ).toBe(4);
   });
 
   test("cuts light edges rather than heavy ones, whole, fractional or tiny", () => {
@@ -143,6 +185,11 @@ describe("multilevel", () => {
     }
   });
 });
+
+/** Nodes of the largest part. */
+function sizesOf(part: readonly number[], k: number): number {
+  return Math.max(...Array.from({ length: k }, (_, p) => part.filter((q) => q === p).length));
+}
 
 function rowsOf(graph: Graph): number[][] {
   const ptr = graph.csr.indptr.toNumbers(), indices = graph.csr.indices.toNumbers();
