@@ -220,11 +220,16 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers
+.PHONY: peers bench-peers bench-partition
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
 	@$(BUN) test/peers/bench_peers.ts cpu $(ONLY)
+
+# Cuts and times of the partitioner beside gpmetis on real graphs: `make bench-partition ONLY="8,32 1 cora,citeseer"`.
+bench-partition: build
+	@command -v gpmetis > /dev/null || apt-get install -y -qq metis
+	@$(BUN) test/peers/partition_quality.ts $(ONLY)
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------
