@@ -147,8 +147,9 @@ struct Hierarchy {
   std::vector<int32_t> project(size_t i, const std::vector<int32_t>& part) const;
 };
 
-/** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, unless null. */
-Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key);
+/** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, unless null. By
+ *  clusters where there are hubs and by matchings elsewhere, or the `other_way` round. */
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool other_way = false);
 
 /** How connected a node is to one part: the weight of its edges into it. */
 struct Link {
@@ -307,7 +308,8 @@ struct Effort {
   double least_gain;  // share of the cut that counts as progress
   double budget;      // passes over the graph's arcs that moves of one level may touch
   int tries;          // most first partitions of the smallest graph
-  int runs;           // partitions made anew, of which each better one is combined with the best
+  int runs;           // partitions made anew; where there are several, all are combined with the best
+  int64_t run_arcs;   // of small graphs as many more are made as have that many arcs together: chance weighs most there
   int cycles;         // V-cycles at the end
 };
 /** 0 fast, 1 default, 2 best. */

@@ -95,7 +95,7 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
   return out;
 }
 
-Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key) {
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool other_way) {
   Hierarchy h{&graph, {}, {}};
   // As METIS: no coarse node heavier than 1.5 times the average that is aimed at.
   const int64_t max_weight = std::max<int64_t>(2, 3 * graph.total_weight / (2 * std::max(1, enough)));
@@ -104,7 +104,7 @@ Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint6
     const Graph& g = h.level(h.last());
     Array<int32_t> leader(g.n), coarse;
     const uint64_t level_key = mix64(key + h.last());
-    if (!has_hubs(g) || cluster(g, part, growth_limit(g, max_weight), level_key, leader) > kFewClusters * g.n) {
+    if (has_hubs(g) == other_way || cluster(g, part, growth_limit(g, max_weight), level_key, leader) > kFewClusters * g.n) {
       match(g, part, max_weight, level_key, leader);
       for (int32_t v = 0; v < g.n; ++v) leader[v] = std::min(v, leader[v]);
     }

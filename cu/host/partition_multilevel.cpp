@@ -13,14 +13,12 @@ namespace {
 constexpr int64_t kNodesPerPart = 25;  // of the smallest graph
 // First partitions are tried as long as together they have fewer arcs than this part of the whole graph.
 constexpr int64_t kTryShare = 4;
-// Graphs with fewer arcs are partitioned several times, as often as that many arcs allow: chance weighs most there.
-constexpr int64_t kRunArcs = 200000;
-constexpr int kMostRuns = 8;
+constexpr int64_t kMostRuns = 16;
 
 constexpr Effort kEfforts[] = {
-    {0, 2, 0.005, 1, 4, 1, 0},
-    {2000, 2, 0.005, 1.5, 8, 1, 0},
-    {INT32_MAX, 4, 0.001, 4, 16, 4, 2},
+    {0, 2, 0.005, 1, 4, 1, 0, 0},
+    {2000, 2, 0.005, 1.5, 8, 1, 200'000, 0},
+    {INT32_MAX, 4, 0.001, 4, 16, 4, 4'000'000, 2},
 };
 
 /** Give every empty part a node of low degree, out of parts that have several. */
@@ -72,14 +70,19 @@ Quality uncoarsen(const Hierarchy& h, int32_t k, int64_t max_part, const Effort&
   return quality;
 }
 
-int32_t enough_nodes(const Graph& graph, int32_t k) {
-  return static_cast<int32_t>(std::min<int64_t>(graph.n, kNodesPerPart * k));
+uint64_t key_of(uint64_t seed, int64_t step) {
+  return Random(seed, stream_id("partition"), 0, 0, 0).u64(step, 0);
 }
 
-/** A partition from nothing. */
-Quality run(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t key,
+int32_t enough_nodes(const Graph& graph, int32_t k, int64_t per_part) {
+  return static_cast<int32_t>(std::min<int64_t>(graph.n, per_part * k));
+}
+
+/** A partition from nothing; runs coarsen in different ways and to different sizes, because what suits a graph is hard to foresee. */
+Quality run(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int64_t i,
             std::vector<int32_t>& part) {
-  const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k), key);
+  const uint64_t key = key_of(seed, i);
+  const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k, kNodesPerPart << (i % 3)), key, i % 2 == 1);
   part = first_partition(h.smallest(), graph.arcs.size(), k, max_part, effort, mix64(key));
   return uncoarsen(h, k, max_part, effort, part);
 }
@@ -87,7 +90,7 @@ Quality run(const Graph& graph, int32_t k, int64_t max_part, const Effort& effor
 /** Coarsen without merging across the boundaries of `kept`, which is `part` or finer, and refine `part` on the way back. */
 Quality cycle(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t key, const int32_t* kept,
               std::vector<int32_t>& part) {
-  const Hierarchy h = coarsen(graph, kept, enough_nodes(graph, k), key);
+  const Hierarchy h = coarsen(graph, kept, enough_nodes(graph, k, kNodesPerPart), key);
   for (size_t level = 0; level < h.last(); ++level) {
     std::vector<int32_t> smaller(h.level(level + 1).n);
     for (int32_t v = 0; v < h.level(level).n; ++v) smaller[h.coarse[level][v]] = part[v];
@@ -109,10 +112,6 @@ std::vector<int32_t> overlay(const std::vector<int32_t>& a, const std::vector<in
   return cells;
 }
 
-uint64_t key_of(uint64_t seed, int64_t step) {
-  return Random(seed, stream_id("partition"), 0, 0, 0).u64(step, 0);
-}
-
 }  // namespace
 
 const Effort& effort_of(int32_t level) {
@@ -128,11 +127,11 @@ int64_t part_limit(int64_t total, int32_t k, double imbalance) {
 void multilevel(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
   std::fill(part, part + graph.n, 0);
   if (k <= 1) return;
-  const int64_t allowed = std::clamp<int64_t>(kRunArcs / (graph.arcs.size() + 1), 1, kMostRuns);
-  const int64_t runs = effort.small == 0 ? 1 : std::max<int64_t>(effort.runs, allowed);
+  const int64_t allowed = std::clamp<int64_t>(effort.run_arcs / (graph.arcs.size() + 1), 1, kMostRuns);
+  const int64_t runs = std::max<int64_t>(effort.runs, allowed);
   std::vector<std::vector<int32_t>> parts(runs);
   std::vector<Quality> quality(runs);
-  const auto make = [&](int64_t i) { quality[i] = run(graph, k, max_part, effort, key_of(seed, i), parts[i]); };
+  const auto make = [&](int64_t i) { quality[i] = run(graph, k, max_part, effort, seed, i, parts[i]); };
   if (allowed > 1) parallel_tasks(runs, make);
   else
     for (int64_t i = 0; i < runs; ++i) make(i);
