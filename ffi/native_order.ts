@@ -92,6 +92,7 @@ export function permuteRows(
     indices.address,
     edges?.address ?? 0,
   );
+  indptr.free();
   return { indices, edges };
 }
 

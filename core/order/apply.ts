@@ -16,7 +16,7 @@ import type { Csr } from "../graph/csr.ts";
 import type { Graph } from "../graph/graph.ts";
 
 /** Bytes of rows that are gathered at once, and rows of a sparse matrix. */
-const PIECE_BYTES = 2 ** 26;
+const PIECE_BYTES = 2 ** 23;
 const PIECE_ROWS = 2 ** 16;
 
 /** One row per node. */
@@ -40,6 +40,12 @@ interface Move {
 
 const elements = (shape: readonly number[]) => shape.slice(1).reduce((a, b) => a * b, 1);
 
+/** A piece that is written before the next one is asked for: its memory is not left to the collector. */
+function* given(piece: NativeArray): Generator<NativeArray> {
+  yield piece;
+  piece.free();
+}
+
 /** Rows of `array` in an order, a piece at a time. */
 function* rowsInOrder(
   array: NativeArray,
@@ -49,7 +55,7 @@ function* rowsInOrder(
   const rowBytes = array.length === 0 ? 1 : Math.max(1, array.sizeBytes / array.length * columns);
   const most = Math.max(1, Math.floor(PIECE_BYTES / rowBytes));
   for (let at = 0; at < order.length; at += most) {
-    yield gatherRows(array, columns, order.slice(at, Math.min(most, order.length - at)));
+    yield* given(gatherRows(array, columns, order.slice(at, Math.min(most, order.length - at))));
   }
 }
 
@@ -73,14 +79,15 @@ function* entriesInOrder(lists: Lists, order: NativeArray<"I64">): Generator<Nat
     const { indptr, numEntries } = gatherIndptr(lists as Csr, rows);
     const out = NativeArray.allocate(lists.indices.dtype as DType, numEntries, false);
     gatherEntries(lists.indptr, lists.indices, rows, indptr, out);
-    yield out;
+    indptr.free();
+    yield* given(out);
   }
 }
 
 /** Arcs keep the order of their rows where that is time, else they ascend by their new number. */
 function* arcsInOrder({ graph, order, place }: Move): Generator<NativeArray> {
   const sort = graph.meta.row_order === "index";
-  for (const rows of slices(order)) yield permuteRows(graph.csr, rows, place, sort, false).indices;
+  for (const rows of slices(order)) yield* given(permuteRows(graph.csr, rows, place, sort, false).indices);
 }
 
 function* arcColumnInOrder(
@@ -90,8 +97,10 @@ function* arcColumnInOrder(
 ): Generator<NativeArray> {
   const sort = graph.meta.row_order === "index";
   for (const rows of slices(order)) {
-    const { edges } = permuteRows(graph.csr, rows, place, sort, true);
+    const { edges, indices } = permuteRows(graph.csr, rows, place, sort, true);
+    indices.free();
     yield* rowsInOrder(column, width, edges!);
+    edges!.free();
   }
 }
 

@@ -2,10 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { checkDocument } from "../../../core/format/check.ts";
-import { buildDocument, type Document, type NewTensor } from "../../../core/format/document.ts";
+import { buildDocument, type Document, type NewTensor, piecesOf } from "../../../core/format/document.ts";
 import { Graph } from "../../../core/graph/graph.ts";
 import { applyOrder } from "../../../core/order/apply.ts";
-import { NativeArray } from "../../../ffi/native.ts";
+import { memoryUse, NativeArray } from "../../../ffi/native.ts";
 import { type GraphParts, longs, makeGraph } from "../_graphs.ts";
 import { directedRows, drawnRows } from "../partition/_partitions.ts";
 
@@ -174,4 +174,29 @@ describe("applyOrder()", () => {
     expect(document.tensor("graph_ptr", "I64").toNumbers()).toEqual([0, 2, 5]);
     expect(() => applied(graph, [0, 2, 1, 3, 4])).toThrow("puts node 2 at 1, among those of graph 0");
   });
+});
+
+test("a graph with wide features is written without a second copy of them", () => {
+  const n = 20_000, width = 400;
+  const features: NewTensor = {
+    name: "feat",
+    dtype: "F32",
+    shape: [n, width],
+    data: NativeArray.allocate("F32", n * width),
+  };
+  const graph = makeGraph({
+    rows: numbers(n, (v) => v).map((v) => [(v + 1) % n, (v + n - 1) % n].sort((a, b) => a - b)),
+    meta: { num_features: width },
+    tensors: [features],
+  });
+  const before = memoryUse().held;
+  const document = applyOrder(graph, NativeArray.from<"I64">(longs(numbers(n, (v) => n - 1 - v))), null, []);
+  let most = 0, rows = 0;
+  for (const piece of piecesOf(document.tensors.find(({ name }) => name === "feat")!)) {
+    most = Math.max(most, memoryUse().held - before);
+    rows += piece.length / width;
+  }
+  expect(rows).toBe(n);
+  // One piece of 8 MiB, of 32 MB, and 24 bytes per node: the order, its inverse and the row pointer.
+  expect(most).toBeLessThanOrEqual(2 ** 23 + 32 * n);
 });
