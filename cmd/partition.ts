@@ -11,6 +11,7 @@ import { orders } from "../core/order/mod.ts";
 import { type ChosenOrder, partitionDocument, reorderPartition } from "../core/partition/document.ts";
 import { partitioners } from "../core/partition/mod.ts";
 import { partsToRefine } from "../core/partition/refine.ts";
+import { nodeWeights, weightNames } from "../core/partition/weights.ts";
 import { whole, wholeParts } from "../core/partition/whole.ts";
 import { type Io, withIo } from "./_io.ts";
 import { allParams, defineCommand, kebab, registryOptions } from "./_options.ts";
@@ -25,6 +26,9 @@ const options = z.object({
   imbalance: z.number().min(1).max(100).default(1.03).describe(
     "most that a part may have over an even share",
   ),
+  balance: z.string().optional().describe(
+    `what parts are balanced by, several at once with commas: ${weightNames.join(", ")} [nodes]`,
+  ).meta({ value: "NAME,..." }),
   refine: z.string().optional().describe("improve this partition of the same graph, from any partitioner")
     .meta({ value: "FILE" }),
   ...registryOptions(partitioners),
@@ -38,7 +42,7 @@ const options = z.object({
 }).strict();
 type Options = z.infer<typeof options>;
 
-const partitionerKeys = ["refine", ...Object.keys(registryOptions(partitioners))];
+const partitionerKeys = ["balance", "refine", ...Object.keys(registryOptions(partitioners))];
 const isGiven = (o: Options, key: string) => (o as Record<string, unknown>)[key] !== undefined;
 
 /** The partition that was asked for: made anew, or a given one with its nodes in another order. */
@@ -72,6 +76,10 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
   if (o.refine !== undefined && !partitioner.refines) {
     throw new GustError("usage", `--refine does not apply to partitioner "${partitioner.name}"`);
   }
+  if (o.balance !== undefined && !partitioner.weighs) {
+    throw new GustError("usage", `--balance does not apply to partitioner "${partitioner.name}"`);
+  }
+  const weights = o.balance === undefined ? [] : nodeWeights(graph, o.balance.split(","));
   const refined = o.refine === undefined ? null : openFile(o.refine);
   const [ownParams, orderParams] = allParams(
     isWhole ? [[orders, orderEntry]] : [[partitioners, partitioner], [orders, orderEntry]],
@@ -81,13 +89,19 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
   const order = { entry: orderEntry, params: (isWhole ? ownParams : orderParams)! };
   const { imbalance } = o, k = o.k ?? wholeParts(graph), method = partitioner.name;
   const record = {
-    ...(isWhole ? {} : { k, method, imbalance, ...params }),
+    ...(isWhole ? {} : { k, method, imbalance, balance: o.balance, ...params }),
     ...(o.order === undefined ? {} : { order: o.order, ...order.params }),
   };
   return partitionDocument(
     graph,
     partitioner,
-    { k, imbalance, seed: io.common.seed, refine: refined ? partsToRefine(refined, graph, k) : undefined },
+    {
+      k,
+      imbalance,
+      seed: io.common.seed,
+      weights,
+      refine: refined ? partsToRefine(refined, graph, k) : undefined,
+    },
     params,
     io.provenance(record, refined ? [graph.document, refined] : [graph.document]),
     order,
@@ -104,6 +118,10 @@ export const command = defineCommand({
 undirected edge once; balance is the largest part over ceil(nodes / k); halo is the sum over parts of the distinct
 neighbours outside; label entropy is the mean over parts, in nats.
 
+--balance bounds what parts weigh instead of how many nodes they have: edges (entries in their rows), train (training
+nodes), features (stored entries), each at most imbalance times its mean, as near as single nodes allow; what was reached
+is reported by each.
+
 --order sorts the nodes of each part; without -k those of the whole graph, or of each graph of a data set. A partition
 beside the graph gets another order. --apply writes the graph itself in that order: features, labels, splits, links and
 all that belongs to nodes and arcs move along, node_ids keeps the original numbers, part_ptr where the parts begin.
@@ -113,6 +131,7 @@ Examples:
   gust partition cora.graph.safetensors -k 10 -o cora.k10.partition.safetensors
   gust partition cora.graph.safetensors -k 10 --effort best -o cora.best.partition.safetensors
   gust partition cora.graph.safetensors -k 10 --refine cora.k10.partition.safetensors -o cora.finer.partition.safetensors
+  gust partition cora.graph.safetensors -k 10 --balance nodes,edges,train -o cora.even.partition.safetensors
   gust partition cora.graph.safetensors -k 10 | gust sample --method cluster | gust train | gust eval
   gust partition cora.graph.safetensors --order rcm --apply -o cora.rcm.graph.safetensors`,
   run: (inputs, o, common) =>
@@ -133,7 +152,7 @@ Examples:
       const tensor = <D extends NewTensor["data"]>(name: string) =>
         (document ? document.tensors.find((t) => t.name === name)!.data : given!.tensor(name)) as D;
       const meta = (document ?? given!).meta as ReturnType<typeof partitioned>["meta"];
-      const { cut, cut_weight, balance, halo, label_entropy, k, method, order } = meta;
+      const { cut, cut_weight, balance, halo, label_entropy, k, method, order, balances } = meta;
       const written = o.apply
         ? applyOrder(
           graph,
@@ -156,16 +175,29 @@ Examples:
         cut,
         cut_weight,
         balance,
+        balances,
         halo,
         label_entropy,
         seconds: Number(seconds.toFixed(4)),
         digest,
       });
+      const reached = Object.entries({ nodes: balance, ...balances })
+        .filter(([name]) => o.balance?.split(",").includes(name));
+      const missed = reached.filter(([, value]) => value > o.imbalance + 1e-9);
+      if (missed.length) {
+        io.warn(
+          `no partition within --imbalance ${o.imbalance} by ${
+            missed.map(([name]) => name).join(" and ")
+          } was found: single nodes are too heavy, or fewer parts or a larger imbalance are needed`,
+        );
+      }
       const entropy = label_entropy === null ? "" : `, label entropy ${label_entropy.toFixed(3)} nats`;
       const made = o.apply ? `graph in order ${order}, ` : o.order === undefined ? "" : `order ${order}, `;
       io.say(
         `${method}: ${made}${k} parts, cut ${cut} edges, balance ${
-          balance.toFixed(4)
+          reached.length
+            ? reached.map(([name, x]) => `${x.toFixed(4)} by ${name}`).join(", ")
+            : balance.toFixed(4)
         }, halo ${halo}${entropy}, ${seconds.toFixed(2)} s`,
       );
     }),

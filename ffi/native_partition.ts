@@ -32,28 +32,47 @@ export interface MultilevelOptions {
   readonly effort: (typeof efforts)[number];
   readonly scheme: (typeof schemes)[number];
   readonly seed: number;
+  /** [n] each, up to 4: what to balance instead of the number of nodes. */
+  readonly weights?: readonly NativeArray<"I64">[];
   /** [n] a partition into k parts to improve, instead of making one. */
   readonly refine?: NativeArray<"I32"> | undefined;
 }
 
 /**
- * Parts with a small cut: [n] numbers below k, no part heavier than imbalance * ceil(n / k).
+ * Parts with a small cut: [n] numbers below k, no part heavier than imbalance * ceil(n / k); by weights as near to
+ * imbalance * ceil(sum / k) as the moves of single nodes come.
  * @throws {NativeError} (data) for ids or parts out of range and for weights that are negative or not finite.
  */
 export function partitionMultilevel(
   a: Csr,
   directed: boolean,
   k: number,
-  { imbalance, effort, scheme, seed, refine }: MultilevelOptions,
+  { imbalance, effort, scheme, seed, refine, weights = [] }: MultilevelOptions,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
   if (refine && refine.length !== a.numRows) {
     throw new RangeError(`${refine.length} parts of ${a.numRows} nodes`);
   }
   const part = refine ? refine.copy() : NativeArray.allocate("I32", a.numRows, false);
+  if (weights.some((values) => values.length !== a.numRows)) throw new RangeError("weights of other nodes");
+  const rows = NativeArray.allocate("I64", weights.length * a.numRows, false);
+  weights.forEach(({ address, sizeBytes }, i) =>
+    call("gust_copy", rows.address + i * sizeBytes, address, sizeBytes)
+  );
   const method = refine ? 2 : schemes.indexOf(scheme);
   const level = efforts.indexOf(effort);
-  call("gust_partition_multilevel", ...arrays(a, directed), k, imbalance, method, level, seed, part.address);
+  call(
+    "gust_partition_multilevel",
+    ...arrays(a, directed),
+    rows.address,
+    weights.length,
+    k,
+    imbalance,
+    method,
+    level,
+    seed,
+    part.address,
+  );
   return part;
 }
 

@@ -305,6 +305,8 @@ export const symbols = {
     "addr",
     "i32",
     "i32",
+    "addr",
+    "i32",
     "i64",
     "f64",
     "i32",

@@ -15,6 +15,14 @@ export const multilevel = definePartitioner({
     scheme: z.enum(schemes).default("kway").describe("all parts at once, or halves of halves"),
   }).strict(),
   refines: true,
-  partition: (graph, { k, imbalance, seed, refine }, { effort, scheme }) =>
-    partitionMultilevel(graph.csr, graph.meta.directed, k, { imbalance, effort, scheme, seed, refine }),
+  weighs: true,
+  partition: (graph, { k, imbalance, seed, refine, weights = [] }, { effort, scheme }) =>
+    partitionMultilevel(graph.csr, graph.meta.directed, k, {
+      imbalance,
+      effort,
+      scheme,
+      seed,
+      refine,
+      weights: weights.map(({ values }) => values),
+    }),
 });

@@ -71,6 +71,9 @@ class Array {
   int64_t size_ = 0, room_ = 0;
 };
 
+/** Weights per node that are balanced at once, at most. */
+constexpr int32_t kMostWeights = 4;
+
 /** One direction of an undirected edge. Weights are integers; those of the whole graph sum to less than 2^31. */
 struct Arc {
   int32_t node, weight;
@@ -84,11 +87,15 @@ struct Graph {
   Array<int32_t> node_weight;
   int64_t total_weight = 0;  // of the nodes
   int32_t heaviest = 0;      // node
+  // Weights to be balanced beside node_weight: `more` of them for every node, other_weight[more * v + i].
+  int32_t more = 0;
+  Array<int32_t> other_weight;
+  int64_t other_total[kMostWeights - 1] = {};
 
   int64_t degree(int32_t v) const { return indptr[v + 1] - indptr[v]; }
   const Arc* begin(int32_t v) const { return arcs.data() + indptr[v]; }
   const Arc* end(int32_t v) const { return arcs.data() + indptr[v + 1]; }
-  /** Set total_weight and heaviest from node_weight. */
+  /** Set the totals and heaviest from the weights. */
   void weigh();
 };
 
@@ -164,16 +171,34 @@ struct Step {
 /** A partition of a graph that is being improved. */
 class Parts {
  public:
-  /** limits[p] = most that part p should weigh. Every move updates `part`. O(n + arcs + k). */
+  /** limits[p] = most that part p should weigh, limits[k * (1 + i) + p] by its other weight i. Every move updates `part`.
+   *  O(n + arcs + k). */
   Parts(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part);
 
   const Graph& graph;
   const int32_t k;
   const int64_t* limits;
   std::vector<int64_t> weight;  // of each part
+  std::vector<int64_t> other;   // other weight i of part p at k * i + p
 
   int32_t part_of(int32_t v) const { return nodes_[v].part; }
-  bool is_too_heavy(int32_t p) const { return weight[p] > limits[p]; }
+  bool is_too_heavy(int32_t p) const {
+    if (weight[p] > limits[p]) return true;
+    for (int32_t i = 0; i < graph.more; ++i)
+      if (other[k * int64_t{i} + p] > limits[k * (1 + int64_t{i}) + p]) return true;
+    return false;
+  }
+  /** Whether part p has room for v, by all weights. */
+  bool has_room(int32_t p, int32_t v) const {
+    if (weight[p] + graph.node_weight[v] > limits[p]) return false;
+    for (int32_t i = 0; i < graph.more; ++i) {
+      const int64_t w = graph.other_weight[graph.more * int64_t{v} + i];
+      if (w > 0 && other[k * int64_t{i} + p] + w > limits[k * (1 + int64_t{i}) + p]) return false;
+    }
+    return true;
+  }
+  /** What v weighs where its part is too heavy: of several weights, the one whose limit is exceeded most. */
+  int32_t relief(int32_t v) const;
   /** Sum over the parts of what they weigh beyond their limits. */
   int64_t overload() const;
   /** Sum of the weights of the edges between parts. */
@@ -243,6 +268,8 @@ class Parts {
     while (l->part != from) ++l;
     if ((l->weight -= weight) == 0) *l = list[--x.count];
   }
+  /** Take v's weights to another part. */
+  void weigh_move(int32_t v, int32_t from, int32_t to);
   /** What a move changes but for the neighbours. */
   void leave(int32_t v, int32_t to);
   void enter_boundary(int32_t v);
@@ -319,8 +346,8 @@ const Effort& effort_of(int32_t level);
 Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space,
                const Effort& effort);
 
-/** Split into k parts of at most `max_part` (as near as node weights allow) by recursive bisection. */
-void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, const Effort& effort,
+/** Split into k parts of at most `most` (as near as node weights allow) by recursive bisection. */
+void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, uint64_t key, const Effort& effort,
                          int32_t* part);
 
 // ---- methods ---------------------------------------------------------------------------------------------------
@@ -328,17 +355,20 @@ void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64
 /** Most that a part may weigh: ceil(total / k) * imbalance, rounded down, at least ceil(total / k). */
 int64_t part_limit(int64_t total, int32_t k, double imbalance);
 
-/** k <= n parts of at most `max_part`, none empty. */
-void multilevel(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part);
+/** The same for all weights of a graph. */
+std::vector<int64_t> part_limits(const Graph& graph, int32_t k, double imbalance);
+
+/** k <= n parts of at most most[i] by weight i, as near as the nodes' weights allow; none empty. */
+void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part);
 
 /** The same by recursive bisection of the whole graph. */
-void bisection(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part);
+void bisection(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part);
 
 /** Improve the partition at hand: V-cycles that keep it, so that the cut never rises once it is within the limit. */
-void improve(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part);
+void improve(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part);
 
 /** Bring a partition that was made elsewhere within the limit; no part stays empty. */
-void level_parts(const Graph& graph, int32_t k, int64_t max_part, int32_t* part);
+void level_parts(const Graph& graph, int32_t k, const int64_t* most, int32_t* part);
 
 // ---- files of METIS --------------------------------------------------------------------------------------------
 

@@ -30,19 +30,43 @@ const int32_t* check_part(int64_t n, int64_t part, int64_t k) {
   return p;
 }
 
+/** Balance `count` weights, one row of n after the other, instead of the number of nodes; none if count is 0. */
+void set_weights(Graph& graph, const int64_t* weights, int32_t count) {
+  if (count == 0) return;
+  if (count < 0 || count > kMostWeights)
+    fail(GUST_EINVAL, "%d weights per node to balance, expected at most %d", count, kMostWeights);
+  graph.more = count - 1;
+  graph.other_weight = Array<int32_t>(int64_t{graph.more} * graph.n);
+  for (int32_t i = 0; i < count; ++i) {
+    int64_t total = 0;
+    for (int64_t v = 0; v < graph.n; ++v) {
+      const int64_t w = weights[i * int64_t{graph.n} + v];
+      if (w < 0 || w > INT32_MAX || (total += w) > INT32_MAX)
+        fail(GUST_EDATA, "weight %d of node %lld is %lld: expected weights of at least 0 that sum to less than 2^31", i,
+             static_cast<long long>(v), static_cast<long long>(w));
+      if (i == 0) graph.node_weight[v] = static_cast<int32_t>(w);
+      else graph.other_weight[graph.more * v + i - 1] = static_cast<int32_t>(w);
+    }
+  }
+  graph.weigh();
+}
+
 }  // namespace
 
 int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
-                                  int32_t value_dtype, int32_t directed, int64_t k, double imbalance, int32_t method,
-                                  int32_t effort, int64_t seed, int64_t part) {
+                                  int32_t value_dtype, int32_t directed, int64_t weights, int32_t num_weights,
+                                  int64_t k, double imbalance, int32_t method, int32_t effort, int64_t seed,
+                                  int64_t part) {
   return guard([&] {
     check_parts(n, k);
     if (method < 0 || method > 2) fail(GUST_EINVAL, "method %d of a partition, expected 0 to 2", method);
     if (method == 2) check_part(n, part, k);
-    const Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    set_weights(graph, reinterpret_cast<const int64_t*>(weights), num_weights);
     const auto run = method == 0 ? multilevel : method == 1 ? bisection : improve;
-    run(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
-        effort_of(effort), static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
+    const std::vector<int64_t> most = part_limits(graph, static_cast<int32_t>(k), imbalance);
+    run(graph, static_cast<int32_t>(k), most.data(), effort_of(effort), static_cast<uint64_t>(seed),
+        reinterpret_cast<int32_t*>(part));
   });
 }
 
@@ -52,8 +76,8 @@ int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices, int32_t
     check_parts(n, k);
     check_part(n, part, k);
     Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
-    level_parts(graph, static_cast<int32_t>(k), part_limit(graph.total_weight, static_cast<int32_t>(k), imbalance),
-                reinterpret_cast<int32_t*>(part));
+    const std::vector<int64_t> most = part_limits(graph, static_cast<int32_t>(k), imbalance);
+    level_parts(graph, static_cast<int32_t>(k), most.data(), reinterpret_cast<int32_t*>(part));
   });
 }
 

@@ -30,18 +30,21 @@ struct Exit {
 };
 
 Exit best_exit(const Parts& parts, const Room& room, int32_t v) {
-  const int64_t w = parts.graph.node_weight[v];
-  auto has_room = [&](int32_t p) { return parts.weight[p] + w <= parts.limits[p]; };
+  const int64_t w = parts.relief(v);
+  if (w == 0) return {0, v, -1};
   Link best{-1, 0};
   parts.each_link(v, [&](int32_t p, int32_t weight) {
-    if (weight < best.weight || !has_room(p)) return;
+    if (weight < best.weight || !parts.has_room(p, v)) return;
     const bool is_tie = best.part >= 0 && weight == best.weight;
     const int64_t more = is_tie ? parts.weight[p] - parts.weight[best.part] : -1;
     if (more < 0 || (more == 0 && p < best.part)) best = {p, weight};
   });
   if (best.part < 0) {
-    const int32_t p = room.most();
-    if (p == parts.part_of(v) || !has_room(p)) return {0, v, -1};
+    int32_t p = room.most();
+    // With several weights the part with most room by the first may have none by another.
+    if (parts.graph.more > 0 && !parts.has_room(p, v))
+      for (int32_t q = 0; q < parts.k && !parts.has_room(p, v); ++q) p = q;
+    if (p == parts.part_of(v) || !parts.has_room(p, v)) return {0, v, -1};
     best = {p, 0};
   }
   const double gain = best.weight - parts.internal(v);

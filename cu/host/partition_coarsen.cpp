@@ -34,6 +34,9 @@ void Graph::weigh() {
     total_weight += w;
     heaviest = std::max(heaviest, w);
   }
+  std::fill(std::begin(other_total), std::end(other_total), 0);
+  for (int64_t v = 0; v < n; ++v)
+    for (int32_t i = 0; i < more; ++i) other_total[i] += other_weight[more * v + i];
 }
 
 Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coarse) {
@@ -51,6 +54,8 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
   out.n = count;
   out.indptr = Array<int64_t>(out.n + 1);
   out.node_weight = Array<int32_t>(out.n);
+  out.more = g.more;
+  out.other_weight = Array<int32_t>(int64_t{g.more} * out.n, 0);
   // Few chunks, because each has an array of all coarse nodes.
   const int64_t grain = std::max<int64_t>(4096, num_chunks(out.n, 8));
   const int64_t chunks = num_chunks(out.n, grain);
@@ -69,6 +74,7 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
       for (int32_t i = first_member[c]; i < first_member[c + 1]; ++i) {
         const int32_t v = members[i];
         weight += g.node_weight[v];
+        for (int32_t j = 0; j < g.more; ++j) out.other_weight[g.more * c + j] += g.other_weight[g.more * int64_t{v} + j];
         for (const Arc *a = g.begin(v), *last = g.end(v); a != last; ++a) {
           const int32_t to = coarse[a->node];
           int32_t& p = position[to];

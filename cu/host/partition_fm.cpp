@@ -25,7 +25,7 @@ Move best_move(const Parts& parts, int32_t v) {
   const int32_t own = parts.part_of(v);
   Link best{-1, 0};
   parts.each_link(v, [&](int32_t p, int32_t weight) {
-    if (weight < best.weight || parts.weight[p] + w > parts.limits[p]) return;
+    if (weight < best.weight || !parts.has_room(p, v)) return;
     if (best.part >= 0 && weight == best.weight) {
       const int64_t more = parts.weight[p] - parts.weight[best.part];
       if (more > 0 || (more == 0 && p > best.part)) return;

@@ -45,7 +45,7 @@ std::vector<int32_t> grow(const Graph& g, int64_t target, uint64_t key, SearchSp
   return part;
 }
 
-/** Two sides of about target and total - target, at most limits[0] and limits[1]. */
+/** Two sides of about target and total - target, at most limits[0] and limits[1], other weights limits[2 * (1 + i)] and the next. */
 std::vector<int32_t> bisect(const Graph& graph, int64_t target, const int64_t* limits, uint64_t key,
                             const Effort& effort) {
   Hierarchy h = coarsen(graph, nullptr, kEnough, key);
@@ -88,11 +88,15 @@ Task side(const Graph& g, const std::vector<int32_t>& nodes, const std::vector<i
   out.n = static_cast<int32_t>(members.size());
   out.indptr = Array<int64_t>(out.n + 1);
   out.node_weight = Array<int32_t>(out.n);
+  out.more = g.more;
+  out.other_weight = Array<int32_t>(int64_t{g.more} * out.n);
   out.arcs = Array<Arc>(arcs);
   int64_t at = 0;
   for (int32_t i = 0; i < out.n; ++i) {
     out.indptr[i] = at;
     out.node_weight[i] = g.node_weight[members[i]];
+    for (int32_t j = 0; j < g.more; ++j)
+      out.other_weight[g.more * int64_t{i} + j] = g.other_weight[g.more * int64_t{members[i]} + j];
     for (const Arc* a = g.begin(members[i]); a != g.end(members[i]); ++a)
       if (number[a->node] >= 0) out.arcs[at++] = {number[a->node], a->weight};
   }
@@ -106,18 +110,22 @@ Task side(const Graph& g, const std::vector<int32_t>& nodes, const std::vector<i
 
 /** The two halves of a subgraph; `nodes` is empty for the whole graph. */
 std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, int32_t first, int32_t k,
-                            int64_t max_part, uint64_t key, const Effort& effort) {
+                            const int64_t* most, uint64_t key, const Effort& effort) {
   const int32_t left = k / 2, right = k - left;
   int depth = 0;
   while ((int64_t{1} << depth) < k) ++depth;
   // The room that the limits leave is spent evenly over the bisections still to come.
-  const double total = static_cast<double>(g.total_weight);
-  const double room = std::max(0.0, static_cast<double>(max_part) * k / std::max(1.0, total) - 1) / depth;
-  auto limit = [&](int32_t parts) {
-    const double even = total * parts / k;
-    return std::min<int64_t>(max_part * parts, static_cast<int64_t>(even * (1 + room) + 0.5));
-  };
-  const int64_t limits[2] = {limit(left), limit(right)};
+  int64_t limits[2 * kMostWeights];
+  for (int32_t i = 0; i <= g.more; ++i) {
+    const double total = static_cast<double>(i == 0 ? g.total_weight : g.other_total[i - 1]);
+    const double room = std::max(0.0, static_cast<double>(most[i]) * k / std::max(1.0, total) - 1) / depth;
+    auto limit = [&](int32_t parts) {
+      const double even = total * parts / k;
+      return std::min<int64_t>(most[i] * parts, static_cast<int64_t>(even * (1 + room) + 0.5));
+    };
+    limits[2 * i] = limit(left);
+    limits[2 * i + 1] = limit(right);
+  }
   const std::vector<int32_t> sides = bisect(g, g.total_weight * left / k, limits, key, effort);
   std::pair<Task, Task> halves{side(g, nodes, sides, 0), side(g, nodes, sides, 1)};
   halves.first.first = first;
@@ -129,7 +137,7 @@ std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, i
 
 }  // namespace
 
-void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64_t key, const Effort& effort,
+void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, uint64_t key, const Effort& effort,
                          int32_t* part) {
   if (k == 1) {
     std::fill(part, part + graph.n, 0);
@@ -144,12 +152,12 @@ void recursive_bisection(const Graph& graph, int32_t k, int64_t max_part, uint64
         for (int32_t v : half->nodes) part[v] = half->first;
     }
   };
-  add(halve(graph, {}, 0, k, max_part, key, effort));
+  add(halve(graph, {}, 0, k, most, key, effort));
   while (!tasks.empty()) {
     std::vector<std::pair<Task, Task>> halves(tasks.size());
     parallel_tasks(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       const Task& task = tasks[t];
-      halves[t] = halve(task.graph, task.nodes, task.first, task.k, max_part, mix64(key + task.first + 1), effort);
+      halves[t] = halve(task.graph, task.nodes, task.first, task.k, most, mix64(key + task.first + 1), effort);
     });
     tasks.clear();
     for (auto& pair : halves) add(std::move(pair));

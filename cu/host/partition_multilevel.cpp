@@ -42,25 +42,32 @@ void fill_empty(const Graph& graph, int32_t k, int32_t* part) {
   }
 }
 
+/** The same limits for every part. */
+std::vector<int64_t> limits_of(const Graph& graph, int32_t k, const int64_t* most) {
+  std::vector<int64_t> limits;
+  for (int32_t i = 0; i <= graph.more; ++i) limits.insert(limits.end(), k, most[i]);
+  return limits;
+}
+
 /** The best of several first partitions: as many as cost little beside the refinement of the whole graph. */
-std::vector<int32_t> first_partition(const Graph& g, int64_t arcs, int32_t k, int64_t max_part, const Effort& effort,
+std::vector<int32_t> first_partition(const Graph& g, int64_t arcs, int32_t k, const int64_t* most, const Effort& effort,
                                      uint64_t key) {
   const int64_t tries = std::clamp<int64_t>(arcs / (kTryShare * (g.arcs.size() + 1)), 1, effort.tries);
-  const std::vector<int64_t> limits(k, max_part);
+  const std::vector<int64_t> limits = limits_of(g, k, most);
   std::vector<std::vector<int32_t>> parts(tries);
   std::vector<Quality> quality(tries);
   parallel_tasks(tries, [&](int64_t i) {
     SearchSpace space(g.n);
     parts[i].resize(g.n);
-    recursive_bisection(g, k, max_part, mix64(key + i), effort, parts[i].data());
+    recursive_bisection(g, k, most, mix64(key + i), effort, parts[i].data());
     quality[i] = refine(g, k, limits.data(), parts[i].data(), space, effort);
   });
   return std::move(parts[std::min_element(quality.begin(), quality.end()) - quality.begin()]);
 }
 
 /** Refine from the smallest graph to the finest. */
-Quality uncoarsen(const Hierarchy& h, int32_t k, int64_t max_part, const Effort& effort, std::vector<int32_t>& part) {
-  const std::vector<int64_t> limits(k, max_part);
+Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* most, const Effort& effort, std::vector<int32_t>& part) {
+  const std::vector<int64_t> limits = limits_of(*h.finest, k, most);
   SearchSpace space(h.finest->n);
   Quality quality = refine(h.smallest(), k, limits.data(), part.data(), space, effort);
   for (size_t level = h.last(); level-- > 0;) {
@@ -79,16 +86,16 @@ int32_t enough_nodes(const Graph& graph, int32_t k, int64_t per_part) {
 }
 
 /** A partition from nothing; runs coarsen in different ways and to different sizes, because what suits a graph is hard to foresee. */
-Quality run(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int64_t i,
+Quality run(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int64_t i,
             std::vector<int32_t>& part) {
   const uint64_t key = key_of(seed, i);
   const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k, kNodesPerPart << (i % 3)), key, i % 2 == 1);
-  part = first_partition(h.smallest(), graph.arcs.size(), k, max_part, effort, mix64(key));
-  return uncoarsen(h, k, max_part, effort, part);
+  part = first_partition(h.smallest(), graph.arcs.size(), k, most, effort, mix64(key));
+  return uncoarsen(h, k, most, effort, part);
 }
 
 /** Coarsen without merging across the boundaries of `kept`, which is `part` or finer, and refine `part` on the way back. */
-Quality cycle(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t key, const int32_t* kept,
+Quality cycle(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t key, const int32_t* kept,
               std::vector<int32_t>& part) {
   const Hierarchy h = coarsen(graph, kept, enough_nodes(graph, k, kNodesPerPart), key);
   for (size_t level = 0; level < h.last(); ++level) {
@@ -96,7 +103,7 @@ Quality cycle(const Graph& graph, int32_t k, int64_t max_part, const Effort& eff
     for (int32_t v = 0; v < h.level(level).n; ++v) smaller[h.coarse[level][v]] = part[v];
     part.swap(smaller);
   }
-  return uncoarsen(h, k, max_part, effort, part);
+  return uncoarsen(h, k, most, effort, part);
 }
 
 /** Nodes that are together in both partitions, numbered in order of (a, b). */
@@ -124,14 +131,25 @@ int64_t part_limit(int64_t total, int32_t k, double imbalance) {
   return std::max(even, static_cast<int64_t>(static_cast<double>(even) * imbalance));
 }
 
-void multilevel(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
+std::vector<int64_t> part_limits(const Graph& graph, int32_t k, double imbalance) {
+  // A node heavier than that has to lie somewhere.
+  std::vector<int64_t> most{std::max<int64_t>(graph.heaviest, part_limit(graph.total_weight, k, imbalance))};
+  for (int32_t i = 0; i < graph.more; ++i) {
+    int64_t heaviest = 0;
+    for (int64_t v = 0; v < graph.n; ++v) heaviest = std::max<int64_t>(heaviest, graph.other_weight[graph.more * v + i]);
+    most.push_back(std::max(heaviest, part_limit(graph.other_total[i], k, imbalance)));
+  }
+  return most;
+}
+
+void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part) {
   std::fill(part, part + graph.n, 0);
   if (k <= 1) return;
   const int64_t allowed = std::clamp<int64_t>(effort.run_arcs / (graph.arcs.size() + 1), 1, kMostRuns);
   const int64_t runs = std::max<int64_t>(effort.runs, allowed);
   std::vector<std::vector<int32_t>> parts(runs);
   std::vector<Quality> quality(runs);
-  const auto make = [&](int64_t i) { quality[i] = run(graph, k, max_part, effort, seed, i, parts[i]); };
+  const auto make = [&](int64_t i) { quality[i] = run(graph, k, most, effort, seed, i, parts[i]); };
   if (allowed > 1) parallel_tasks(runs, make);
   else
     for (int64_t i = 0; i < runs; ++i) make(i);
@@ -140,32 +158,32 @@ void multilevel(const Graph& graph, int32_t k, int64_t max_part, const Effort& e
     for (int64_t i = 0; i < runs; ++i) {
       if (i == best) continue;
       const std::vector<int32_t> cells = overlay(parts[best], parts[i], k);
-      quality[best] = cycle(graph, k, max_part, effort, key_of(seed, runs + i), cells.data(), parts[best]);
+      quality[best] = cycle(graph, k, most, effort, key_of(seed, runs + i), cells.data(), parts[best]);
     }
   std::copy(parts[best].begin(), parts[best].end(), part);
   parts.clear();
-  if (effort.cycles > 0) improve(graph, k, max_part, effort, mix64(seed), part);
+  if (effort.cycles > 0) improve(graph, k, most, effort, mix64(seed), part);
   fill_empty(graph, k, part);
 }
 
-void improve(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
+void improve(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part) {
   if (k <= 1) return;
   std::vector<int32_t> current(part, part + graph.n);
   for (int i = 0; i < std::max(1, effort.cycles); ++i) {
-    cycle(graph, k, max_part, effort, key_of(seed, i), part, current);
+    cycle(graph, k, most, effort, key_of(seed, i), part, current);
     std::copy(current.begin(), current.end(), part);
   }
   fill_empty(graph, k, part);
 }
 
-void bisection(const Graph& graph, int32_t k, int64_t max_part, const Effort& effort, uint64_t seed, int32_t* part) {
-  recursive_bisection(graph, k, max_part, key_of(seed, 0), effort, part);
-  level_parts(graph, k, max_part, part);
+void bisection(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part) {
+  recursive_bisection(graph, k, most, key_of(seed, 0), effort, part);
+  level_parts(graph, k, most, part);
 }
 
-void level_parts(const Graph& graph, int32_t k, int64_t max_part, int32_t* part) {
+void level_parts(const Graph& graph, int32_t k, const int64_t* most, int32_t* part) {
   fill_empty(graph, k, part);
-  const std::vector<int64_t> limits(k, max_part);
+  const std::vector<int64_t> limits = limits_of(graph, k, most);
   Parts parts(graph, k, limits.data(), part);
   std::vector<Step> log;
   rebalance(parts, log);

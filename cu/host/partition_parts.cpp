@@ -15,7 +15,7 @@ constexpr int64_t kAnew = 8;
 }  // namespace
 
 Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
-    : graph(g), k(k_), limits(limits_), weight(k_, 0), nodes_(g.n), part_(part) {
+    : graph(g), k(k_), limits(limits_), weight(k_, 0), other(int64_t{k_} * g.more, 0), nodes_(g.n), part_(part) {
   int64_t room = 0;
   for (int32_t v = 0; v < g.n; ++v) {
     Node& x = nodes_[v];
@@ -25,6 +25,7 @@ Parts::Parts(const Graph& g, int32_t k_, const int64_t* limits_, int32_t* part)
     x.part = part[v];
     room += x.is_dense ? (k + int64_t{1}) & ~int64_t{1} : 2 * degree;
     weight[x.part] += g.node_weight[v];
+    for (int32_t i = 0; i < g.more; ++i) other[k * int64_t{i} + x.part] += g.other_weight[g.more * int64_t{v} + i];
   }
   links_ = Array<int32_t>(room);
   connect_all();
@@ -67,8 +68,7 @@ void Parts::move_all(const Step* steps, int64_t count) {
   }
   for (int64_t i = 0; i < count; ++i) {
     const auto [v, to] = steps[i];
-    weight[part_[v]] -= graph.node_weight[v];
-    weight[to] += graph.node_weight[v];
+    weigh_move(v, part_[v], to);
     part_[v] = to;
   }
   connect_all();
@@ -103,9 +103,8 @@ void Parts::leave_boundary(int32_t v) {
 
 void Parts::leave(int32_t v, int32_t to) {
   Node& x = nodes_[v];
-  const int32_t from = x.part, w = graph.node_weight[v];
-  weight[from] -= w;
-  weight[to] += w;
+  const int32_t from = x.part;
+  weigh_move(v, from, to);
   int32_t inside = 0;
   each_link(v, [&](int32_t p, int32_t weight) {
     if (p == to) inside = weight;
@@ -122,7 +121,32 @@ void Parts::leave(int32_t v, int32_t to) {
 int64_t Parts::overload() const {
   int64_t sum = 0;
   for (int32_t p = 0; p < k; ++p) sum += std::max<int64_t>(0, weight[p] - limits[p]);
+  for (int64_t i = 0; i < int64_t{k} * graph.more; ++i) sum += std::max<int64_t>(0, other[i] - limits[k + i]);
   return sum;
+}
+
+void Parts::weigh_move(int32_t v, int32_t from, int32_t to) {
+  weight[from] -= graph.node_weight[v];
+  weight[to] += graph.node_weight[v];
+  for (int32_t i = 0; i < graph.more; ++i) {
+    const int32_t w = graph.other_weight[graph.more * int64_t{v} + i];
+    other[k * int64_t{i} + from] -= w;
+    other[k * int64_t{i} + to] += w;
+  }
+}
+
+int32_t Parts::relief(int32_t v) const {
+  const int32_t p = part_of(v);
+  double most = static_cast<double>(weight[p]) / static_cast<double>(std::max<int64_t>(1, limits[p]));
+  int32_t relief = weight[p] > limits[p] ? graph.node_weight[v] : 0;
+  for (int32_t i = 0; i < graph.more; ++i) {
+    const int64_t have = other[k * int64_t{i} + p], limit = limits[k * (1 + int64_t{i}) + p];
+    const double share = static_cast<double>(have) / static_cast<double>(std::max<int64_t>(1, limit));
+    if (have <= limit || share <= most) continue;
+    most = share;
+    relief = graph.other_weight[graph.more * int64_t{v} + i];
+  }
+  return relief;
 }
 
 }  // namespace gust::partition

@@ -85,6 +85,23 @@ describe("gust partition", () => {
     expect(cut("--imbalance", "1.2").balance).toBeLessThanOrEqual(1.2);
   });
 
+  test("--balance bounds what it names, and says what it cannot", () => {
+    const made = (...flags: string[]) =>
+      gust(["partition", "g", "-k", "8", ...flags, "-o", "m", "--force", "--json"], here);
+    const both = made("--balance", "nodes,edges");
+    expect(both.status).toBe(0);
+    const { balance, balances } = json(both.text) as {
+      balance: number;
+      balances: { edges: number };
+    };
+    expect(balance).toBeLessThanOrEqual(1.03);
+    expect(balances.edges).toBeLessThanOrEqual(1.03);
+    expect(made("--balance", "nodes,mass").stderr).toMatch(/--balance: "mass" cannot be balanced/);
+    expect(made("--balance", "edges,edges").stderr).toMatch(/--balance: "edges" comes twice/);
+    expect(made("--balance", "edges", "--method", "random").stderr)
+      .toMatch(/--balance does not apply to partitioner "random"/);
+  });
+
   test("--refine improves a partition of the same graph and refuses any other", () => {
     gustOk(["partition", "g", "-k", "8", "--method", "random", "-o", "r", "--force"], here);
     const cut = (...flags: string[]) =>
