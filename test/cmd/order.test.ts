@@ -58,7 +58,7 @@ describe("gust partition --order", () => {
       const [flags, message] of [
         [["--order", "spectral"], /--order: .*rcm.*gorder/],
         [["--order", "rcm", "--gorder-window", "3"], /--gorder-window does not apply to order "rcm"/],
-        [["--order", "rcm", "--cycles", "1"], /--k: expected a number of parts/],
+        [["--order", "rcm", "--effort", "fast"], /--k: expected a number of parts/],
         [["--order", "rcm", "--method", "random"], /--k: expected a number of parts/],
         [["--apply"], /--k: expected a number of parts/],
         [["p"], /A partition was given \("p"\): expected --order NAME/],
