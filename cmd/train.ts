@@ -152,6 +152,13 @@ Examples:
       const { cache, all } = used();
       if (cache) checkMadeFrom(cache, graphDocument);
       const settings = withCache(asked, cache, given);
+      if (asked.options.batchLoss !== "mean" && !sampled && !feeds) {
+        throw new GustError(
+          "usage",
+          `--batch-loss ${asked.options.batchLoss} applies to batches of nodes, expected a sample or a partition`,
+          "gust partition GRAPH -k 32",
+        );
+      }
       if (resumed) checkSameInputs(resumed, all, sampled?.name ?? (feeds ? "cluster" : "full"));
       const cluster = feeds && (settings.cluster ?? clusterParams.parse({}));
       const jobOf = (seed: number, splitIndex: number): TrainJob => ({

@@ -123,7 +123,7 @@ export const graph = defineTask({
   summary: "classes or numbers of the graphs of a data set of many",
   source: "Xu et al. 2019, arXiv:1810.00826, section 4",
   params,
-  unused: ["trainPerClass", "valPerClass", "inference"],
+  unused: ["trainPerClass", "valPerClass", "inference", "batchLoss"],
   misfit: ({ document }) =>
     document.has("graph_label") || document.has("graph_target")
       ? null

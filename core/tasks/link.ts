@@ -133,7 +133,16 @@ export const link = defineTask({
   check: checkLinks,
   split: noSplit,
   numSplits: () => 1,
-  unused: ["split", "splitIndex", "trainPerClass", "valPerClass", "valShare", "testShare", "inference"],
+  unused: [
+    "split",
+    "splitIndex",
+    "trainPerClass",
+    "valPerClass",
+    "valShare",
+    "testShare",
+    "inference",
+    "batchLoss",
+  ],
   trainNodes: (graph) => iota(graph.numNodes).window(),
   build(init, entry, signature, modelParams, params): LinkModel {
     const encoder = entry.build(init, signature, modelParams, "logits");

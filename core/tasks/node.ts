@@ -82,6 +82,7 @@ export const node = defineTask({
       return sampledSource(engine, arena, graph, samples, features, targets, train, {
         norm: model.operator(modelParams),
         layers,
+        batchLoss: options.batchLoss,
       });
     };
     if (options.inference !== "layerwise") return { source: source(), ...itemParts(run, targets) };

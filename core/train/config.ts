@@ -45,6 +45,9 @@ export const trainOptions = z.object({
   testShare: z.number().min(0).lt(1).default(0.1).describe(
     "share of all graphs that tests in a random split",
   ),
+  batchLoss: z.enum(["mean", "nodes"]).default("mean").describe(
+    "what a batch's mean loss counts: as much as any other's, or the batch's share of all training nodes",
+  ),
   patience: z.int().min(0).default(0).describe(
     "stop after N epochs without a better validation score, 0 = never",
   ),

@@ -25,6 +25,8 @@ export interface EpochRecord {
   epoch: number;
   loss: number;
   batches: number;
+  /** Batches without an item that counts, which were left out; absent: none. */
+  skipped?: number;
   lr: number;
   train: number;
   val: number;
@@ -118,7 +120,7 @@ export async function runEpochs(
       lastBreath = start;
       if (options.shouldStop?.()) break;
     }
-    const { loss, batches } = runEpoch(training, queue, planned, options);
+    const { loss, batches, skipped } = runEpoch(training, queue, planned, options);
     progress.epoch++;
     const isLast = progress.epoch === options.epochs;
     const scores = scored(training, () => {
@@ -135,6 +137,7 @@ export async function runEpochs(
       epoch: progress.epoch,
       loss,
       batches,
+      ...(skipped > 0 ? { skipped } : {}),
       lr: options.learningRate(progress.epoch - 1),
       train: scores?.train ?? NaN,
       val: scores?.val ?? NaN,
@@ -193,7 +196,7 @@ function runEpoch(
 ) {
   const { engine, optimizer, progress } = training;
   const lr = learningRate(progress.epoch);
-  let total = 0, weight = 0, batches = 0;
+  let total = 0, weight = 0, batches = 0, skipped = 0;
   queue.begin(progress.epoch);
   for (let batch = queue.take(), next: Batch | null = null; batch; batch = next) {
     engine.waitForSide();
@@ -205,6 +208,7 @@ function runEpoch(
       optimizer.prepare(progress.step + 1, lr);
       step = planned ? planned.run(training, batch) : stepOnce(training, queue.work, batch);
     }
+    if (!counts) skipped++;
     if (queue.isAhead) next = queue.take();
     if (step) {
       // The loss is read once, here: on a GPU that waits for the step.
@@ -225,7 +229,7 @@ function runEpoch(
     if (queue.isAhead) queue.work.reset();
     else next = queue.take();
   }
-  return { loss: weight ? total / weight : NaN, batches };
+  return { loss: weight ? total / weight : NaN, batches, skipped };
 }
 
 /** A step that may still run: its loss is there when it is read. */

@@ -219,7 +219,7 @@ export function sampledSource(
   features: BatchFeatures,
   targets: Targets,
   train: BigInt64Array,
-  { norm, layers }: { norm: Norm; layers: number },
+  { norm, layers, batchLoss }: { norm: Norm; layers: number; batchLoss?: "mean" | "nodes" },
 ): BatchSource {
   if (feed.hops !== 0 && feed.hops !== layers) {
     throw new GustError(
@@ -269,6 +269,7 @@ export function sampledSource(
           targets: target,
           lossRows: step.bind(NativeArray.from<"I32">(lossRows)),
           numLossRows: lossRows.length,
+          ...(batchLoss === "nodes" ? { lossWeight: lossRows.length / train.length } : {}),
         } satisfies Batch;
       }
     },

@@ -11,6 +11,8 @@ export interface Batch extends ForwardInput {
   /** I64 output rows that count in the loss. */
   readonly lossRows: TensorHandle;
   readonly numLossRows: number;
+  /** What its mean loss counts in the gradient, 1 where absent. */
+  readonly lossWeight?: number;
 }
 
 /** What a finished step tells its source (importance scores, histories). */

@@ -37,7 +37,8 @@ export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, bat
     count: batch.numLossRows,
   });
   engine.phase = "backward";
-  const raw = tape.grad(loss, model.parameters);
+  const { lossWeight = 1 } = batch;
+  const raw = tape.grad(lossWeight === 1 ? loss : scale(tape, loss, lossWeight), model.parameters);
   const gradients = clipNorm > 0 ? tape.noGrad(() => clipped(tape, raw, clipNorm)) : raw;
   engine.phase = "update";
   gradients.forEach((g, i) => g && optimizer.update(i, g));

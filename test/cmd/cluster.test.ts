@@ -1,5 +1,7 @@
 /** Clusters that are drawn as training goes: of a partition, of a graph in part order, of training nodes alone. */
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { openNative } from "../../ffi/native.ts";
 import { SampleBatches } from "../../core/sampling/batches.ts";
 import { gust, gustOk } from "../helpers.ts";
@@ -92,6 +94,37 @@ describe("gust train --sampler cluster", () => {
     expect(gust("train g --model gcn --diag-lambda 1 -o x".split(" "), here)).toMatchObject({
       status: 2,
       stderr: expect.stringContaining("--diag-lambda 1: it applies to --norm row, not sym"),
+    });
+  });
+});
+
+describe("losses of batches", () => {
+  const logOf = (args: string) => {
+    run(`train ${args} --epochs 2 --log log -o logged`);
+    return readFileSync(join(here.cwd, "log"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  };
+
+  test("batches without training nodes are left out, and counted in the log", () => {
+    // As many parts as nodes: those of training nodes are trained on.
+    const { split, nodes } = (() => {
+      const g = documentOf(here, "g");
+      return { split: g.spec("split.train").shape[0]!, nodes: g.meta["num_nodes"] as number };
+    })();
+    run(`partition g -k ${nodes} --method random -o single`);
+    for (const { batches, skipped } of logOf("g single")) {
+      expect({ batches, skipped }).toEqual({ batches: split, skipped: nodes - split });
+    }
+    for (const record of logOf("g p --parts-per-batch 6")) expect(record.skipped).toBeUndefined();
+  });
+
+  test("--batch-loss nodes trains otherwise, is recorded, and needs batches of nodes", () => {
+    const flags = "g p --parts-per-batch 1";
+    const mean = trained(`${flags} -o mean`), nodes = trained(`${flags} --batch-loss nodes -o nodes`);
+    expect(nodes.digest).not.toBe(mean.digest);
+    expect(documentOf(here, "nodes").provenance.at(-1)!.params["batchLoss"]).toBe("nodes");
+    expect(gust("train g --batch-loss nodes -o never".split(" "), here)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("--batch-loss nodes applies to batches of nodes"),
     });
   });
 });

@@ -53,6 +53,7 @@ export function batchSource(
   graph: Graph,
   documents: readonly Document[],
   train: readonly number[],
+  batchLoss: "mean" | "nodes" = "mean",
 ): BatchSource {
   const feed = SampleFeed.open(graph, documents, () => null)!;
   return sampledSource(
@@ -63,7 +64,7 @@ export function batchSource(
     { norm: "none", stats: null, stored: null, store: null },
     nodeTargets(graph),
     BigInt64Array.from(train, BigInt),
-    { norm, layers },
+    { norm, layers, batchLoss },
   );
 }
 

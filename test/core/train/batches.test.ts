@@ -3,6 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { Packer } from "../../../core/cache/packed.ts";
 import { buildDocument, type NewTensor } from "../../../core/format/document.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
+import type { Loss } from "../../../core/losses/loss.ts";
+import type { Optimizer } from "../../../core/optim/optimizer.ts";
+import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
+import { trainingStep } from "../../../core/train/step.ts";
 import { type GraphParts, makeGraph } from "../_graphs.ts";
 import { draw, partitionOf, randomRows } from "../sampling/_graphs.ts";
 import { randoms } from "../tensor/_autograd.ts";
@@ -169,6 +173,35 @@ describe("batches", () => {
       expect(counts.reduce((sum, [, loss]) => sum + loss!, 0)).toBe(train.length);
       arena.destroy();
     }
+    s.engine.destroy();
+  });
+
+  test("count by their training nodes with the loss of nodes, and the same with that of means", () => {
+    // Parts without links between them: their gradients add up to that of the whole graph.
+    const cut = rows.map((row, v) => row.filter((u) => (u < 13) === (v < 13)));
+    const apart = makeGraph({ ...parts, rows: cut });
+    const s = setting(apart, "gcn", { hidden: 4, dropout: 0 });
+    const partition = partitionOf(apart, Array.from({ length: n }, (_, v) => v < 13 ? 0 : 1), 2);
+    const documents = draw(apart, "cluster", {}, { partition });
+    const [whole] = steps(s, fullSource(s, apart, train));
+    const summed = (kind: "mean" | "nodes") => {
+      const arena = s.engine.arena(), sums: number[][] = [];
+      const loss: Loss = (tape, { outputs, targets, rows }) =>
+        crossEntropy(tape, outputs, targets, { index: rows });
+      const optimizer = { update() {}, prepare() {} } as unknown as Optimizer;
+      const step = { model: s.model, loss, optimizer, clipNorm: 0, ema: null };
+      for (const batch of batchSource(s, apart, documents, train, kind).batches(0, () => arena)) {
+        s.engine.setStep(7, 0, 5);
+        trainingStep(s.engine, arena, step, batch).gradients.forEach((g, k) => {
+          sums[k] = g!.toNumbers().map((x, i) => x + (sums[k]?.[i] ?? 0));
+        });
+      }
+      arena.destroy();
+      return sums;
+    };
+    const nodes = summed("nodes"), means = summed("mean");
+    whole!.gradients.forEach((g, k) => expect(relative(nodes[k]!, g)).toBeLessThan(TOLERANCE));
+    expect(relative(means[0]!, whole!.gradients[0]!)).toBeGreaterThan(0.1);
     s.engine.destroy();
   });
 
