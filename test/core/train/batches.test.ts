@@ -5,6 +5,8 @@ import { buildDocument, type NewTensor } from "../../../core/format/document.ts"
 import type { Graph } from "../../../core/graph/graph.ts";
 import type { Loss } from "../../../core/losses/loss.ts";
 import type { Optimizer } from "../../../core/optim/optimizer.ts";
+import { Tape } from "../../../core/tensor/autograd.ts";
+import { Tensor } from "../../../core/tensor/tensor.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { trainingStep } from "../../../core/train/step.ts";
 import { type GraphParts, makeGraph } from "../_graphs.ts";
@@ -203,6 +205,34 @@ describe("batches", () => {
     whole!.gradients.forEach((g, k) => expect(relative(nodes[k]!, g)).toBeLessThan(TOLERANCE));
     expect(relative(means[0]!, whole!.gradients[0]!)).toBeGreaterThan(0.1);
     s.engine.destroy();
+  });
+
+  test("of clusters are normalised by the degrees inside them: rows sum to 1, or 1 + lambda / (degree + 1)", () => {
+    const partition = partitionOf(graph, Array.from({ length: n }, (_, v) => v % 5), 5);
+    const documents = draw(graph, "cluster", { partsPerBatch: 2 }, { partition });
+    const nodes = documents.flatMap((d) => {
+      const ptr = d.tensor("node_ptr", "I64").toNumbers(), all = d.tensor("nodes").toNumbers();
+      return ptr.slice(1).map((end, b) => all.slice(ptr[b], end));
+    });
+    for (const diagLambda of [0, 1, 2.5]) {
+      const s = setting(graph, "gcn", { norm: "row", diagLambda });
+      const arena = s.engine.arena();
+      let b = 0;
+      for (const batch of batchSource(s, graph, documents, train).batches(0, () => arena)) {
+        const inside = nodes[b++]!, ones = arena.tensor("F32", [inside.length, 1]);
+        s.engine.run("fill", { out: ones, value: 1 });
+        const tape = new Tape(s.engine, arena, false);
+        const sums = batch.operator(0, 2).apply(tape, new Tensor(ones)).toNumbers();
+        const want = inside.map((v) => {
+          const degree = rows[v]!.filter((u) => u !== v && inside.includes(u)).length;
+          return 1 + diagLambda / (degree + 1);
+        });
+        expect(relative(sums, want)).toBeLessThan(TOLERANCE);
+      }
+      expect(b).toBe(3);
+      arena.destroy();
+      s.engine.destroy();
+    }
   });
 
   test("repeat after the epochs that were drawn", () => {
