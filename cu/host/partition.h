@@ -230,7 +230,7 @@ class Parts {
    *  each neighbour u once its links are up to date. */
   template <class F>
   void move(int32_t v, int32_t to, F&& f);
-  /** Move `count` different nodes. */
+  /** Move `count` different nodes to other parts than their own. */
   void move_all(const Step* steps, int64_t count);
 
  private:

@@ -80,7 +80,7 @@ class Refinement {
     for (const Step& s : log_) {
       if (space_.moved[s.node] == space_.round) continue;
       space_.moved[s.node] = space_.round;
-      steps_.push_back(s);
+      if (parts_.part_of(s.node) != s.to) steps_.push_back(s);  // it may have come back by itself
     }
     ++space_.round;
     parts_.move_all(steps_.data(), static_cast<int64_t>(steps_.size()));

@@ -228,6 +228,17 @@ dataTest(
   60_000,
 );
 
+test("multilevel keeps its books through climbs that come back: sparse graphs of many shapes and k", () => {
+  for (let seed = 1; seed <= 24; seed++) {
+    const n = 150 + 60 * seed, k = 2 + seed % 9;
+    const rows = drawnRows(n, Math.floor(n * (1 + seed % 3 / 2)), seed);
+    const { part, meta } = partitioned(graphOf({ rows }), "multilevel", k, { seed });
+    expect(meta.cut).toBe(naive({ rows }, part, k).cut);
+    expect(meta.balance).toBeLessThanOrEqual(1.03);
+    expect(new Set(part).size).toBe(k);
+  }
+}, 60_000);
+
 describe("weights of nodes", () => {
   const graph = generated("sbm", { nodes: 3000, classes: 6, degree: 12, homophily: 0.8, features: 8 });
   const degrees = rowsOf(graph).map((row) => row.length);
