@@ -9,7 +9,9 @@ import { Graph } from "../core/graph/graph.ts";
 import { applyOrder } from "../core/order/apply.ts";
 import { orders } from "../core/order/mod.ts";
 import { type ChosenOrder, partitionDocument, reorderPartition } from "../core/partition/document.ts";
+import { edgePartitionDocument } from "../core/partition/edges.ts";
 import { partitioners } from "../core/partition/mod.ts";
+import { type PartitionerEntry, partsAsked } from "../core/partition/partitioner.ts";
 import { partsToRefine } from "../core/partition/refine.ts";
 import { nodeWeights, weightNames } from "../core/partition/weights.ts";
 import { whole, wholeParts } from "../core/partition/whole.ts";
@@ -18,8 +20,13 @@ import { allParams, defineCommand, kebab, registryOptions } from "./_options.ts"
 
 const self = { name: "partition", writesDocument: true } as const;
 
+const found = [...partitioners].filter(({ parts }) => parts === "found").map(({ name }) => name);
+const ofEdges = [...partitioners].filter(({ of }) => of === "edges").map(({ name }) => name);
+
 const options = z.object({
-  k: z.int().min(1).optional().describe("number of parts [1 where an order is asked for]").meta({
+  k: z.int().min(1).optional().describe(
+    "number of parts [1 where an order is asked for, found by " + found.join(", ") + "]",
+  ).meta({
     short: "k",
   }),
   method: z.enum(partitioners.names as [string, ...string[]]).optional().describe("partitioner [multilevel]"),
@@ -45,6 +52,45 @@ type Options = z.infer<typeof options>;
 const partitionerKeys = ["balance", "refine", ...Object.keys(registryOptions(partitioners))];
 const isGiven = (o: Options, key: string) => (o as Record<string, unknown>)[key] !== undefined;
 
+/** Say what becomes of arcs in one direction. */
+function noteDirected(graph: Graph, io: Io): void {
+  if (!graph.meta.directed) return;
+  io.say(
+    `${graph.document.label} is directed: parts are made and judged as if every arc went both ways ` +
+      `("gust import --symmetrize" makes it so)`,
+  );
+}
+
+/** A partition of edges, which has no order. */
+function partitionedEdges(io: Io, graph: Graph, partitioner: PartitionerEntry, o: Options): void {
+  const start = performance.now(), { name: method } = partitioner, { imbalance } = o;
+  if (o.order !== undefined || o.apply) {
+    throw new GustError(
+      "usage",
+      `--${
+        o.apply ? "apply" : "order"
+      }: "${method}" partitions edges, expected a method that partitions nodes`,
+    );
+  }
+  const unfit = (["refine", "balance"] as const).find((key) => o[key] !== undefined);
+  if (unfit) throw new GustError("usage", `--${unfit} does not apply to partitioner "${method}"`);
+  const k = partsAsked(partitioner, o.k);
+  const [params] = allParams([[partitioners, partitioner]], o) as [Record<string, unknown>];
+  const provenance = io.provenance({ k, method, imbalance, ...params }, [graph.document]);
+  const request = { k, imbalance, seed: io.common.seed };
+  const document = edgePartitionDocument(graph, partitioner, request, params, provenance);
+  const { balance, replication_factor } = document.meta;
+  const digest = io.write(document);
+  const seconds = (performance.now() - start) / 1000;
+  const facts = { kind: "partition", of: "edges", method, parts: k, replication_factor, balance };
+  io.json({ ...facts, seconds: Number(seconds.toFixed(4)), digest });
+  io.say(
+    `${method}: ${k} parts of edges, replication ${replication_factor.toFixed(4)}, balance ${
+      balance.toFixed(4)
+    }, ${seconds.toFixed(2)} s`,
+  );
+}
+
 /** The partition that was asked for: made anew, or a given one with its nodes in another order. */
 function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
   const orderEntry = orders.get(o.order ?? "partition");
@@ -65,13 +111,6 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
   }
   const isWhole = o.k === undefined && o.order !== undefined && o.method === undefined &&
     !partitionerKeys.some((key) => isGiven(o, key));
-  if (o.k === undefined && !isWhole) {
-    throw new GustError(
-      "usage",
-      "--k: expected a number of parts",
-      "-k 32; --order NAME alone orders the whole graph",
-    );
-  }
   const partitioner = isWhole ? whole : partitioners.get(o.method ?? "multilevel");
   if (o.refine !== undefined && !partitioner.refines) {
     throw new GustError("usage", `--refine does not apply to partitioner "${partitioner.name}"`);
@@ -86,10 +125,13 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
     o,
   ) as [Record<string, unknown>, Record<string, unknown>?];
   const params = isWhole ? {} : ownParams;
+  const k = isWhole ? wholeParts(graph) : partsAsked(partitioner, o.k);
   const order = { entry: orderEntry, params: (isWhole ? ownParams : orderParams)! };
-  const { imbalance } = o, k = o.k ?? wholeParts(graph), method = partitioner.name;
+  const { imbalance } = o, method = partitioner.name;
+  // An imbalance means nothing where parts are as large as they come out.
+  const asked = partitioner.parts === "found" ? { method } : { k, method, imbalance };
   const record = {
-    ...(isWhole ? {} : { k, method, imbalance, balance: o.balance, ...params }),
+    ...(isWhole ? {} : { ...asked, balance: o.balance, ...params }),
     ...(o.order === undefined ? {} : { order: o.order, ...order.params }),
   };
   return partitionDocument(
@@ -114,9 +156,18 @@ export const command = defineCommand({
   operands: "[graph] [partition]",
   options,
   details:
-    `Directed graphs are partitioned as undirected ones; edge weights count where there are any. The cut counts each
-undirected edge once; balance is the largest part over ceil(nodes / k); halo is the sum over parts of the distinct
-neighbours outside; label entropy is the mean over parts, in nats.
+    `Directed graphs are partitioned as undirected ones, except that a streaming method (ldg, fennel) places a node by the
+ends of its own arcs alone; edge weights count where there are any. The cut counts each undirected edge once; balance is
+the largest part over ceil(nodes / k); halo is the sum over parts of the distinct neighbours outside; label entropy is
+the mean over parts, in nats.
+
+Methods:
+${[...partitioners].map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join("\n")}
+
+Without -k, which they find: ${found.join(", ")}. Partitions of edges: ${
+      ofEdges.join(", ")
+    }; of those, replication is
+the mean number of parts that a node with edges is in, and balance the largest part over ceil(edges / k).
 
 --balance bounds what parts weigh instead of how many nodes they have: edges (entries in their rows), train (training
 nodes), features (stored entries), each at most imbalance times its mean, as near as single nodes allow; what was reached
@@ -133,6 +184,7 @@ Examples:
   gust partition cora.graph.safetensors -k 10 --refine cora.k10.partition.safetensors -o cora.finer.partition.safetensors
   gust partition cora.graph.safetensors -k 10 --balance nodes,edges,train -o cora.even.partition.safetensors
   gust partition cora.graph.safetensors -k 10 | gust sample --method cluster | gust train | gust eval
+  gust partition cora.graph.safetensors --method leiden -v -o cora.leiden.partition.safetensors
   gust partition cora.graph.safetensors --order rcm --apply -o cora.rcm.graph.safetensors`,
   run: (inputs, o, common) =>
     withIo(self, inputs, common, (io) => {
@@ -147,12 +199,15 @@ Examples:
           `A partition was given (${given.label}): expected --order NAME to put its nodes into, or --apply`,
         );
       }
+      noteDirected(graph, io);
+      const chosen = partitioners.get(o.method ?? "multilevel");
+      if (!given && chosen.of === "edges") return partitionedEdges(io, graph, chosen, o);
       const isReady = given !== null && o.order === undefined;
       const document = isReady ? null : partitioned(io, graph, given, o);
       const tensor = <D extends NewTensor["data"]>(name: string) =>
         (document ? document.tensors.find((t) => t.name === name)!.data : given!.tensor(name)) as D;
       const meta = (document ?? given!).meta as ReturnType<typeof partitioned>["meta"];
-      const { cut, cut_weight, balance, halo, label_entropy, k, method, order, balances } = meta;
+      const { cut, cut_weight, balance, halo, label_entropy, modularity, k, method, order, balances } = meta;
       const written = o.apply
         ? applyOrder(
           graph,
@@ -178,6 +233,7 @@ Examples:
         balances,
         halo,
         label_entropy,
+        modularity,
         seconds: Number(seconds.toFixed(4)),
         digest,
       });
@@ -192,13 +248,14 @@ Examples:
         );
       }
       const entropy = label_entropy === null ? "" : `, label entropy ${label_entropy.toFixed(3)} nats`;
+      const quality = modularity === undefined ? "" : `, modularity ${modularity.toFixed(4)}`;
       const made = o.apply ? `graph in order ${order}, ` : o.order === undefined ? "" : `order ${order}, `;
       io.say(
         `${method}: ${made}${k} parts, cut ${cut} edges, balance ${
           reached.length
             ? reached.map(([name, x]) => `${x.toFixed(4)} by ${name}`).join(", ")
             : balance.toFixed(4)
-        }, halo ${halo}${entropy}, ${seconds.toFixed(2)} s`,
+        }, halo ${halo}${entropy}${quality}, ${seconds.toFixed(2)} s`,
       );
     }),
 });

@@ -3,7 +3,8 @@ import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
 import { call, callOut, cString, NativeArray } from "./native.ts";
 
-const arrays = (a: Csr, directed: boolean) =>
+/** A matrix as the C functions of partitions take it. */
+export const csrArguments = (a: Csr, directed: boolean) =>
   [
     a.numRows,
     a.indptr.address,
@@ -14,7 +15,7 @@ const arrays = (a: Csr, directed: boolean) =>
     directed ? 1 : 0,
   ] as const;
 
-function checkParts(n: number, k: number): void {
+export function checkParts(n: number, k: number): void {
   // A graph without nodes has one part, which is empty.
   const most = Math.max(n, 1);
   if (!Number.isInteger(k) || k < 1 || k > most) {
@@ -63,7 +64,7 @@ export function partitionMultilevel(
   const level = efforts.indexOf(effort);
   call(
     "gust_partition_multilevel",
-    ...arrays(a, directed),
+    ...csrArguments(a, directed),
     rows.address,
     weights.length,
     k,
@@ -89,7 +90,7 @@ export function levelParts(
 ): void {
   checkParts(a.numRows, k);
   if (part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
-  call("gust_partition_level", ...arrays(a, directed), k, imbalance, part.address);
+  call("gust_partition_level", ...csrArguments(a, directed), k, imbalance, part.address);
 }
 
 /**
@@ -98,7 +99,9 @@ export function levelParts(
  * @throws {NativeError} (io) naming the file.
  */
 export function writeMetisGraph(a: Csr, directed: boolean, path: string): number {
-  const [edges] = callOut(1, "gust_partition_write_metis", ...arrays(a, directed), cString(path)) as [number];
+  const [edges] = callOut(1, "gust_partition_write_metis", ...csrArguments(a, directed), cString(path)) as [
+    number,
+  ];
   return edges;
 }
 
@@ -136,6 +139,6 @@ export function partitionStatistics(
 ): { cut: number; halo: number; weight: number } {
   if (part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
   const out = new Float64Array(3);
-  call("gust_partition_statistics", ...arrays(a, directed), part.address, k, out);
+  call("gust_partition_statistics", ...csrArguments(a, directed), part.address, k, out);
   return { cut: out[0]!, halo: out[1]!, weight: out[2]! };
 }

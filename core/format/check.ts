@@ -125,6 +125,10 @@ function checkChecksums(checker: Checker): void {
 function checkPartition(checker: Checker): void {
   const { doc } = checker;
   const { k, num_nodes: n } = doc.meta as { k: number; num_nodes: number };
+  if (doc.meta["of"] === "edges") {
+    checker.range("edge_part", 0, k - 1);
+    return;
+  }
   checker.range("part", 0, k - 1);
   const order = doc.tensor("order", "I64");
   const permuted = checker.none(

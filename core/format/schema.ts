@@ -36,16 +36,32 @@ const graphMeta = z.looseObject({
 
 const partitionMeta = z.looseObject({
   k: z.int().min(1),
+  of: z.enum(["nodes", "edges"]).optional(),
   method: z.string(),
   /** How the nodes of each part are ordered. */
   order: z.string().optional(),
   num_nodes: count,
-  cut: z.number().min(0),
   balance: z.number().min(0),
-  halo: z.number().min(0),
+  /** Of nodes. */
+  cut: z.number().min(0).optional(),
+  halo: z.number().min(0).optional(),
   label_entropy: z.number().min(0).nullable().optional(),
+  modularity: z.number().optional(),
+  /** Of edges: stored arcs, and the mean number of parts that a node is in. */
+  num_edges: count.optional(),
+  replication_factor: z.number().min(0).optional(),
   graph: digest,
 });
+
+/** Whether a partition shares out nodes; the other kind shares out edges (a vertex cut). */
+const ofNodes = (doc: View) => doc.meta["of"] !== "edges";
+
+function partitionRules(doc: View): string[] {
+  const wanted = ofNodes(doc) ? ["cut", "halo"] : ["num_edges", "replication_factor"];
+  return wanted.filter((key) => doc.meta[key] === undefined).map((key) =>
+    `meta "${key}" is missing, which a partition of ${ofNodes(doc) ? "nodes" : "edges"} has`
+  );
+}
 
 const sampleMeta = z.looseObject({
   method: z.string(),
@@ -359,11 +375,17 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
   },
   partition: {
     meta: partitionMeta,
-    dims: (m) => ({ n: num(m["num_nodes"]), k: num(m["k"]) }),
+    dims: (m) => ({
+      n: num(m["num_nodes"]),
+      k: num(m["k"]),
+      ...(m["num_edges"] === undefined ? {} : { e: num(m["num_edges"]) }),
+    }),
+    rules: partitionRules,
     rows: [
-      row("part", "I32", ["n"], true),
-      row("part_ptr", "I64", ["k+1"], true),
-      row("order", "I64", ["n"], true),
+      row("part", "I32", ["n"], ofNodes),
+      row("part_ptr", "I64", ["k+1"], ofNodes),
+      row("order", "I64", ["n"], ofNodes),
+      row("edge_part", "I32", ["e"], (doc) => !ofNodes(doc)),
     ],
   },
   sample: {

@@ -89,6 +89,11 @@ function graphFacts(doc: Document): Record<string, unknown> {
 }
 
 function partitionFacts({ meta }: Document): Record<string, unknown> {
+  if (meta["of"] === "edges") {
+    const { of, method, num_nodes: nodes, num_edges: edges, k: parts, balance, replication_factor, graph } =
+      meta;
+    return { of, method, nodes, edges, parts, balance, replication_factor, graph };
+  }
   const { method, order, num_nodes: nodes, k: parts, label_entropy, graph } = meta;
   const { cut, cut_weight, balance, balances, halo, replication, block_density, part_edges } = meta;
   return {
@@ -109,6 +114,7 @@ function partitionFacts({ meta }: Document): Record<string, unknown> {
     block_density,
     part_edges,
     label_entropy: label_entropy ?? null,
+    modularity: meta["modularity"],
     graph,
   };
 }

@@ -12,7 +12,9 @@ import { Graph } from "../graph/graph.ts";
 import { applyOrder } from "../order/apply.ts";
 import { orders } from "../order/mod.ts";
 import { partitionDocument } from "../partition/document.ts";
+import { edgePartitionDocument } from "../partition/edges.ts";
 import { partitioners } from "../partition/mod.ts";
+import { partsAsked } from "../partition/partitioner.ts";
 import { whole, wholeParts } from "../partition/whole.ts";
 import { importGraph as importInput, sourceDigest } from "../readers/import.ts";
 import { InputSet } from "../readers/input.ts";
@@ -212,7 +214,8 @@ export interface PartitionOptions extends Drawn {
 /**
  * Split a graph into k balanced parts with a small cut.
  *
- * @throws {GustError} (usage) for more parts than nodes.
+ * @param k  parts; undefined for a method that finds their number.
+ * @throws {GustError} (usage) for more parts than nodes, and for a k that is missing or of no use.
  *
  * @example
  * ```ts
@@ -224,16 +227,21 @@ export interface PartitionOptions extends Drawn {
  * // 1 8
  * ```
  */
-export function partition(graph: Graph, k: number, options: PartitionOptions = {}): Document {
+export function partition(graph: Graph, k?: number, options: PartitionOptions = {}): Document {
   const { method = "multilevel", imbalance = 1.03, seed = 0, order = "partition", ...given } = options;
   const orderKeys = Object.keys(orders.get(order).params?.shape ?? {});
   const pick = (wanted: boolean) =>
     Object.fromEntries(Object.entries(given).filter(([key]) => orderKeys.includes(key) === wanted));
   const { entry, params } = entryOptions(partitioners, method, pick(false));
   const chosen = entryOptions(orders, order, pick(true));
-  const record = { k, method, imbalance, ...params, ...(options.order ? { order, ...chosen.params } : {}) };
+  const request = { k: partsAsked(entry, k), imbalance, seed };
+  const asked = entry.parts === "found" ? { method } : { k, method, imbalance };
+  const record = { ...asked, ...params, ...(options.order ? { order, ...chosen.params } : {}) };
   const provenance = provenanceOf("partition", record, seed, [graph.document]);
-  return buildDocument(partitionDocument(graph, entry, { k, imbalance, seed }, params, provenance, chosen));
+  if (entry.of === "edges") {
+    return buildDocument(edgePartitionDocument(graph, entry, request, params, provenance));
+  }
+  return buildDocument(partitionDocument(graph, entry, request, params, provenance, chosen));
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Partition documents: the parts, the nodes grouped by part in an order, and what the partition is worth. */
 import type { NativeArray } from "../../ffi/native.ts";
+import { modularity } from "../../ffi/native_communities.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
@@ -16,6 +17,8 @@ export interface PartitionMeta extends PartitionStatistics {
   /** How the nodes of each part are ordered. */
   readonly order: string;
   readonly num_nodes: number;
+  /** At the resolution of the method (1 where it has none), of methods that find the parts. */
+  readonly modularity?: number;
   readonly graph: string;
 }
 
@@ -33,6 +36,17 @@ function pointerOf(sizes: Float64Array): BigInt64Array {
   return ptr;
 }
 
+/** Parts that were found: the highest number and one; 1 of no nodes. */
+function countParts(part: NativeArray<"I32">): number {
+  let most = 0;
+  for (let at = 0; at < part.length;) {
+    const window = part.window(at, Math.min(part.length - at, 2 ** 24));
+    for (const p of window) most = Math.max(most, p);
+    at += window.length;
+  }
+  return most + 1;
+}
+
 type PartitionDocument = NewDocument & { readonly meta: PartitionMeta & Record<string, unknown> };
 
 /** The document of given parts. */
@@ -43,6 +57,7 @@ function documentOf(
   method: string,
   { entry, params }: ChosenOrder,
   provenance: readonly ProvenanceRecord[],
+  modularity?: number,
 ): PartitionDocument {
   const n = graph.numNodes;
   const meta = {
@@ -51,6 +66,7 @@ function documentOf(
     order: entry.name,
     num_nodes: n,
     ...statistics(graph, part, k),
+    ...(modularity === undefined ? {} : { modularity }),
     graph: graph.digest,
   };
   return {
@@ -95,15 +111,18 @@ export function partitionDocument(
   provenance: readonly ProvenanceRecord[],
   order: ChosenOrder = usualOrder,
 ): PartitionDocument {
-  const { k } = request, n = graph.numNodes;
+  const n = graph.numNodes, isFound = partitioner.parts === "found";
   // A graph without nodes has one part, which is empty.
-  if (k > Math.max(n, 1)) {
+  if (request.k > Math.max(n, 1)) {
     throw new GustError(
       "usage",
-      `-k ${k}: ${graph.document.label} has ${n} nodes, expected at most as many parts`,
+      `-k ${request.k}: ${graph.document.label} has ${n} nodes, expected at most as many parts`,
     );
   }
   checkArcs(graph);
   const part = partitioner.partition(graph, request, params);
-  return documentOf(graph, part, k, partitioner.name, order, provenance);
+  const k = isFound ? countParts(part) : request.k;
+  const resolution = Number(params["resolution"] ?? 1);
+  const quality = isFound ? modularity(graph.csr, graph.meta.directed, part, k, resolution) : undefined;
+  return documentOf(graph, part, k, partitioner.name, order, provenance, quality);
 }

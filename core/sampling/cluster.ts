@@ -3,6 +3,7 @@ import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import { shuffle } from "../../ffi/native_sample.ts";
 import { GustError } from "../errors.ts";
+import { requireNodeParts } from "../partition/edges.ts";
 import { nativeSampler } from "./native.ts";
 import { defineSampler, type EpochSeeds, iota, type SampleInput } from "./sampler.ts";
 
@@ -19,6 +20,7 @@ interface Parts {
 
 /** The parts of a partition, or of a graph whose nodes are stored part by part. */
 function partsOf({ graph, partition }: SampleInput): Parts {
+  if (partition) requireNodeParts(partition);
   const pointer = partition ? partition.tensor("part_ptr", "I64") : graph.partPointer();
   if (!pointer) {
     throw new GustError(

@@ -652,6 +652,38 @@ GUST_API int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_
 GUST_API int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                            int32_t value_dtype, int32_t directed, int64_t part, int64_t k,
                                            double* out);
+/** Place nodes in a stream by linear deterministic greedy or, with `fennel`, by Fennel with this `gamma`: part (int32, n)
+ *  gets 0 .. k-1, no part larger than imbalance * ceil(n / k), none empty. Rows are read as they are, once per pass, in
+ *  node order or `shuffled`; draws by `ids`, original node ids (NULL: node numbers). O(n + k) memory. */
+GUST_API int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                       int32_t value_dtype, int32_t directed, int64_t ids, int64_t k, double imbalance,
+                                       int32_t fennel, double gamma, int32_t passes, int32_t shuffled, int64_t seed,
+                                       int64_t part);
+/** Place nodes buffer by buffer, each improved by `cycles` multilevel cycles with the parts so far as fixed nodes; limits
+ *  and draws as above. Memory for n, k and the arcs of a buffer. */
+GUST_API int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                         int32_t value_dtype, int32_t directed, int64_t ids, int64_t k,
+                                         double imbalance, int64_t buffer, int32_t passes, int32_t cycles, int64_t seed,
+                                         int64_t part);
+/** Communities of high modularity by Louvain or, with `leiden`, by Leiden, again from what came out up to `rounds` times:
+ *  part (int32, n) gets numbers by first appearance, without gaps. Draws by `ids` (NULL: node numbers). */
+GUST_API int32_t gust_partition_communities(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                            int32_t value_dtype, int32_t directed, int64_t ids, int32_t leiden,
+                                            double resolution, int32_t rounds, int64_t seed, int64_t part);
+/** out[0] = modularity of a partition of the undirected simple version; 0 without edges. */
+GUST_API int32_t gust_partition_modularity(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
+                                           int32_t value_dtype, int32_t directed, int64_t part, int64_t k,
+                                           double resolution, double* out);
+/** Share out the edges of a CSR matrix: edge_part (int32, one per stored arc) gets 0 .. k-1, both copies of an undirected
+ *  edge the same. By `hdrf`: high-degree replicated first with this `lambda`, at most imbalance * ceil(edges / k)
+ *  per part; else by degree-based hashing, draws by `ids` (NULL: node numbers). GUST_EDATA for an undirected matrix that is not symmetric. */
+GUST_API int32_t gust_partition_edges(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int32_t directed,
+                                      int64_t ids, int64_t k, int32_t hdrf, double lambda, double imbalance,
+                                      int64_t seed, int64_t edge_part);
+/** out[0] = edges, an undirected one once; out[1] = edges of the largest part; out[2] = sum over nodes of the parts that
+ *  their edges are in; out[3] = nodes with edges. */
+GUST_API int32_t gust_partition_edge_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype,
+                                                int32_t directed, int64_t edge_part, int64_t k, int64_t* out);
 
 /* ---- order ----------------------------------------------------------------------------------------------- */
 

@@ -128,7 +128,18 @@ describe("gust partition", () => {
   test("names what is wrong with its options: exit 2", () => {
     for (
       const [flags, message] of [
-        [[], /--k: /],
+        [
+          [],
+          /Partitioner "multilevel" needs the number of parts, expected -k\n.*hint: gust partition GRAPH -k 32/,
+        ],
+        [
+          ["-k", "4", "--method", "label"],
+          /-k 4: partitioner "label" finds the number of parts itself\n.*hint: leave out -k/,
+        ],
+        [
+          ["-k", "4", "--passes", "2"],
+          /--passes does not apply to partitioner "multilevel", only to ldg, fennel/,
+        ],
         [["-k", "0"], /--k: /],
         [["-k", "2.5"], /--k: /],
         [["-k", "2001"], /-k 2001: "g" has 2000 nodes, expected at most as many parts/],
@@ -158,6 +169,96 @@ describe("gust partition", () => {
     expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
   });
 
+  test("finds the parts where the method does, and passes streaming options on", () => {
+    const said = json(gustOk(["partition", "g", "--method", "label", "-o", "l", "--json"], here).text);
+    expect(said).toMatchObject({ method: "label", parts: openFile(join(folder, "g")).meta["num_classes"] });
+    expect(openFile(join(folder, "l")).provenance.at(-1)!.params).toEqual({ method: "label" });
+    const flags = ["-k", "8", "--passes", "5", "--stream-order", "random"];
+    gustOk(["partition", "g", "--method", "fennel", ...flags, "-o", "f"], here);
+    expect(openFile(join(folder, "f")).provenance.at(-1)!.params).toEqual({
+      k: 8,
+      method: "fennel",
+      imbalance: 1.03,
+      passes: 5,
+      streamOrder: "random",
+      gamma: 1.5,
+    });
+    expect(gust(["inspect", "--check", "f"], here)).toMatchObject({ status: 0, text: "", stderr: "" });
+  });
+
+  test("finds communities and says their modularity", () => {
+    const modularity = (...flags: string[]) =>
+      json(gustOk(["partition", "g", ...flags, "-o", "c", "--force", "--json"], here).text);
+    const found = modularity("--method", "leiden", "--resolution", "1.2", "--seed", "4");
+    expect(gust(["inspect", "--check", "c"], here)).toMatchObject({ status: 0, text: "", stderr: "" });
+    const { k, modularity: value } = openFile(join(folder, "c")).meta;
+    expect(found).toMatchObject({ method: "leiden", parts: k, modularity: value });
+    expect(json(gustOk(["inspect", "c", "--json"], here).text)).toMatchObject({
+      parts: k,
+      modularity: value,
+    });
+    expect(modularity("--method", "louvain")["modularity"]).toBeGreaterThan(0.3);
+    expect(modularity("-k", "4")).not.toHaveProperty("modularity");
+  });
+
+  test("partitions edges, which inspect knows and cluster batches refuse", () => {
+    for (const method of ["hdrf", "dbh"]) {
+      const flags = ["-k", "6", "--method", method, "-o", method, "--json"];
+      const said = json(gustOk(["partition", "g", ...flags], here).text);
+      expect(gust(["inspect", "--check", method], here)).toMatchObject({ status: 0, text: "", stderr: "" });
+      const { balance, replication_factor } = openFile(join(folder, method)).meta;
+      expect(said).toMatchObject({ of: "edges", method, parts: 6, balance, replication_factor });
+      expect(json(gustOk(["inspect", method, "--json"], here).text)).toMatchObject({
+        of: "edges",
+        parts: 6,
+        replication_factor,
+      });
+      const refused = gust(["sample", "g", method, "--method", "cluster", "-o", "never"], here);
+      expect(refused.status).not.toBe(0);
+      expect(refused.stderr).toContain(
+        `"${method}" is a partition of edges (${method}), expected one of nodes`,
+      );
+      expect(refused.stderr).toContain("hint: make one with a method of nodes");
+      const trained = gust(["train", "g", method, "--parts-per-batch", "1", "-o", "never"], here);
+      expect(trained.stderr).toContain("is a partition of edges");
+    }
+    expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
+  });
+
+  test("finds edge_part out of range with inspect --check", () => {
+    gustOk(["partition", "g", "-k", "6", "--method", "dbh", "-o", "spoilt"], here);
+    const bytes = readFileSync(join(folder, "spoilt")), document = openFile(join(folder, "spoilt"));
+    const first = document.tensor("edge_part", "I32").toNumbers().slice(0, 4);
+    const at = bytes.indexOf(Buffer.from(Int32Array.from(first).buffer));
+    bytes.writeInt32LE(6, at);
+    writeFileSync(join(folder, "spoilt"), bytes);
+    const result = gust(["inspect", "--check", "spoilt"], here);
+    expect(result.status).not.toBe(0);
+    expect(result.stderr + result.text).toMatch(
+      /tensor "edge_part": .*outside 0 \.\. 5|tensor "edge_part": .*6/,
+    );
+  });
+
+  test("says with -v that a directed graph is taken as undirected", () => {
+    writeFileSync(join(folder, "arcs.txt"), "0 1\n1 2\n2 0\n");
+    gustOk(["import", "arcs.txt", "-o", "arcs"], here);
+    const said = gustOk(["partition", "arcs", "-k", "2", "-v", "-o", "a"], here).stderr;
+    expect(said).toMatch(/is directed: parts are made and judged as if .*gust import --symmetrize/);
+    expect(gustOk(["partition", "g", "-k", "2", "-v", "-o", "b"], here).stderr).not.toContain("directed");
+  });
+
+  test("says how a gpmetis that was killed ended, and leaves no file", () => {
+    const bin = freshDir();
+    writeFileSync(join(bin, "gpmetis"), "#!/bin/sh\nkill -9 $$\n", { mode: 0o755 });
+    const result = gust(["partition", "g", "-k", "3", "--method", "metis", "-o", "never"], {
+      ...here,
+      env: { PATH: bin },
+    });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("gust partition: gpmetis failed with SIGKILL");
+    expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
+  });
+
   test("says how to install gpmetis where it is missing", () => {
     const result = gust(["partition", "g", "-k", "3", "--method", "metis", "-o", "never"], {
       ...here,
@@ -183,6 +284,32 @@ describe("gust partition", () => {
     expect(result.text).toContain("Refusing to write a binary document to a terminal");
   });
 });
+
+dataTest("gust partition --method leiden finds communities of cora with a modularity above 0.81", () => {
+  const cwd = freshDir();
+  gustOk(["import", dataPath("cora/cora.npz"), "-o", "g"], { cwd });
+  const said = json(gustOk(["partition", "g", "--method", "leiden", "-o", "p", "--json"], { cwd }).text);
+  expect(said["modularity"]).toBeGreaterThan(0.81);
+});
+
+dataTest(
+  "gust partition --method fennel cuts real graphs at most 0.6 times as random parts do, in one pass",
+  () => {
+    const cwd = freshDir();
+    for (
+      const name of ["cora/cora.npz", "walshaw/add20.graph", "walshaw/cti.graph", "walshaw/bcsstk29.graph"]
+    ) {
+      gustOk(["import", dataPath(name), "-o", "g", "--force"], { cwd });
+      for (const k of ["2", "64"]) {
+        const cut = (method: string) => {
+          const flags = ["-k", k, "--method", method, "-o", "p", "--force", "--json"];
+          return json(gustOk(["partition", "g", ...flags], { cwd }).text)["cut"] as number;
+        };
+        expect(cut("fennel")).toBeLessThan(0.6 * cut("random"));
+      }
+    }
+  },
+);
 
 dataTest("gust partition splits cora into 10 parts about as METIS does: cut 602, label entropy 1.07", () => {
   const cwd = freshDir();

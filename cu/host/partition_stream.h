@@ -1,0 +1,101 @@
+// What the streaming partitioners share: parts sorted by size, and what a part is worth to a node.
+#pragma once
+
+#include <cmath>
+#include <numeric>
+
+#include "partition.h"
+
+namespace gust::partition {
+
+/** Parts sorted by size; a size changes by one in O(1). */
+class Sizes {
+ public:
+  Sizes(int32_t k, int64_t limit) : start_(limit + 2, k), parts_(k), at_(k), size_(k, 0) {
+    std::iota(parts_.begin(), parts_.end(), 0);
+    std::iota(at_.begin(), at_.end(), 0);
+    start_[0] = 0;
+  }
+  int64_t operator[](int32_t p) const { return size_[p]; }
+  /** One of the smallest parts, by `draw`. */
+  int32_t smallest(uint64_t draw) const {
+    const int64_t size = size_[parts_[0]];
+    return parts_[draw % static_cast<uint64_t>(start_[size + 1])];
+  }
+  /** Parts without nodes. */
+  int64_t empty() const { return size_[parts_[0]] == 0 ? start_[1] : 0; }
+  void add(int32_t p) {
+    // p trades places with the last part of its size, which then belongs to the next size.
+    swap(p, parts_[--start_[++size_[p]]]);
+  }
+  void remove(int32_t p) { swap(p, parts_[start_[size_[p]--]++]); }
+
+ private:
+  void swap(int32_t p, int32_t q) {
+    std::swap(parts_[at_[p]], parts_[at_[q]]);
+    std::swap(at_[p], at_[q]);
+  }
+
+  Array<int64_t> start_;  // start_[s] = first place of a part of size s or more
+  Array<int32_t> parts_, at_;
+  Array<int64_t> size_;
+};
+
+/** What a part is worth to a node: linear deterministic greedy, or Fennel. */
+struct Method {
+  bool fennel;
+  double alpha, gamma;
+  int64_t limit;
+
+  double score(double links, int64_t size) const {
+    const auto s = static_cast<double>(size);
+    if (!fennel) return links * (1 - s / static_cast<double>(limit));
+    // sqrt is exact everywhere, pow is not.
+    return links - alpha * gamma * (gamma == 1.5 ? std::sqrt(s) : std::pow(s, gamma - 1));
+  }
+  /** Fennel's alpha for edges of this total weight. */
+  static double alpha_of(double total, int64_t n, int64_t k, double gamma) {
+    const double nd = static_cast<double>(std::max<int64_t>(n, 1)), kd = static_cast<double>(k);
+    return gamma == 1.5 ? std::sqrt(kd) * total / (nd * std::sqrt(nd))
+                        : total * std::pow(kd, gamma - 1) / std::pow(nd, gamma);
+  }
+};
+
+/** Of the parts with links and the smallest part, the one that is worth most to a node. */
+class Choice {
+ public:
+  explicit Choice(int32_t k) : links_(k, 0) {}
+  void link(int32_t p, double weight) {
+    if (!(weight > 0)) return;
+    if (links_[p] == 0) near_.push_back(p);
+    links_[p] += weight;
+  }
+  /** The best part with fewer than `limit` nodes; forgets the links. `left` nodes have no part yet, this one among them. */
+  int32_t take(const Sizes& sizes, const Method& method, int64_t left, uint64_t draw) {
+    const auto is_ahead = [&](int32_t p, int32_t q) {
+      if (sizes[p] != sizes[q]) return sizes[p] < sizes[q];
+      return mix64(draw ^ static_cast<uint64_t>(p)) < mix64(draw ^ static_cast<uint64_t>(q));
+    };
+    int32_t best = sizes.smallest(draw);
+    double top = method.score(links_[best], sizes[best]);
+    // The last nodes belong to the parts that have none yet.
+    const int64_t most = sizes.empty() < left ? method.limit : 1;
+    for (const int32_t p : near_) {
+      if (p == best || sizes[p] >= most) continue;
+      const double score = method.score(links_[p], sizes[p]);
+      if (score > top || (score == top && is_ahead(p, best))) {
+        best = p;
+        top = score;
+      }
+    }
+    for (const int32_t p : near_) links_[p] = 0;
+    near_.clear();
+    return best;
+  }
+
+ private:
+  Array<double> links_;
+  std::vector<int32_t> near_;
+};
+
+}  // namespace gust::partition

@@ -1,0 +1,89 @@
+/** Streaming partitioners of a CSR matrix's nodes. */
+import type { Csr } from "../core/graph/csr.ts";
+import { call, NativeArray } from "./native.ts";
+import { checkParts, csrArguments } from "./native_partition.ts";
+
+export interface StreamRequest {
+  readonly method: "ldg" | "fennel";
+  readonly k: number;
+  readonly imbalance: number;
+  readonly seed: number;
+  /** Exponent of Fennel's cost of a part. */
+  readonly gamma: number;
+  readonly passes: number;
+  /** Draw the order of nodes. */
+  readonly shuffled: boolean;
+}
+
+/**
+ * Place nodes one after the other: [n] parts, none larger than imbalance * ceil(n / k), none empty. The matrix is read as
+ * it is, a row once per pass: of a directed one a node knows the ends of its own arcs alone.
+ *
+ * @param ids  [n] original node ids, for draws; null: node numbers.
+ */
+export function partitionStream(
+  a: Csr,
+  directed: boolean,
+  ids: NativeArray<"I64"> | null,
+  { method, k, imbalance, seed, gamma, passes, shuffled }: StreamRequest,
+): NativeArray<"I32"> {
+  checkParts(a.numRows, k);
+  if (ids && ids.length !== a.numRows) throw new RangeError(`${ids.length} ids of ${a.numRows} nodes`);
+  const part = NativeArray.allocate("I32", a.numRows, false);
+  call(
+    "gust_partition_stream",
+    ...csrArguments(a, directed),
+    ids?.address ?? 0,
+    k,
+    imbalance,
+    method === "fennel" ? 1 : 0,
+    gamma,
+    passes,
+    shuffled ? 1 : 0,
+    seed,
+    part.address,
+  );
+  return part;
+}
+
+export interface BufferedRequest {
+  readonly k: number;
+  readonly imbalance: number;
+  readonly seed: number;
+  /** Nodes per buffer, 1 or more. */
+  readonly buffer: number;
+  readonly passes: number;
+  /** Multilevel cycles per buffer. */
+  readonly cycles: number;
+}
+
+/**
+ * Place nodes buffer by buffer, each improved by the multilevel method with the parts so far as fixed nodes: [n] parts,
+ * none larger than imbalance * ceil(n / k), none empty. Memory for n, k and the arcs of a buffer.
+ *
+ * @param ids  [n] original node ids, for draws; null: node numbers.
+ * @throws {NativeError} (data) for weights that are negative or not finite.
+ */
+export function partitionBuffered(
+  a: Csr,
+  directed: boolean,
+  ids: NativeArray<"I64"> | null,
+  { k, imbalance, seed, buffer, passes, cycles }: BufferedRequest,
+): NativeArray<"I32"> {
+  checkParts(a.numRows, k);
+  if (ids && ids.length !== a.numRows) throw new RangeError(`${ids.length} ids of ${a.numRows} nodes`);
+  const part = NativeArray.allocate("I32", a.numRows, false);
+  call(
+    "gust_partition_buffered",
+    ...csrArguments(a, directed),
+    ids?.address ?? 0,
+    k,
+    imbalance,
+    buffer,
+    passes,
+    cycles,
+    seed,
+    part.address,
+  );
+  return part;
+}
