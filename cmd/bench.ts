@@ -85,6 +85,12 @@ time and memory: within 10 % of 1 is linear. The native memory that is held stan
 Tune chooses prefetch and tile sizes of the sparse kernels by time, and keeps them for this machine in
 ~/.cache/gust/tuning.json, where all commands find them. They change no result.
 
+Traffic times nothing: it counts the bytes that one layer A (X W) moves on an accelerator, per --policy: none reads all
+rows of X W from memory, lru keeps those used last, hdn-global pins those of the nodes of highest degree, hdn-cluster
+those of each part of a partition while its rows are computed (what it preloads counts), tile2d works in tiles. "total"
+is of A times (X W), "layer" of both products; "total x" says how many times less than none. Cycles and energy are of a
+model whose constants are options and stand above the table: compare policies with them, not machines.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
 test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
@@ -97,6 +103,7 @@ Examples:
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
+  gust bench traffic cora.graph.safetensors cora.k20.partition.safetensors --self-loops --cache-rows 128
   gust bench --scale
   gust bench --tune
   gust bench --report bench.html spmm.json roofline.json`,
@@ -132,6 +139,7 @@ Examples:
         {
           seed: common.seed,
           given: files.length ? () => graphOf(io) : null,
+          partition: () => files.length ? io.maybe("partition") : null,
           program: ownProgram(),
           peers: options.peer,
           places: peerPlaces(),

@@ -427,6 +427,10 @@ export const symbols = {
     "addr",
   ),
   gust_partition_edge_statistics: status("i64", "addr", "addr", "i32", "i32", "addr", "i64", "buf"),
+
+  gust_traffic_recent: status("i64", "addr", "addr", "i32", "addr", "i64", "buf"),
+  gust_traffic_pinned: status("i64", "addr", "addr", "i32", "addr", "addr", "i64", "i64", "i32", "buf"),
+  gust_traffic_tiles: status("i64", "addr", "addr", "i32", "addr", "i64", "i64", "i64", "buf"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

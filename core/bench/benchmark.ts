@@ -1,9 +1,11 @@
 /** What a benchmark is, and what it reports. */
 import { z } from "zod";
+import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
+import type { TrafficResult } from "./traffic.ts";
 
 export const benchDTypes = ["f32", "bf16", "f16", "u8"] as const;
 export type BenchDType = (typeof benchDTypes)[number];
@@ -36,6 +38,10 @@ export interface BenchResult {
   /** Of rows that are read over the bus: its lines of 128 bytes per row, if reads begin at lines, and at rows. */
   readonly lines_per_row?: number;
   readonly unaligned_lines_per_row?: number;
+  /** Of traffic: what was counted and modelled. Its times above are those of the count. */
+  readonly traffic?: TrafficResult;
+  /** What a reader needs to know of it, said once above the table. */
+  readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */
   readonly peers?: readonly PeerResult[];
 }
@@ -43,6 +49,8 @@ export interface BenchResult {
 export interface BenchContext {
   /** The graph to measure on, and what to call it; opened or generated when first asked for. */
   graph(): { graph: Graph; label: string };
+  /** A partition of the graph that was given; null: none was. */
+  partition?(): Document | null;
   /** The same graph as a file that another program can open. */
   file(): string;
   /** The peers that were asked for; null where none was. */

@@ -10,6 +10,7 @@ import { sage } from "./sage.ts";
 import { sample } from "./sample.ts";
 import { scale } from "./scale.ts";
 import { spmm } from "./spmm.ts";
+import { traffic } from "./traffic.ts";
 import { train } from "./train.ts";
 import { tune } from "./tune.ts";
 
@@ -24,5 +25,6 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   sage,
   scale,
   importing,
+  traffic,
   tune,
 ]);

@@ -11,6 +11,7 @@ import { Graph } from "../graph/graph.ts";
 import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
 import { WIDE_SPREAD } from "./measure.ts";
 import { growth } from "./scale.ts";
+import type { TrafficResult } from "./traffic.ts";
 import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
 export interface BenchReport {
@@ -73,6 +74,8 @@ export interface Bench {
   readonly seed: number;
   /** The graph to measure on, or null for a generated one. */
   readonly given: (() => { graph: Graph; label: string }) | null;
+  /** A partition among what was given. */
+  readonly partition?: () => Document | null;
   /** The words that run gust in a process of its own. */
   readonly program: readonly string[];
   /** Other software to measure in turn with ours, and where it is. */
@@ -87,7 +90,7 @@ export interface Bench {
 export async function runBenchmark(
   benchmark: Benchmark,
   params: Record<string, unknown>,
-  { seed, given, program, peers: names, places }: Bench,
+  { seed, given, partition = () => null, program, peers: names, places }: Bench,
 ): Promise<BenchReport> {
   const ready = findPeers(benchmark.name, benchmark.peers, names, places);
   const { threads, device } = describeNative();
@@ -97,7 +100,7 @@ export async function runBenchmark(
   const file = () => fileOf(graph().graph.document, scratch);
   const peers = ready.length ? new PeerSession(ready, file, threads, device) : null;
   try {
-    const results = await benchmark.run({ seed, program, graph, file, peers }, params);
+    const results = await benchmark.run({ seed, program, graph, partition, file, peers }, params);
     return { machine: thisMachine(), results };
   } finally {
     await peers?.close();
@@ -156,6 +159,25 @@ const IMPORT_COLUMNS: Columns = [
   ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],
   ["runs", (r) => String(r.runs)],
 ];
+const of = (get: (t: TrafficResult) => number | null, digits: number) => (r: BenchResult) =>
+  show(r.traffic && get(r.traffic), digits);
+const TRAFFIC_COLUMNS: Columns = [
+  ["policy", (r) => r.traffic?.policy ?? "-"],
+  ["width", (r) => show(r.width, 0)],
+  ["hit rate", of((t) => t.hit_rate, 3)],
+  ["left MB", of((t) => t.left_bytes / 1e6, 2)],
+  ["right MB", of((t) => t.right_bytes / 1e6, 2)],
+  ["out MB", of((t) => t.out_bytes / 1e6, 2)],
+  ["total MB", of((t) => t.total_bytes / 1e6, 2)],
+  ["total x", of((t) => t.total_vs_none, 2)],
+  ["X W MB", of((t) => t.combination_bytes === null ? null : t.combination_bytes / 1e6, 2)],
+  ["layer MB", of((t) => t.layer_bytes / 1e6, 2)],
+  ["layer x", of((t) => t.layer_vs_none, 2)],
+  ["Mcycles", of((t) => t.layer_cycles / 1e6, 3)],
+  ["ms", of((t) => t.layer_ms, 3)],
+  ["uJ", of((t) => t.layer_microjoules, 1)],
+  ["energy x", of((t) => t.energy_vs_none, 2)],
+];
 
 /** Columns that some result has a number in. */
 const known = (columns: Columns, results: readonly BenchResult[]) =>
@@ -193,7 +215,9 @@ export function growthNotes(results: readonly BenchResult[]): string[] {
 
 /** The results as a table: its columns are those that some result has a number in. */
 export function reportTable(results: readonly BenchResult[]): { header: string[]; rows: string[][] } {
-  const own = results.some((r) => r.file_bytes !== undefined)
+  const own = results.some((r) => r.traffic !== undefined)
+    ? TRAFFIC_COLUMNS
+    : results.some((r) => r.file_bytes !== undefined)
     ? IMPORT_COLUMNS
     : [...COLUMNS, ...known(MORE_COLUMNS, results)];
   const columns = [...own, ...peerColumns(results)];
@@ -206,7 +230,7 @@ export function reportTable(results: readonly BenchResult[]): { header: string[]
 /** The graphs that were measured on, and the peers. */
 export function reportNotes(results: readonly BenchResult[]): string[] {
   const graphs = [...new Set(results.map((r) => r.graph).filter((g) => g !== null))];
-  return [...graphs, ...peerNotes(results)];
+  return [...graphs, ...new Set(results.flatMap(({ notes = [] }) => notes)), ...peerNotes(results)];
 }
 
 export const machineText = ({ cpu, threads, cores, isa, gpu, driver }: BenchReport["machine"]) =>

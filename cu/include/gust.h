@@ -714,6 +714,25 @@ GUST_API int32_t gust_order_csr(int64_t count, int64_t n, int64_t indptr, int64_
 GUST_API int32_t gust_order_spy(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t place, int64_t cells,
                                 int64_t counts);
 
+/* ---- traffic --------------------------------------------------------------------------------------------- */
+
+/* What a row-wise product of an n x n CSR pattern reads of its right operand. Rows are walked as order[0 .. n) says
+ * (int64, a permutation, NULL: by number), each in the order of its columns. GUST_EDATA for an order that is none. */
+
+/** out[0] = columns whose row is among the `rows` different ones used last. O(nnz), by one thread. */
+GUST_API int32_t gust_traffic_recent(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t order,
+                                     int64_t rows, int64_t* out);
+/** Clusters are order[part_ptr[c] .. part_ptr[c+1]) for c < k; each pins `rows` rows: of its own nodes those that are
+ *  columns most often in the matrix, or, by_columns, of any nodes those that are columns most often, and twice or more,
+ *  in the cluster's rows; of equal ones the lower nodes. out[0] = rows pinned, of all clusters; out[1] = columns whose
+ *  row is pinned. O(n + nnz). */
+GUST_API int32_t gust_traffic_pinned(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t order,
+                                     int64_t part_ptr, int64_t k, int64_t rows, int32_t by_columns, int64_t* out);
+/** Tiles of side x side entries, rows and columns taken in the order: out[0] = those with entries, out[1] = those with
+ *  one or two, out[2] = bytes of all, each tile's rounded up to whole bursts. */
+GUST_API int32_t gust_traffic_tiles(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t order,
+                                    int64_t side, int64_t entry_bytes, int64_t burst, int64_t* out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -46,7 +46,7 @@ describe("gust completion", () => {
     expect(offers(path, "gust", "completion", "z")).toEqual(["zsh"]);
     expect(offers(path, "gust", "bench", "")).toEqual(benchmarks.names);
     expect(offers(path, "gust", "split", "--method", "")).toEqual(splitters.names);
-    expect(offers(path, "gust", "help", "tra")).toEqual(["train"]);
+    expect(offers(path, "gust", "help", "trai")).toEqual(["train"]);
     expect(offers(path, "gust", "help", "sam")).toEqual(["sample", "samplers"]);
   });
 
