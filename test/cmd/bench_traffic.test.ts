@@ -59,6 +59,30 @@ describe("gust bench traffic", () => {
     expect(cluster!["preloaded"]).toBe(6 * 20);
   });
 
+  test("tiles move whole bursts of A, and X W to memory and back where the products are not fused", () => {
+    const base = ["a.graph", "--policy", "tile2d", "--in-width", "10", "--tile-rows", "100"],
+      n = 300,
+      rowBytes = 128;
+    const line = (flags: string[]) => linesOf([...base, ...flags], cwd)[0]!;
+    const fused = line(["--tile-form", "fused", "--burst", "1"]), unfused = line(["--tile-form", "unfused"]);
+    const nnz = Number(/, (\d+) stored;/.exec(fused.notes[0]!)![1]);
+    expect(fused.traffic).toMatchObject({
+      left_bytes: nnz * 12,
+      right_bytes: 0,
+      out_bytes: 2 * 3 * n * rowBytes,
+      combination_bytes: n * 10 * 8 + 3 * 10 * rowBytes,
+    });
+    expect(unfused.traffic).toMatchObject({
+      right_bytes: 3 * n * rowBytes,
+      out_bytes: n * rowBytes,
+      combination_bytes: n * 10 * 8 + 3 * 10 * rowBytes + n * rowBytes,
+    });
+    expect(unfused.traffic["left_bytes"]! % 64).toBe(0);
+    expect(unfused.traffic["left_bytes"]).toBeGreaterThan(nnz * 12);
+    const forms = [line(["--tile-form", "fused"]), unfused].map(({ traffic }) => traffic["layer_bytes"]!);
+    expect(line([]).traffic["layer_bytes"]).toBe(Math.min(...forms));
+  });
+
   test("constants of the model steer cycles and energy, not bytes", () => {
     const base = ["a.graph", "--policy", "none", "--in-width", "10"];
     const [{ traffic: slow }] = linesOf([...base, "--latency-ns", "1600"], cwd) as [Line];
