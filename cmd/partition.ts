@@ -9,7 +9,7 @@ import { Graph } from "../core/graph/graph.ts";
 import { applyOrder } from "../core/order/apply.ts";
 import { orders } from "../core/order/mod.ts";
 import { type ChosenOrder, partitionDocument, reorderPartition } from "../core/partition/document.ts";
-import { edgePartitionDocument } from "../core/partition/edges.ts";
+import { edgePartitionDocument, requireNodeParts } from "../core/partition/edges.ts";
 import { partitioners } from "../core/partition/mod.ts";
 import { type PartitionerEntry, partsAsked } from "../core/partition/partitioner.ts";
 import { partsToRefine } from "../core/partition/refine.ts";
@@ -191,7 +191,10 @@ Examples:
       const start = performance.now();
       const graph = new Graph(io.one("graph", 'make one with "gust import" or "gust generate"'));
       const given = io.maybe("partition");
-      if (given) checkMadeFrom(given, graph.document);
+      if (given) {
+        requireNodeParts(given);
+        checkMadeFrom(given, graph.document);
+      }
       io.consumes = (d) => d.kind === "partition" || (o.apply && d.kind === "graph");
       if (given && o.order === undefined && !o.apply) {
         throw new GustError(

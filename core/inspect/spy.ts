@@ -3,6 +3,7 @@ import { placesOf, spyCounts } from "../../ffi/native_order.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import { checkArcs } from "../graph/arcs.ts";
+import { requireNodeParts } from "../partition/edges.ts";
 import { Graph } from "../graph/graph.ts";
 
 /** Cells a side, at most. */
@@ -19,6 +20,7 @@ export interface Spy {
  * @throws {GustError} (mismatch) for a partition of another graph, (data) for arcs that lead outside.
  */
 export function spyOf(document: Document, partition: Document): Spy {
+  requireNodeParts(partition);
   checkMadeFrom(partition, document);
   const graph = new Graph(document);
   checkArcs(graph);

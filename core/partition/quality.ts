@@ -4,6 +4,7 @@ import { checkMadeFrom } from "../format/provenance.ts";
 import { checkArcs } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type Entry, registry } from "../registry.ts";
+import { requireNodeParts } from "./edges.ts";
 import { type PartitionStatistics, statistics } from "./statistics.ts";
 
 export interface PartitionMetric extends Entry {
@@ -60,13 +61,14 @@ export const partitionMetrics = registry<PartitionMetric>("partition metric", [
 
 /**
  * Count anew what a partition is worth on its graph.
- * @throws {GustError} (mismatch) for a partition of another graph, (data) for arcs that lead outside;
+ * @throws {GustError} (mismatch) for a partition of another graph or of edges, (data) for arcs that lead outside;
  * @throws {NativeError} (data) for parts out of range.
  */
 export function evaluatePartition(
   graph: Graph,
   partition: Document,
 ): { readonly statistics: PartitionStatistics; readonly metrics: Record<string, number | null> } {
+  requireNodeParts(partition);
   checkMadeFrom(partition, graph.document);
   checkArcs(graph);
   const counted = statistics(graph, partition.tensor("part", "I32"), partition.meta["k"] as number);

@@ -3,6 +3,7 @@ import type { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
+import { requireNodeParts } from "./edges.ts";
 
 /**
  * [n] parts of a partition document, for k parts of this graph.
@@ -13,6 +14,7 @@ export function partsToRefine(document: Document, graph: Graph, k: number): Nati
   if (kind !== "partition") {
     throw new GustError("mismatch", `--refine: ${label} is a ${kind}, expected a partition`);
   }
+  requireNodeParts(document);
   if (meta["graph"] !== graph.digest) {
     throw new GustError(
       "mismatch",

@@ -49,10 +49,11 @@ describe("--inference layerwise", () => {
         ),
       });
     run("cache g --hops 1 -o c --force");
-    expect(gust("train g c --model mlp --inference layerwise --epochs 1 -o x".split(" "), here)).toMatchObject({
-      status: 2,
-      stderr: expect.stringContaining("the features come from a cache"),
-    });
+    expect(gust("train g c --model mlp --inference layerwise --epochs 1 -o x".split(" "), here))
+      .toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining("the features come from a cache"),
+      });
     const missing = { ...here, env: { TMPDIR: join(here.cwd, "nowhere") } };
     expect(gust("eval g m --inference layerwise".split(" "), missing)).toMatchObject({
       status: 1,

@@ -58,9 +58,9 @@ describe("gust partition --order", () => {
       const [flags, message] of [
         [["--order", "spectral"], /--order: .*rcm.*gorder/],
         [["--order", "rcm", "--gorder-window", "3"], /--gorder-window does not apply to order "rcm"/],
-        [["--order", "rcm", "--effort", "fast"], /--k: expected a number of parts/],
-        [["--order", "rcm", "--method", "random"], /--k: expected a number of parts/],
-        [["--apply"], /--k: expected a number of parts/],
+        [["--order", "rcm", "--effort", "fast"], /needs the number of parts, expected -k/],
+        [["--order", "rcm", "--method", "random"], /needs the number of parts, expected -k/],
+        [["--apply"], /needs the number of parts, expected -k/],
         [["p"], /A partition was given \("p"\): expected --order NAME/],
         [["p", "-k", "3", "--order", "rcm"], /--k makes a partition, and one was given \("p"\)/],
       ] as const

@@ -201,7 +201,7 @@ describe("gust partition", () => {
     expect(modularity("-k", "4")).not.toHaveProperty("modularity");
   });
 
-  test("partitions edges, which inspect knows and cluster batches refuse", () => {
+  test("partitions edges, which inspect knows and whatever needs parts of nodes refuses", () => {
     for (const method of ["hdrf", "dbh"]) {
       const flags = ["-k", "6", "--method", method, "-o", method, "--json"];
       const said = json(gustOk(["partition", "g", ...flags], here).text);
@@ -219,8 +219,20 @@ describe("gust partition", () => {
         `"${method}" is a partition of edges (${method}), expected one of nodes`,
       );
       expect(refused.stderr).toContain("hint: make one with a method of nodes");
-      const trained = gust(["train", "g", method, "--parts-per-batch", "1", "-o", "never"], here);
-      expect(trained.stderr).toContain("is a partition of edges");
+      for (
+        const words of [
+          ["train", "g", method, "--parts-per-batch", "1", "-o", "never"],
+          ["eval", "g", method],
+          ["inspect", "g", method, "--html", "never"],
+          ["partition", "g", method, "--order", "bfs", "-o", "never"],
+          ["partition", "g", method, "--apply", "-o", "never"],
+          ["partition", "g", "-k", "6", "--refine", method, "-o", "never"],
+        ]
+      ) {
+        const { status, stderr } = gust(words, here);
+        expect([words, status]).toEqual([words, 1]);
+        expect(stderr).toContain("is a partition of edges");
+      }
     }
     expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
   });

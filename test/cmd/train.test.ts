@@ -217,7 +217,10 @@ describe("options that contradict each other", () => {
     for (
       const [flags, message] of [
         ["g --split random --split-index 1", "--split-index applies to --split file alone"],
-        ["g s --parts-per-batch 2", "--sampler cluster and its options do not apply to batches that gust sample"],
+        [
+          "g s --parts-per-batch 2",
+          "--sampler cluster and its options do not apply to batches that gust sample",
+        ],
         ["g --parts-per-batch 2", "--sampler cluster: no partition among the inputs, expected one"],
         ["g --sampler cluster", "--sampler cluster: no partition among the inputs, expected one"],
         ["g --resume m --repeat 2", "--resume continues one run, expected --repeat 1"],
