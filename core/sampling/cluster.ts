@@ -5,7 +5,7 @@ import { shuffle } from "../../ffi/native_sample.ts";
 import { GustError } from "../errors.ts";
 import { requireNodeParts } from "../partition/edges.ts";
 import { nativeSampler } from "./native.ts";
-import { defineSampler, type EpochSeeds, iota, type SampleInput } from "./sampler.ts";
+import { defineSampler, type EpochSeeds, iota, putRange, type SampleInput } from "./sampler.ts";
 
 /** Nodes per window. */
 const PIECE = 2 ** 24;
@@ -58,7 +58,7 @@ function collect(
     for (let from = starts[part]!, end = starts[part + 1]!; from < end;) {
       const count = Math.min(end - from, PIECE), to = nodes.window(at, count);
       if (order) to.set(order.window(from, count));
-      else for (let k = 0; k < count; k++) to[k] = BigInt(from + k);
+      else putRange(nodes.slice(at, count), from);
       from += count;
       at += isKept ? keep(to, isKept) : count;
     }

@@ -61,18 +61,24 @@ export function defineSampler<S extends z.ZodObject>(entry: {
   };
 }
 
-/** 0, 1, 2, ... count - 1. */
-export function iota(count: number): NativeArray<"I64"> {
-  const array = NativeArray.allocate("I64", count, false);
-  for (let at = 0; at < count;) {
+/** Write first, first + 1, ... */
+export function putRange(array: NativeArray<"I64">, first: number): void {
+  for (let at = 0; at < array.length;) {
     const { buffer, byteOffset, length } = array.window(at);
+    // As pairs of 32 bits: bigints are slow.
     const words = new Int32Array(buffer, byteOffset, 2 * length);
     for (let i = 0; i < length; i++) {
-      words[2 * i] = at + i;
-      words[2 * i + 1] = Math.floor((at + i) / 2 ** 32);
+      words[2 * i] = first + at + i;
+      words[2 * i + 1] = Math.floor((first + at + i) / 2 ** 32);
     }
     at += length;
   }
+}
+
+/** 0, 1, 2, ... count - 1. */
+export function iota(count: number): NativeArray<"I64"> {
+  const array = NativeArray.allocate("I64", count, false);
+  putRange(array, 0);
   return array;
 }
 

@@ -16,6 +16,7 @@ import { prepareFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatureInput, ForwardInput, Model, Stage } from "../models/model.ts";
 import { nativeSampler } from "../sampling/native.ts";
+import { putRange } from "../sampling/sampler.ts";
 import { Tape } from "../tensor/autograd.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -145,7 +146,7 @@ export class LayerwiseInference {
     try {
       for (const [g, some] of groups.entries()) {
         const first = some[0]!, seeds = all.slice(0, sizes[g]!);
-        fillRange(seeds, first);
+        putRange(seeds, first);
         const ptr = some.map((at) => at - first);
         const batches = sampler.neighbors(seeds, ptr, [stage.reads === "neighbours" ? -1 : 0], {
           seed: 0,
@@ -214,14 +215,5 @@ export class LayerwiseInference {
         graphs: null,
       },
     };
-  }
-}
-
-/** first, first + 1, ... */
-function fillRange(array: NativeArray<"I64">, first: number): void {
-  for (let at = 0; at < array.length;) {
-    const window = array.window(at);
-    for (let i = 0; i < window.length; i++) window[i] = BigInt(first + at + i);
-    at += window.length;
   }
 }
