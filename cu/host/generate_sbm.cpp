@@ -5,8 +5,9 @@
 // Classes may be made of smaller communities: a share `closeness` of the edges stays in its community, and counts
 // towards those that stay in their class.
 //
-// Classes are balanced to one node, and so are the communities of a class; they are scattered over the ids: class c owns a range of positions, and a random
-// permutation maps positions to ids. Cost per edge: one Philox block and two permutations. No memory.
+// Classes are balanced to one node, and so are the communities of a class; they are scattered over the ids: class c owns
+// a range of positions, and a random permutation maps positions to ids. Cost per edge: one Philox block and two
+// permutations. No memory.
 #include "../include/gust.h"
 #include "generate.h"
 

@@ -152,6 +152,8 @@ struct Hierarchy {
   const Graph& smallest() const { return level(last()); }
   /** Parts of level i from those of level i + 1. */
   std::vector<int32_t> project(size_t i, const std::vector<int32_t>& part) const;
+  /** Parts of the smallest level from those of the finest, which no coarse node crosses. */
+  std::vector<int32_t> restrict_parts(const int32_t* part) const;
 };
 
 /** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, unless null. By
@@ -345,6 +347,9 @@ const Effort& effort_of(int32_t level);
 /** Improve `part`: bring it within the limits as far as single moves can, then lower the cut. */
 Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* part, SearchSpace& space,
                const Effort& effort);
+
+/** Refine `part`, of the smallest level and then of the finest, from level to level; limits as Parts takes them. */
+Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* limits, const Effort& effort, std::vector<int32_t>& part);
 
 /** Split into k parts of at most `most` (as near as node weights allow) by recursive bisection. */
 void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, uint64_t key, const Effort& effort,

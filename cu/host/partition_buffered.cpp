@@ -19,20 +19,10 @@ constexpr int64_t kNodesPerPart = 25, kLeastNodes = 200;  // of the smallest gra
 void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles, uint64_t key, int32_t* part) {
   const std::vector<int64_t> limits(k, limit);
   const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, std::max(kLeastNodes, kNodesPerPart * k)));
-  SearchSpace space(graph.n);
   for (int32_t cycle = 0; cycle < cycles; ++cycle) {
     const Hierarchy h = coarsen(graph, part, enough, mix64(key + static_cast<uint64_t>(cycle)));
-    std::vector<int32_t> current(part, part + graph.n);
-    for (size_t level = 0; level < h.last(); ++level) {
-      std::vector<int32_t> smaller(h.level(level + 1).n);
-      for (int32_t v = 0; v < h.level(level).n; ++v) smaller[h.coarse[level][v]] = current[v];
-      current.swap(smaller);
-    }
-    refine(h.smallest(), k, limits.data(), current.data(), space, effort_of(1));
-    for (size_t level = h.last(); level-- > 0;) {
-      current = h.project(level, current);
-      refine(h.level(level), k, limits.data(), current.data(), space, effort_of(1));
-    }
+    std::vector<int32_t> current = h.restrict_parts(part);
+    uncoarsen(h, k, limits.data(), effort_of(1), current);
     std::copy(current.begin(), current.end(), part);
   }
 }

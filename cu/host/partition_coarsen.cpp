@@ -27,6 +27,16 @@ std::vector<int32_t> Hierarchy::project(size_t i, const std::vector<int32_t>& pa
   return fine;
 }
 
+std::vector<int32_t> Hierarchy::restrict_parts(const int32_t* part) const {
+  std::vector<int32_t> parts(part, part + finest->n);
+  for (size_t i = 0; i < last(); ++i) {
+    std::vector<int32_t> smaller(level(i + 1).n);
+    for (int32_t v = 0; v < level(i).n; ++v) smaller[coarse[i][v]] = parts[v];
+    parts.swap(smaller);
+  }
+  return parts;
+}
+
 void Graph::weigh() {
   total_weight = 0;
   heaviest = 0;

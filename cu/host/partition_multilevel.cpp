@@ -8,6 +8,18 @@
 #include "partition.h"
 
 namespace gust::partition {
+
+Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* limits, const Effort& effort,
+                  std::vector<int32_t>& part) {
+  SearchSpace space(h.finest->n);
+  Quality quality = refine(h.smallest(), k, limits, part.data(), space, effort);
+  for (size_t level = h.last(); level-- > 0;) {
+    part = h.project(level, part);
+    quality = refine(h.level(level), k, limits, part.data(), space, effort);
+  }
+  return quality;
+}
+
 namespace {
 
 constexpr int64_t kNodesPerPart = 25;  // of the smallest graph
@@ -65,18 +77,6 @@ std::vector<int32_t> first_partition(const Graph& g, int64_t arcs, int32_t k, co
   return std::move(parts[std::min_element(quality.begin(), quality.end()) - quality.begin()]);
 }
 
-/** Refine from the smallest graph to the finest. */
-Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* most, const Effort& effort, std::vector<int32_t>& part) {
-  const std::vector<int64_t> limits = limits_of(*h.finest, k, most);
-  SearchSpace space(h.finest->n);
-  Quality quality = refine(h.smallest(), k, limits.data(), part.data(), space, effort);
-  for (size_t level = h.last(); level-- > 0;) {
-    part = h.project(level, part);
-    quality = refine(h.level(level), k, limits.data(), part.data(), space, effort);
-  }
-  return quality;
-}
-
 uint64_t key_of(uint64_t seed, int64_t step) {
   return Random(seed, stream_id("partition"), 0, 0, 0).u64(step, 0);
 }
@@ -91,19 +91,15 @@ Quality run(const Graph& graph, int32_t k, const int64_t* most, const Effort& ef
   const uint64_t key = key_of(seed, i);
   const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k, kNodesPerPart << (i % 3)), key, i % 2 == 1);
   part = first_partition(h.smallest(), graph.arcs.size(), k, most, effort, mix64(key));
-  return uncoarsen(h, k, most, effort, part);
+  return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
 }
 
 /** Coarsen without merging across the boundaries of `kept`, which is `part` or finer, and refine `part` on the way back. */
 Quality cycle(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t key, const int32_t* kept,
               std::vector<int32_t>& part) {
   const Hierarchy h = coarsen(graph, kept, enough_nodes(graph, k, kNodesPerPart), key);
-  for (size_t level = 0; level < h.last(); ++level) {
-    std::vector<int32_t> smaller(h.level(level + 1).n);
-    for (int32_t v = 0; v < h.level(level).n; ++v) smaller[h.coarse[level][v]] = part[v];
-    part.swap(smaller);
-  }
-  return uncoarsen(h, k, most, effort, part);
+  part = h.restrict_parts(part.data());
+  return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
 }
 
 /** Nodes that are together in both partitions, numbered in order of (a, b). */
