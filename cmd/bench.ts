@@ -85,6 +85,11 @@ time and memory: within 10 % of 1 is linear. The native memory that is held stan
 Tune chooses prefetch and tile sizes of the sparse kernels by time, and keeps them for this machine in
 ~/.cache/gust/tuning.json, where all commands find them. They change no result.
 
+Spmm --kernel times products in turn instead: product = as models multiply, rowwise = rows of whole width, pinned = row by
+row, part after part, with the rows that a part uses most copied side by side first. Parts are those of a graph that gust
+partition --apply wrote, else ranges of rows. --misses counts, in a simulated last-level cache, what rowwise and pinned
+miss; where the processor counts, "perf stat -e LLC-load-misses gust bench spmm ..." tells what it does.
+
 Traffic times nothing: it counts the bytes that one layer A (X W) moves on an accelerator, per --policy: none reads all
 rows of X W from memory, lru keeps those used last, hdn-global pins those of the nodes of highest degree, hdn-cluster
 those of each part of a partition while its rows are computed (what it preloads counts), tile2d works in tiles. "total"
@@ -103,6 +108,7 @@ Examples:
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
+  gust bench spmm cora.ordered.graph.safetensors --kernel rowwise,pinned --misses
   gust bench traffic cora.graph.safetensors cora.k20.partition.safetensors --self-loops --cache-rows 128
   gust bench --scale
   gust bench --tune

@@ -431,6 +431,13 @@ export const symbols = {
   gust_traffic_recent: status("i64", "addr", "addr", "i32", "addr", "i64", "buf"),
   gust_traffic_pinned: status("i64", "addr", "addr", "i32", "addr", "addr", "i64", "i64", "i32", "buf"),
   gust_traffic_tiles: status("i64", "addr", "addr", "i32", "addr", "i64", "i64", "i64", "buf"),
+
+  gust_pinned_create: status("i64", "addr", "addr", "i32", "addr", "i64", "i64", "i32", "buf"),
+  gust_pinned_sizes: status("addr", "buf"),
+  gust_pinned_destroy: status("addr"),
+  gust_pinned_multiply: status("addr", "addr", "i64", "addr", "addr", "addr", "addr", "addr"),
+  gust_misses_rowwise: status("i64", "addr", "addr", "i32", "i64", "i64", "i64", "buf"),
+  gust_misses_pinned: status("addr", "i64", "i64", "i64", "buf"),
 } as const satisfies Record<string, SymbolRow>;
 
 export type SymbolName = keyof typeof symbols;

@@ -38,6 +38,11 @@ export interface BenchResult {
   /** Of rows that are read over the bus: its lines of 128 bytes per row, if reads begin at lines, and at rows. */
   readonly lines_per_row?: number;
   readonly unaligned_lines_per_row?: number;
+  /** Of kernels: lines missed in a simulated last-level cache, those of the dense matrix among them; entries whose row
+   *  was pinned over all. */
+  readonly llc_misses?: number;
+  readonly llc_dense_misses?: number;
+  readonly pinned_share?: number;
   /** Of traffic: what was counted and modelled. Its times above are those of the count. */
   readonly traffic?: TrafficResult;
   /** What a reader needs to know of it, said once above the table. */

@@ -144,6 +144,8 @@ const MORE_COLUMNS: Columns = [
   ["M edges/s", (r) => show(r.medges_s, 2)],
   ["lines/row", (r) => show(r.lines_per_row, 2)],
   ["unaligned", (r) => show(r.unaligned_lines_per_row, 2)],
+  ["pinned", (r) => show(r.pinned_share, 3)],
+  ["M misses", (r) => show(r.llc_misses === undefined ? null : r.llc_misses / 1e6, 3)],
   ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],
   ["held MB", (r) => show(megabytes(r.held_bytes), 1)],
   ["formula MB", (r) => show(megabytes(r.predicted_bytes), 1)],

@@ -9,6 +9,7 @@ import {
   streamId,
   type TensorHandle,
 } from "../../ffi/engine.ts";
+import { pinRules } from "../../ffi/native_traffic.ts";
 import { reductions } from "../../ffi/ops.ts";
 import { checkArcs } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -27,6 +28,7 @@ import {
 import { rowGatherLimit } from "./limits.ts";
 import { measureAgainst, type Subject } from "./measure.ts";
 import type { PeerSession } from "./peer.ts";
+import { benchKernels, checkKernels, type KernelOptions, kernels } from "./spmm_kernels.ts";
 import { playerOf } from "./turns.ts";
 
 export const storedDTypes = { f32: "F32", bf16: "BF16", f16: "F16", u8: "U8" } as const;
@@ -92,6 +94,8 @@ export interface SpmmOptions {
   readonly withLimits?: boolean;
   /** Other software to measure in turn with ours; its dense matrix is float32 whatever ours is stored as. */
   readonly peers?: PeerSession | null;
+  /** Time these kernels in turn instead of the product and its limit. */
+  readonly kernels?: KernelOptions | null;
 }
 
 /** Time A @ x for every width and stored type of x. */
@@ -119,6 +123,13 @@ export async function benchSpmm(
       const x = storedAs(engine, arena, randomTensor(engine, arena, [n, width], 0), dtype);
       const out = arena.tensor("F32", [n, width]);
       const product = recorded(engine, () => engine.run("spmm", { ...fixed, x, out }));
+      if (options.kernels) {
+        results.push(
+          ...benchKernels(graph, label, name, { factors: fixed, x, out, product }, options.kernels),
+        );
+        arena.reset();
+        continue;
+      }
       const rows = rowGatherLimit(csr, width * dtypes[storedDTypes[dtype]].size);
       const { stats, limit } = measureAgainst(product, rows, options.runs);
       const what = { graph: label, width, dtype, bytes: rows.bytes! };
@@ -148,6 +159,21 @@ export const spmm = defineBenchmark({
     weights: z.enum(weightKinds).default("values").describe(
       "a value per arc, none, or the scales and diagonal of a normalised adjacency",
     ),
+    kernel: z.array(z.enum(kernels)).min(1).optional().describe(
+      "time kernels in turn, without a limit: product = as models multiply, in tiles of columns where x is large; " +
+        "rowwise = whole rows of x; pinned = row by row, with the rows that a part uses most copied side by side",
+    ),
+    pin: z.enum(pinRules).default("columns").describe(
+      "rows that a part pins: columns = most used in its rows, twice or more; members = of its own, most used at all",
+    ),
+    pinPerPart: z.int().min(0).optional().describe("rows that each part pins; by default what 512 KiB hold"),
+    parts: z.int().min(1).optional().describe(
+      "ranges of rows as parts; by default the graph's (gust partition --apply), else one per two pinned rows",
+    ),
+    misses: z.boolean().default(false).describe(
+      "count what rowwise and pinned miss in a simulated last-level cache: some ten seconds per 10^9 lines",
+    ),
+    llcBytes: z.int().min(1024).optional().describe("bytes of that cache; by default of the machine's"),
     runs,
     ...uniformShape,
   }).strict().refine(...noBytes),
@@ -159,7 +185,11 @@ export const spmm = defineBenchmark({
   },
   generated: uniformGraph,
   run(context, params) {
-    const { graph, label } = context.graph();
-    return benchSpmm(graph, label, context.seed, { ...params, peers: context.peers });
+    const { kernel, dtype } = params;
+    if (kernel) {
+      checkKernels({ dtype, isPeered: context.peers !== null, partition: context.partition?.() ?? null });
+    }
+    const { graph, label } = context.graph(), chosen = kernel ? { ...params, kernel } : null;
+    return benchSpmm(graph, label, context.seed, { ...params, peers: context.peers, kernels: chosen });
   },
 });

@@ -4,36 +4,18 @@
 //
 // A cache of the least recently used rows depends on the whole stream and is walked by one thread; pinned rows are
 // counted cluster by cluster. Everything is a count of integers: the same for any number of threads.
-#include <algorithm>
-#include <vector>
-
 #include "../common/dtype.h"
 #include "../include/gust.h"
-#include "partition.h"
+#include "pinning.h"
 
 namespace gust {
 namespace {
 
+using namespace pinning;
 using partition::Array;
 
 /** Row blocks per task of the count of tiles: each task has counters of a row of tiles. */
 constexpr int64_t kBlocks = 256;
-
-template <class T>
-T* at(int64_t address) { return reinterpret_cast<T*>(address); }
-
-/** A square CSR pattern whose rows are walked in an order: order[i] is the i-th row, NULL: by number. */
-template <class I>
-struct Stream {
-  int64_t n;
-  const int64_t* indptr;
-  const I* indices;
-  const int64_t* order;
-  int64_t row(int64_t i) const { return order ? order[i] : i; }
-  const I* begin(int64_t v) const { return indices + indptr[v]; }
-  const I* end(int64_t v) const { return indices + indptr[v + 1]; }
-  int64_t nnz() const { return indptr[n]; }
-};
 
 /** Refuse an order that is no permutation of the nodes. */
 void check_order(int64_t n, const int64_t* order) {
@@ -49,12 +31,6 @@ void check_order(int64_t n, const int64_t* order) {
            static_cast<long long>(i));
     seen[v] = 1;
   }
-}
-
-void check_clusters(int64_t n, const int64_t* ptr, int64_t k) {
-  bool rises = k >= 1 && ptr[0] == 0 && ptr[k] == n;
-  for (int64_t c = 0; rises && c < k; ++c) rises = ptr[c] <= ptr[c + 1];
-  if (!rises) fail(GUST_EDATA, "tensor \"part_ptr\" does not rise from 0 to %lld", static_cast<long long>(n));
 }
 
 /** Call `body` with the pattern in the type of its indices. */
@@ -106,57 +82,23 @@ class RecentRows {
   int64_t head_, room_, count_ = 0;
 };
 
-/** Keep the `room` candidates with the greatest counts; of equal ones the lower nodes. */
-void keep_greatest(std::vector<int64_t>& candidates, int64_t room, const Array<int64_t>& count) {
-  if (static_cast<int64_t>(candidates.size()) <= room) return;
-  std::nth_element(candidates.begin(), candidates.begin() + room, candidates.end(),
-                   [&](int64_t a, int64_t b) { return count[a] != count[b] ? count[a] > count[b] : a < b; });
-  candidates.resize(static_cast<size_t>(room));
-}
-
-struct Pinned {
+/** Rows that the clusters pin, and columns of their rows that are pinned. */
+template <class I>
+void count_pinned(const Stream<I>& s, const int64_t* ptr, int64_t k, int64_t room, bool by_columns, int64_t* out) {
+  const Uses uses = by_columns ? Uses() : count_uses(s);
+  PinChoice<I> choice(s, ptr, room, by_columns ? nullptr : &uses);
+  Array<int64_t> pinned_by(s.n, -1);
   int64_t rows = 0, hits = 0;
-};
-
-/** Rows of the nodes of each cluster that are columns most often in the whole matrix. */
-template <class I>
-Pinned pin_members(const Stream<I>& s, const int64_t* ptr, int64_t k, int64_t room) {
-  Array<int64_t> uses(s.n, 0), pinned_by(s.n, -1);
-  for (int64_t e = 0; e < s.nnz(); ++e) ++uses[s.indices[e]];
-  Pinned sum;
-  std::vector<int64_t> members;
   for (int64_t c = 0; c < k; ++c) {
-    members.clear();
-    for (int64_t i = ptr[c]; i < ptr[c + 1]; ++i) members.push_back(s.row(i));
-    keep_greatest(members, room, uses);
-    sum.rows += static_cast<int64_t>(members.size());
-    for (int64_t v : members) pinned_by[v] = c;
+    for (int64_t v : choice.of(c)) {
+      pinned_by[v] = c;
+      ++rows;
+    }
     for (int64_t i = ptr[c]; i < ptr[c + 1]; ++i)
-      for (const I *j = s.begin(s.row(i)), *end = s.end(s.row(i)); j != end; ++j) sum.hits += pinned_by[*j] == c;
+      for (const I *j = s.begin(s.row(i)), *end = s.end(s.row(i)); j != end; ++j) hits += pinned_by[*j] == c;
   }
-  return sum;
-}
-
-/** Rows of any nodes that are columns most often in the rows of each cluster, those of one use left out. */
-template <class I>
-Pinned pin_columns(const Stream<I>& s, const int64_t* ptr, int64_t k, int64_t room) {
-  Array<int64_t> uses(s.n, 0);
-  Pinned sum;
-  std::vector<int64_t> used, often;
-  for (int64_t c = 0; c < k; ++c) {
-    used.clear();
-    for (int64_t i = ptr[c]; i < ptr[c + 1]; ++i)
-      for (const I *j = s.begin(s.row(i)), *end = s.end(s.row(i)); j != end; ++j)
-        if (uses[*j]++ == 0) used.push_back(*j);
-    often.clear();
-    for (int64_t v : used)
-      if (uses[v] >= 2) often.push_back(v);
-    keep_greatest(often, room, uses);
-    sum.rows += static_cast<int64_t>(often.size());
-    for (int64_t v : often) sum.hits += uses[v];
-    for (int64_t v : used) uses[v] = 0;
-  }
-  return sum;
+  out[0] = rows;
+  out[1] = hits;
 }
 
 struct Tiles {
@@ -222,11 +164,8 @@ int32_t gust_traffic_pinned(int64_t n, int64_t indptr, int64_t indices, int32_t 
     if (rows < 0) fail(GUST_EINVAL, "%lld pinned rows", static_cast<long long>(rows));
     const auto* ptr = at<const int64_t>(part_ptr);
     check_clusters(n, ptr, k);
-    with_stream(n, indptr, indices, dtype, order, [&](const auto& s) {
-      const Pinned pinned = by_columns ? pin_columns(s, ptr, k, rows) : pin_members(s, ptr, k, rows);
-      out[0] = pinned.rows;
-      out[1] = pinned.hits;
-    });
+    with_stream(n, indptr, indices, dtype, order,
+                [&](const auto& s) { count_pinned(s, ptr, k, rows, by_columns, out); });
   });
 }
 

@@ -733,6 +733,28 @@ GUST_API int32_t gust_traffic_pinned(int64_t n, int64_t indptr, int64_t indices,
 GUST_API int32_t gust_traffic_tiles(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t order,
                                     int64_t side, int64_t entry_bytes, int64_t burst, int64_t* out);
 
+/* ---- products with pinned rows --------------------------------------------------------------------------- */
+
+/** Prepare an n x n CSR pattern (n < 2^31; the columns are known to be below n) for products that copy rows of the right
+ *  operand into a buffer. Cluster c < k is rows part_ptr[c] .. part_ptr[c+1] (int64) and pins up to `rows` rows, chosen as
+ *  by gust_traffic_pinned(). out[0] = the layout, for gust_pinned_destroy(). It reads indptr as long as it lives, and
+ *  indices no more. O(n + nnz) time, 4 bytes per entry. GUST_EDATA for a part_ptr that does not cover the rows. */
+GUST_API int32_t gust_pinned_create(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t part_ptr,
+                                    int64_t k, int64_t rows, int32_t by_columns, int64_t* out);
+/** out[0] = rows pinned, of all clusters; out[1] = entries whose row is pinned; out[2] = rows of one cluster at most. */
+GUST_API int32_t gust_pinned_sizes(int64_t layout, int64_t* out);
+GUST_API int32_t gust_pinned_destroy(int64_t layout);
+/** out[i] = left[i] * sum over entries e of row i of values[e] * right[column(e)] * x[column(e)] + diagonal[i] * x[i]: x
+ *  and out (n, f) float32, values per entry, left, right and diagonal per node; NULL factors are 1, a NULL diagonal 0. */
+GUST_API int32_t gust_pinned_multiply(int64_t layout, int64_t x, int64_t f, int64_t values, int64_t left, int64_t right,
+                                      int64_t diagonal, int64_t out);
+/** Lines of 64 bytes that a product with rows of row_bytes misses in a cache of cache_bytes whose sets hold `ways` lines,
+ *  of which the least recently used one goes: out[0] of x and of pinned rows, out[1] of the pattern and the result. By one
+ *  thread, which walks rows by number. gust_misses_pinned() is that of gust_pinned_multiply(). */
+GUST_API int32_t gust_misses_rowwise(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t row_bytes,
+                                     int64_t cache_bytes, int64_t ways, int64_t* out);
+GUST_API int32_t gust_misses_pinned(int64_t layout, int64_t row_bytes, int64_t cache_bytes, int64_t ways, int64_t* out);
+
 #ifdef __cplusplus
 }
 #endif
