@@ -95,6 +95,10 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
     if (o[key as keyof Options] === usual[key as keyof typeof usual]) continue;
     problems.push(`--${kebab(key)} does not apply to model "${o.model}": it has ${own}`);
   }
+  const { precalc: why } = models.get(o.model).accepts;
+  if ((o as Params)["precalc"] === true && why !== null) {
+    problems.push(`--precalc: the first layer of model "${o.model}" cannot be computed ahead: ${why}`);
+  }
   if (o.split === "file" && o.trainPerClass !== usual.trainPerClass) {
     problems.push("--train-per-class applies to --split random alone");
   }

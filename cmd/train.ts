@@ -89,6 +89,7 @@ function runJson(r: RunResult) {
     ms_per_epoch: round(r.ms_per_epoch, 4),
     peak_memory_bytes: r.peak_memory_bytes,
     ...(r.gpu_memory_bytes ? { gpu_memory_bytes: r.gpu_memory_bytes } : {}),
+    ...(r.skipped ? { skipped: r.skipped } : {}),
     ...(r.features ? { features: r.features } : {}),
   };
 }

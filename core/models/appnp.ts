@@ -29,6 +29,7 @@ export const appnp = defineModel({
     hops: ({ hops }) => hops,
     propagated: "it propagates its predictions, not its features",
     batches: null,
+    precalc: "its first layers read features alone",
   },
   operator: ({ norm }) => norm,
   train: {
@@ -41,7 +42,7 @@ export const appnp = defineModel({
   },
   build(init, signature, params, role) {
     const { hops, alpha, edgeDropout } = params;
-    const mlp = buildStack(init, signature, params, role, linearLayer(params), "own");
+    const mlp = buildStack(init, signature, params, role, linearLayer(params), () => "own");
     const spreadOnce = (tape: Tape, x: Tensor, start: Tensor, input: ForwardInput, hop: number) => {
       const operator = input.operator(hop, hops);
       const a = operator instanceof SparseOperator

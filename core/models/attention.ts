@@ -76,4 +76,5 @@ export const attentionAccepts = {
   hops: ({ layers }: { layers: number }) => layers,
   propagated: "its layers weight neighbours by attention themselves",
   batches: null,
+  precalc: "the weights of its edges are learnt",
 };

@@ -36,6 +36,7 @@ export const gcnii = defineModel({
     hops: ({ layers }) => layers,
     propagated: "its layers multiply by the adjacency themselves, after dropout",
     batches: null,
+    precalc: "its first layer reads features alone",
   },
   operator: ({ norm }) => norm,
   train: { lr: 0.01, featNorm: "row", epochs: 1500, patience: 100 },

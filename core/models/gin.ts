@@ -19,6 +19,7 @@ export const gin = defineModel({
     hops: ({ layers }) => layers,
     propagated: "its layers add neighbours up themselves",
     batches: null,
+    precalc: "how much a node's own features count may be learnt",
   },
   operator: () => "none",
   train: { lr: 0.01, weightDecay: 0 },

@@ -23,6 +23,7 @@ export const h2gcn = defineModel({
     hops: ({ hops }) => hops,
     propagated: "it keeps the rounds of propagation apart, after a layer of its own",
     batches: null,
+    precalc: "its first layer reads features alone",
   },
   operator: () => "hop1",
   train: { lr: 0.01, weightDecay: 5e-4, weightDecayOn: "all", featNorm: "row", epochs: 500, patience: 100 },

@@ -12,10 +12,11 @@ export const mlp = defineModel({
     hops: () => 0,
     propagated: null,
     batches: "it reads each node's own features, so that batches of neighbourhoods have nothing to add",
+    precalc: "it reads no neighbours",
   },
   operator: () => "sym",
   build: (init, signature, params, role) =>
-    buildStack(init, signature, params, role, linearLayer(params), "own"),
+    buildStack(init, signature, params, role, linearLayer(params), () => "own"),
 });
 
 /** x W + b */

@@ -104,6 +104,16 @@ export interface ModelAccepts {
   propagated: string | null;
   /** null: sampled or clustered batches fit; else why not. */
   batches: string | null;
+  /** null: its first layer's product with the adjacency can be computed ahead (--precalc); else why not. */
+  precalc: string | null;
+}
+
+/** A first layer's product with the adjacency, computed once ahead of training: what the model gets as features. */
+export interface Precalculated {
+  /** The operator of the product. */
+  readonly kind: Norm;
+  /** Whether a node's own features follow the product in its row. */
+  readonly hasOwn: boolean;
 }
 
 export interface ModelEntry extends Entry {
@@ -112,6 +122,11 @@ export interface ModelEntry extends Entry {
   propagate?(params: Record<string, unknown>): { hops: number; norm: "sym" | "row" } | null;
   /** The operator that its layers multiply by. */
   operator(params: Record<string, unknown>): Norm;
+  /**
+   * What is computed ahead for these params, of the features of the whole graph, or null; absent: nothing ever.
+   * @throws {GustError} (usage) for params that do not go together with it.
+   */
+  precalc?(params: Record<string, unknown>): Precalculated | null;
   /** The paper's training settings: used where an option is not given. */
   readonly train?: Partial<TrainOptions>;
   /** Whether its layers go by which nodes are linked alone, so that weights of edges have no say; absent: they have. */
@@ -127,9 +142,10 @@ export function defineModel<S extends z.ZodObject>(entry: {
   readonly summary: string;
   readonly source: string;
   readonly params: S;
-  readonly accepts: { hops(params: z.infer<S>): number; propagated: string | null; batches: string | null };
+  readonly accepts: Omit<ModelAccepts, "hops"> & { hops(params: z.infer<S>): number };
   propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   operator(params: z.infer<S>): Norm;
+  precalc?(params: z.infer<S>): Precalculated | null;
   readonly train?: Partial<TrainOptions>;
   ignoresWeights?(params: z.infer<S>): boolean;
   readonly replaced?: ModelEntry["replaced"];

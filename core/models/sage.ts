@@ -39,6 +39,7 @@ export const sage = defineModel({
     hops: ({ layers }) => layers,
     propagated: "its layers aggregate neighbours themselves, after dropout",
     batches: null,
+    precalc: "its neighbours may be reduced by a maximum, and have weights of their own",
   },
   operator: ({ aggregator }) => aggregator === "mean" ? "mean" : "none",
   ignoresWeights: ({ aggregator }) => aggregator !== "mean",

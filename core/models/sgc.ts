@@ -17,6 +17,7 @@ export const sgc = defineModel({
     hops: () => 0,
     propagated: null,
     batches: "it reads each node's own propagated row, so that batches of neighbourhoods have nothing to add",
+    precalc: "all of its products are computed ahead",
   },
   propagate: ({ hops, norm }) => ({ hops, norm }),
   operator: ({ norm }) => norm,

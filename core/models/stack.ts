@@ -136,7 +136,7 @@ interface Built {
 
 /**
  * The model made of `layers` layers, as `make` builds each.
- * @param reads  whether layers read neighbours.
+ * @param reads  whether a layer of this number reads neighbours.
  */
 export function buildStack(
   init: Init,
@@ -144,7 +144,7 @@ export function buildStack(
   params: StackParams,
   role: Role,
   make: (init: Init, place: LayerPlace) => Layer,
-  reads: Stage["reads"] = "neighbours",
+  reads: (index: number) => Stage["reads"] = () => "neighbours",
 ): Model {
   const { hidden, layers: count, residual, jk } = params;
   const hasHead = jk !== "none" && role === "logits";
@@ -182,7 +182,7 @@ export function buildStack(
   const isChain = (jk === "none" || jk === "last" || count === 1) && takesBlocks(params);
   const stages = layers.map((built, l): Stage => ({
     width: l + 1 < count ? hidden : width,
-    reads,
+    reads: reads(l),
     forward(tape, x, input) {
       const y = runLayer(tape, input, built, x, x, params.activation, null);
       return l + 1 < count ? y : readHead(tape, y);
@@ -234,7 +234,7 @@ function runLayer(
 }
 
 /** Features as rows of numbers; sparse ones are written out. `like` gives the dtype. */
-export function dense(tape: Tape, x: FeatureInput, like: Tensor): Tensor {
+export function dense(tape: Tape, x: FeatureInput, like: Pick<Tensor, "dtype">): Tensor {
   if (x instanceof Tensor) return x;
   const { pattern, scales } = x;
   const out = tape.tensor(like.dtype, [x.numRows, x.numCols]);

@@ -79,7 +79,7 @@ export const node = defineTask({
         return featureRowsSource(engine, arena, graph, input.features, targets, train);
       }
       if (!samples) return fullBatchSource(input, arena, graph, targets, train);
-      return sampledSource(engine, arena, graph, samples, features, targets, train, {
+      return sampledSource(engine, arena, graph, samples, run.trainingRows, targets, train, {
         norm: model.operator(modelParams),
         layers,
         batchLoss: options.batchLoss,

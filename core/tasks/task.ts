@@ -32,7 +32,10 @@ export interface TaskRun {
   readonly model: Model;
   /** The whole graph. */
   readonly input: ForwardInput;
+  /** Rows of exact inference that goes in chunks. */
   readonly features: BatchFeatures;
+  /** Rows that batches read. */
+  readonly trainingRows: BatchFeatures;
   readonly split: Split;
 }
 

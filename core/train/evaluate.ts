@@ -11,8 +11,9 @@ import type { Signature } from "../models/model.ts";
 import type { Evaluation, OpenedRun, Subset, TaskEntry } from "../tasks/task.ts";
 import type { Inference } from "./config.ts";
 import { fullInput } from "./full_batch.ts";
-import { checkBounds, modelFeatures } from "./job.ts";
+import { checkBounds } from "./job.ts";
 import { checkSignature, type ModelMeta, openModel } from "./model_document.ts";
+import { type ModelFeatures, modelFeatures } from "./model_features.ts";
 
 /** Whether both hold the same statistics of standardised features, or none. */
 function sameStats(cache: Document, model: Document): boolean {
@@ -82,6 +83,7 @@ export function withModel<T>(
   inference: Inference = "whole",
 ): T {
   const engine = new Engine();
+  let features: ModelFeatures | null = null;
   try {
     const arena = engine.arena();
     const { task, model, meta, stats, split } = openModel(engine, modelDocument, "best");
@@ -102,17 +104,15 @@ export function withModel<T>(
       ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
     checkSignature(modelDocument.label, signature, got, graph.document.label);
-    const { input, ...features } = modelFeatures(
-      engine,
-      arena,
-      graph,
+    const entry = models.get(meta.model), norm = entry.operator(params);
+    features = modelFeatures(engine, arena, graph, {
       recipe,
-      fittingCache(cache, graph, modelDocument, meta),
-      null,
+      cache: fittingCache(cache, graph, modelDocument, meta),
+      trainNodes: null,
       stats,
-      signature.num_features,
-    );
-    const norm = models.get(meta.model).operator(params);
+      width: signature.num_features,
+      precalc: entry.precalc?.(params) ?? null,
+    });
     return body({
       engine,
       arena,
@@ -124,13 +124,14 @@ export function withModel<T>(
       params: taskParams,
       kind: meta.outputs,
       seed: meta.config.seed,
-      input: fullInput(engine, arena, graph, input, norm),
+      input: fullInput(engine, arena, graph, features.input, norm),
       storedSplit: meta.graph === graph.digest ? split : null,
       label: modelDocument.label,
-      inference: { how: inference, name: meta.model, features: { norm: recipe.feat_norm, ...features } },
+      inference: { how: inference, name: meta.model, features: features.rows },
     });
   } finally {
     engine.destroy();
+    features?.free();
   }
 }
 

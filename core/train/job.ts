@@ -3,16 +3,14 @@
  * several seeds and gives model documents.
  */
 import { Engine } from "../../ffi/engine.ts";
-import type { Arena } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
-import { type FeatureReads, FeatureStore, type StoreKind } from "../graph/feature_store.ts";
-import type { Features, Graph } from "../graph/graph.ts";
-import { type FeatStats, featuresOf, featureStats, prepareFeatures } from "../graph/features.ts";
-import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
-import { checkArcs, checkFeatures, checkFinite } from "../graph/arcs.ts";
-import { type FeatureInput, Init, type ModelEntry, type Signature } from "../models/model.ts";
+import type { FeatureReads, FeatureStore } from "../graph/feature_store.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { FeatStats } from "../graph/features.ts";
+import { checkArcs } from "../graph/arcs.ts";
+import { Init, type ModelEntry, type Signature } from "../models/model.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { ClusterParams } from "../sampling/cluster.ts";
@@ -28,8 +26,9 @@ import {
   modelMeta,
   resumeTraining,
 } from "./model_document.ts";
+import { checkStore, featureRecipe, modelFeatures, openStore, type StoreChoice } from "./model_features.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
-import type { BatchFeatures, SampleFeed } from "./sampled.ts";
+import type { SampleFeed } from "./sampled.ts";
 import type { Scorer, Scores } from "./scorer.ts";
 import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
@@ -79,55 +78,18 @@ export interface RunResult {
   readonly peak_memory_bytes: number;
   /** Most that was held on a GPU, 0 on the CPU. */
   readonly gpu_memory_bytes: number;
+  /** Batches without an item that counts, which were left out, in all epochs. */
+  readonly skipped: number;
   /** What batches read of a feature store; null where there are none. */
   readonly features: FeatureReads | null;
   readonly finished: boolean;
 }
 
-/** Which feature store, and what "tiered" may keep on the device. */
-export interface StoreChoice {
-  readonly kind: StoreKind;
-  readonly hotBytes: number;
-}
-
-/**
- * Where the features of a run are kept; null for sparse ones, whose rows the CPU gathers.
- * @throws {GustError} (usage) for a store that does not fit what the batches read.
- */
-function openStore(
-  engine: Engine,
-  arena: Arena,
-  { graph, featureStore = { kind: "auto", hotBytes: 0 } }: Pick<TrainJob, "graph" | "featureStore">,
-  stored: Features,
-): FeatureStore | null {
-  const { kind, hotBytes } = featureStore;
-  if (stored.kind === "dense") {
-    return new FeatureStore(engine, arena, stored, kind, graph.csr.indptr, hotBytes);
-  }
-  if (kind === "auto" || kind === "host-staged") return null;
-  throw refusedStore(
-    kind,
-    "the features are sparse, and their rows are gathered by the CPU, as by host-staged",
-  );
-}
-
-function refusedStore(kind: StoreKind, why: string): GustError {
-  return new GustError("usage", `--feature-store ${kind}: ${why}`, "leave --feature-store out");
-}
-
-/** Refuse a feature store where there are no features to keep. */
-function checkStore({ cache, samples, featureStore }: TrainJob): void {
-  const kind = featureStore?.kind ?? "auto";
-  if (kind === "auto") return;
-  if (cache) throw refusedStore(kind, `${cache.label} holds the features already`);
-  if (samples?.isPacked) throw refusedStore(kind, "features come packed with the batches");
-}
-
 /** Refuse what the model cannot use, with the reason from its entry. */
 export function checkAccepted(
-  { model, cache, samples }: Pick<TrainJob, "model" | "cache" | "samples">,
+  { model, modelParams, cache, samples }: Pick<TrainJob, "model" | "modelParams" | "cache" | "samples">,
 ): void {
-  const { propagated, batches } = model.accepts;
+  const { propagated, batches } = model.accepts, isPrecalculated = !!model.precalc?.(modelParams);
   if (cache && propagated !== null) {
     throw new GustError(
       "usage",
@@ -142,74 +104,13 @@ export function checkAccepted(
       "leave the samples out, or train gcn on them",
     );
   }
-}
-
-/** How features reach the model: the cache's own recipe where there is one, else the model's and the flag's. */
-function featureRecipe({ cache, model, modelParams, options }: TrainJob): FeatureRecipe {
-  if (cache) {
-    const meta = cache.meta as unknown as PropagatedMeta;
-    const flag = options.featNorm;
-    if (flag !== undefined && flag !== meta.feat_norm) {
-      throw new GustError(
-        "usage",
-        `--feat-norm ${flag}: the features of ${cache.label} were propagated after --feat-norm ${meta.feat_norm}`,
-        "give --feat-norm to gust cache",
-      );
-    }
-    if (options.features !== "file") {
-      throw new GustError(
-        "usage",
-        `--features ${options.features}: ${cache.label} holds the features already`,
-      );
-    }
-    return { source: "file", feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
+  if (isPrecalculated && samples?.isPacked) {
+    throw new GustError(
+      "usage",
+      "--precalc: the batches come with packed features, which are not multiplied by the adjacency",
+      "leave the packed features out",
+    );
   }
-  const source = options.features;
-  return { source, feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
-}
-
-/** Features of a run: how batches prepare theirs, and all of them as the model reads them, made when asked for. */
-export interface ModelFeatures extends Pick<BatchFeatures, "stats" | "stored" | "store"> {
-  readonly input: () => FeatureInput;
-}
-
-/**
- * The features as the model reads them, by the recipe that training and evaluation share.
- *
- * @param cache  propagated features of this graph that fit the recipe, to be used instead of computing them.
- * @param width  number of features that a model was trained on, or null.
- * @param open  where they are kept, where no cache holds them.
- * @throws {GustError} (data) naming the place of a feature that is not finite or leads outside of the columns.
- */
-export function modelFeatures(
-  engine: Engine,
-  arena: Arena,
-  graph: Graph,
-  recipe: FeatureRecipe,
-  cache: Document | null,
-  trainNodes: BigInt64Array | null,
-  stats: FeatStats | null = null,
-  width: number | null = null,
-  open = (stored: Features) => openStore(engine, arena, { graph }, stored),
-): ModelFeatures {
-  if (cache) {
-    checkFinite(cache, "feat");
-    const input = openPropagated(arena, cache, graph);
-    return {
-      input: () => input,
-      stats: propagatedStats(engine, cache),
-      stored: null,
-      store: null,
-    };
-  }
-  if (recipe.source === "file") checkFeatures(graph);
-  const stored = featuresOf(graph, recipe.source, width), store = open(stored);
-  const used = stats ?? featureStats(engine, stored, recipe.feat_norm, trainNodes);
-  const whole = () =>
-    prepareFeatures(engine, arena, stored, recipe.feat_norm, trainNodes, used, null, store).input;
-  if (!recipe.propagate) return { input: whole, stats: used, stored, store };
-  const { hops, norm } = recipe.propagate, input = propagate(engine, arena, graph, whole(), hops, norm);
-  return { input: () => input, stats: used, stored, store };
 }
 
 /**
@@ -251,6 +152,7 @@ export class Run {
     private readonly recipe: FeatureRecipe,
     private readonly stats: FeatStats | null,
     private readonly store: FeatureStore | null,
+    private readonly free: () => void,
   ) {}
 
   /** Prepare features, operators, parameters and optimizer. */
@@ -271,19 +173,16 @@ export class Run {
     job.onEngine?.(engine);
     const arena = engine.arena();
     const recipe = featureRecipe(job);
-    const { input: features, stats, stored, store } = modelFeatures(
-      engine,
-      arena,
-      graph,
+    const { input: features, numFeatures, rows, trainingRows, free } = modelFeatures(engine, arena, graph, {
       recipe,
-      job.cache,
-      task.trainNodes?.(graph, split) ?? split.train,
-      null,
-      null,
-      (of) => openStore(engine, arena, job, of),
-    );
+      cache: job.cache,
+      trainNodes: task.trainNodes?.(graph, split) ?? split.train,
+      precalc: entry.precalc?.(modelParams) ?? null,
+      among: job.samples?.isInductive ? split.train.toSorted() : null,
+      open: (stored) => openStore(engine, arena, job, stored),
+    });
     const signature: Signature = {
-      num_features: stored?.numFeatures ?? graph.meta.num_features,
+      num_features: numFeatures,
       num_classes: width,
       ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
@@ -302,14 +201,29 @@ export class Run {
       arena,
       model,
       input,
-      features: { norm: recipe.feat_norm, stats, stored, store },
+      features: rows,
+      trainingRows,
       split,
     });
     const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
-    const used = job.samples ? store : null;
-    return new Run(job, seed, engine, training, split, source, scorer, signature, kind, recipe, stats, used);
+    const used = job.samples ? trainingRows.store : null, { stats } = rows;
+    return new Run(
+      job,
+      seed,
+      engine,
+      training,
+      split,
+      source,
+      scorer,
+      signature,
+      kind,
+      recipe,
+      stats,
+      used,
+      free,
+    );
   }
 
   /** Train to the end, or until the hooks stop it. */
@@ -325,6 +239,7 @@ export class Run {
       resumeTraining(this.training, this.source, hooks.resume);
     }
     const start = performance.now();
+    let skipped = 0;
     const { checkpoint } = hooks;
     const msPerEpoch = await runEpochs(this.training, this.source, this.scorer, {
       seed: this.seed,
@@ -334,6 +249,7 @@ export class Run {
       evalEvery: options.evalEvery,
       shouldStop: hooks.shouldStop,
       onEpoch: (record) => {
+        skipped += record.skipped ?? 0;
         hooks.onEpoch?.(this.seed, record);
         if (
           checkpoint && checkpoint.every > 0 && record.epoch % checkpoint.every === 0 &&
@@ -358,6 +274,7 @@ export class Run {
       ms_per_epoch: known(msPerEpoch),
       peak_memory_bytes: memoryUse().residentPeak,
       gpu_memory_bytes: memoryUse().devicePeak,
+      skipped,
       features: this.store?.counts ?? null,
       finished: progress.finished,
     };
@@ -400,5 +317,6 @@ export class Run {
   /** Free everything. The documents made before stay valid only if they were written. */
   close(): void {
     this.engine.destroy();
+    this.free();
   }
 }

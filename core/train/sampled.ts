@@ -33,7 +33,9 @@ export class SampleFeed {
   /** The first epoch that has not been begun. */
   private nextEpoch = 0;
   /** What all chunks have in common, of the first one. */
-  private shape: Pick<SampleBatches, "hops" | "epochs"> & { readonly isPacked: boolean } | null = null;
+  private shape:
+    | Pick<SampleBatches, "hops" | "epochs"> & { readonly isPacked: boolean; readonly isInductive: boolean }
+    | null = null;
 
   /** `redraw` begins anew: chunks are then dropped when the next one is asked for, instead of kept. */
   private constructor(
@@ -86,8 +88,8 @@ export class SampleFeed {
 
   private get first() {
     if (this.shape === null) {
-      const { batches: { hops, epochs }, pack } = this.chunk(0)!;
-      this.shape = { hops, epochs, isPacked: pack !== null };
+      const { batches: { hops, epochs, meta }, pack } = this.chunk(0)!;
+      this.shape = { hops, epochs, isPacked: pack !== null, isInductive: meta.params["inductive"] === true };
     }
     return this.shape;
   }
@@ -100,6 +102,11 @@ export class SampleFeed {
   /** Whether features come with the batches. */
   get isPacked(): boolean {
     return this.first.isPacked;
+  }
+
+  /** Whether batches hold training nodes alone. */
+  get isInductive(): boolean {
+    return this.first.isInductive;
   }
 
   /** The batches of sample epoch `epoch` modulo the epochs that were drawn, each valid until the next. */

@@ -104,7 +104,7 @@ describe("losses of batches", () => {
     return readFileSync(join(here.cwd, "log"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
   };
 
-  test("batches without training nodes are left out, and counted in the log", () => {
+  test("batches without training nodes are left out, and counted in the log and in --json", () => {
     // As many parts as nodes: those of training nodes are trained on.
     const { split, nodes } = (() => {
       const g = documentOf(here, "g");
@@ -115,6 +115,9 @@ describe("losses of batches", () => {
       expect({ batches, skipped }).toEqual({ batches: split, skipped: nodes - split });
     }
     for (const record of logOf("g p --parts-per-batch 6")) expect(record.skipped).toBeUndefined();
+    const skippedOf = (args: string) => trained(`${args} -o counted --force`).runs[0].skipped;
+    expect(skippedOf("g single")).toBe(4 * (nodes - split));
+    expect(skippedOf("g p --parts-per-batch 6")).toBeUndefined();
   });
 
   test("--batch-loss nodes trains otherwise, is recorded, and needs batches of nodes", () => {

@@ -243,7 +243,12 @@ describe.each([...models])("$name", (entry) => {
     });
     const samples = SampleFeed.open(graph, draw(graph, "full", {}), () => null)!;
     const attempt = (given: { cache?: typeof cache; samples?: typeof samples }) => () =>
-      checkAccepted({ model: entry, cache: given.cache ?? null, samples: given.samples ?? null });
+      checkAccepted({
+        model: entry,
+        modelParams: defaults(entry),
+        cache: given.cache ?? null,
+        samples: given.samples ?? null,
+      });
     const { propagated, batches } = entry.accepts;
     attempt({})();
     for (const [given, reason] of [[{ cache }, propagated], [{ samples }, batches]] as const) {
