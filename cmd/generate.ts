@@ -21,11 +21,14 @@ Models:
 ${[...generators].map((entry) => `  ${entry.name.padEnd(12)} ${entry.summary}`).join("\n")}
 
 Graphs are undirected (both arcs stored) unless --directed; self-loops and duplicates are left out and counted.
+Labels are classes of communities, or random; --label-count makes several per node that its neighbourhood decides.
 Edges are functions of a counter and drawn twice instead of stored. Memory for n nodes and a drawn arcs:
-8 (n + 1) + 4 a bytes, 4 n for labels, n for a split, and 32 MiB; --edge-list takes 16 MiB for any size.
+8 (n + 1) + 4 a bytes, 4 n for labels (L n and 64 n for L of --label-count), n for a split, and 32 MiB; --edge-list takes 16 MiB for any size.
 
 Examples:
   gust generate sbm -o sbm.graph.safetensors
+  gust generate small-world --rows 238 --cols 239 --degree 35 --reach 4 --features 50 --label-count 121 --label-hops 3 \
+    --classes 1 --train-per-class 44000 --val-per-class 6500 -o ppi_sized.graph.safetensors
   gust generate rmat --scale 20 --edges 1e7 --permute | gust inspect
   gust generate erdos-renyi --nodes 1e6 --edges 1e7 --edge-list -o edges.txt`,
   writesDocument: true,

@@ -110,6 +110,25 @@ export class GraphGenerator {
     return new GraphGenerator(made[0]!);
   }
 
+  /** Nodes on a torus of rows x cols: edges to the square around a node, or anywhere with probability `rewired`. */
+  static smallWorld(
+    o: GenerateOptions & { rows: number; cols: number; edges: number; reach: number; rewired: number },
+  ): GraphGenerator {
+    const made = callOut(
+      1,
+      "gust_generate_small_world",
+      o.seed,
+      o.rows,
+      o.cols,
+      o.edges,
+      o.reach,
+      outOf32(o.rewired),
+      o.directed ? 1 : 0,
+      o.classes,
+    );
+    return new GraphGenerator(made[0]!);
+  }
+
   /**
    * The adjacency: rows ascending, no self-loops, no duplicates.
    *
@@ -175,6 +194,35 @@ export class GraphGenerator {
     }
     if (out.length < (end - begin) * cols) throw new RangeError("the array is too small");
     call("gust_generate_features", this.#handle, begin, end, cols, noise, out.address);
+  }
+
+  /**
+   * `count` labels per node, (nodes, count) of 0 and 1: label l is whether the mean of feature column
+   * floor(l / (hops + 1)) over walks of l mod (hops + 1) steps is among the highest `share` of all nodes.
+   * @param indices  with `indptr`, the adjacency that csr() gave.
+   */
+  walkLabels(
+    { indptr, indices }: { indptr: NativeArray<"I64">; indices: NativeArray<"I32"> | NativeArray<"I64"> },
+    o: { features: number; noise: number; count: number; hops: number; share: number },
+  ): NativeArray<"U8"> {
+    if (indptr.length !== this.numNodes + 1) {
+      throw new RangeError(`indptr of ${indptr.length} elements, expected ${this.numNodes + 1}`);
+    }
+    const labels = NativeArray.allocate("U8", this.numNodes * o.count, false);
+    call(
+      "gust_generate_walk_labels",
+      this.#handle,
+      indptr.address,
+      indices.address,
+      dtypes[indices.dtype].code,
+      o.features,
+      o.noise,
+      o.count,
+      o.hops,
+      outOf32(o.share),
+      labels.address,
+    );
+    return labels;
   }
 
   /**

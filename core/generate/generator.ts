@@ -21,6 +21,17 @@ export const splitShape = {
   valPerClass: count.default(30).describe("validation nodes per class; all others test"),
 };
 
+/** Several labels per node in place of its class. */
+export const multiLabelShape = {
+  labelCount: count.max(65536).default(0).describe(
+    "several labels per node, which its neighbourhood decides, in place of its class; 0 = the class",
+  ),
+  labelHops: z.int().min(0).max(255).default(2).describe(
+    "label l is whether the mean of feature l / (H + 1) over walks of l mod (H + 1) steps is high",
+  ).meta({ value: "H" }),
+  labelShare: share.default(0.3).describe("share of the nodes that has a label"),
+};
+
 /** Communities with features: class centre + noise. */
 export const communityShape = {
   classes: classes.default(10).describe(
@@ -31,6 +42,7 @@ export const communityShape = {
     "standard deviation of features around their class centre",
   ),
   ...splitShape,
+  ...multiLabelShape,
 };
 
 /** Labels and features that have nothing to do with the edges. */
@@ -38,6 +50,7 @@ export const randomShape = {
   classes: classes.default(0).describe("classes of random labels, 0 = none"),
   features: features.default(0),
   ...splitShape,
+  ...multiLabelShape,
 };
 
 /** What every model's options hold once resolved. */
@@ -48,6 +61,9 @@ export interface NodeParams {
   readonly unlabelled: number;
   readonly trainPerClass: number;
   readonly valPerClass: number;
+  readonly labelCount: number;
+  readonly labelHops: number;
+  readonly labelShare: number;
   readonly directed?: boolean;
 }
 

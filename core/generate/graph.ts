@@ -20,7 +20,7 @@ export interface GeneratedGraph {
  * Generate a graph.
  *
  * Memory for n nodes and a drawn arcs (two per undirected edge): 8 (n + 1) + 4 a bytes for the adjacency, 4 n for
- * labels, n for a split, and a fixed 32 MiB for what is produced piece by piece (features, split lists). Ids of more
+ * labels (n L for L labels per node, and 64 n while they are made), n for a split, and a fixed 32 MiB for what is produced piece by piece (features, split lists). Ids of more
  * than 2^31 - 1 nodes take 8 bytes instead of 4.
  *
  * @param params  resolved options of the entry.
@@ -32,19 +32,23 @@ export function generateGraph(
   seed: number,
   provenance: readonly ProvenanceRecord[],
 ): GeneratedGraph {
+  const own = params as unknown as NodeParams;
+  checkLabels(own);
   const generator = entry.open(params, seed);
-  const { classes, features, directed } = params as unknown as NodeParams;
+  const { classes, features, directed, labelCount } = own;
   const n = generator.numNodes;
-  const nodeTensors = [...labelTensors(generator, params as unknown as NodeParams)];
-  if (features > 0) nodeTensors.push(featureTensor(generator, params as unknown as NodeParams));
+  const nodeTensors = [...labelTensors(generator, own)];
+  if (features > 0) nodeTensors.push(featureTensor(generator, own));
   const { indptr, indices, duplicates, selfLoops } = generator.csr();
+  if (labelCount > 0) nodeTensors.unshift(multiLabelTensor(generator, own, { indptr, indices }));
   const meta: GraphMeta = {
     num_nodes: n,
     num_edges: indices.length,
     directed: directed ?? false,
     num_features: features,
-    num_classes: classes,
+    num_classes: labelCount || classes,
     row_order: "index",
+    ...(labelCount > 0 ? { multi_label: true } : {}),
   };
   const tensors: NewTensor[] = [
     { name: "indptr", dtype: "I64", shape: [n + 1], data: indptr },
@@ -56,16 +60,44 @@ export function generateGraph(
 }
 
 function* labelTensors(generator: GraphGenerator, params: NodeParams): Generator<NewTensor> {
-  const { classes, unlabelled, trainPerClass, valPerClass } = params;
+  const { classes, unlabelled, trainPerClass, valPerClass, labelCount } = params;
   if (classes === 0) return;
   const labels = generator.labels(unlabelled);
-  yield { name: "label", dtype: "I32", shape: [generator.numNodes], data: labels };
+  if (labelCount === 0) yield { name: "label", dtype: "I32", shape: [generator.numNodes], data: labels };
   if (trainPerClass + valPerClass === 0) return;
   const { part, counts } = assignSplit(generator, labels, trainPerClass, valPerClass);
   for (const [name, which] of Object.entries(splitParts)) {
     const data = () => splitNodes(part, which, PIECE_BYTES / 8);
     yield { name: `split.${name}`, dtype: "I64", shape: [counts[which]!], data };
   }
+}
+
+/** Refuse labels that the features are too few for, or that would have to be left out. */
+function checkLabels({ labelCount, labelHops, features, unlabelled }: NodeParams): void {
+  if (labelCount === 0) return;
+  const wanted = Math.ceil(labelCount / (labelHops + 1));
+  if (wanted > features) {
+    throw new GustError(
+      "usage",
+      `--label-count ${labelCount}: labels at ${
+        labelHops + 1
+      } distances read ${wanted} features, expected --features ${wanted} at least, not ${features}`,
+      "raise --features or --label-hops",
+    );
+  }
+  if (unlabelled > 0) {
+    throw new GustError("usage", `--unlabelled ${unlabelled}: every node has the labels of --label-count`);
+  }
+}
+
+/** Labels that the neighbourhood decides; classes are what the split is drawn by. */
+function multiLabelTensor(
+  generator: GraphGenerator,
+  { features, featureNoise = 1, labelCount: count, labelHops: hops, labelShare: share }: NodeParams,
+  csr: Pick<ReturnType<GraphGenerator["csr"]>, "indptr" | "indices">,
+): NewTensor {
+  const data = generator.walkLabels(csr, { features, noise: featureNoise, count, hops, share });
+  return { name: "label", dtype: "U8", shape: [generator.numNodes, count], data };
 }
 
 function assignSplit(generator: GraphGenerator, labels: NativeArray<"I32">, train: number, val: number) {

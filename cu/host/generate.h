@@ -41,6 +41,20 @@ class Generator {
   virtual bool has_centres() const { return false; }
 };
 
+/** Feature rows of generated nodes: functions of seed and node. */
+class NodeFeatures {
+ public:
+  NodeFeatures(const Generator& g, int64_t cols, double noise);
+  /** Rows begin .. end-1: class centre + noise * deviates, or deviates where classes have no centre. */
+  void rows(int64_t begin, int64_t end, float* out) const;
+  const int64_t cols;
+
+ private:
+  const Generator& generator_;
+  const float noise_;
+  std::vector<float> centres_;
+};
+
 /** The generator behind a handle. */
 const Generator& generator_of(int64_t handle);
 

@@ -37,6 +37,23 @@ int32_t Generator::class_of(int64_t node) const {
   return static_cast<int32_t>(random.below(static_cast<uint64_t>(node), 0, static_cast<uint64_t>(num_classes)));
 }
 
+NodeFeatures::NodeFeatures(const Generator& g, int64_t cols_, double noise)
+    : cols(cols_), generator_(g), noise_(static_cast<float>(noise)) {
+  if (!g.has_centres()) return;
+  centres_.resize(static_cast<size_t>(g.num_classes * cols));
+  put_normals(Random(g.seed, stream_id("generate.centres"), 0, 0, 0), 0, g.num_classes, cols, centres_.data());
+}
+
+void NodeFeatures::rows(int64_t begin, int64_t end, float* out) const {
+  put_normals(Random(generator_.seed, stream_id("generate.features"), 0, 0, 0), begin, end - begin, cols, out);
+  if (centres_.empty()) return;
+  for (int64_t v = begin; v < end; ++v) {
+    const float* centre = centres_.data() + generator_.class_of(v) * cols;
+    float* row = out + (v - begin) * cols;
+    for (int64_t f = 0; f < cols; ++f) row[f] = centre[f] + noise_ * row[f];
+  }
+}
+
 }  // namespace gust
 
 using namespace gust;
@@ -59,21 +76,9 @@ int32_t gust_generate_features(int64_t generator, int64_t begin, int64_t end, in
   return guard([&] {
     const Generator& g = generator_of(generator);
     auto* out = reinterpret_cast<float*>(address);
-    std::vector<float> centres;
-    if (g.has_centres()) {
-      centres.resize(static_cast<size_t>(g.num_classes * cols));
-      put_normals(Random(g.seed, stream_id("generate.centres"), 0, 0, 0), 0, g.num_classes, cols, centres.data());
-    }
-    const Random random(g.seed, stream_id("generate.features"), 0, 0, 0);
-    const auto scale = static_cast<float>(noise);
-    parallel_for(end - begin, std::max<int64_t>(1, kEntries / std::max<int64_t>(1, cols)), [&](int64_t from, int64_t to) {
-      put_normals(random, begin + from, to - from, cols, out + from * cols);
-      if (centres.empty()) return;
-      for (int64_t r = from; r < to; ++r) {
-        const float* centre = centres.data() + g.class_of(begin + r) * cols;
-        for (int64_t f = 0; f < cols; ++f) out[r * cols + f] = centre[f] + scale * out[r * cols + f];
-      }
-    });
+    const NodeFeatures features(g, cols, noise);
+    parallel_for(end - begin, std::max<int64_t>(1, kEntries / std::max<int64_t>(1, cols)),
+                 [&](int64_t from, int64_t to) { features.rows(begin + from, begin + to, out + from * cols); });
   });
 }
 

@@ -425,6 +425,10 @@ GUST_API int32_t gust_generate_erdos_renyi(int64_t seed, int64_t nodes, int64_t 
 /** Nodes r * cols + c; `seed` is for labels and features alone. */
 GUST_API int32_t gust_generate_grid(int64_t seed, int64_t rows, int64_t cols, int32_t diagonal, int32_t torus,
                                     int64_t classes, int64_t* out);
+/** Nodes r * cols + c on a torus; an edge ends in the square of side 2 reach + 1 around its first end, or anywhere with
+ *  rewired / 2^32. */
+GUST_API int32_t gust_generate_small_world(int64_t seed, int64_t rows, int64_t cols, int64_t edges, int64_t reach,
+                                           int64_t rewired, int32_t directed, int64_t classes, int64_t* out);
 GUST_API int32_t gust_generate_destroy(int64_t generator);
 /** out[0] = nodes, out[1] = items that edges are drawn for. */
 GUST_API int32_t gust_generate_sizes(int64_t generator, int64_t* out);
@@ -444,6 +448,11 @@ GUST_API int32_t gust_generate_labels(int64_t generator, int64_t unlabelled, int
  *  communities, else deviates; both are near-normal with mean 0 and variance 1. */
 GUST_API int32_t gust_generate_features(int64_t generator, int64_t begin, int64_t end, int64_t cols, double noise,
                                         int64_t out);
+/** U8[nodes, count]: label l is 1 where the mean of feature column l / (hops + 1) over walks of l mod (hops + 1) steps
+ *  along the stored arcs is among the highest share / 2^32 of all nodes. `cols`, `noise` as gust_generate_features. */
+GUST_API int32_t gust_generate_walk_labels(int64_t generator, int64_t indptr, int64_t indices, int32_t dtype,
+                                           int64_t cols, double noise, int64_t count, int64_t hops, int64_t share,
+                                           int64_t labels);
 /** Draw `train` and `val` labelled nodes of each class; the rest tests. part U8[nodes]: 0 unlabelled, 1 train, 2 val,
  *  3 test; out[0..3] = how many of each. GUST_EDATA if a class is too small. */
 GUST_API int32_t gust_generate_split(int64_t generator, int64_t labels, int64_t train, int64_t val, int64_t part,

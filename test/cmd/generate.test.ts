@@ -90,6 +90,9 @@ describe("gust generate", () => {
     expect(others).toEqual([]);
     expect(record).toMatchObject({ command: "generate", seed: 5, inputs: [] });
     expect(record!["params"]).toEqual({
+      labelCount: 0,
+      labelHops: 2,
+      labelShare: 0.3,
       model: "grid",
       rows: 3,
       cols: 4,
@@ -149,9 +152,9 @@ describe("gust generate", () => {
 
   test.each([
     [[], "missing required argument"],
-    [["sbn"], 'Unknown generator "sbn", expected one of sbm, rmat, grid, erdos-renyi'],
+    [["sbn"], 'Unknown generator "sbn", expected one of sbm, rmat, grid, erdos-renyi, small-world'],
     [["sbm", "extra"], "too many arguments. Expected 1 argument but got 2"],
-    [["grid", "--degree", "3"], '--degree does not apply to generator "grid", only to sbm'],
+    [["grid", "--degree", "3"], '--degree does not apply to generator "grid", only to sbm, small-world'],
     [["sbm", "--homophily", "2"], "--homophily: Too big"],
     [["sbm", "--nodes", "many"], "--nodes: expected number, received string"],
     [["sbm", "--nodes", "100"], "class 0 has 10 labelled nodes, expected at least 20 + 30"],

@@ -32,6 +32,17 @@ const cases: Record<string, Record<string, unknown>[]> = {
     valPerClass: 0,
   }],
   "erdos-renyi": [{ nodes: 2000, edges: 90_000 }, { nodes: 77, edges: 300, directed: true, features: 3 }],
+  "small-world": [{
+    rows: 200,
+    cols: 301,
+    degree: 9,
+    reach: 3,
+    features: 3,
+    classes: 1,
+    labelCount: 5,
+    labelHops: 1,
+    trainPerClass: 9,
+  }, { rows: 30, cols: 31, degree: 40, rewired: 0.9, directed: true }],
 };
 
 test("every registered model is tested here", () => {
@@ -88,6 +99,7 @@ test("generated graphs are the same on every machine", () => {
     rmat: "a0ca942675e42e913faebe907aa10cdd",
     grid: "109a7ddb4f4e2075ec5b7dfb41cae424",
     "erdos-renyi": "86a6c83a5a9c4326426c0e20a65a6925",
+    "small-world": "f64f7abebdf7976fff6df8d689d45d26",
   });
 });
 
