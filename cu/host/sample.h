@@ -45,6 +45,11 @@ struct GraphView {
            ll(begin), ll(end), ll(num_edges));
     return {begin, end};
   }
+  /** Ask for the first arcs of a row; what a broken pointer says is not followed. */
+  void prefetch_row(int64_t v) const {
+    const int64_t begin = indptr[v];
+    if (static_cast<uint64_t>(begin) < static_cast<uint64_t>(num_edges)) __builtin_prefetch(indices + begin);
+  }
   int64_t source(int64_t edge) const {
     const int64_t u = indices[edge];
     if (static_cast<uint64_t>(u) >= static_cast<uint64_t>(num_nodes)) [[unlikely]]

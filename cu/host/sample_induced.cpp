@@ -3,6 +3,9 @@
 // Nodes take positions in the order of their original ids, so that rows stay ascending where the graph's are and the
 // batch of all nodes is the graph itself. Cost: O(sum of degrees of B) look-ups, O(|B| + kept) memory.
 // Parallel over batches. Source: Chiang et al. 2019 (arXiv:1905.07953), section 3.2 (q clusters and the links between).
+#include <functional>
+#include <tuple>
+
 #include "../include/gust.h"
 #include "sample.h"
 
@@ -11,16 +14,53 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kAhead = 16;  // arcs whose look-up is asked for ahead
+constexpr int64_t kAhead = 16;     // arcs whose look-up is asked for ahead
+constexpr int64_t kRowsAhead = 8;  // rows whose arcs are
+constexpr size_t kLongRun = 16;    // mean length of ascending runs from which merging them beats sorting
+
+/** Sort what is made of ascending runs, as the nodes of a few parts are. */
+template <class Less>
+void sort_runs(std::vector<int64_t>& x, Less less) {
+  std::vector<size_t> bounds{0};
+  for (size_t i = 1; i < x.size(); ++i)
+    if (less(x[i], x[i - 1])) bounds.push_back(i);
+  bounds.push_back(x.size());
+  if ((bounds.size() - 1) * kLongRun > x.size()) return std::sort(x.begin(), x.end(), less);
+  while (bounds.size() > 2) {
+    std::vector<size_t> merged{0};
+    for (size_t r = 2; r < bounds.size(); r += 2) {
+      std::inplace_merge(x.begin() + static_cast<ptrdiff_t>(bounds[r - 2]),
+                         x.begin() + static_cast<ptrdiff_t>(bounds[r - 1]),
+                         x.begin() + static_cast<ptrdiff_t>(bounds[r]), less);
+      merged.push_back(bounds[r]);
+    }
+    if (bounds.size() % 2 == 0) merged.push_back(bounds.back());
+    bounds = std::move(merged);
+  }
+}
+
+/** Sort the arcs from `begin` on by position, their numbers with them. */
+void sort_row(Block& block, size_t begin, bool keeps_edges) {
+  auto& indices = block.indices;
+  if (!keeps_edges) return std::sort(indices.begin() + static_cast<ptrdiff_t>(begin), indices.end());
+  std::vector<std::pair<int32_t, int64_t>> arcs;
+  for (size_t k = begin; k < indices.size(); ++k) arcs.emplace_back(indices[k], block.edges[k]);
+  std::sort(arcs.begin(), arcs.end());
+  for (size_t k = begin; k < indices.size(); ++k) std::tie(indices[k], block.edges[k]) = arcs[k - begin];
+}
 
 template <class I, class Positions>
 void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, int64_t count, Batch& batch,
             Positions& positions) {
   std::vector<int64_t> ordered(nodes, nodes + count);
   for (int64_t v : ordered) graph.check_node(v);
-  std::sort(ordered.begin(), ordered.end(), [&](int64_t a, int64_t b) {
-    return graph.id(a) != graph.id(b) ? graph.id(a) < graph.id(b) : a < b;
-  });
+  if (graph.ids) {
+    sort_runs(ordered, [&](int64_t a, int64_t b) {
+      return graph.id(a) != graph.id(b) ? graph.id(a) < graph.id(b) : a < b;
+    });
+  } else {
+    sort_runs(ordered, std::less<int64_t>());
+  }
   number_nodes(graph, ordered.data(), count, batch, positions);
   batch.levels.push_back(count);
 
@@ -28,24 +68,36 @@ void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, i
   Block& block = batch.blocks[0];
   block.indptr.reserve(static_cast<size_t>(count + 1));
   block.indptr.push_back(0);
-  std::vector<std::pair<int32_t, int64_t>> kept;
-  for (int64_t v : batch.nodes) {
-    const auto row = graph.row(v);
-    kept.clear();
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + 2 * kRowsAhead < count) __builtin_prefetch(graph.indptr + ordered[i + 2 * kRowsAhead]);
+    if (i + kRowsAhead < count) graph.prefetch_row(ordered[i + kRowsAhead]);
+    const auto row = graph.row(ordered[i]);
+    const size_t begin = block.indices.size(), most = begin + static_cast<size_t>(row.size());
+    block.indices.resize(most);
+    if (keeps_edges) block.edges.resize(most);
+    // About as many arcs stay as are left out: all are written, and the next is written over those that are not kept.
+    int32_t* to = block.indices.data() + begin;
+    int64_t* edges = keeps_edges ? block.edges.data() + begin : nullptr;
+    int32_t last = -1;
     bool ascending = true;
     for (int64_t e = row.begin; e < row.end; ++e) {
       if (e + kAhead < row.end) table.prefetch(graph.source(e + kAhead));
       const int32_t position = table.find(graph.source(e));
-      if (position < 0) continue;
-      ascending = ascending && (kept.empty() || kept.back().first <= position);
-      kept.emplace_back(position, e);
+      const bool is_kept = position >= 0;
+      *to = position;
+      to += is_kept;
+      if (keeps_edges) {
+        *edges = e;
+        edges += is_kept;
+      }
+      ascending &= !is_kept | (position >= last);
+      last = is_kept ? position : last;
     }
-    if (!ascending) std::sort(kept.begin(), kept.end());
-    for (const auto& [position, edge] : kept) {
-      block.indices.push_back(position);
-      if (keeps_edges) block.edges.push_back(edge);
-    }
-    block.indptr.push_back(static_cast<int64_t>(block.indices.size()));
+    const auto end = static_cast<size_t>(to - block.indices.data());
+    block.indices.resize(end);
+    if (keeps_edges) block.edges.resize(end);
+    if (!ascending) sort_row(block, begin, keeps_edges);
+    block.indptr.push_back(static_cast<int64_t>(end));
   }
 }
 
