@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition
+.PHONY: peers bench-peers bench-partition bench-depth
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -230,6 +230,12 @@ bench-peers: build
 bench-partition: build
 	@command -v gpmetis > /dev/null || apt-get install -y -qq metis
 	@$(BUN) test/peers/partition_quality.ts $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
+# Depth and the enhanced diagonal of Cluster-GCN on a generated graph of the size of PPI: half an hour on two threads.
+bench-depth: build
+	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/depth.ts $(ONLY) > $(BUILD)/depth.json
+	mv $(BUILD)/depth.json test/peers/results/depth.json
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

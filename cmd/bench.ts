@@ -96,6 +96,9 @@ those of each part of a partition while its rows are computed (what it preloads 
 is of A times (X W), "layer" of both products; "total x" says how many times less than none. Cycles and energy are of a
 model whose constants are options and stand above the table: compare policies with them, not machines.
 
+Cluster trains with --sampler cluster in processes of its own: an epoch is one without scoring, the peak memory is that
+of the process, with exact scoring layer by layer at the end. A partition beside the graph is the one that is used.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
 test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
@@ -106,6 +109,7 @@ Examples:
   gust bench gather --dim 602 --dtype f32,u8 --device cuda
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
+  gust bench cluster cora.graph.safetensors cora.k20.partition.safetensors --peer pyg,dgl
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
   gust bench spmm cora.ordered.graph.safetensors --kernel rowwise,pinned --misses

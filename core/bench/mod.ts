@@ -1,6 +1,7 @@
 /** Benchmarks by name. */
 import { registry } from "../registry.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { cluster } from "./cluster.ts";
 import { gat } from "./gat.ts";
 import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
@@ -23,6 +24,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   train,
   sample,
   sage,
+  cluster,
   scale,
   importing,
   traffic,

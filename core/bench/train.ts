@@ -74,7 +74,7 @@ export async function epochTimes(
 }
 
 /** What `gust train` says of a whole process: an epoch, all of it, and what came before and after the epochs. */
-async function trainOnce(words: readonly string[], report: string, threads: number): Promise<Values> {
+export async function trainOnce(words: readonly string[], report: string, threads: number): Promise<Values> {
   const { ms, peakBytes } = await runProcess("gust train", words, threads);
   const [run] = (JSON.parse(readFileSync(report, "utf8")) as { runs: RunResult[] }).runs;
   const { ms_per_epoch: epoch, seconds, test } = run!;

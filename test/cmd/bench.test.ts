@@ -156,6 +156,27 @@ describe("gust bench", () => {
     expect(gust(other, { cwd, env }).stderr).toContain("--peer compares --model gcn alone");
   });
 
+  test("cluster compares whole processes on the parts that were given, or on its own", () => {
+    const cwd = freshDir();
+    gustOk(["generate", "sbm", "--nodes", "600", "--classes", "3", "-o", "g"], { cwd });
+    gustOk(["partition", "g", "-k", "5", "--method", "random", "-o", "p"], { cwd });
+    const env = { GUST_PEERS: fakePeers("once") };
+    const shape = ["--parts", "4", "--parts-per-batch", "2", "--epochs", "3", "--hidden", "8", "--json"];
+    for (const files of [["g", "p"], ["g"]]) {
+      const { text } = gustOk(["bench", "cluster", ...files, ...shape, "--peer", "pyg,dgl"], { cwd, env });
+      const { results } = JSON.parse(text);
+      expect(results).toMatchObject([
+        { name: "cluster_epoch", graph: "g", width: 8, runs: 3, peers: [{ peer: "pyg", peer_ms: 50 }, {}] },
+        { name: "cluster_process", peers: [{ version: "fake 2.0" }, { peer: "dgl" }] },
+      ]);
+      expect(results[1].peak_memory_bytes).toBeGreaterThan(2 ** 20);
+    }
+    const [, alone] = JSON.parse(gustOk(["bench", "cluster", "g", ...shape], { cwd }).text).results;
+    expect(alone.peers).toBeUndefined();
+    const many = gust(["bench", "cluster", "g", "p", "--parts-per-batch", "6"], { cwd });
+    expect(many).toMatchObject({ status: 1, stderr: expect.stringContaining("expected at most 5") });
+  }, 60_000);
+
   test("a peer that is not installed is an error that says how it is made", () => {
     const { status, stderr } = gust(["bench", "spmm", ...small, "--peer", "dgl"], {
       env: { GUST_PEERS: "/nowhere" },

@@ -23,6 +23,11 @@ export const runs: readonly PeerRun[] = [
   ]),
   bench("sage_256", "sage r18 --hidden 256 --fanout 15,10 --batch-size 1024 --runs 5", ["dgl"]),
   bench("sage_64", "sage r18 --hidden 64 --fanout 15,10 --batch-size 1024 --runs 5", ["dgl"]),
+  bench("cluster_coauthor_cs", "cluster coauthor_cs --parts 32 --parts-per-batch 4 --epochs 5", [
+    "dgl",
+    "pyg",
+  ]),
+  bench("cluster_c18", "cluster c18 --parts 512 --parts-per-batch 8 --epochs 5", ["dgl", "pyg"]),
   bench("roofline", `roofline --nodes 200000 --nnz 10000000 ${WIDTHS}`),
   bench("gemm", "gemm --nodes 200000 --width 8,16,32,64"),
   bench("scale", "--scale"),
@@ -74,6 +79,23 @@ export const bars: readonly Bar[] = [
   ...["256", "64"].map((hidden) =>
     each(`mini-batch SAGE, hidden ${hidden}: DGL`, [`sage_${hidden}`], ["dgl"], named("sage_total"), 3)
   ),
+  ...["coauthor_cs", "c18"].flatMap((graph) => [
+    each(
+      `Cluster-GCN, ${graph}, epoch: DGL, PyG`,
+      [`cluster_${graph}`],
+      ["dgl", "pyg"],
+      named("cluster_epoch"),
+      3,
+    ),
+    each(
+      `Cluster-GCN, ${graph}, peak memory: DGL, PyG`,
+      [`cluster_${graph}`],
+      ["dgl", "pyg"],
+      named("cluster_process"),
+      3,
+      "memory_ratio",
+    ),
+  ]),
   ...SHAPES.map((graph) =>
     each(`neighbour sampling, ${graph}: DGL`, [`sample_${graph}`], ["dgl"], named("sample_neighbor"), 5)
   ),

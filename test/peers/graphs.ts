@@ -19,6 +19,20 @@ export const graphs: Readonly<Record<string, readonly string[]>> = {
   r18: ["generate", "rmat", "--scale", "18", "--edges", "5000000", "--permute"],
   m20: ["generate", "erdos-renyi", "--nodes", String(2 ** 20), "--edges", String(2 ** 24)]
     .concat(["--classes", "16", "--features", "64"]),
+  c18: [
+    "generate",
+    "sbm",
+    "--nodes",
+    String(2 ** 18),
+    "--degree",
+    "16",
+    "--features",
+    "100",
+    "--classes",
+    "47",
+  ]
+    .concat(["--communities", "16", "--homophily", "0.8", "--closeness", "0.6", "--train-per-class", "2000"])
+    .concat(["--val-per-class", "500"]),
   cora: imported("cora"),
   coauthor_cs: imported("coauthor_cs", ...undirected),
   amazon_computers: imported("amazon_computers", ...undirected),
