@@ -1,7 +1,7 @@
 /** Communities of high modularity. */
 import type { Csr } from "../core/graph/csr.ts";
 import { call, NativeArray } from "./native.ts";
-import { csrArguments } from "./native_partition.ts";
+import { checkPerNode, csrArguments } from "./native_partition.ts";
 
 export interface CommunityRequest {
   readonly method: "louvain" | "leiden";
@@ -23,7 +23,7 @@ export function findCommunities(
   ids: NativeArray<"I64"> | null,
   { method, resolution, rounds, seed }: CommunityRequest,
 ): NativeArray<"I32"> {
-  if (ids && ids.length !== a.numRows) throw new RangeError(`${ids.length} ids of ${a.numRows} nodes`);
+  checkPerNode("ids", ids, a.numRows);
   const part = NativeArray.allocate("I32", a.numRows, false);
   call(
     "gust_partition_communities",
@@ -46,7 +46,7 @@ export function modularity(
   k: number,
   resolution: number,
 ): number {
-  if (part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
+  checkPerNode("parts", part, a.numRows);
   const out = new Float64Array(1);
   call("gust_partition_modularity", ...csrArguments(a, directed), part.address, k, resolution, out);
   return out[0]!;

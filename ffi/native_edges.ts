@@ -2,6 +2,7 @@
 import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
 import { call, callOut, NativeArray } from "./native.ts";
+import { checkPerNode } from "./native_partition.ts";
 
 const arrays = (a: Csr, directed: boolean) =>
   [a.numRows, a.indptr.address, a.indices.address, dtypes[a.indices.dtype].code, directed ? 1 : 0] as const;
@@ -26,7 +27,7 @@ export function partitionEdges(
   { k, seed, hdrf }: EdgeRequest,
 ): NativeArray<"I32"> {
   if (!Number.isInteger(k) || k < 1) throw new RangeError(`${k} parts of edges, expected at least 1`);
-  if (ids && ids.length !== a.numRows) throw new RangeError(`${ids.length} ids of ${a.numRows} nodes`);
+  checkPerNode("ids", ids, a.numRows);
   const part = NativeArray.allocate("I32", a.indices.length, false);
   call(
     "gust_partition_edges",

@@ -2,6 +2,7 @@
 import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
 import { call, NativeArray } from "./native.ts";
+import { checkPerNode } from "./native_partition.ts";
 import { gatherIndptr } from "./native_rows.ts";
 
 /** The orders that native code knows. Numbers as in gust.h. */
@@ -29,7 +30,7 @@ export function orderNodes(
   k: number,
   { window = 0, most = 0 }: OrderParams = {},
 ): NativeArray<"I64"> {
-  if (part && part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
+  checkPerNode("parts", part, a.numRows);
   const order = NativeArray.allocate("I64", a.numRows, false);
   call(
     "gust_order_nodes",

@@ -23,6 +23,11 @@ export function checkParts(n: number, k: number): void {
   }
 }
 
+/** Refuse an array of one element per node that has another number of them. @throws {RangeError} */
+export function checkPerNode(what: "ids" | "parts", array: NativeArray | null | undefined, n: number): void {
+  if (array && array.length !== n) throw new RangeError(`${array.length} ${what} of ${n} nodes`);
+}
+
 /** How much time partitions are worth, least first. */
 export const efforts = ["fast", "default", "best"] as const;
 /** How k parts are made: at once, or two at a time. */
@@ -51,9 +56,7 @@ export function partitionMultilevel(
   { imbalance, effort, scheme, seed, refine, weights = [] }: MultilevelOptions,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
-  if (refine && refine.length !== a.numRows) {
-    throw new RangeError(`${refine.length} parts of ${a.numRows} nodes`);
-  }
+  checkPerNode("parts", refine, a.numRows);
   const part = refine ? refine.copy() : NativeArray.allocate("I32", a.numRows, false);
   if (weights.some((values) => values.length !== a.numRows)) throw new RangeError("weights of other nodes");
   const rows = NativeArray.allocate("I64", weights.length * a.numRows, false);
@@ -89,7 +92,7 @@ export function levelParts(
   imbalance: number,
 ): void {
   checkParts(a.numRows, k);
-  if (part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
+  checkPerNode("parts", part, a.numRows);
   call("gust_partition_level", ...csrArguments(a, directed), k, imbalance, part.address);
 }
 
@@ -121,7 +124,7 @@ export function partitionRandom(
   seed: number,
 ): NativeArray<"I32"> {
   checkParts(n, k);
-  if (ids && ids.length !== n) throw new RangeError(`${ids.length} ids of ${n} nodes`);
+  checkPerNode("ids", ids, n);
   const part = NativeArray.allocate("I32", n, false);
   call("gust_partition_random", n, ids?.address ?? 0, k, seed, part.address);
   return part;
@@ -129,16 +132,17 @@ export function partitionRandom(
 
 /**
  * cut: edges between parts, each undirected edge once; halo: sum over parts of distinct neighbours outside; weight:
- * weight of the edges between parts. @throws {NativeError} (data) for parts out of range.
+ * weight of the edges between parts; inside: stored entries whose row and column are in one part.
+ * @throws {NativeError} (data) for parts out of range.
  */
 export function partitionStatistics(
   a: Csr,
   directed: boolean,
   part: NativeArray<"I32">,
   k: number,
-): { cut: number; halo: number; weight: number } {
-  if (part.length !== a.numRows) throw new RangeError(`${part.length} parts of ${a.numRows} nodes`);
-  const out = new Float64Array(3);
+): { cut: number; halo: number; weight: number; inside: number } {
+  checkPerNode("parts", part, a.numRows);
+  const out = new Float64Array(4);
   call("gust_partition_statistics", ...csrArguments(a, directed), part.address, k, out);
-  return { cut: out[0]!, halo: out[1]!, weight: out[2]! };
+  return { cut: out[0]!, halo: out[1]!, weight: out[2]!, inside: out[3]! };
 }

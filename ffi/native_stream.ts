@@ -1,7 +1,7 @@
 /** Streaming partitioners of a CSR matrix's nodes. */
 import type { Csr } from "../core/graph/csr.ts";
 import { call, NativeArray } from "./native.ts";
-import { checkParts, csrArguments } from "./native_partition.ts";
+import { checkParts, checkPerNode, csrArguments } from "./native_partition.ts";
 
 export interface StreamRequest {
   readonly method: "ldg" | "fennel";
@@ -28,7 +28,7 @@ export function partitionStream(
   { method, k, imbalance, seed, gamma, passes, shuffled }: StreamRequest,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
-  if (ids && ids.length !== a.numRows) throw new RangeError(`${ids.length} ids of ${a.numRows} nodes`);
+  checkPerNode("ids", ids, a.numRows);
   const part = NativeArray.allocate("I32", a.numRows, false);
   call(
     "gust_partition_stream",
@@ -71,7 +71,7 @@ export function partitionBuffered(
   { k, imbalance, seed, buffer, passes, cycles }: BufferedRequest,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
-  if (ids && ids.length !== a.numRows) throw new RangeError(`${ids.length} ids of ${a.numRows} nodes`);
+  checkPerNode("ids", ids, a.numRows);
   const part = NativeArray.allocate("I32", a.numRows, false);
   call(
     "gust_partition_buffered",

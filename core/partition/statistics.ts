@@ -1,7 +1,6 @@
 /** What a partition of a graph is worth: counted from the parts, by definitions that name no method. */
 import type { NativeArray } from "../../ffi/native.ts";
 import { partitionStatistics } from "../../ffi/native_partition.ts";
-import type { Csr } from "../graph/csr.ts";
 import type { Graph } from "../graph/graph.ts";
 
 export interface Balances {
@@ -80,10 +79,16 @@ export function labelEntropy(
 }
 
 /** Largest of k shares over an even one; 0 where there is nothing to share. */
-function balanceOf(shares: Float64Array): number {
+export function balanceOf(shares: Float64Array): number {
   const total = shares.reduce((a, b) => a + b, 0);
   return shares.reduce((a, b) => Math.max(a, b), 0) / Math.max(1, Math.ceil(total / shares.length));
 }
+
+/** The smallest and the largest of k shares. */
+export const extremes = (shares: Float64Array): [number, number] => [
+  shares.reduce((a, b) => Math.min(a, b), Infinity),
+  shares.reduce((a, b) => Math.max(a, b), 0),
+];
 
 /** Lengths of the rows of a pointer, summed up by part. */
 function rowsByPart(ptr: NativeArray<"I64">, part: NativeArray<"I32">, k: number): Float64Array {
@@ -99,38 +104,13 @@ function rowsByPart(ptr: NativeArray<"I64">, part: NativeArray<"I32">, k: number
   return sums;
 }
 
-/** Stored entries whose row and column are in the same part. O(entries), a window of them at a time. */
-function entriesInside({ indptr, indices, numRows }: Csr, part: NativeArray<"I32">): number {
-  // Parts of all nodes at once: columns lead anywhere.
-  const parts = part.read();
-  let inside = 0;
-  let row = -1, end = 0, own = -1, ends = indptr.window(0, 0), first = 0;
-  for (let at = 0; at < indices.length;) {
-    const window = indices.window(at, Math.min(PIECE, indices.length - at));
-    for (let i = 0; i < window.length; i++) {
-      while (at + i >= end) {
-        row++;
-        if (row % PIECE === 0) {
-          first = row;
-          ends = indptr.window(row, Math.min(PIECE, numRows - row) + 1);
-        }
-        end = Number(ends[row - first + 1]!);
-        own = parts[row]!;
-      }
-      if (parts[Number(window[i])] === own) inside++;
-    }
-    at += window.length;
-  }
-  return inside;
-}
-
 /** What a partition of a graph is worth. The graph's arcs must be inside it (checkArcs). */
 export function statistics(
   graph: Graph,
   part: NativeArray<"I32">,
   k: number,
 ): PartitionStatistics {
-  const { cut, halo, weight } = partitionStatistics(graph.csr, graph.meta.directed, part, k);
+  const { cut, halo, weight, inside } = partitionStatistics(graph.csr, graph.meta.directed, part, k);
   const n = part.length, sizes = partSizes(part, k), edges = rowsByPart(graph.csr.indptr, part, k);
   const labels = graph.labels(), train = graph.numSplits > 0 ? graph.split("train") : null;
   const features = graph.features();
@@ -150,11 +130,8 @@ export function statistics(
     },
     halo,
     replication: n === 0 ? 1 : (n + halo) / n,
-    block_density: graph.numEdges === 0 ? null : entriesInside(graph.csr, part) / graph.numEdges,
-    part_edges: [
-      edges.reduce((a, b) => Math.min(a, b), Infinity),
-      edges.reduce((a, b) => Math.max(a, b), 0),
-    ],
+    block_density: graph.numEdges === 0 ? null : inside / graph.numEdges,
+    part_edges: extremes(edges),
     label_entropy: labels && graph.numClasses > 0 ? labelEntropy(part, labels, k, graph.numClasses) : null,
   };
 }

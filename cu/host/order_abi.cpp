@@ -8,11 +8,7 @@ using namespace gust::order;
 int32_t gust_order_nodes(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int32_t directed, int32_t kind,
                          int64_t window, int64_t most, int64_t part, int64_t k, int64_t out) {
   return guard([&] {
-    const auto* p = reinterpret_cast<const int32_t*>(part);
-    for (int64_t v = 0; p && v < n; ++v)
-      if (p[v] < 0 || p[v] >= k)
-        fail(GUST_EDATA, "tensor \"part\" holds %d at position %lld, expected parts below %lld", p[v],
-             static_cast<long long>(v), static_cast<long long>(k));
+    const int32_t* p = part ? partition::checked_parts("part", part, n, k) : nullptr;
     Array<int32_t> order(n);
     if (kind == GUST_ORDER_PARTITION) {
       for (int64_t v = 0; v < n; ++v) order[v] = static_cast<int32_t>(v);

@@ -124,6 +124,9 @@ struct Source {
 Graph build_graph(const Source& source);
 
 // ---- phases ----------------------------------------------------------------------------------------------------
+/** The `count` parts of a tensor at an address. Throws GUST_EDATA naming tensor and position for one that is not below k. */
+const int32_t* checked_parts(const char* tensor, int64_t part, int64_t count, int64_t k);
+
 
 /**
  * A matching: mate[v] is the node that v merges with, v itself if none.

@@ -21,15 +21,6 @@ void check_parts(int64_t n, int64_t k) {
     fail(GUST_EINVAL, "%lld parts of %lld nodes", static_cast<long long>(k), static_cast<long long>(n));
 }
 
-const int32_t* check_part(int64_t n, int64_t part, int64_t k) {
-  const auto* p = reinterpret_cast<const int32_t*>(part);
-  for (int64_t v = 0; v < n; ++v)
-    if (p[v] < 0 || p[v] >= k)
-      fail(GUST_EDATA, "tensor \"part\" holds %d at position %lld, expected parts below %lld", p[v],
-           static_cast<long long>(v), static_cast<long long>(k));
-  return p;
-}
-
 /** Balance `count` weights, one row of n after the other, instead of the number of nodes; none if count is 0. */
 void set_weights(Graph& graph, const int64_t* weights, int32_t count) {
   if (count == 0) return;
@@ -53,6 +44,15 @@ void set_weights(Graph& graph, const int64_t* weights, int32_t count) {
 
 }  // namespace
 
+const int32_t* gust::partition::checked_parts(const char* tensor, int64_t part, int64_t count, int64_t k) {
+  const auto* p = reinterpret_cast<const int32_t*>(part);
+  for (int64_t i = 0; i < count; ++i)
+    if (p[i] < 0 || p[i] >= k)
+      fail(GUST_EDATA, "tensor \"%s\" holds %d at position %lld, expected parts below %lld", tensor, p[i],
+           static_cast<long long>(i), static_cast<long long>(k));
+  return p;
+}
+
 int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                   int32_t value_dtype, int32_t directed, int64_t weights, int32_t num_weights,
                                   int64_t k, double imbalance, int32_t method, int32_t effort, int64_t seed,
@@ -60,7 +60,7 @@ int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, in
   return guard([&] {
     check_parts(n, k);
     if (method < 0 || method > 2) fail(GUST_EINVAL, "method %d of a partition, expected 0 to 2", method);
-    if (method == 2) check_part(n, part, k);
+    if (method == 2) checked_parts("part", part, n, k);
     Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
     set_weights(graph, reinterpret_cast<const int64_t*>(weights), num_weights);
     const auto run = method == 0 ? multilevel : method == 1 ? bisection : improve;
@@ -74,7 +74,7 @@ int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices, int32_t
                              int32_t value_dtype, int32_t directed, int64_t k, double imbalance, int64_t part) {
   return guard([&] {
     check_parts(n, k);
-    check_part(n, part, k);
+    checked_parts("part", part, n, k);
     Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
     const std::vector<int64_t> most = part_limits(graph, static_cast<int32_t>(k), imbalance);
     level_parts(graph, static_cast<int32_t>(k), most.data(), reinterpret_cast<int32_t*>(part));
@@ -120,7 +120,7 @@ int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_t seed, i
 int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                   int32_t value_dtype, int32_t directed, int64_t part, int64_t k, double* out) {
   return guard([&] {
-    const int32_t* p = check_part(n, part, k);
+    const int32_t* p = checked_parts("part", part, n, k);
     Graph g = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
     struct Sums {
       double weight = 0;
@@ -148,21 +148,38 @@ int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, in
     });
     out[0] = static_cast<double>(sums.arcs / 2);
     out[1] = static_cast<double>(sums.halo);
-    // The weights as they were given: every stored arc once, an undirected edge is stored twice.
-    double weight = 0;
-    if (values) {
+    // The entries as they are stored: self-loops, duplicates, and the weights as they were given.
+    struct Entries {
+      double weight = 0;  // between parts
+      int64_t inside = 0;
+      Entries& operator+=(const Entries& o) {
+        weight += o.weight;
+        inside += o.inside;
+        return *this;
+      }
+    };
+    Entries entries;
+    dispatch_index(dtype, [&](auto index) {
       const auto* start = reinterpret_cast<const int64_t*>(indptr);
-      dispatch_index(dtype, [&](auto index) {
-        dispatch_real(value_dtype, [&](auto real) {
-          const auto* node = reinterpret_cast<const decltype(index)*>(indices);
-          const auto* value = reinterpret_cast<const decltype(real)*>(values);
-          for (int64_t v = 0; v < n; ++v)
+      const auto* node = reinterpret_cast<const decltype(index)*>(indices);
+      const auto count = [&](auto&& value) {
+        entries = parallel_sum<Entries>(n, kGrain, [&](int64_t begin, int64_t end) {
+          Entries chunk;
+          for (int64_t v = begin; v < end; ++v)
             for (int64_t e = start[v]; e < start[v + 1]; ++e)
-              if (p[node[e]] != p[v]) weight += static_cast<double>(value[e]);
+              if (p[node[e]] == p[v]) ++chunk.inside;
+              else chunk.weight += value(e);
+          return chunk;
         });
+      };
+      if (!values) return count([](int64_t) { return 1.0; });
+      dispatch_real(value_dtype, [&](auto real) {
+        const auto* value = reinterpret_cast<const decltype(real)*>(values);
+        count([=](int64_t e) { return static_cast<double>(value[e]); });
       });
-      if (!directed) weight /= 2;
-    }
-    out[2] = values ? weight : out[0];
+    });
+    // An undirected edge is stored twice.
+    out[2] = !values ? out[0] : directed ? entries.weight : entries.weight / 2;
+    out[3] = static_cast<double>(entries.inside);
   });
 }

@@ -284,11 +284,7 @@ int32_t gust_partition_modularity(int64_t n, int64_t indptr, int64_t indices, in
   return guard([&] {
     const Source source{n, reinterpret_cast<const int64_t*>(indptr), reinterpret_cast<const void*>(indices), dtype,
                         reinterpret_cast<const void*>(values), value_dtype, directed != 0};
-    const auto* p = reinterpret_cast<const int32_t*>(part);
-    for (int64_t v = 0; v < n; ++v)
-      if (p[v] < 0 || p[v] >= k)
-        fail(GUST_EDATA, "tensor \"part\" holds %d at position %lld, expected parts below %lld", p[v],
-             static_cast<long long>(v), static_cast<long long>(k));
+    const int32_t* p = checked_parts("part", part, n, k);
     const Graph graph = build_graph(source);
     std::vector<int64_t> strength(k, 0);
     int64_t inside = 0, total = 0;

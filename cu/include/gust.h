@@ -657,7 +657,8 @@ GUST_API int32_t gust_partition_read_metis(const char* path, int64_t n, int64_t 
 /** Random parts whose sizes differ by at most one; `ids` are original node ids (NULL: node numbers). */
 GUST_API int32_t gust_partition_random(int64_t n, int64_t ids, int64_t k, int64_t seed, int64_t part);
 /** out[0] = edges between parts, each undirected edge once; out[1] = sum over parts of distinct neighbours outside;
- *  out[2] = weight of the edges between parts (out[0] without values). */
+ *  out[2] = weight of the edges between parts (out[0] without values); out[3] = stored entries whose row and column are
+ *  in one part. */
 GUST_API int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                            int32_t value_dtype, int32_t directed, int64_t part, int64_t k,
                                            double* out);
