@@ -5,7 +5,12 @@ import { Graph } from "../core/graph/graph.ts";
 import { metricFor, metrics, showScore } from "../core/metrics/mod.ts";
 import { inferenceOption } from "../core/train/config.ts";
 import { evaluate } from "../core/train/evaluate.ts";
-import { evaluatePartition, partitionMetrics } from "../core/partition/quality.ts";
+import {
+  edgePartitionMetrics,
+  evaluatePartition,
+  metricsOf,
+  partitionMetrics,
+} from "../core/partition/quality.ts";
 import { evaluatePrediction } from "../core/train/prediction_document.ts";
 import type { Document } from "../core/format/document.ts";
 import { AnswerIsNo } from "./_exit.ts";
@@ -35,8 +40,7 @@ function missedBy(name: string, value: number | null, { minScore, maxScore }: Th
 /** Count what a partition is worth on its graph. */
 function scorePartition(io: Io, partition: Document, options: Thresholds): void {
   const graph = new Graph(io.one("graph", "give the graph document beside the partition"));
-  const name = options.metric ?? "cut";
-  partitionMetrics.get(name);
+  const name = metricsOf(partition).get(options.metric ?? metricsOf(partition).names[0]!).name;
   const { metrics: values, statistics } = evaluatePartition(graph, partition);
   const value = values[name]!;
   io.json({
@@ -44,6 +48,7 @@ function scorePartition(io: Io, partition: Document, options: Thresholds): void 
     value,
     metrics: values,
     part_edges: statistics.part_edges,
+    ...("part_nodes" in statistics ? { part_nodes: statistics.part_nodes } : {}),
     parts: partition.meta["k"],
     partition: partition.digest,
     graph: graph.digest,
@@ -52,8 +57,9 @@ function scorePartition(io: Io, partition: Document, options: Thresholds): void 
     const shown = (x: number | null) => x === null ? "-" : String(Number(x.toPrecision(5)));
     const count = (x: number | null) => Number.isInteger(x) ? String(x) : shown(x);
     const rest = Object.entries(values).filter(([other]) => other !== name);
+    const isOfEdges = partition.meta["of"] === "edges";
     io.print(
-      `${name} ${count(value)} of ${partition.meta["k"]} parts (${
+      `${name} ${count(value)} of ${partition.meta["k"]} parts${isOfEdges ? " of edges" : ""} (${
         rest.map(([other, x]) => `${other} ${count(x)}`).join(", ")
       })\n`,
     );
@@ -61,6 +67,10 @@ function scorePartition(io: Io, partition: Document, options: Thresholds): void 
   const missed = missedBy(name, value, options);
   if (missed.length) throw new AnswerIsNo(missed.join("; "));
 }
+
+const metricNames = [
+  ...new Set([...metrics.names, ...partitionMetrics.names, ...edgePartitionMetrics.names]),
+];
 
 export const command = defineCommand({
   ...self,
@@ -70,10 +80,9 @@ export const command = defineCommand({
     split: z.enum(["test", "val", "train", "all"]).default("test").describe(
       "which nodes, graphs or links: of the split stored in the model, or held out",
     ),
-    metric: z.enum([...metrics.names, ...partitionMetrics.names] as [string, ...string[]]).optional()
-      .describe(
-        "the value that is reported first and tested [the usual one of the targets; cut]",
-      ),
+    metric: z.enum(metricNames as [string, ...string[]]).optional().describe(
+      "the value that is reported first and tested [the usual one of the targets; cut; replication of edges]",
+    ),
     evalNegatives: z.int().min(0).max(100_000).optional().describe(
       "links: pairs without one per link, 0 = rank among every node, at either end [as in training]",
     ),
@@ -94,14 +103,16 @@ down a pipe.
 Exit status 3 means that it ran and a threshold was missed.
 
 A partition beside its graph is counted anew: cut, communication volume, balance, replication, block density, ...
-(gust inspect --list "partition metric"); --metric chooses what --min-score and --max-score test.
+(gust inspect --list "partition metric"), or of edges replication, mirrors, balance (gust inspect --list "edge
+partition metric"); --metric chooses what --min-score and --max-score test.
 
 Links are scored against pairs without one (train --eval-negatives), drawn from the seed of the training run.
 
 Examples:
   gust eval cora.graph.safetensors cora.model.safetensors
   gust eval cora.graph.safetensors cora.model.safetensors --min-accuracy 0.8 --json
-  gust partition cora.graph.safetensors -k 10 | gust eval --metric balance --max-score 1.03`,
+  gust partition cora.graph.safetensors -k 10 | gust eval --metric balance --max-score 1.03
+  gust partition cora.graph.safetensors -k 10 --method hdrf | gust eval --json`,
   run: (inputs, options, common) =>
     withIo(self, inputs, common, (io) => {
       const prediction = io.maybe("prediction"), partition = io.maybe("partition");

@@ -85,7 +85,8 @@ async function withPictures(documents: readonly Inspected[]) {
   const { spyOf } = await import("../core/inspect/spy.ts");
   return documents.map((inspected) => {
     const { document } = inspected;
-    if (document?.kind !== "partition") return inspected;
+    // Parts of edges give the nodes no order.
+    if (document?.kind !== "partition" || document.meta["of"] === "edges") return inspected;
     const graph = documents.find((d) => d.document?.digest === document.meta["graph"])?.document;
     return graph ? { ...inspected, spy: spyOf(graph, document) } : inspected;
   });
@@ -215,7 +216,8 @@ graphs are counted, exactly, where nodes and edges together are at most 2 millio
 for 10^8 edges, 16 bytes per node), and looks whether an undirected graph has every arc both ways. Homophily leaves
 out self-loops and unlabelled ends.
 
---html draws a partition beside its graph: where the entries of the adjacency matrix are, as stored and in its order.
+--html draws a partition of nodes beside its graph: where the entries of the adjacency matrix are, as stored and in its
+order.
 
 Examples:
   gust inspect cora.graph.safetensors

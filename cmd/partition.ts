@@ -79,10 +79,10 @@ function partitionedEdges(io: Io, graph: Graph, partitioner: PartitionerEntry, o
   const provenance = io.provenance({ k, method, imbalance, ...params }, [graph.document]);
   const request = { k, imbalance, seed: io.common.seed };
   const document = edgePartitionDocument(graph, partitioner, request, params, provenance);
-  const { balance, replication_factor } = document.meta;
+  const { balance, replication_factor, mirrors } = document.meta;
   const digest = io.write(document);
   const seconds = (performance.now() - start) / 1000;
-  const facts = { kind: "partition", of: "edges", method, parts: k, replication_factor, balance };
+  const facts = { kind: "partition", of: "edges", method, parts: k, replication_factor, mirrors, balance };
   io.json({ ...facts, seconds: Number(seconds.toFixed(4)), digest });
   io.say(
     `${method}: ${k} parts of edges, replication ${replication_factor.toFixed(4)}, balance ${

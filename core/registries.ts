@@ -9,7 +9,7 @@ import { layerNorms } from "./norms/mod.ts";
 import { optimizers } from "./optim/mod.ts";
 import { orders } from "./order/mod.ts";
 import { partitioners } from "./partition/mod.ts";
-import { partitionMetrics } from "./partition/quality.ts";
+import { edgePartitionMetrics, partitionMetrics } from "./partition/quality.ts";
 import { poolings } from "./pooling/mod.ts";
 import { readers } from "./readers/mod.ts";
 import type { Entry, Registry } from "./registry.ts";
@@ -38,6 +38,7 @@ export const registries: readonly Registry<Entry>[] = [
   schedules,
   metrics,
   partitionMetrics,
+  edgePartitionMetrics,
   smoothers,
   benchmarks,
 ];

@@ -43,20 +43,36 @@ export function partitionEdges(
   return part;
 }
 
+/** What a partition of edges is, in numbers. */
+export interface EdgeCounts {
+  /** [k] edges of each part, an undirected one once. */
+  readonly edges: Float64Array;
+  /** [k] nodes that each part's edges touch. */
+  readonly nodes: Float64Array;
+  /** Nodes with edges, and those with edges in several parts. */
+  readonly touched: number;
+  readonly cut: number;
+}
+
 /**
- * edges: an undirected one once; largest: of a part; replicas: sum over nodes of the parts that their edges are in; nodes:
- * those with edges. @throws {NativeError} (data) for parts out of range.
+ * Count a partition of edges.
+ * @param part  [e] parts below k of the stored arcs.
+ * @throws {NativeError} (data) for parts out of range, for an undirected edge whose arcs are in two parts, and for one
+ *   that lacks an arc.
  */
-export function edgeStatistics(
-  a: Csr,
-  directed: boolean,
-  part: NativeArray<"I32">,
-  k: number,
-): { edges: number; largest: number; replicas: number; nodes: number } {
+export function edgeStatistics(a: Csr, directed: boolean, part: NativeArray<"I32">, k: number): EdgeCounts {
   if (part.length !== a.indices.length) {
     throw new RangeError(`${part.length} parts of ${a.indices.length} arcs`);
   }
-  const out = callOut(4, "gust_partition_edge_statistics", ...arrays(a, directed), part.address, k);
-  const [edges, largest, replicas, nodes] = out as [number, number, number, number];
-  return { edges, largest, replicas, nodes };
+  const sizes = NativeArray.allocate("I64", 2 * k);
+  const out = callOut(
+    2,
+    "gust_partition_edge_statistics",
+    ...arrays(a, directed),
+    part.address,
+    k,
+    sizes.address,
+  );
+  const [touched, cut] = out as [number, number], all = Float64Array.from(sizes.toNumbers());
+  return { edges: all.slice(0, k), nodes: all.slice(k), touched, cut };
 }

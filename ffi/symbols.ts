@@ -439,7 +439,7 @@ export const symbols = {
     "i64",
     "addr",
   ),
-  gust_partition_edge_statistics: status("i64", "addr", "addr", "i32", "i32", "addr", "i64", "buf"),
+  gust_partition_edge_statistics: status("i64", "addr", "addr", "i32", "i32", "addr", "i64", "addr", "buf"),
 
   gust_traffic_recent: status("i64", "addr", "addr", "i32", "addr", "i64", "buf"),
   gust_traffic_pinned: status("i64", "addr", "addr", "i32", "addr", "addr", "i64", "i64", "i32", "buf"),

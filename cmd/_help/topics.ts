@@ -51,6 +51,7 @@ export const chosenBy: Readonly<Record<string, readonly string[]>> = {
   partitioner: ["gust partition --method"],
   order: ["gust partition --order"],
   "partition metric": ["gust eval --metric"],
+  "edge partition metric": ["gust eval --metric"],
   sampler: ["gust sample --method"],
   model: ["gust train --model", "gust bench --model"],
   "layer norm": ["gust train --layer-norm"],

@@ -88,11 +88,31 @@ function graphFacts(doc: Document): Record<string, unknown> {
   };
 }
 
+/** Balances of a partition's meta, each under a name of its own. */
+const balancesOf = (balances: unknown) =>
+  Object.fromEntries(
+    Object.entries((balances ?? {}) as Record<string, number>).map(([what, x]) => [`balance_of_${what}`, x]),
+  );
+
 function partitionFacts({ meta }: Document): Record<string, unknown> {
   if (meta["of"] === "edges") {
-    const { of, method, num_nodes: nodes, num_edges: edges, k: parts, balance, replication_factor, graph } =
-      meta;
-    return { of, method, nodes, edges, parts, balance, replication_factor, graph };
+    const { of, method, num_nodes: nodes, num_edges: edges, k: parts, balance, balances, graph } = meta;
+    const { replication_factor, mirrors, cut_nodes, part_edges, part_nodes } = meta;
+    return {
+      of,
+      method,
+      nodes,
+      edges,
+      parts,
+      balance,
+      ...balancesOf(balances),
+      replication_factor,
+      mirrors,
+      cut_nodes,
+      part_edges,
+      part_nodes,
+      graph,
+    };
   }
   const { method, order, num_nodes: nodes, k: parts, label_entropy, graph } = meta;
   const { cut, cut_weight, balance, balances, halo, replication, block_density, part_edges } = meta;
@@ -104,11 +124,7 @@ function partitionFacts({ meta }: Document): Record<string, unknown> {
     cut,
     cut_weight,
     balance,
-    ...Object.fromEntries(
-      Object.entries((balances ?? {}) as Record<string, number>).map((
-        [what, x],
-      ) => [`balance_of_${what}`, x]),
-    ),
+    ...balancesOf(balances),
     halo,
     replication,
     block_density,

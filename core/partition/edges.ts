@@ -1,22 +1,18 @@
 /** Documents of partitions of edges, where a node is in every part that one of its edges is in. */
-import { edgeStatistics } from "../../ffi/native_edges.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import { checkArcs } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
+import { type EdgePartitionStatistics, edgePartitionStatistics } from "./edge_statistics.ts";
 import type { PartitionerEntry, PartitionRequest } from "./partitioner.ts";
 
-export interface EdgePartitionMeta {
+export interface EdgePartitionMeta extends EdgePartitionStatistics {
   readonly of: "edges";
   readonly k: number;
   readonly method: string;
   readonly num_nodes: number;
   /** Stored arcs. */
   readonly num_edges: number;
-  /** Edges of the largest part over ceil(edges / k), an undirected edge counted once. */
-  readonly balance: number;
-  /** Mean number of parts that a node with edges is in; 0 without edges. */
-  readonly replication_factor: number;
   readonly graph: string;
 }
 
@@ -41,15 +37,13 @@ export function edgePartitionDocument(
   }
   checkArcs(graph);
   const part = partitioner.partition(graph, request, params);
-  const { edges, largest, replicas, nodes } = edgeStatistics(csr, graph.meta.directed, part, k);
   const meta = {
     of: "edges" as const,
     k,
     method: partitioner.name,
     num_nodes: graph.numNodes,
     num_edges: arcs,
-    balance: largest / Math.max(1, Math.ceil(edges / k)),
-    replication_factor: replicas / Math.max(1, nodes),
+    ...edgePartitionStatistics(graph, part, k),
     graph: graph.digest,
   };
   const tensors = [{ name: "edge_part", dtype: "I32" as const, shape: [arcs], data: part }];

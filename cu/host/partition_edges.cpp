@@ -24,10 +24,12 @@ class Places {
   Places(int64_t n, int64_t k) : words_((k + 63) / 64), bits_(n * words_, 0) {}
   bool has(int64_t v, int32_t p) const { return bits_[v * words_ + p / 64] >> (p % 64) & 1; }
   void add(int64_t v, int32_t p) { bits_[v * words_ + p / 64] |= uint64_t{1} << (p % 64); }
-  int64_t count(int64_t v) const {
-    int64_t sum = 0;
-    for (int64_t w = 0; w < words_; ++w) sum += __builtin_popcountll(bits_[v * words_ + w]);
-    return sum;
+  /** Call f(part) for each part of a node. */
+  template <class F>
+  void each(int64_t v, F&& f) const {
+    for (int64_t w = 0; w < words_; ++w)
+      for (uint64_t bits = bits_[v * words_ + w]; bits; bits &= bits - 1)
+        f(static_cast<int32_t>(64 * w + __builtin_ctzll(bits)));
   }
 
  private:
@@ -47,16 +49,16 @@ struct Rows {
   bool is_copy(int64_t v, int64_t e) const { return !directed && static_cast<int64_t>(indices[e]) < v; }
 };
 
-/** Call place(u, v) for each edge in row order, and give both copies its part. */
-template <class I, class Place>
-void place_all(const Rows<I>& rows, int32_t* part, Place&& place) {
+/** In row order call edge(v, u, e) for each edge and copy(v, u, e, at) for each copy, `at` being the arc of the edge. */
+template <class I, class Edge, class Copy>
+void each_edge(const Rows<I>& rows, Edge&& edge, Copy&& copy) {
   Array<int64_t> next(rows.directed ? 0 : rows.n);  // the first upper arc of a row whose copy has not come
   for (int64_t v = 0; v < rows.n; ++v) {
     if (!rows.directed) next[v] = rows.indptr[v];
     for (int64_t e = rows.indptr[v]; e < rows.indptr[v + 1]; ++e) {
       const auto u = static_cast<int64_t>(rows.indices[e]);
       if (!rows.is_copy(v, e)) {
-        part[e] = place(v, u);
+        edge(v, u, e);
         continue;
       }
       // In a sorted row the copies come in order; in any other the arc is looked for.
@@ -74,9 +76,17 @@ void place_all(const Rows<I>& rows, int32_t* part, Place&& place) {
                static_cast<long long>(v), static_cast<long long>(u), static_cast<long long>(u),
                static_cast<long long>(v));
       }
-      part[e] = part[at];
+      copy(v, u, e, at);
     }
   }
+}
+
+/** Call place(v, u) for each edge in row order, and give both copies its part. */
+template <class I, class Place>
+void place_all(const Rows<I>& rows, int32_t* part, Place&& place) {
+  each_edge(
+      rows, [&](int64_t v, int64_t u, int64_t e) { part[e] = place(v, u); },
+      [&](int64_t, int64_t, int64_t e, int64_t at) { part[e] = part[at]; });
 }
 
 template <class I>
@@ -154,30 +164,38 @@ int32_t gust_partition_edges(int64_t n, int64_t indptr, int64_t indices, int32_t
 }
 
 int32_t gust_partition_edge_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int32_t directed,
-                                       int64_t part, int64_t k, int64_t* out) {
+                                       int64_t part, int64_t k, int64_t sizes, int64_t* out) {
   return guard([&] {
-    const auto* p = reinterpret_cast<const int32_t*>(part);
     dispatch_index(dtype, [&](auto index) {
       const Rows<decltype(index)> rows{n, reinterpret_cast<const int64_t*>(indptr),
                                        reinterpret_cast<const decltype(index)*>(indices), directed != 0};
+      const int32_t* p = checked_parts("edge_part", part, rows.indptr[n], k);
+      auto* edges = reinterpret_cast<int64_t*>(sizes);
+      auto* nodes = edges + k;
+      std::fill(edges, edges + 2 * k, 0);
       Places places(n, k);
-      Array<int64_t> size(k, 0);
-      out[0] = out[1] = out[2] = out[3] = 0;
-      for (int64_t v = 0; v < n; ++v)
-        for (int64_t e = rows.indptr[v]; e < rows.indptr[v + 1]; ++e) {
-          if (p[e] < 0 || p[e] >= k)
-            fail(GUST_EDATA, "tensor \"edge_part\" holds %d at position %lld, expected parts below %lld", p[e],
-                 static_cast<long long>(e), static_cast<long long>(k));
-          places.add(v, p[e]);
-          places.add(rows.indices[e], p[e]);
-          if (rows.is_copy(v, e)) continue;
-          ++out[0];
-          out[1] = std::max(out[1], ++size[p[e]]);
-        }
+      each_edge(
+          rows,
+          [&](int64_t v, int64_t u, int64_t e) {
+            ++edges[p[e]];
+            places.add(v, p[e]);
+            places.add(u, p[e]);
+          },
+          [&](int64_t v, int64_t u, int64_t e, int64_t at) {
+            if (p[e] != p[at])
+              fail(GUST_EDATA, "tensor \"edge_part\" puts arc %lld -> %lld into part %d, but %lld -> %lld into part %d",
+                   static_cast<long long>(v), static_cast<long long>(u), p[e], static_cast<long long>(u),
+                   static_cast<long long>(v), p[at]);
+          });
+      out[0] = out[1] = 0;
       for (int64_t v = 0; v < n; ++v) {
-        const int64_t count = places.count(v);
-        out[2] += count;
-        out[3] += count > 0;
+        int64_t count = 0;
+        places.each(v, [&](int32_t q) {
+          ++nodes[q];
+          ++count;
+        });
+        out[0] += count > 0;
+        out[1] += count > 1;
       }
     });
   });

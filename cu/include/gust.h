@@ -690,10 +690,11 @@ GUST_API int32_t gust_partition_modularity(int64_t n, int64_t indptr, int64_t in
 GUST_API int32_t gust_partition_edges(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int32_t directed,
                                       int64_t ids, int64_t k, int32_t hdrf, double lambda, double imbalance,
                                       int64_t seed, int64_t edge_part);
-/** out[0] = edges, an undirected one once; out[1] = edges of the largest part; out[2] = sum over nodes of the parts that
- *  their edges are in; out[3] = nodes with edges. */
+/** sizes (int64, 2 k) = the edges of each part, an undirected one once, then the nodes that these touch; out[0] = nodes
+ *  with edges; out[1] = nodes with edges in several parts. GUST_EDATA where the copies of an edge are in two parts. */
 GUST_API int32_t gust_partition_edge_statistics(int64_t n, int64_t indptr, int64_t indices, int32_t dtype,
-                                                int32_t directed, int64_t edge_part, int64_t k, int64_t* out);
+                                                int32_t directed, int64_t edge_part, int64_t k, int64_t sizes,
+                                                int64_t* out);
 
 /* ---- order ----------------------------------------------------------------------------------------------- */
 

@@ -201,7 +201,7 @@ describe("gust partition", () => {
     expect(modularity("-k", "4")).not.toHaveProperty("modularity");
   });
 
-  test("partitions edges, which inspect knows and whatever needs parts of nodes refuses", () => {
+  test("partitions edges, which eval and inspect know and whatever needs parts of nodes refuses", () => {
     for (const method of ["hdrf", "dbh"]) {
       const flags = ["-k", "6", "--method", method, "-o", method, "--json"];
       const said = json(gustOk(["partition", "g", ...flags], here).text);
@@ -213,6 +213,21 @@ describe("gust partition", () => {
         parts: 6,
         replication_factor,
       });
+      const { metrics, ...scored } = json(gustOk(["eval", "g", method, "--json"], here).text);
+      expect(scored).toMatchObject({ metric: "replication", value: replication_factor, parts: 6 });
+      expect(metrics).toMatchObject({ balance, mirrors: said["mirrors"] });
+      expect(gustOk(["eval", method, "g", "--metric", "balance"], here).text).toMatch(
+        /^balance [\d.]+ of 6 parts of edges \(replication [\d.]+, mirrors \d+, cut-nodes \d+, balance-nodes [\d.]+\)\n$/,
+      );
+      const missed = gust(["eval", method, "g", "--metric", "mirrors", "--max-score", "1"], here);
+      expect(missed.status).toBe(3);
+      expect(missed.stderr).toMatch(/mirrors is \d+, expected at most 1/);
+      const unfit = gust(["eval", method, "g", "--metric", "cut"], here);
+      expect(unfit.status).toBe(2);
+      expect(unfit.stderr).toContain('Unknown edge partition metric "cut", expected one of replication');
+      // Parts of edges give no order to draw: the page says the numbers alone.
+      gustOk(["inspect", "g", method, "--html", "page"], here);
+      expect(readFileSync(join(folder, "page"), "utf8")).toContain("replication factor");
       const refused = gust(["sample", "g", method, "--method", "cluster", "-o", "never"], here);
       expect(refused.status).not.toBe(0);
       expect(refused.stderr).toContain(
@@ -222,8 +237,6 @@ describe("gust partition", () => {
       for (
         const words of [
           ["train", "g", method, "--parts-per-batch", "1", "-o", "never"],
-          ["eval", "g", method],
-          ["inspect", "g", method, "--html", "never"],
           ["partition", "g", method, "--order", "bfs", "-o", "never"],
           ["partition", "g", method, "--apply", "-o", "never"],
           ["partition", "g", "-k", "6", "--refine", method, "-o", "never"],

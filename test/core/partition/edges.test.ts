@@ -4,8 +4,11 @@ import { checkDocument } from "../../../core/format/check.ts";
 import { buildDocument } from "../../../core/format/document.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { edgePartitionDocument, type EdgePartitionMeta } from "../../../core/partition/edges.ts";
+import { edgePartitionStatistics } from "../../../core/partition/edge_statistics.ts";
 import { partitioners } from "../../../core/partition/mod.ts";
+import { edgePartitionMetrics, evaluatePartition } from "../../../core/partition/quality.ts";
 import { setThreads } from "../../../ffi/engine.ts";
+import { NativeArray } from "../../../ffi/native.ts";
 import type { GraphParts } from "../_graphs.ts";
 import { directedRows, drawnRows, graphOf, shapes } from "./_partitions.ts";
 
@@ -71,21 +74,37 @@ describe.each(["hdrf", "dbh"])("partitioner %s", (method) => {
         places[u]!.add(p);
       }
       const touched = places.filter(({ size }) => size > 0);
-      const even = Math.ceil(edges.length / k);
+      const nodes = sizes.map((_, p) => places.filter((set) => set.has(p)).length);
+      const copies = nodes.reduce((a, b) => a + b, 0);
+      const over = (shares: readonly number[], sum: number) =>
+        Math.max(0, ...shares) / Math.max(1, Math.ceil(sum / k));
       expect(meta).toMatchObject({
         of: "edges",
         k,
         method,
         num_nodes: parts.rows.length,
         num_edges: part.length,
+        mirrors: copies - touched.length,
+        cut_nodes: places.filter(({ size }) => size > 1).length,
+        part_edges: [Math.min(...sizes), Math.max(...sizes)],
+        part_nodes: [Math.min(...nodes), Math.max(...nodes)],
         graph: graph.digest,
       });
-      expect(meta.balance).toBeCloseTo(Math.max(0, ...sizes) / Math.max(1, even), 12);
-      expect(meta.replication_factor).toBeCloseTo(
-        touched.reduce((sum, { size }) => sum + size, 0) / Math.max(1, touched.length),
-        12,
-      );
-      expect(checkDocument(buildDocument(document))).toEqual([]);
+      expect(meta.balance).toBeCloseTo(over(sizes, edges.length), 12);
+      expect(meta.balances.nodes).toBeCloseTo(over(nodes, copies), 12);
+      expect(meta.replication_factor).toBeCloseTo(copies / Math.max(1, touched.length), 12);
+      const written = buildDocument(document);
+      expect(checkDocument(written)).toEqual([]);
+      const { statistics, metrics } = evaluatePartition(graph, written);
+      expect(meta).toMatchObject({ ...statistics } as Record<string, unknown>);
+      expect(Object.keys(metrics)).toEqual(edgePartitionMetrics.names);
+      expect(metrics).toEqual({
+        replication: meta.replication_factor,
+        mirrors: meta.mirrors,
+        "cut-nodes": meta.cut_nodes,
+        balance: meta.balance,
+        "balance-nodes": meta.balances.nodes,
+      });
     }
   });
 
@@ -104,6 +123,27 @@ describe.each(["hdrf", "dbh"])("partitioner %s", (method) => {
       'tensor "indices": row 1 holds 0, but row 0 does not hold 1, in an undirected graph',
     );
   });
+});
+
+test("edgePartitionStatistics() refuses parts out of range, and an edge whose arcs are in two parts", () => {
+  const count = (rows: number[][], parts: readonly number[], directed = false) =>
+    edgePartitionStatistics(graphOf({ rows, directed }), NativeArray.from<"I32">(Int32Array.from(parts)), 3);
+  const path = [[1], [0, 2], [1]];
+  expect(() => count(path, [0, 0, 3, 1])).toThrow(
+    'tensor "edge_part" holds 3 at position 2, expected parts below 3',
+  );
+  expect(() => count(path, [0, 0, 2, 1])).toThrow(
+    'tensor "edge_part" puts arc 2 -> 1 into part 1, but 1 -> 2 into part 2',
+  );
+  // Of a directed graph every arc is an edge of its own.
+  expect(count(path, [0, 0, 2, 1], true)).toMatchObject({ part_edges: [1, 2], mirrors: 3, cut_nodes: 2 });
+});
+
+test("evaluatePartition() refuses a partition of another graph's edges", () => {
+  const { document } = partitionedEdges(graphOf(shapes["grid"]!), "dbh", 4);
+  expect(() => evaluatePartition(graphOf(shapes["star"]!), buildDocument(document))).toThrow(
+    /was made from a graph with digest .*, not from/,
+  );
 });
 
 test("hdrf takes the part of the best score at every step, within the limit", () => {
