@@ -3,6 +3,9 @@ import type { Csr } from "../core/graph/csr.ts";
 import { call, NativeArray } from "./native.ts";
 import { checkParts, checkPerNode, csrArguments } from "./native_partition.ts";
 
+/** In which order a stream brings its nodes. Places as in gust.h. */
+export const streamOrders = ["natural", "random", "bfs"] as const;
+
 export interface StreamRequest {
   readonly method: "ldg" | "fennel";
   readonly k: number;
@@ -11,8 +14,8 @@ export interface StreamRequest {
   /** Exponent of Fennel's cost of a part. */
   readonly gamma: number;
   readonly passes: number;
-  /** Draw the order of nodes. */
-  readonly shuffled: boolean;
+  /** By number, drawn, or breadth first along the rows. */
+  readonly order: (typeof streamOrders)[number];
 }
 
 /**
@@ -25,7 +28,7 @@ export function partitionStream(
   a: Csr,
   directed: boolean,
   ids: NativeArray<"I64"> | null,
-  { method, k, imbalance, seed, gamma, passes, shuffled }: StreamRequest,
+  { method, k, imbalance, seed, gamma, passes, order }: StreamRequest,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
   checkPerNode("ids", ids, a.numRows);
@@ -39,7 +42,7 @@ export function partitionStream(
     method === "fennel" ? 1 : 0,
     gamma,
     passes,
-    shuffled ? 1 : 0,
+    streamOrders.indexOf(order),
     seed,
     part.address,
   );

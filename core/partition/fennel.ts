@@ -19,6 +19,6 @@ export const fennel = definePartitioner({
       ...request,
       gamma,
       passes,
-      shuffled: streamOrder === "random",
+      order: streamOrder,
     }),
 });

@@ -16,6 +16,6 @@ export const ldg = definePartitioner({
       ...request,
       gamma: 1.5,
       passes,
-      shuffled: streamOrder === "random",
+      order: streamOrder,
     }),
 });

@@ -21,7 +21,22 @@ using partition::Graph;
 /** The graph without the edges between parts: what an order inside each part may look at. O(n + arcs). */
 Graph inside(const Graph& graph, const int32_t* part);
 
-/** Breadth first from the lowest node that was not reached yet; neighbours ascend. O(n + arcs). */
+/** Breadth first from the lowest node that was not reached yet: `order` gets the n nodes. each(v, f) calls f(u) for the
+ *  neighbours of v in the order in which they are taken. O(n) memory. */
+template <class Each>
+void breadth_first(int32_t n, Each&& each, int32_t* order) {
+  Array<uint8_t> seen(n, 0);
+  int32_t head = 0, tail = 0;
+  const auto reach = [&](int32_t v) {
+    if (seen[v]) return;
+    seen[v] = 1;
+    order[tail++] = v;
+  };
+  for (int32_t start = 0; start < n; ++start)
+    for (reach(start); head < tail; ++head) each(order[head], reach);
+}
+
+/** The same on a graph: neighbours ascend. O(n + arcs). */
 void bfs(const Graph& graph, int32_t* order);
 
 /** Reverse Cuthill-McKee, every component from a pseudo-peripheral node. O(n + arcs log degree). */

@@ -25,19 +25,12 @@ Graph inside(const Graph& graph, const int32_t* part) {
 }
 
 void bfs(const Graph& graph, int32_t* order) {
-  Array<uint8_t> seen(graph.n, 0);
-  int32_t head = 0, tail = 0;
-  for (int32_t start = 0; start < graph.n; ++start) {
-    if (seen[start]) continue;
-    seen[start] = 1;
-    order[tail++] = start;
-    for (; head < tail; ++head)
-      for (const Arc *a = graph.begin(order[head]), *e = graph.end(order[head]); a != e; ++a)
-        if (!seen[a->node]) {
-          seen[a->node] = 1;
-          order[tail++] = a->node;
-        }
-  }
+  breadth_first(
+      graph.n,
+      [&](int32_t v, auto&& reach) {
+        for (const Arc *a = graph.begin(v), *e = graph.end(v); a != e; ++a) reach(a->node);
+      },
+      order);
 }
 
 }  // namespace gust::order

@@ -9,18 +9,32 @@
 // A part that holds `limit` nodes takes no more. A further pass starts from empty parts but knows, for every node, the
 // part of the pass before (Nishimura and Ugander 2013, KDD).
 //
+// Nodes come by number, in a drawn order, or breadth first along the rows as they are stored.
+//
 // Memory: O(n + k) beyond the matrix; each row is read once per pass. One thread: the order decides.
 #include "../include/gust.h"
+#include "order.h"
 #include "partition_stream.h"
 
 namespace gust::partition {
 namespace {
 
-/** Nodes in the order in which they come. */
-Array<int32_t> stream_order(int64_t n, const int64_t* ids, bool shuffled, const Random& random) {
+enum Order { kNatural = 0, kDrawn = 1, kBreadthFirst = 2 };
+
+/** Nodes in the order in which they come; node(e) is the end of arc e. */
+template <class Node>
+Array<int32_t> stream_order(int64_t n, const int64_t* indptr, const int64_t* ids, int32_t kind, const Random& random,
+                            Node&& node) {
   Array<int32_t> order(n);
+  if (kind == kBreadthFirst) {
+    const auto each = [&](int32_t v, auto&& reach) {
+      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) reach(static_cast<int32_t>(node(e)));
+    };
+    order::breadth_first(static_cast<int32_t>(n), each, order.data());
+    return order;
+  }
   std::iota(order.begin(), order.end(), 0);
-  if (!shuffled) return order;
+  if (kind == kNatural) return order;
   Array<uint64_t> key(n);
   for (int64_t v = 0; v < n; ++v) key[v] = random.u64(ids ? ids[v] : v, 1);
   std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
@@ -57,7 +71,7 @@ using namespace gust::partition;
 
 int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                               int32_t value_dtype, int32_t directed, int64_t ids, int64_t k, double imbalance,
-                              int32_t fennel, double gamma, int32_t passes, int32_t shuffled, int64_t seed,
+                              int32_t fennel, double gamma, int32_t passes, int32_t order, int64_t seed,
                               int64_t part) {
   return guard([&] {
     if (k < 1 || k > std::max<int64_t>(n, 1) || n >= INT32_MAX)
@@ -65,17 +79,18 @@ int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_
     const auto* start = reinterpret_cast<const int64_t*>(indptr);
     const auto* id = reinterpret_cast<const int64_t*>(ids);
     const Random random(static_cast<uint64_t>(seed), stream_id("partition"), 0, 0, 0);
-    const Array<int32_t> order = stream_order(n, id, shuffled != 0, random);
+    if (order < kNatural || order > kBreadthFirst) fail(GUST_EINVAL, "order %d of a stream, expected 0 to 2", order);
     dispatch_index(dtype, [&](auto index) {
       const auto* nodes = reinterpret_cast<const decltype(index)*>(indices);
       const auto node = [&](int64_t e) { return static_cast<int64_t>(nodes[e]); };
+      const Array<int32_t> come = stream_order(n, start, id, order, random, node);
       const auto run = [&](auto&& weight) {
         double total = 0;
         for (int64_t e = 0; e < start[n]; ++e) total += weight(e);
         if (!directed) total /= 2;
         const Method method{fennel != 0, Method::alpha_of(total, n, k, gamma), gamma,
                             part_limit(n, static_cast<int32_t>(k), imbalance)};
-        stream(n, start, id, static_cast<int32_t>(k), method, passes, order, random, node, weight,
+        stream(n, start, id, static_cast<int32_t>(k), method, passes, come, random, node, weight,
                reinterpret_cast<int32_t*>(part));
       };
       if (!values) return run([](int64_t) { return 1.0; });

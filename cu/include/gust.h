@@ -664,10 +664,11 @@ GUST_API int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t in
                                            double* out);
 /** Place nodes in a stream by linear deterministic greedy or, with `fennel`, by Fennel with this `gamma`: part (int32, n)
  *  gets 0 .. k-1, no part larger than imbalance * ceil(n / k), none empty. Rows are read as they are, once per pass, in
- *  node order or `shuffled`; draws by `ids`, original node ids (NULL: node numbers). O(n + k) memory. */
+ *  `order`: 0 by number, 1 drawn, 2 breadth first along the rows; draws by `ids`, original node ids (NULL: node numbers).
+ *  O(n + k) memory. */
 GUST_API int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                        int32_t value_dtype, int32_t directed, int64_t ids, int64_t k, double imbalance,
-                                       int32_t fennel, double gamma, int32_t passes, int32_t shuffled, int64_t seed,
+                                       int32_t fennel, double gamma, int32_t passes, int32_t order, int64_t seed,
                                        int64_t part);
 /** Place nodes buffer by buffer, each improved by `cycles` multilevel cycles with the parts so far as fixed nodes; limits
  *  and draws as above. Memory for n, k and the arcs of a buffer. */

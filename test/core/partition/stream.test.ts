@@ -1,10 +1,24 @@
 /** ldg and fennel: their scores by definition, on small graphs, and their cuts beside random parts. */
 import { describe, expect, test } from "bun:test";
 import type { GraphParts } from "../_graphs.ts";
-import { drawnRows, graphOf, grid, partitioned } from "./_partitions.ts";
+import { drawnRows, graphOf, grid, partitioned, shapes } from "./_partitions.ts";
+
+/** The nodes breadth first along rows, from the lowest node that was not reached yet. */
+function breadthFirst(rows: GraphParts["rows"]): number[] {
+  const order: number[] = [], seen = new Set<number>();
+  rows.forEach((_, start) => {
+    const queue = seen.has(start) ? [] : [start];
+    seen.add(start);
+    for (let v = queue.shift(); v !== undefined; v = queue.shift()) {
+      order.push(v);
+      for (const u of rows[v]!) if (!seen.has(u)) queue.push(u), seen.add(u);
+    }
+  });
+  return order;
+}
 
 /**
- * Follow a stream in node order: is every choice one of those with the best score, and among these with the fewest
+ * Follow a stream of nodes in an order: is every choice one of those with the best score, and among these with the fewest
  * nodes? Looks at all parts, where the native loop looks at near ones.
  */
 function followStream(
@@ -14,18 +28,21 @@ function followStream(
   part: readonly number[],
   before: readonly number[] | null,
   score: (links: number, size: number, limit: number) => number,
+  order: readonly number[] = [...parts.rows.keys()],
 ): void {
   const n = parts.rows.length, even = Math.ceil(n / k), limit = Math.max(even, Math.floor(even * imbalance));
   const sizes = Array.from({ length: k }, () => 0);
-  parts.rows.forEach((row, v) => {
+  const at = order.map(() => 0);
+  order.forEach((v, i) => at[v] = i);
+  order.forEach((v, placed) => {
     const links = Array.from({ length: k }, () => 0);
-    row.forEach((u, i) => {
-      const of = u < v ? part[u]! : before?.[u];
+    parts.rows[v]!.forEach((u, i) => {
+      const of = at[u]! < placed ? part[u]! : before?.[u];
       if (u !== v && of !== undefined) links[of]! += parts.weights?.[v]?.[i] ?? 1;
     });
     const empty = sizes.filter((size) => size === 0).length;
     const open = sizes.map((size, p) => ({ p, size })).filter(({ size }) =>
-      size < limit && (empty < n - v || size === 0)
+      size < limit && (empty < n - placed || size === 0)
     );
     const scores = open.map(({ p, size }) => score(links[p]!, size, limit));
     const best = Math.max(...scores);
@@ -66,6 +83,36 @@ describe.each(Object.keys(cases))("a stream of a %s graph", (name) => {
       }
     }
   });
+});
+
+test.each(Object.keys(cases))(
+  "a stream in bfs order takes the nodes of a %s graph along its rows",
+  (name) => {
+    const parts = cases[name]!, graph = graphOf(parts), order = breadthFirst(parts.rows);
+    expect(order).not.toEqual(order.toSorted((a, b) => a - b));
+    for (const k of [2, 7, 60]) {
+      const params = { streamOrder: "bfs", passes: 1 };
+      const { part } = partitioned(graph, "ldg", k, { imbalance: 1.2, params });
+      followStream(parts, k, 1.2, part, null, (links, size, limit) => links * (1 - size / limit), order);
+    }
+  },
+);
+
+test("a stream in bfs order reaches every node of a graph in pieces, and cuts a shuffled grid less", () => {
+  for (const name of ["many components", "nodes without edges", "directed graph with self-loops"]) {
+    const { part, meta } = partitioned(graphOf(shapes[name]!), "fennel", 5, {
+      params: { streamOrder: "bfs" },
+    });
+    expect(new Set(part).size).toBe(5);
+    expect(meta.balance).toBeLessThanOrEqual(1.03);
+  }
+  // 7 and the number of nodes have no common divisor.
+  const rows = grid(60, 60), to = rows.map((_, v) => v * 7 % rows.length);
+  const shuffled: number[][] = rows.map(() => []);
+  rows.forEach((row, v) => shuffled[to[v]!] = row.map((u) => to[u]!).sort((a, b) => a - b));
+  const cut = (streamOrder: string) =>
+    partitioned(graphOf({ rows: shuffled }), "ldg", 8, { params: { streamOrder } }).meta.cut;
+  expect(cut("bfs")).toBeLessThan(0.6 * cut("random"));
 });
 
 test.each(["ldg", "fennel"])("%s in random order cuts a grid less when it streams again", (method) => {
