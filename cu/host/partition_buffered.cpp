@@ -1,59 +1,145 @@
-// Buffered streaming (HeiStream, Faraj and Schulz 2021, arXiv:2102.09384): read a buffer of nodes, look at the graph of
-// these nodes and one node per part, which stands for all that the part holds, improve the nodes' parts by the
-// multilevel method, keep them, go on.
+// Buffered streaming (after HeiStream, Faraj and Schulz 2021, arXiv:2102.09384): read a buffer of nodes, look at the graph
+// of these nodes and one node per part, which stands for all that the part holds, find parts for the buffer's nodes, keep
+// them, go on.
 //
-// The nodes of a buffer start where Fennel puts them, or in the parts of the pass before. The node of a part weighs more
-// than all the room that parts have left: in a partition within the limits no two of them share a part, so that each
-// names one, whatever number refinement gave it. Refinement begins within the limits and never ends outside of them.
+// A buffer's nodes are placed in several ways, each is improved by the multilevel method, and the one is kept that costs
+// least: where Fennel puts them; split anew into k parts; split anew into as few parts as they fill. Each of the latter
+// goes to the part that it has most links to, or an empty one. In a stream where neighbours are near each other the last
+// way finds whole parts, in one without order Fennel's does best. Edges to nodes still to come have no place yet: they
+// cost half, and more in parts with less room than others, where those nodes may no longer go. Later passes start from the
+// parts at hand.
 //
-// Memory: O(n + k + arcs of the largest buffer); each row is read twice per pass, in order.
+// The node of a part weighs more than all the room that parts have left: in a partition within the limits no two of them
+// share a part, so that each names one, whatever number refinement gave it. Refinement begins within the limits and never
+// ends outside of them.
+//
+// Memory: O(n + k + arcs of the largest buffer); each row is read a few times per pass, in order.
+#include <queue>
+
 #include "../include/gust.h"
 #include "partition_stream.h"
 
 namespace gust::partition {
 namespace {
 
-constexpr int64_t kNodesPerPart = 25, kLeastNodes = 200;  // of the smallest graph, as in partition_multilevel.cpp
+constexpr int64_t kNodesPerPart = 25, kLeastNodes = 200;  // of the smallest graph of a V-cycle
+constexpr double kHope = 0.5;  // that an edge to a node still to come will not be cut
+
+using PartOf = std::vector<int32_t>;
 
 /** Improve `part` (within the limits) by V-cycles, which keep it intact while they coarsen. */
-void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles, uint64_t key, int32_t* part) {
+void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles, uint64_t key, PartOf& part) {
   const std::vector<int64_t> limits(k, limit);
   const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, std::max(kLeastNodes, kNodesPerPart * k)));
   for (int32_t cycle = 0; cycle < cycles; ++cycle) {
-    const Hierarchy h = coarsen(graph, part, enough, mix64(key + static_cast<uint64_t>(cycle)));
-    std::vector<int32_t> current = h.restrict_parts(part);
+    const Hierarchy h = coarsen(graph, part.data(), enough, mix64(key + static_cast<uint64_t>(cycle)));
+    PartOf current = h.restrict_parts(part.data());
     uncoarsen(h, k, limits.data(), effort_of(1), current);
-    std::copy(current.begin(), current.end(), part);
+    part = std::move(current);
   }
 }
 
-/** The nodes first .. last-1 and, behind them, a node per part; arcs to nodes without a part are left out. */
+/** A matrix as it streams by. */
 template <class I, class Weight>
-Graph buffer_graph(int64_t first, int64_t last, const int64_t* indptr, const I* indices, Weight&& weight, bool directed,
-                   int32_t k, const int32_t* part) {
-  const int64_t count = last - first;
-  std::vector<int64_t> start(count + k + 1, 0);
-  std::vector<int64_t> node;
-  std::vector<double> value;
-  for (int64_t v = first; v < last; ++v) {
-    for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
-      const auto u = static_cast<int64_t>(indices[e]);
-      const bool inside = u >= first && u < last;
-      if (!inside && part[u] < 0) continue;
-      node.push_back(inside ? u - first : count + part[u]);
-      // Both arcs of an undirected edge inside the buffer are read, of one to a part only this.
-      value.push_back(inside || directed ? weight(e) : 2 * weight(e));
+struct Stream {
+  int64_t n;
+  const int64_t* indptr;
+  const I* indices;
+  const Weight& weight;
+  bool directed;
+
+  /** The nodes first .. last-1 and behind them, if k > 0, a node per part; arcs to nodes without a part are left out. */
+  Graph graph(int64_t first, int64_t last, int32_t k, const int32_t* part) const {
+    const int64_t count = last - first;
+    std::vector<int64_t> start(count + k + 1, 0);
+    std::vector<int64_t> node;
+    std::vector<double> value;
+    for (int64_t v = first; v < last; ++v) {
+      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
+        const auto u = static_cast<int64_t>(indices[e]);
+        const bool inside = u >= first && u < last;
+        if (!inside && (k == 0 || part[u] < 0)) continue;
+        node.push_back(inside ? u - first : count + part[u]);
+        // Both arcs of an undirected edge inside the buffer are read, of one to a part only this.
+        value.push_back(inside || directed ? weight(e) : 2 * weight(e));
+      }
+      start[v - first + 1] = static_cast<int64_t>(node.size());
     }
-    start[v - first + 1] = static_cast<int64_t>(node.size());
+    for (int32_t p = 0; p < k; ++p) start[count + p + 1] = start[count + p];
+    return build_graph({count + k, start.data(), node.data(), GUST_I64, value.data(), GUST_F64, true});
   }
-  for (int32_t p = 0; p < k; ++p) start[count + p + 1] = start[count + p];
-  return build_graph({count + k, start.data(), node.data(), GUST_I64, value.data(), GUST_F64, true});
+
+  /** What it costs that first .. last-1 lie in `own`, the others in `part`, and that parts have this many nodes. */
+  double cost(int64_t first, int64_t last, const PartOf& own, const int32_t* part, const std::vector<int64_t>& size,
+              int64_t limit) const {
+    const auto k = static_cast<double>(size.size());
+    const double left = std::max(0.0, static_cast<double>(limit) * k - static_cast<double>(std::reduce(size.begin(), size.end())));
+    double cost = 0;
+    for (int64_t v = first; v < last; ++v) {
+      const int32_t p = own[v - first];
+      const double room = static_cast<double>(limit - size[p]) * k;
+      const double open = 1 - kHope * (room < left ? room / left : 1);
+      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
+        const auto u = static_cast<int64_t>(indices[e]);
+        const bool inside = u >= first && u < last;
+        const int32_t q = inside ? own[u - first] : part[u];
+        // Edges inside are seen from both ends.
+        if (q != p) cost += (q < 0 ? open : inside && !directed ? 0.5 : 1) * weight(e);
+      }
+    }
+    return cost;
+  }
+};
+
+/** Name each of the groups by a part with room for it: the one with most links to it, else the emptiest. Returns false
+ *  where there is none. `graph` has the nodes of the groups and behind them one node per part. */
+bool name_groups(const Graph& graph, int32_t groups, std::vector<int64_t> size, int64_t limit, PartOf& group) {
+  struct Wish {
+    int32_t group, part;
+    int64_t weight;
+  };
+  const auto count = static_cast<int64_t>(group.size());
+  std::vector<int64_t> heavy(groups, 0);
+  std::vector<Wish> links, wishes;
+  for (int32_t v = 0; v < count; ++v) {
+    ++heavy[group[v]];
+    for (const Arc* a = graph.begin(v); a != graph.end(v); ++a)
+      if (a->node >= count) links.push_back({group[v], static_cast<int32_t>(a->node - count), a->weight});
+  }
+  std::sort(links.begin(), links.end(), [](const Wish& a, const Wish& b) {
+    return a.group != b.group ? a.group < b.group : a.part < b.part;
+  });
+  for (const Wish& w : links) {
+    if (wishes.empty() || wishes.back().group != w.group || wishes.back().part != w.part) wishes.push_back(w);
+    else wishes.back().weight += w.weight;
+  }
+  std::stable_sort(wishes.begin(), wishes.end(), [](const Wish& a, const Wish& b) { return a.weight > b.weight; });
+  PartOf name(groups, -1);
+  const auto give = [&](int32_t g, int32_t p) {
+    if (name[g] >= 0 || size[p] + heavy[g] > limit) return;
+    name[g] = p;
+    size[p] += heavy[g];
+  };
+  for (const Wish& w : wishes) give(w.group, w.part);
+  using Entry = std::pair<int64_t, int32_t>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> emptiest;
+  for (size_t p = 0; p < size.size(); ++p) emptiest.push({size[p], static_cast<int32_t>(p)});
+  for (int32_t g = 0; g < groups; ++g) {
+    if (name[g] >= 0) continue;
+    const int32_t p = emptiest.top().second;
+    give(g, p);
+    if (name[g] < 0) return false;
+    emptiest.pop();
+    emptiest.push({size[p], p});
+  }
+  for (int32_t& g : group) g = name[g];
+  return true;
 }
 
 template <class I, class Weight>
-void buffered(int64_t n, const int64_t* indptr, const I* indices, const int64_t* ids, bool directed, int32_t k,
-              const Method& method, int64_t buffer, int32_t passes, int32_t cycles, uint64_t seed, Weight&& weight,
-              int32_t* part) {
+void buffered(const Stream<I, Weight>& stream, const int64_t* ids, int32_t k, const Method& method, double imbalance,
+              int64_t buffer, int32_t passes, int32_t cycles, uint64_t seed, int32_t* part) {
+  const int64_t n = stream.n;
   std::fill(part, part + n, -1);
   const Random random(seed, stream_id("partition"), 0, 0, 0);
   Sizes sizes(k, method.limit);
@@ -63,24 +149,48 @@ void buffered(int64_t n, const int64_t* indptr, const I* indices, const int64_t*
     for (int64_t first = 0; first < n; first += buffer) {
       const int64_t last = std::min(n, first + buffer), count = last - first;
       for (int64_t v = first; v < last && pass == 0; ++v) {
-        for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
-          const auto u = static_cast<int64_t>(indices[e]);
-          if (u != v && part[u] >= 0) choice.link(part[u], weight(e));
+        for (int64_t e = stream.indptr[v]; e < stream.indptr[v + 1]; ++e) {
+          const auto u = static_cast<int64_t>(stream.indices[e]);
+          if (u != v && part[u] >= 0) choice.link(part[u], stream.weight(e));
         }
         part[v] = choice.take(sizes, method, n - v, random.u64(static_cast<uint64_t>(ids ? ids[v] : v), 0));
         sizes.add(part[v]);
       }
-      Graph graph = buffer_graph(first, last, indptr, indices, weight, directed, k, part);
-      std::vector<int32_t> current(part + first, part + last);
-      for (int32_t p = 0; p < k; ++p) current.push_back(p);
+      std::vector<PartOf> ways{PartOf(part + first, part + last)};
       for (int64_t v = first; v < last; ++v) sizes.remove(part[v]);
-      for (int32_t p = 0; p < k; ++p) graph.node_weight[count + p] = static_cast<int32_t>(sizes[p] + heavy);
-      graph.weigh();
+      std::vector<int64_t> size(k);
+      for (int32_t p = 0; p < k; ++p) size[p] = sizes[p];
+      Graph graph = stream.graph(first, last, k, part);
       const uint64_t key = random.u64(static_cast<uint64_t>(first), 1 + static_cast<uint32_t>(pass));
-      improve_buffer(graph, k, method.limit + heavy, cycles, key, current.data());
-      std::vector<int32_t> name(k);
-      for (int32_t p = 0; p < k; ++p) name[current[count + p]] = p;
-      for (int64_t v = first; v < last; ++v) sizes.add(part[v] = name[current[v - first]]);
+      if (pass == 0 && cycles > 0) {
+        const Graph inside = stream.graph(first, last, 0, part);
+        const auto few = static_cast<int32_t>(std::max<int64_t>(1, (count * k + n / 2) / n));
+        for (const int32_t groups : {k, few}) {
+          if (groups > count || (groups == few && few == k && ways.size() > 1)) continue;
+          PartOf way(count);
+          const int64_t most = part_limit(count, groups, imbalance);
+          multilevel(inside, groups, &most, effort_of(1), key, way.data());
+          if (name_groups(graph, groups, size, method.limit, way)) ways.push_back(std::move(way));
+        }
+      }
+      for (int32_t p = 0; p < k; ++p) graph.node_weight[count + p] = static_cast<int32_t>(size[p] + heavy);
+      graph.weigh();
+      double least = 0;
+      for (size_t i = 0; i < ways.size(); ++i) {
+        PartOf& way = ways[i];
+        for (int32_t p = 0; p < k; ++p) way.push_back(p);
+        improve_buffer(graph, k, method.limit + heavy, cycles, key, way);
+        PartOf name(k);
+        for (int32_t p = 0; p < k; ++p) name[way[count + p]] = p;
+        way.resize(count);
+        std::vector<int64_t> filled = size;
+        for (int32_t& p : way) ++filled[p = name[p]];
+        const double cost = stream.cost(first, last, way, part, filled, method.limit);
+        if (i > 0 && cost >= least) continue;
+        least = cost;
+        std::copy(way.begin(), way.end(), part + first);
+      }
+      for (int64_t v = first; v < last; ++v) sizes.add(part[v]);
     }
   }
   // Refinement may have emptied a part.
@@ -116,9 +226,10 @@ int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int3
         double total = 0;
         for (int64_t e = 0; e < start[n]; ++e) total += weight(e);
         const double alpha = Method::alpha_of(directed ? total : total / 2, n, k, 1.5);
-        buffered(n, start, nodes, reinterpret_cast<const int64_t*>(ids), directed != 0, static_cast<int32_t>(k),
-                 Method{true, alpha, 1.5, limit}, buffer, passes, cycles, static_cast<uint64_t>(seed), weight,
-                 reinterpret_cast<int32_t*>(part));
+        const Stream<std::remove_cvref_t<decltype(nodes[0])>, std::remove_cvref_t<decltype(weight)>> stream{
+            n, start, nodes, weight, directed != 0};
+        buffered(stream, reinterpret_cast<const int64_t*>(ids), static_cast<int32_t>(k), Method{true, alpha, 1.5, limit},
+                 imbalance, buffer, passes, cycles, static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
       };
       if (!values) return run([](int64_t) { return 1.0; });
       dispatch_real(value_dtype, [&](auto real) {
