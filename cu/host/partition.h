@@ -1,8 +1,8 @@
 // The native multilevel k-way partitioner: its data and its phases, one file each.
 //
 //   partition_graph.cpp       undirected simple graph out of any CSR
-//   partition_match.cpp       which nodes to merge: heavy-edge matching, then pairs two hops apart
-//   partition_cluster.cpp     which nodes to merge on graphs with hubs: size-constrained label propagation
+//   partition_cluster.cpp     which nodes to merge: size-constrained label propagation
+//   partition_match.cpp       and where that finds little: heavy-edge matching, then pairs two hops apart
 //   partition_coarsen.cpp     contraction, and the hierarchy of ever smaller graphs
 //   partition_initial.cpp     first partition of the smallest graph: recursive bisection by greedy growing
 //   partition_parts.cpp       parts, their weights, and for every node its connection to the parts next to it
@@ -134,7 +134,7 @@ const int32_t* checked_parts(const char* tensor, int64_t part, int64_t count, in
  */
 void match(const Graph& graph, const int32_t* part, int64_t max_weight, uint64_t key, Array<int32_t>& mate);
 
-/** Whether degrees differ so much that a matching would stall: the mean degree of an arc's end is many times a node's. */
+/** Whether degrees differ so much that few nodes have most edges: the mean degree of an arc's end is many times a node's. */
 bool has_hubs(const Graph& graph);
 
 /** Clusters of at most `max_weight`, never across the parts of `part` unless null: leader[v] = the node that v's cluster
@@ -160,8 +160,8 @@ struct Hierarchy {
 };
 
 /** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, unless null. By
- *  clusters where there are hubs and by matchings elsewhere, or the `other_way` round. */
-Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool other_way = false);
+ *  clusters, or by matchings where those find little or on request. */
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool by_matching = false);
 
 /** How connected a node is to one part: the weight of its edges into it. */
 struct Link {
@@ -340,6 +340,7 @@ struct Effort {
   double least_gain;  // share of the cut that counts as progress
   double budget;      // passes over the graph's arcs that moves of one level may touch
   int tries;          // most first partitions of the smallest graph
+  int grows;          // sides grown per bisection of these
   int runs;           // partitions made anew; where there are several, all are combined with the best
   int64_t run_arcs;   // of small graphs as many more are made as have that many arcs together: chance weighs most there
   int cycles;         // V-cycles at the end
@@ -354,9 +355,9 @@ Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* pa
 /** Refine `part`, of the smallest level and then of the finest, from level to level; limits as Parts takes them. */
 Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* limits, const Effort& effort, std::vector<int32_t>& part);
 
-/** Split into k parts of at most `most` (as near as node weights allow) by recursive bisection. */
-void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, uint64_t key, const Effort& effort,
-                         int32_t* part);
+/** Split into k parts of at most `most` (as near as node weights allow) by bisections that each coarsen to `enough` nodes. */
+void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, int32_t enough, uint64_t key,
+                         const Effort& effort, int32_t* part);
 
 // ---- methods ---------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
-// Which nodes to merge on graphs with hubs: clusters by size-constrained label propagation (Meyerhenke, Sanders,
-// Schulz 2014). A matching stalls there, because a hub can take one of its many neighbours; a cluster takes as many
-// as its weight allows.
+// Which nodes to merge: clusters by size-constrained label propagation (Meyerhenke, Sanders, Schulz 2014). They shrink
+// a graph faster than a matching, which halves it at best and stalls where there are hubs: a hub can take one of its many
+// neighbours, a cluster as many as its weight allows.
 //
 // Every node starts alone. In each of a few rounds, which share the nodes among them by a hash, the nodes that are
 // still alone look for the cluster that they are connected to best for its weight, all against the same state, and then

@@ -1,7 +1,7 @@
 // Contraction: every group becomes one node, parallel arcs add up, arcs inside a group vanish. Coarse nodes
 // are numbered in order of the nodes that lead the groups, which keeps neighbours close in memory. Chunks of
 // coarse nodes are built independently and joined in order.
-#include <cstring>
+#include <algorithm>
 
 #include "partition.h"
 
@@ -10,12 +10,13 @@ namespace {
 
 // Clusters that leave more than this share of the nodes are given up for a matching, which pairs the nodes around full ones.
 constexpr double kFewClusters = 0.6;
-// Clusters of one level weigh at most so many average nodes: larger ones at once swallow what should stay apart.
-constexpr int64_t kGrowth = 3;
+// Clusters of one level weigh at most so many average nodes. Larger ones make fewer levels; with hubs they swallow at once
+// what should stay apart.
+constexpr int64_t kGrowth = 6, kGrowthWithHubs = 3;
 constexpr double kStall = 0.96;  // a level that keeps more than this share of the nodes is not worth its memory
 
 int64_t growth_limit(const Graph& g, int64_t max_weight) {
-  return std::min(max_weight, kGrowth * g.total_weight / g.n + 1);
+  return std::min(max_weight, (has_hubs(g) ? kGrowthWithHubs : kGrowth) * g.total_weight / g.n + 1);
 }
 
 }  // namespace
@@ -45,21 +46,28 @@ void Graph::weigh() {
     heaviest = std::max(heaviest, w);
   }
   std::fill(std::begin(other_total), std::end(other_total), 0);
-  for (int64_t v = 0; v < n; ++v)
-    for (int32_t i = 0; i < more; ++i) other_total[i] += other_weight[more * v + i];
+  for (int32_t i = 0; i < more; ++i)
+    for (int64_t v = 0; v < n; ++v) other_total[i] += other_weight[more * v + i];
 }
 
 Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coarse) {
   coarse = Array<int32_t>(g.n);
+  // Members of a coarse node: its leader, then next[leader], next[next[leader]], ... up to -1.
+  Array<int32_t> leaders(g.n), next(g.n);
   int32_t count = 0;
-  for (int32_t v = 0; v < g.n; ++v)
-    if (leader[v] == v) coarse[v] = count++;
-  // The members of coarse node c: members[first[c] .. first[c + 1]).
-  Array<int32_t> first_member(count + int64_t{1}, 0), members(g.n), next(count);
-  for (int32_t v = 0; v < g.n; ++v) ++first_member[coarse[v] = coarse[leader[v]]];
-  exclusive_scan(first_member.data(), count);
-  std::copy(first_member.begin(), first_member.begin() + count, next.begin());
-  for (int32_t v = 0; v < g.n; ++v) members[next[coarse[v]]++] = v;
+  for (int32_t v = 0; v < g.n; ++v) {
+    next[v] = -1;
+    if (leader[v] != v) continue;
+    coarse[v] = count;
+    leaders[count++] = v;
+  }
+  for (int32_t v = g.n; v-- > 0;) {
+    const int32_t l = leader[v];
+    if (l == v) continue;
+    coarse[v] = coarse[l];
+    next[v] = next[l];
+    next[l] = v;
+  }
   Graph out;
   out.n = count;
   out.indptr = Array<int64_t>(out.n + 1);
@@ -72,7 +80,8 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
   std::vector<Array<Arc>> built(chunks);
   parallel_for(out.n, grain, [&](int64_t begin, int64_t end) {
     int64_t most = 0;
-    for (int64_t i = first_member[begin]; i < first_member[end]; ++i) most += g.degree(members[i]);
+    for (int64_t c = begin; c < end; ++c)
+      for (int32_t v = leaders[c]; v >= 0; v = next[v]) most += g.degree(v);
     Array<Arc>& arcs = built[begin / grain];
     arcs = Array<Arc>(most);
     // Where in `arcs` the one to a coarse node lies, if at or behind `first`: no clearing between nodes.
@@ -81,8 +90,7 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
     for (int64_t c = begin; c < end; ++c) {
       const int32_t first = at;
       int32_t weight = 0;
-      for (int32_t i = first_member[c]; i < first_member[c + 1]; ++i) {
-        const int32_t v = members[i];
+      for (int32_t v = leaders[c]; v >= 0; v = next[v]) {
         weight += g.node_weight[v];
         for (int32_t j = 0; j < g.more; ++j) out.other_weight[g.more * c + j] += g.other_weight[g.more * int64_t{v} + j];
         for (const Arc *a = g.begin(v), *last = g.end(v); a != last; ++a) {
@@ -99,19 +107,23 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
       out.node_weight[c] = weight;
       out.indptr[c] = at - first;
     }
+    arcs.shrink(at);
   });
   exclusive_scan(out.indptr.data(), out.n);
-  out.arcs = Array<Arc>(out.indptr[out.n]);
-  parallel_tasks(chunks, [&](int64_t c) {
-    const int64_t first = out.indptr[c * grain], last = out.indptr[std::min<int64_t>(out.n, (c + 1) * grain)];
-    if (last > first) std::memcpy(out.arcs.data() + first, built[c].data(), (last - first) * sizeof(Arc));
-    built[c] = Array<Arc>();
-  });
+  if (chunks == 1) {
+    out.arcs = std::move(built[0]);
+  } else {
+    out.arcs = Array<Arc>(out.indptr[out.n]);
+    parallel_tasks(chunks, [&](int64_t c) {
+      std::copy(built[c].begin(), built[c].end(), out.arcs.data() + out.indptr[c * grain]);
+      built[c] = Array<Arc>();
+    });
+  }
   out.weigh();
   return out;
 }
 
-Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool other_way) {
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool by_matching) {
   Hierarchy h{&graph, {}, {}};
   // As METIS: no coarse node heavier than 1.5 times the average that is aimed at.
   const int64_t max_weight = std::max<int64_t>(2, 3 * graph.total_weight / (2 * std::max(1, enough)));
@@ -120,7 +132,7 @@ Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint6
     const Graph& g = h.level(h.last());
     Array<int32_t> leader(g.n), coarse;
     const uint64_t level_key = mix64(key + h.last());
-    if (has_hubs(g) == other_way || cluster(g, part, growth_limit(g, max_weight), level_key, leader) > kFewClusters * g.n) {
+    if (by_matching || cluster(g, part, growth_limit(g, max_weight), level_key, leader) > kFewClusters * g.n) {
       match(g, part, max_weight, level_key, leader);
       for (int32_t v = 0; v < g.n; ++v) leader[v] = std::min(v, leader[v]);
     }

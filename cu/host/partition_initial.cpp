@@ -1,4 +1,4 @@
-// The first partition: recursive bisection. A bisection coarsens its graph to about a hundred nodes, grows
+// The first partition: recursive bisection. A bisection coarsens its graph to some dozens of nodes, grows
 // one side from a random node by gain ("greedy graph growing", Karypis and Kumar 1998) several times, refines
 // each, keeps the best and refines it again on every level of the way back.
 #include <algorithm>
@@ -8,9 +8,6 @@
 
 namespace gust::partition {
 namespace {
-
-constexpr int32_t kEnough = 60;  // nodes to which a bisection coarsens
-constexpr int kTries = 8;
 
 /** Grow part 0 from a random node until it weighs `target`; where it can grow no further a new random node starts. */
 std::vector<int32_t> grow(const Graph& g, int64_t target, uint64_t key, SearchSpace& space) {
@@ -46,13 +43,13 @@ std::vector<int32_t> grow(const Graph& g, int64_t target, uint64_t key, SearchSp
 }
 
 /** Two sides of about target and total - target, at most limits[0] and limits[1], other weights limits[2 * (1 + i)] and the next. */
-std::vector<int32_t> bisect(const Graph& graph, int64_t target, const int64_t* limits, uint64_t key,
+std::vector<int32_t> bisect(const Graph& graph, int64_t target, const int64_t* limits, int32_t enough, uint64_t key,
                             const Effort& effort) {
-  Hierarchy h = coarsen(graph, nullptr, kEnough, key);
+  Hierarchy h = coarsen(graph, nullptr, enough, key);
   SearchSpace space(graph.n);
   std::vector<int32_t> best;
   Quality quality{};
-  for (int i = 0; i < kTries; ++i) {
+  for (int i = 0; i < effort.grows; ++i) {
     std::vector<int32_t> attempt = grow(h.smallest(), target, mix64(key + 1 + i), space);
     const Quality q = refine(h.smallest(), 2, limits, attempt.data(), space, effort);
     if (i > 0 && !(q < quality)) continue;
@@ -110,7 +107,7 @@ Task side(const Graph& g, const std::vector<int32_t>& nodes, const std::vector<i
 
 /** The two halves of a subgraph; `nodes` is empty for the whole graph. */
 std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, int32_t first, int32_t k,
-                            const int64_t* most, uint64_t key, const Effort& effort) {
+                            const int64_t* most, int32_t enough, uint64_t key, const Effort& effort) {
   const int32_t left = k / 2, right = k - left;
   int depth = 0;
   while ((int64_t{1} << depth) < k) ++depth;
@@ -126,7 +123,7 @@ std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, i
     limits[2 * i] = limit(left);
     limits[2 * i + 1] = limit(right);
   }
-  const std::vector<int32_t> sides = bisect(g, g.total_weight * left / k, limits, key, effort);
+  const std::vector<int32_t> sides = bisect(g, g.total_weight * left / k, limits, enough, key, effort);
   std::pair<Task, Task> halves{side(g, nodes, sides, 0), side(g, nodes, sides, 1)};
   halves.first.first = first;
   halves.first.k = left;
@@ -137,8 +134,8 @@ std::pair<Task, Task> halve(const Graph& g, const std::vector<int32_t>& nodes, i
 
 }  // namespace
 
-void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, uint64_t key, const Effort& effort,
-                         int32_t* part) {
+void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, int32_t enough, uint64_t key,
+                         const Effort& effort, int32_t* part) {
   if (k == 1) {
     std::fill(part, part + graph.n, 0);
     return;
@@ -152,12 +149,12 @@ void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, uin
         for (int32_t v : half->nodes) part[v] = half->first;
     }
   };
-  add(halve(graph, {}, 0, k, most, key, effort));
+  add(halve(graph, {}, 0, k, most, enough, key, effort));
   while (!tasks.empty()) {
     std::vector<std::pair<Task, Task>> halves(tasks.size());
     parallel_tasks(static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       const Task& task = tasks[t];
-      halves[t] = halve(task.graph, task.nodes, task.first, task.k, most, mix64(key + task.first + 1), effort);
+      halves[t] = halve(task.graph, task.nodes, task.first, task.k, most, enough, mix64(key + task.first + 1), effort);
     });
     tasks.clear();
     for (auto& pair : halves) add(std::move(pair));

@@ -22,15 +22,17 @@ Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* limits, const Ef
 
 namespace {
 
-constexpr int64_t kNodesPerPart = 25;  // of the smallest graph
+constexpr int64_t kNodesPerPart = 15;  // of the smallest graph
 // First partitions are tried as long as together they have fewer arcs than this part of the whole graph.
 constexpr int64_t kTryShare = 4;
+// Nodes to which bisections coarsen, in turn: few suit two parts, more suit many, and either finds what the other misses.
+constexpr int32_t kEnough[] = {60, 20};
 constexpr int64_t kMostRuns = 16;
 
 constexpr Effort kEfforts[] = {
-    {0, 2, 0.005, 1, 4, 1, 0, 0},
-    {2000, 2, 0.005, 1.5, 8, 1, 200'000, 0},
-    {INT32_MAX, 4, 0.001, 4, 16, 4, 4'000'000, 2},
+    {0, 2, 0.005, 1, 4, 4, 1, 0, 0},
+    {2000, 2, 0.005, 1.5, 4, 4, 1, 200'000, 0},
+    {INT32_MAX, 8, 0.001, 4, 16, 16, 4, 4'000'000, 2},
 };
 
 /** Give every empty part a node of low degree, out of parts that have several. */
@@ -71,7 +73,7 @@ std::vector<int32_t> first_partition(const Graph& g, int64_t arcs, int32_t k, co
   parallel_tasks(tries, [&](int64_t i) {
     SearchSpace space(g.n);
     parts[i].resize(g.n);
-    recursive_bisection(g, k, most, mix64(key + i), effort, parts[i].data());
+    recursive_bisection(g, k, most, kEnough[i % 2], mix64(key + i), effort, parts[i].data());
     quality[i] = refine(g, k, limits.data(), parts[i].data(), space, effort);
   });
   return std::move(parts[std::min_element(quality.begin(), quality.end()) - quality.begin()]);
@@ -89,7 +91,7 @@ int32_t enough_nodes(const Graph& graph, int32_t k, int64_t per_part) {
 Quality run(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int64_t i,
             std::vector<int32_t>& part) {
   const uint64_t key = key_of(seed, i);
-  const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k, kNodesPerPart << (i % 3)), key, i % 2 == 1);
+  const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k, kNodesPerPart << (i % 5)), key, i % 2 == 1);
   part = first_partition(h.smallest(), graph.arcs.size(), k, most, effort, mix64(key));
   return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
 }
@@ -173,7 +175,7 @@ void improve(const Graph& graph, int32_t k, const int64_t* most, const Effort& e
 }
 
 void bisection(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part) {
-  recursive_bisection(graph, k, most, key_of(seed, 0), effort, part);
+  recursive_bisection(graph, k, most, kEnough[0], key_of(seed, 0), effort, part);
   level_parts(graph, k, most, part);
 }
 
