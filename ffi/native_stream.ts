@@ -56,12 +56,14 @@ export interface BufferedRequest {
   /** Nodes per buffer, 1 or more. */
   readonly buffer: number;
   readonly passes: number;
-  /** Multilevel cycles per buffer. */
+  /** By number, drawn, or breadth first along the rows. */
+  readonly order: (typeof streamOrders)[number];
+  /** Multilevel cycles per buffer; 0: nodes stay where Fennel puts them. */
   readonly cycles: number;
 }
 
 /**
- * Place nodes buffer by buffer, each improved by the multilevel method with the parts so far as fixed nodes: [n] parts,
+ * Place nodes buffer by buffer, each in several ways and improved by the multilevel method with the parts so far as fixed nodes: [n] parts,
  * none larger than imbalance * ceil(n / k), none empty. Memory for n, k and the arcs of a buffer.
  *
  * @param ids  [n] original node ids, for draws; null: node numbers.
@@ -71,7 +73,7 @@ export function partitionBuffered(
   a: Csr,
   directed: boolean,
   ids: NativeArray<"I64"> | null,
-  { k, imbalance, seed, buffer, passes, cycles }: BufferedRequest,
+  { k, imbalance, seed, buffer, passes, order, cycles }: BufferedRequest,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
   checkPerNode("ids", ids, a.numRows);
@@ -84,6 +86,7 @@ export function partitionBuffered(
     imbalance,
     buffer,
     passes,
+    streamOrders.indexOf(order),
     cycles,
     seed,
     part.address,

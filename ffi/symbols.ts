@@ -394,6 +394,7 @@ export const symbols = {
     "i64",
     "i32",
     "i32",
+    "i32",
     "i64",
     "addr",
   ),

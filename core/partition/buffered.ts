@@ -13,15 +13,18 @@ export const buffered = definePartitioner({
     buffer: z.number().positive().default(0.25).describe(
       "nodes that are looked at together; below 1 a share of all nodes",
     ),
-    passes: streamParams.passes,
-    cycles: z.int().min(0).max(100).default(1).describe("multilevel cycles per buffer"),
+    ...streamParams,
+    cycles: z.int().min(0).max(100).default(1).describe(
+      "multilevel cycles per buffer; 0: nodes stay where fennel puts them",
+    ),
   }).strict(),
-  partition(graph, request, { buffer, passes, cycles }) {
+  partition(graph, request, { buffer, passes, streamOrder, cycles }) {
     const nodes = Math.max(1, Math.ceil(buffer < 1 ? buffer * graph.numNodes : buffer));
     return partitionBuffered(graph.csr, graph.meta.directed, graph.nodeIds(), {
       ...request,
       buffer: nodes,
       passes,
+      order: streamOrder,
       cycles,
     });
   },

@@ -13,7 +13,7 @@
 // share a part, so that each names one, whatever number refinement gave it. Refinement begins within the limits and never
 // ends outside of them.
 //
-// Memory: O(n + k + arcs of the largest buffer); each row is read a few times per pass, in order.
+// Memory: O(n + k + arcs of the largest buffer); each row is read a few times per pass, buffer by buffer.
 #include <queue>
 
 #include "../include/gust.h"
@@ -39,7 +39,7 @@ void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles
   }
 }
 
-/** A matrix as it streams by. */
+/** A matrix as it streams by: order[i] is the node in place i, and at[v] the place of node v. */
 template <class I, class Weight>
 struct Stream {
   int64_t n;
@@ -47,45 +47,52 @@ struct Stream {
   const I* indices;
   const Weight& weight;
   bool directed;
+  const Array<int32_t>&order, &at;
 
-  /** The nodes first .. last-1 and behind them, if k > 0, a node per part; arcs to nodes without a part are left out. */
+  /** Call f(u, weight, place of u from `first` on, or -1 where it is not before `last`) for the arcs of the node in place i. */
+  template <class F>
+  void each_arc(int64_t i, int64_t first, int64_t last, F&& f) const {
+    const int64_t v = order[i];
+    for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
+      const auto u = static_cast<int64_t>(indices[e]);
+      f(u, weight(e), at[u] >= first && at[u] < last ? at[u] - first : -1);
+    }
+  }
+
+  /** The nodes in places first .. last-1 and behind them, if k > 0, a node per part; arcs to nodes without a part are left out. */
   Graph graph(int64_t first, int64_t last, int32_t k, const int32_t* part) const {
     const int64_t count = last - first;
     std::vector<int64_t> start(count + k + 1, 0);
     std::vector<int64_t> node;
     std::vector<double> value;
-    for (int64_t v = first; v < last; ++v) {
-      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
-        const auto u = static_cast<int64_t>(indices[e]);
-        const bool inside = u >= first && u < last;
-        if (!inside && (k == 0 || part[u] < 0)) continue;
-        node.push_back(inside ? u - first : count + part[u]);
+    for (int64_t i = first; i < last; ++i) {
+      each_arc(i, first, last, [&](int64_t u, double w, int64_t inside) {
+        if (inside < 0 && (k == 0 || part[u] < 0)) return;
+        node.push_back(inside >= 0 ? inside : count + part[u]);
         // Both arcs of an undirected edge inside the buffer are read, of one to a part only this.
-        value.push_back(inside || directed ? weight(e) : 2 * weight(e));
-      }
-      start[v - first + 1] = static_cast<int64_t>(node.size());
+        value.push_back(inside >= 0 || directed ? w : 2 * w);
+      });
+      start[i - first + 1] = static_cast<int64_t>(node.size());
     }
     for (int32_t p = 0; p < k; ++p) start[count + p + 1] = start[count + p];
     return build_graph({count + k, start.data(), node.data(), GUST_I64, value.data(), GUST_F64, true});
   }
 
-  /** What it costs that first .. last-1 lie in `own`, the others in `part`, and that parts have this many nodes. */
+  /** What it costs that the nodes of these places lie in `own`, the others in `part`, and that parts have this many nodes. */
   double cost(int64_t first, int64_t last, const PartOf& own, const int32_t* part, const std::vector<int64_t>& size,
               int64_t limit) const {
     const auto k = static_cast<double>(size.size());
     const double left = std::max(0.0, static_cast<double>(limit) * k - static_cast<double>(std::reduce(size.begin(), size.end())));
     double cost = 0;
-    for (int64_t v = first; v < last; ++v) {
-      const int32_t p = own[v - first];
+    for (int64_t i = first; i < last; ++i) {
+      const int32_t p = own[i - first];
       const double room = static_cast<double>(limit - size[p]) * k;
       const double open = 1 - kHope * (room < left ? room / left : 1);
-      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) {
-        const auto u = static_cast<int64_t>(indices[e]);
-        const bool inside = u >= first && u < last;
-        const int32_t q = inside ? own[u - first] : part[u];
+      each_arc(i, first, last, [&](int64_t u, double w, int64_t inside) {
+        const int32_t q = inside >= 0 ? own[inside] : part[u];
         // Edges inside are seen from both ends.
-        if (q != p) cost += (q < 0 ? open : inside && !directed ? 0.5 : 1) * weight(e);
-      }
+        if (q != p) cost += (q < 0 ? open : inside >= 0 && !directed ? 0.5 : 1) * w;
+      });
     }
     return cost;
   }
@@ -148,16 +155,19 @@ void buffered(const Stream<I, Weight>& stream, const int64_t* ids, int32_t k, co
   for (int32_t pass = 0; pass < passes; ++pass) {
     for (int64_t first = 0; first < n; first += buffer) {
       const int64_t last = std::min(n, first + buffer), count = last - first;
-      for (int64_t v = first; v < last && pass == 0; ++v) {
-        for (int64_t e = stream.indptr[v]; e < stream.indptr[v + 1]; ++e) {
-          const auto u = static_cast<int64_t>(stream.indices[e]);
-          if (u != v && part[u] >= 0) choice.link(part[u], stream.weight(e));
+      std::vector<PartOf> ways(1);
+      for (int64_t i = first; i < last; ++i) {
+        const int32_t v = stream.order[i];
+        if (pass == 0) {
+          stream.each_arc(i, first, last, [&](int64_t u, double w, int64_t) {
+            if (u != v && part[u] >= 0) choice.link(part[u], w);
+          });
+          part[v] = choice.take(sizes, method, n - i, random.u64(static_cast<uint64_t>(ids ? ids[v] : v), 0));
+          sizes.add(part[v]);
         }
-        part[v] = choice.take(sizes, method, n - v, random.u64(static_cast<uint64_t>(ids ? ids[v] : v), 0));
-        sizes.add(part[v]);
+        ways[0].push_back(part[v]);
       }
-      std::vector<PartOf> ways{PartOf(part + first, part + last)};
-      for (int64_t v = first; v < last; ++v) sizes.remove(part[v]);
+      for (const int32_t p : ways[0]) sizes.remove(p);
       std::vector<int64_t> size(k);
       for (int32_t p = 0; p < k; ++p) size[p] = sizes[p];
       Graph graph = stream.graph(first, last, k, part);
@@ -188,9 +198,9 @@ void buffered(const Stream<I, Weight>& stream, const int64_t* ids, int32_t k, co
         const double cost = stream.cost(first, last, way, part, filled, method.limit);
         if (i > 0 && cost >= least) continue;
         least = cost;
-        std::copy(way.begin(), way.end(), part + first);
+        for (int64_t j = 0; j < count; ++j) part[stream.order[first + j]] = way[j];
       }
-      for (int64_t v = first; v < last; ++v) sizes.add(part[v]);
+      for (int64_t i = first; i < last; ++i) sizes.add(part[stream.order[i]]);
     }
   }
   // Refinement may have emptied a part.
@@ -210,7 +220,8 @@ using namespace gust::partition;
 
 int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                 int32_t value_dtype, int32_t directed, int64_t ids, int64_t k, double imbalance,
-                                int64_t buffer, int32_t passes, int32_t cycles, int64_t seed, int64_t part) {
+                                int64_t buffer, int32_t passes, int32_t order, int32_t cycles, int64_t seed,
+                                int64_t part) {
   return guard([&] {
     if (k < 1 || k > std::max<int64_t>(n, 1) || buffer < 1)
       fail(GUST_EINVAL, "%lld parts of %lld nodes in buffers of %lld", static_cast<long long>(k),
@@ -222,13 +233,18 @@ int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int3
     const auto* start = reinterpret_cast<const int64_t*>(indptr);
     dispatch_index(dtype, [&](auto index) {
       const auto* nodes = reinterpret_cast<const decltype(index)*>(indices);
+      const auto* id = reinterpret_cast<const int64_t*>(ids);
+      const Array<int32_t> come = stream_order(n, start, id, order, Random(seed, stream_id("partition"), 0, 0, 0),
+                                               [&](int64_t e) { return static_cast<int64_t>(nodes[e]); });
+      Array<int32_t> at(n);
+      for (int64_t i = 0; i < n; ++i) at[come[i]] = static_cast<int32_t>(i);
       const auto run = [&](auto&& weight) {
         double total = 0;
         for (int64_t e = 0; e < start[n]; ++e) total += weight(e);
         const double alpha = Method::alpha_of(directed ? total : total / 2, n, k, 1.5);
         const Stream<std::remove_cvref_t<decltype(nodes[0])>, std::remove_cvref_t<decltype(weight)>> stream{
-            n, start, nodes, weight, directed != 0};
-        buffered(stream, reinterpret_cast<const int64_t*>(ids), static_cast<int32_t>(k), Method{true, alpha, 1.5, limit},
+            n, start, nodes, weight, directed != 0, come, at};
+        buffered(stream, id, static_cast<int32_t>(k), Method{true, alpha, 1.5, limit},
                  imbalance, buffer, passes, cycles, static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
       };
       if (!values) return run([](int64_t) { return 1.0; });

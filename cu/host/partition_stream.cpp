@@ -13,36 +13,10 @@
 //
 // Memory: O(n + k) beyond the matrix; each row is read once per pass. One thread: the order decides.
 #include "../include/gust.h"
-#include "order.h"
 #include "partition_stream.h"
 
 namespace gust::partition {
 namespace {
-
-enum Order { kNatural = 0, kDrawn = 1, kBreadthFirst = 2 };
-
-/** Nodes in the order in which they come; node(e) is the end of arc e. */
-template <class Node>
-Array<int32_t> stream_order(int64_t n, const int64_t* indptr, const int64_t* ids, int32_t kind, const Random& random,
-                            Node&& node) {
-  Array<int32_t> order(n);
-  if (kind == kBreadthFirst) {
-    const auto each = [&](int32_t v, auto&& reach) {
-      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) reach(static_cast<int32_t>(node(e)));
-    };
-    order::breadth_first(static_cast<int32_t>(n), each, order.data());
-    return order;
-  }
-  std::iota(order.begin(), order.end(), 0);
-  if (kind == kNatural) return order;
-  Array<uint64_t> key(n);
-  for (int64_t v = 0; v < n; ++v) key[v] = random.u64(ids ? ids[v] : v, 1);
-  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    if (key[a] != key[b]) return key[a] < key[b];
-    return ids ? ids[a] < ids[b] : a < b;
-  });
-  return order;
-}
 
 template <class Node, class Weight>
 void stream(int64_t n, const int64_t* indptr, const int64_t* ids, int32_t k, const Method& method, int32_t passes,
@@ -79,7 +53,6 @@ int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_
     const auto* start = reinterpret_cast<const int64_t*>(indptr);
     const auto* id = reinterpret_cast<const int64_t*>(ids);
     const Random random(static_cast<uint64_t>(seed), stream_id("partition"), 0, 0, 0);
-    if (order < kNatural || order > kBreadthFirst) fail(GUST_EINVAL, "order %d of a stream, expected 0 to 2", order);
     dispatch_index(dtype, [&](auto index) {
       const auto* nodes = reinterpret_cast<const decltype(index)*>(indices);
       const auto node = [&](int64_t e) { return static_cast<int64_t>(nodes[e]); };

@@ -1,12 +1,39 @@
-// What the streaming partitioners share: parts sorted by size, and what a part is worth to a node.
+// What the streaming partitioners share: the order of nodes, parts sorted by size, and what a part is worth to a node.
 #pragma once
 
 #include <cmath>
 #include <numeric>
 
+#include "order.h"
 #include "partition.h"
 
 namespace gust::partition {
+
+enum StreamOrder { kNatural = 0, kDrawn = 1, kBreadthFirst = 2 };
+
+/** Nodes in the order in which they come; node(e) is the end of arc e. */
+template <class Node>
+Array<int32_t> stream_order(int64_t n, const int64_t* indptr, const int64_t* ids, int32_t kind, const Random& random,
+                            Node&& node) {
+  if (kind < kNatural || kind > kBreadthFirst) fail(GUST_EINVAL, "order %d of a stream, expected 0 to 2", kind);
+  Array<int32_t> order(n);
+  if (kind == kBreadthFirst) {
+    const auto each = [&](int32_t v, auto&& reach) {
+      for (int64_t e = indptr[v]; e < indptr[v + 1]; ++e) reach(static_cast<int32_t>(node(e)));
+    };
+    order::breadth_first(static_cast<int32_t>(n), each, order.data());
+    return order;
+  }
+  std::iota(order.begin(), order.end(), 0);
+  if (kind == kNatural) return order;
+  Array<uint64_t> key(n);
+  for (int64_t v = 0; v < n; ++v) key[v] = random.u64(ids ? ids[v] : v, 1);
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    if (key[a] != key[b]) return key[a] < key[b];
+    return ids ? ids[a] < ids[b] : a < b;
+  });
+  return order;
+}
 
 /** Parts sorted by size; a size changes by one in O(1). */
 class Sizes {

@@ -670,12 +670,12 @@ GUST_API int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indice
                                        int32_t value_dtype, int32_t directed, int64_t ids, int64_t k, double imbalance,
                                        int32_t fennel, double gamma, int32_t passes, int32_t order, int64_t seed,
                                        int64_t part);
-/** Place nodes buffer by buffer, each improved by `cycles` multilevel cycles with the parts so far as fixed nodes; limits
- *  and draws as above. Memory for n, k and the arcs of a buffer. */
+/** Place nodes buffer by buffer, each in several ways and improved by `cycles` multilevel cycles with the parts so far as
+ *  fixed nodes (0: Fennel's way as it is); limits, order and draws as above. Memory for n, k and the arcs of a buffer. */
 GUST_API int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                          int32_t value_dtype, int32_t directed, int64_t ids, int64_t k,
-                                         double imbalance, int64_t buffer, int32_t passes, int32_t cycles, int64_t seed,
-                                         int64_t part);
+                                         double imbalance, int64_t buffer, int32_t passes, int32_t order, int32_t cycles,
+                                         int64_t seed, int64_t part);
 /** Communities of high modularity by Louvain or, with `leiden`, by Leiden, again from what came out up to `rounds` times:
  *  part (int32, n) gets numbers by first appearance, without gaps. Draws by `ids` (NULL: node numbers). */
 GUST_API int32_t gust_partition_communities(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,

@@ -167,6 +167,21 @@ test("buffered without cycles is fennel, and cycles and passes better it", () =>
   expect(cut({ passes: 3 }).meta.cut).toBeLessThan(once);
 });
 
+test("buffered finds near-best parts where neighbours come together, in their order or breadth first", () => {
+  // A 12 x 40 grid, numbered along its short side; four buffers of ten lines each. Best cuts: 12 and 36.
+  const rows = grid(40, 12), n = rows.length;
+  const shuffled = Array.from({ length: n }, (_, v) => (v * 77 + 13) % n);
+  const mixed: number[][] = rows.map(() => []);
+  rows.forEach((row, v) => mixed[shuffled[v]!] = row.map((u) => shuffled[u]!).sort((a, b) => a - b));
+  const cut = (of: readonly (readonly number[])[], k: number, streamOrder: string) =>
+    partitioned(graphOf({ rows: of }), "buffered", k, { params: { streamOrder } }).meta.cut;
+  expect(cut(rows, 2, "natural")).toBeLessThanOrEqual(15);
+  expect(cut(rows, 4, "natural")).toBeLessThanOrEqual(45);
+  expect(cut(mixed, 2, "bfs")).toBeLessThanOrEqual(20);
+  expect(cut(mixed, 4, "bfs")).toBeLessThanOrEqual(70);
+  expect(cut(mixed, 4, "natural")).toBeGreaterThan(cut(mixed, 4, "bfs"));
+});
+
 test("buffered weighs an edge the same inside a buffer and to the parts so far", () => {
   // Two heavy pairs in separate buffers, tied by light edges.
   const rows = [[2, 3], [3], [0, 3], [0, 1, 2]], weights = [[9, 1], [8], [9, 1], [1, 8, 1]];
