@@ -234,8 +234,7 @@ bench-partition: build
 
 # Depth and the enhanced diagonal of Cluster-GCN on a generated graph of the size of PPI: half an hour on two threads.
 bench-depth: build
-	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/depth.ts $(ONLY) > $(BUILD)/depth.json
-	mv $(BUILD)/depth.json test/peers/results/depth.json
+	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/depth.ts $(ONLY) --out test/peers/results/depth.json
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ export const runs: readonly PeerRun[] = [
   ]),
   bench("sage_256", "sage r18 --hidden 256 --fanout 15,10 --batch-size 1024 --runs 5", ["dgl"]),
   bench("sage_64", "sage r18 --hidden 64 --fanout 15,10 --batch-size 1024 --runs 5", ["dgl"]),
-  bench("cluster_coauthor_cs", "cluster coauthor_cs --parts 32 --parts-per-batch 4 --epochs 5", [
+  bench("cluster_coauthor_cs", "cluster coauthor_cs --parts 32 --parts-per-batch 4 --epochs 3 --runs 3", [
     "dgl",
     "pyg",
   ]),
-  bench("cluster_c18", "cluster c18 --parts 512 --parts-per-batch 8 --epochs 5", ["dgl", "pyg"]),
+  bench("cluster_c18", "cluster c18 --parts 512 --parts-per-batch 8 --epochs 4 --runs 5", ["dgl", "pyg"]),
   bench("roofline", `roofline --nodes 200000 --nnz 10000000 ${WIDTHS}`),
   bench("gemm", "gemm --nodes 200000 --width 8,16,32,64"),
   bench("scale", "--scale"),
