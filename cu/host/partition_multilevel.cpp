@@ -23,6 +23,7 @@ Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* limits, const Ef
 namespace {
 
 constexpr int64_t kNodesPerPart = 15;  // of the smallest graph
+constexpr int64_t kLeastNodes = 120;   // of the smallest graph of the first run
 // First partitions are tried as long as together they have fewer arcs than this part of the whole graph.
 constexpr int64_t kTryShare = 4;
 // Nodes to which bisections coarsen, in turn: few suit two parts, more suit many, and either finds what the other misses.
@@ -30,8 +31,8 @@ constexpr int32_t kEnough[] = {60, 20};
 constexpr int64_t kMostRuns = 16;
 
 constexpr Effort kEfforts[] = {
-    {0, 2, 0.005, 1, 4, 4, 1, 0, 0},
-    {2000, 2, 0.005, 1.5, 4, 4, 1, 200'000, 0},
+    {0, 2, 0.005, 1, 4, 6, 1, 0, 0},
+    {2000, 2, 0.005, 1.5, 4, 6, 1, 200'000, 0},
     {INT32_MAX, 8, 0.001, 4, 16, 16, 4, 4'000'000, 2},
 };
 
@@ -91,7 +92,9 @@ int32_t enough_nodes(const Graph& graph, int32_t k, int64_t per_part) {
 Quality run(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int64_t i,
             std::vector<int32_t>& part) {
   const uint64_t key = key_of(seed, i);
-  const Hierarchy h = coarsen(graph, nullptr, enough_nodes(graph, k, kNodesPerPart << (i % 5)), key, i % 2 == 1);
+  const auto enough = std::max(enough_nodes(graph, k, kNodesPerPart << (i % 5)),
+                               static_cast<int32_t>(i == 0 ? std::min<int64_t>(graph.n, kLeastNodes) : 0));
+  const Hierarchy h = coarsen(graph, nullptr, enough, key, i % 2 == 1);
   part = first_partition(h.smallest(), graph.arcs.size(), k, most, effort, mix64(key));
   return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
 }
