@@ -167,7 +167,12 @@ ${[...partitioners].map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`
 Without -k, which they find: ${found.join(", ")}. Partitions of edges: ${
       ofEdges.join(", ")
     }; of those, replication is
-the mean number of parts that a node with edges is in, and balance the largest part over ceil(edges / k).
+the mean number of parts that a node with edges is in, mirrors the copies beside the first, and balance the largest part
+--objective volume makes the halo small instead of the cut: what parts send each other when every node needs the rows of
+its neighbours. It starts from the parts by cut and never ends with more volume than those have, nor than a balanced one
+that --refine gives.
+
+over ceil(edges / k).
 
 --balance bounds what parts weigh instead of how many nodes they have: edges (entries in their rows), train (training
 nodes), features (stored entries), each at most imbalance times its mean, as near as single nodes allow; what was reached

@@ -32,11 +32,14 @@ export function checkPerNode(what: "ids" | "parts", array: NativeArray | null | 
 export const efforts = ["fast", "default", "best"] as const;
 /** How k parts are made: at once, or two at a time. */
 export const schemes = ["kway", "bisection"] as const;
+/** What is made small: the edges between parts, or the distinct neighbours outside, summed over parts. */
+export const objectives = ["cut", "volume"] as const;
 
 export interface MultilevelOptions {
   readonly imbalance: number;
   readonly effort: (typeof efforts)[number];
   readonly scheme: (typeof schemes)[number];
+  readonly objective: (typeof objectives)[number];
   readonly seed: number;
   /** [n] each, up to 4: what to balance instead of the number of nodes. */
   readonly weights?: readonly NativeArray<"I64">[];
@@ -53,7 +56,7 @@ export function partitionMultilevel(
   a: Csr,
   directed: boolean,
   k: number,
-  { imbalance, effort, scheme, seed, refine, weights = [] }: MultilevelOptions,
+  { imbalance, effort, scheme, objective, seed, refine, weights = [] }: MultilevelOptions,
 ): NativeArray<"I32"> {
   checkParts(a.numRows, k);
   checkPerNode("parts", refine, a.numRows);
@@ -74,6 +77,7 @@ export function partitionMultilevel(
     imbalance,
     method,
     level,
+    objectives.indexOf(objective),
     seed,
     part.address,
   );

@@ -324,6 +324,7 @@ export const symbols = {
     "f64",
     "i32",
     "i32",
+    "i32",
     "i64",
     "addr",
   ),

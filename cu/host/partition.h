@@ -10,6 +10,7 @@
 //   partition_fm.cpp          k-way refinement by single moves
 //   partition_refine.cpp      k-way refinement by rounds of simultaneous moves, with hill climbing
 //   partition_multilevel.cpp  the whole: coarsen, partition, refine on the way back; V-cycles and combination
+//   partition_volume.cpp      refinement by communication volume instead of the cut
 //   partition_metis.cpp       graphs and partitions as files of the METIS programs
 //   partition_abi.cpp         the C functions: this method, random parts, statistics of any partition
 //
@@ -123,10 +124,10 @@ struct Source {
  */
 Graph build_graph(const Source& source);
 
-// ---- phases ----------------------------------------------------------------------------------------------------
 /** The `count` parts of a tensor at an address. Throws GUST_EDATA naming tensor and position for one that is not below k. */
 const int32_t* checked_parts(const char* tensor, int64_t part, int64_t count, int64_t k);
 
+// ---- phases ----------------------------------------------------------------------------------------------------
 
 /**
  * A matching: mate[v] is the node that v merges with, v itself if none.
@@ -212,6 +213,16 @@ class Parts {
   const std::vector<int32_t>& boundary() const { return boundary_; }
   /** Weight of v's edges inside its part. */
   int32_t internal(int32_t v) const { return nodes_[v].internal; }
+  /** Weight of v's edges into part p. */
+  int32_t link(int32_t v, int32_t p) const {
+    const Node& x = nodes_[v];
+    if (p == x.part) return x.internal;
+    const int32_t* row = links_.data() + x.begin;
+    if (x.is_dense) return row[p];
+    const Link *l = reinterpret_cast<const Link*>(row), *end = l + x.count;
+    while (l != end && l->part != p) ++l;
+    return l == end ? 0 : l->weight;
+  }
   /** Call f(part, weight) for the other parts next to v, in an order that nothing may depend on. */
   template <class F>
   void each_link(int32_t v, F&& f) const {
@@ -367,6 +378,9 @@ int64_t part_limit(int64_t total, int32_t k, double imbalance);
 /** The same for all weights of a graph. */
 std::vector<int64_t> part_limits(const Graph& graph, int32_t k, double imbalance);
 
+/** The same limits for every part, as Parts takes them. */
+std::vector<int64_t> limits_of(const Graph& graph, int32_t k, const int64_t* most);
+
 /** k <= n parts of at most most[i] by weight i, as near as the nodes' weights allow; none empty. */
 void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part);
 
@@ -375,6 +389,18 @@ void bisection(const Graph& graph, int32_t k, const int64_t* most, const Effort&
 
 /** Improve the partition at hand: V-cycles that keep it, so that the cut never rises once it is within the limit. */
 void improve(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part);
+
+/** How good a partition is by communication volume: the sum over nodes of the other parts that have neighbours of theirs. */
+struct VolumeQuality {
+  int64_t overload, volume;
+  bool operator<(const VolumeQuality& other) const {
+    return overload != other.overload ? overload < other.overload : volume < other.volume;
+  }
+};
+
+/** Lower the communication volume of the partition at hand by moves within the limits. It never rises; edges of the
+ *  graph weigh 1 afterwards. */
+VolumeQuality refine_volume(Graph& graph, int32_t k, const int64_t* most, const Effort& effort, int32_t* part);
 
 /** Bring a partition that was made elsewhere within the limit; no part stays empty. */
 void level_parts(const Graph& graph, int32_t k, const int64_t* most, int32_t* part);

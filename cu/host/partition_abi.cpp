@@ -55,18 +55,27 @@ const int32_t* gust::partition::checked_parts(const char* tensor, int64_t part, 
 
 int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                   int32_t value_dtype, int32_t directed, int64_t weights, int32_t num_weights,
-                                  int64_t k, double imbalance, int32_t method, int32_t effort, int64_t seed,
-                                  int64_t part) {
+                                  int64_t k, double imbalance, int32_t method, int32_t effort, int32_t objective,
+                                  int64_t seed, int64_t part) {
   return guard([&] {
     check_parts(n, k);
     if (method < 0 || method > 2) fail(GUST_EINVAL, "method %d of a partition, expected 0 to 2", method);
+    if (objective < 0 || objective > 1) fail(GUST_EINVAL, "objective %d of a partition, expected 0 or 1", objective);
     if (method == 2) checked_parts("part", part, n, k);
     Graph graph = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
     set_weights(graph, reinterpret_cast<const int64_t*>(weights), num_weights);
     const auto run = method == 0 ? multilevel : method == 1 ? bisection : improve;
     const std::vector<int64_t> most = part_limits(graph, static_cast<int32_t>(k), imbalance);
-    run(graph, static_cast<int32_t>(k), most.data(), effort_of(effort), static_cast<uint64_t>(seed),
-        reinterpret_cast<int32_t*>(part));
+    const auto parts = static_cast<int32_t>(k);
+    auto* out = reinterpret_cast<int32_t*>(part);
+    // What improves the cut may raise the volume: a partition that is given is kept as a second start.
+    std::vector<int32_t> given;
+    if (method == 2 && objective == 1) given.assign(out, out + n);
+    run(graph, parts, most.data(), effort_of(effort), static_cast<uint64_t>(seed), out);
+    if (objective == 0) return;
+    const VolumeQuality quality = refine_volume(graph, parts, most.data(), effort_of(effort), out);
+    if (!given.empty() && refine_volume(graph, parts, most.data(), effort_of(effort), given.data()) < quality)
+      std::copy(given.begin(), given.end(), out);
   });
 }
 

@@ -57,13 +57,6 @@ void fill_empty(const Graph& graph, int32_t k, int32_t* part) {
   }
 }
 
-/** The same limits for every part. */
-std::vector<int64_t> limits_of(const Graph& graph, int32_t k, const int64_t* most) {
-  std::vector<int64_t> limits;
-  for (int32_t i = 0; i <= graph.more; ++i) limits.insert(limits.end(), k, most[i]);
-  return limits;
-}
-
 /** The best of several first partitions: as many as cost little beside the refinement of the whole graph. */
 std::vector<int32_t> first_partition(const Graph& g, int64_t arcs, int32_t k, const int64_t* most, const Effort& effort,
                                      uint64_t key) {
@@ -141,6 +134,12 @@ std::vector<int64_t> part_limits(const Graph& graph, int32_t k, double imbalance
     most.push_back(std::max(heaviest, part_limit(graph.other_total[i], k, imbalance)));
   }
   return most;
+}
+
+std::vector<int64_t> limits_of(const Graph& graph, int32_t k, const int64_t* most) {
+  std::vector<int64_t> limits;
+  for (int32_t i = 0; i <= graph.more; ++i) limits.insert(limits.end(), k, most[i]);
+  return limits;
 }
 
 void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part) {

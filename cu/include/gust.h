@@ -638,12 +638,12 @@ GUST_API int32_t gust_roofline_multiply_add(int64_t rounds, int64_t* out);
  *  matrices are symmetrised): part (int32, n) gets 0 .. k-1, no part heavier than imbalance * ceil(n / k), or
  *  than imbalance * ceil(sum / k) by each of `num_weights` rows of n int64 `weights` if there are any, as near as the
  *  moves of single nodes come to it. `method`:
- *  0 k-way, 1 recursive bisection, 2 improve the partition that `part` holds; `effort`: 0 fast, 1 default, 2 best. The
- *  same for any thread count. */
+ *  0 k-way, 1 recursive bisection, 2 improve the partition that `part` holds; `effort`: 0 fast, 1 default, 2 best;
+ *  `objective`: 0 a small cut, 1 from there a small communication volume. The same for any thread count. */
 GUST_API int32_t gust_partition_multilevel(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                            int32_t value_dtype, int32_t directed, int64_t weights,
                                            int32_t num_weights, int64_t k, double imbalance, int32_t method,
-                                           int32_t effort, int64_t seed, int64_t part);
+                                           int32_t effort, int32_t objective, int64_t seed, int64_t part);
 /** Move nodes out of parts heavier than imbalance * ceil(n / k) and one into each empty part, where the cut rises least. */
 GUST_API int32_t gust_partition_level(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t values,
                                       int32_t value_dtype, int32_t directed, int64_t k, double imbalance,

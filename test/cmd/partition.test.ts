@@ -250,6 +250,22 @@ describe("gust partition", () => {
     expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
   });
 
+  test("--objective volume moves fewer rows between parts, is recorded, and belongs to multilevel", () => {
+    const halo = (...flags: string[]) =>
+      json(gustOk(["partition", "g", "-k", "8", ...flags, "-o", "v", "--force", "--json"], here).text)[
+        "halo"
+      ] as number;
+    const byCut = halo(), byVolume = halo("--objective", "volume");
+    expect(byVolume).toBeLessThan(byCut);
+    expect(openFile(join(folder, "v")).provenance.at(-1)!.params).toMatchObject({ objective: "volume" });
+    expect(halo("--objective", "volume", "--refine", "v")).toBeLessThanOrEqual(byVolume);
+    const refused = gust(["partition", "g", "-k", "8", "--method", "ldg", "--objective", "volume"], here);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toContain(
+      '--objective does not apply to partitioner "ldg", only to multilevel',
+    );
+  });
+
   test("finds edge_part out of range with inspect --check", () => {
     gustOk(["partition", "g", "-k", "6", "--method", "dbh", "-o", "spoilt"], here);
     const bytes = readFileSync(join(folder, "spoilt")), document = openFile(join(folder, "spoilt"));
