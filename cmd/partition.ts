@@ -11,7 +11,7 @@ import { orders } from "../core/order/mod.ts";
 import { type ChosenOrder, partitionDocument, reorderPartition } from "../core/partition/document.ts";
 import { edgePartitionDocument, requireNodeParts } from "../core/partition/edges.ts";
 import { partitioners } from "../core/partition/mod.ts";
-import { type PartitionerEntry, partsAsked } from "../core/partition/partitioner.ts";
+import { checkApplies, type PartitionerEntry, partsAsked } from "../core/partition/partitioner.ts";
 import { partsToRefine } from "../core/partition/refine.ts";
 import { nodeWeights, weightNames } from "../core/partition/weights.ts";
 import { whole, wholeParts } from "../core/partition/whole.ts";
@@ -72,8 +72,7 @@ function partitionedEdges(io: Io, graph: Graph, partitioner: PartitionerEntry, o
       }: "${method}" partitions edges, expected a method that partitions nodes`,
     );
   }
-  const unfit = (["refine", "balance"] as const).find((key) => o[key] !== undefined);
-  if (unfit) throw new GustError("usage", `--${unfit} does not apply to partitioner "${method}"`);
+  checkApplies(partitioner, o);
   const k = partsAsked(partitioner, o.k);
   const [params] = allParams([[partitioners, partitioner]], o) as [Record<string, unknown>];
   const provenance = io.provenance({ k, method, imbalance, ...params }, [graph.document]);
@@ -112,12 +111,7 @@ function partitioned(io: Io, graph: Graph, given: Document | null, o: Options) {
   const isWhole = o.k === undefined && o.order !== undefined && o.method === undefined &&
     !partitionerKeys.some((key) => isGiven(o, key));
   const partitioner = isWhole ? whole : partitioners.get(o.method ?? "multilevel");
-  if (o.refine !== undefined && !partitioner.refines) {
-    throw new GustError("usage", `--refine does not apply to partitioner "${partitioner.name}"`);
-  }
-  if (o.balance !== undefined && !partitioner.weighs) {
-    throw new GustError("usage", `--balance does not apply to partitioner "${partitioner.name}"`);
-  }
+  checkApplies(partitioner, o);
   const weights = o.balance === undefined ? [] : nodeWeights(graph, o.balance.split(","));
   const refined = o.refine === undefined ? null : openFile(o.refine);
   const [ownParams, orderParams] = allParams(
@@ -168,15 +162,15 @@ Without -k, which they find: ${found.join(", ")}. Partitions of edges: ${
       ofEdges.join(", ")
     }; of those, replication is
 the mean number of parts that a node with edges is in, mirrors the copies beside the first, and balance the largest part
---objective volume makes the halo small instead of the cut: what parts send each other when every node needs the rows of
-its neighbours. It starts from the parts by cut and never ends with more volume than those have, nor than a balanced one
-that --refine gives.
-
 over ceil(edges / k).
 
 --balance bounds what parts weigh instead of how many nodes they have: edges (entries in their rows), train (training
 nodes), features (stored entries), each at most imbalance times its mean, as near as single nodes allow; what was reached
 is reported by each.
+
+--objective volume makes the halo small instead of the cut: what parts send each other when every node needs the rows of
+its neighbours. It starts from the parts by cut and never ends with more volume than those have, nor than a balanced one
+that --refine gives.
 
 --order sorts the nodes of each part; without -k those of the whole graph, or of each graph of a data set. A partition
 beside the graph gets another order. --apply writes the graph itself in that order: features, labels, splits, links and

@@ -133,6 +133,48 @@ describe("core/mod.ts", () => {
     expect(gust.save(join(cwd, "copy"), split)).toBe(split.digest);
   });
 
+  test("partitions as the command does: weights to balance, a partition to refine, parts of edges", async () => {
+    const cwd = freshDir(), graph = await gust.generate("sbm", { nodes: 400, classes: 4, features: 4 });
+    gust.save(join(cwd, "g"), graph.document);
+    const byCommand = (name: string, ...flags: string[]) => {
+      gustOk(["partition", "g", "-k", "6", ...flags, "-o", name], { cwd });
+      return openFile(join(cwd, name));
+    };
+    const random = gust.partition(graph, 6, { method: "random" });
+    gust.save(join(cwd, "r"), random);
+    for (
+      const [made, document] of [
+        [
+          gust.partition(graph, 6, { balance: ["nodes", "edges"], objective: "volume", seed: 3 }),
+          byCommand("b", "--balance", "nodes,edges", "--objective", "volume", "--seed", "3"),
+        ],
+        [
+          gust.partition(graph, 6, { refine: random, effort: "best" }),
+          byCommand("f", "--refine", "r", "--effort", "best"),
+        ],
+        [gust.partition(graph, 6, { method: "hdrf" }), byCommand("e", "--method", "hdrf")],
+      ] as const
+    ) {
+      expect(made.digest).toBe(document.digest);
+      expect(made.provenance).toEqual(document.provenance as never);
+    }
+    for (
+      const [options, message] of [
+        [{ method: "random", balance: ["edges"] }, /--balance does not apply to partitioner "random"/],
+        [{ method: "ldg", refine: random }, /--refine does not apply to partitioner "ldg"/],
+        [{ balance: ["mass"] }, /"mass" cannot be balanced/],
+        [{ refine: graph.document }, /is a graph, expected a partition/],
+        [{ method: "hdrf", order: "bfs" }, /"hdrf" partitions edges, which have no order of nodes/],
+      ] as const
+    ) {
+      expect(() => gust.partition(graph, 6, options)).toThrow(message);
+    }
+    expect(() => gust.partition(graph, 5, { refine: random })).toThrow("6 parts, but -k says 5");
+    expect(() => gust.applyPartition(graph, gust.partition(graph, 6, { method: "dbh" }))).toThrow(
+      "is a partition of edges (dbh), expected one of nodes",
+    );
+  });
+
   test("a trained model is its own: it stays what it is when the run's memory has gone", async () => {
     const graph = await gust.generate("sbm", { nodes: 300, classes: 3, features: 8 });
     const { model, result } = await gust.train(graph, { epochs: 5 });

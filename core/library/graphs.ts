@@ -1,6 +1,7 @@
 /** Graphs: opening, importing, generating, splitting, partitioning, saving. */
 import { setThreads as setNativeThreads } from "../../ffi/engine.ts";
 import { openNative } from "../../ffi/native.ts";
+import { GustError } from "../errors.ts";
 import { buildDocument, type Document, type NewDocument } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import { openFile } from "../format/read.ts";
@@ -12,9 +13,11 @@ import { Graph } from "../graph/graph.ts";
 import { applyOrder } from "../order/apply.ts";
 import { orders } from "../order/mod.ts";
 import { partitionDocument } from "../partition/document.ts";
-import { edgePartitionDocument } from "../partition/edges.ts";
+import { edgePartitionDocument, requireNodeParts } from "../partition/edges.ts";
 import { partitioners } from "../partition/mod.ts";
-import { partsAsked } from "../partition/partitioner.ts";
+import { checkApplies, partsAsked } from "../partition/partitioner.ts";
+import { partsToRefine } from "../partition/refine.ts";
+import { nodeWeights } from "../partition/weights.ts";
 import { whole, wholeParts } from "../partition/whole.ts";
 import { importGraph as importInput, sourceDigest } from "../readers/import.ts";
 import { InputSet } from "../readers/input.ts";
@@ -207,6 +210,10 @@ export interface PartitionOptions extends Drawn {
   readonly method?: string;
   /** Most that a part may have over an even share. @default {1.03} */
   readonly imbalance?: number;
+  /** What parts are balanced by instead of nodes, several at once: "nodes", "edges", "train", "features". */
+  readonly balance?: readonly string[];
+  /** A partition of the same graph into k parts to improve, instead of making one. */
+  readonly refine?: Document;
   /** How the nodes of each part are ordered. @default {"partition"} */
   readonly order?: string;
 }
@@ -215,7 +222,8 @@ export interface PartitionOptions extends Drawn {
  * Split a graph into k balanced parts with a small cut.
  *
  * @param k  parts; undefined for a method that finds their number.
- * @throws {GustError} (usage) for more parts than nodes, and for a k that is missing or of no use.
+ * @throws {GustError} (usage) for more parts than nodes, and for a k or an option that is missing or of no use;
+ *   (mismatch) for a partition to refine of another graph or number of parts.
  *
  * @example
  * ```ts
@@ -223,22 +231,39 @@ export interface PartitionOptions extends Drawn {
  *
  * const grid = await generate("grid", { rows: 8, cols: 8 });
  * const parts = partition(grid, 2);
- * console.log(parts.meta.balance, parts.meta.cut);
- * // 1 8
+ * const finer = partition(grid, 2, { refine: parts, balance: ["nodes", "edges"], effort: "best" });
+ * console.log(parts.meta.balance, parts.meta.cut, finer.meta.cut);
+ * // 1 8 8
  * ```
  */
 export function partition(graph: Graph, k?: number, options: PartitionOptions = {}): Document {
-  const { method = "multilevel", imbalance = 1.03, seed = 0, order = "partition", ...given } = options;
+  const { method = "multilevel", imbalance = 1.03, seed = 0, order = "partition", ...more } = options;
+  const { balance, refine, ...given } = more;
   const orderKeys = Object.keys(orders.get(order).params?.shape ?? {});
   const pick = (wanted: boolean) =>
     Object.fromEntries(Object.entries(given).filter(([key]) => orderKeys.includes(key) === wanted));
   const { entry, params } = entryOptions(partitioners, method, pick(false));
   const chosen = entryOptions(orders, order, pick(true));
-  const request = { k: partsAsked(entry, k), imbalance, seed };
-  const asked = entry.parts === "found" ? { method } : { k, method, imbalance };
+  checkApplies(entry, { balance, refine });
+  const request = {
+    k: partsAsked(entry, k),
+    imbalance,
+    seed,
+    weights: nodeWeights(graph, balance ?? []),
+    refine: refine && partsToRefine(refine, graph, k!),
+  };
+  const asked = entry.parts === "found"
+    ? { method }
+    : { k, method, imbalance, ...(balance ? { balance: balance.join(",") } : {}) };
   const record = { ...asked, ...params, ...(options.order ? { order, ...chosen.params } : {}) };
-  const provenance = provenanceOf("partition", record, seed, [graph.document]);
+  const provenance = provenanceOf("partition", record, seed, [graph.document, ...(refine ? [refine] : [])]);
   if (entry.of === "edges") {
+    if (options.order !== undefined) {
+      throw new GustError(
+        "usage",
+        `"${method}" partitions edges, which have no order of nodes: leave out order`,
+      );
+    }
     return buildDocument(edgePartitionDocument(graph, entry, request, params, provenance));
   }
   return buildDocument(partitionDocument(graph, entry, request, params, provenance, chosen));
@@ -273,9 +298,11 @@ export function orderNodes(
  * The graph with its nodes in the order of a partition of it: everything that belongs to nodes and arcs moves along,
  * `node_ids` says who a node was, `part_ptr` where the parts begin. Results by original ids stay the same.
  *
- * @throws {GustError} (mismatch) for a partition of another graph, (unsupported) where graphs of a data set would mix.
+ * @throws {GustError} (mismatch) for a partition of another graph or of edges, (unsupported) where graphs of a data set
+ *   would mix.
  */
 export function applyPartition(graph: Graph, partition: Document): Graph {
+  requireNodeParts(partition);
   checkMadeFrom(partition, graph.document);
   const parts = partition.meta["k"] as number > 1 ? partition.tensor("part_ptr", "I64") : null;
   const provenance = provenanceOf("partition", { apply: true }, 0, [graph.document, partition]);

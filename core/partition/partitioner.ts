@@ -47,6 +47,22 @@ export function definePartitioner<S extends z.ZodObject>(entry: {
 }
 
 /**
+ * Refuse a partition to refine, or weights to balance, where the method has no use for them.
+ * @throws {GustError} (usage)
+ */
+export function checkApplies(
+  { name, refines, weighs }: PartitionerEntry,
+  given: { readonly refine?: unknown; readonly balance?: unknown },
+): void {
+  const unfit = given.refine !== undefined && !refines
+    ? "refine"
+    : given.balance !== undefined && !weighs
+    ? "balance"
+    : undefined;
+  if (unfit) throw new GustError("usage", `--${unfit} does not apply to partitioner "${name}"`);
+}
+
+/**
  * The k of a request: what was asked for, 0 where the method finds the parts.
  * @throws {GustError} (usage) for a k that is missing or of no use.
  */
