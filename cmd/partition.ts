@@ -53,12 +53,12 @@ const partitionerKeys = ["balance", "refine", ...Object.keys(registryOptions(par
 const isGiven = (o: Options, key: string) => (o as Record<string, unknown>)[key] !== undefined;
 
 /** Say what becomes of arcs in one direction. */
-function noteDirected(graph: Graph, io: Io): void {
+function noteDirected(graph: Graph, of: PartitionerEntry["of"], io: Io): void {
   if (!graph.meta.directed) return;
-  io.say(
-    `${graph.document.label} is directed: parts are made and judged as if every arc went both ways ` +
-      `("gust import --symmetrize" makes it so)`,
-  );
+  const how = of === "edges"
+    ? "every arc is an edge of its own"
+    : "parts are made and judged as if every arc went both ways";
+  io.say(`${graph.document.label} is directed: ${how} ("gust import --symmetrize" adds the missing arcs)`);
 }
 
 /** A partition of edges, which has no order. */
@@ -201,8 +201,8 @@ Examples:
           `A partition was given (${given.label}): expected --order NAME to put its nodes into, or --apply`,
         );
       }
-      noteDirected(graph, io);
       const chosen = partitioners.get(o.method ?? "multilevel");
+      noteDirected(graph, chosen.of, io);
       if (!given && chosen.of === "edges") return partitionedEdges(io, graph, chosen, o);
       const isReady = given !== null && o.order === undefined;
       const document = isReady ? null : partitioned(io, graph, given, o);

@@ -8,6 +8,7 @@ import { checkArcs } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import { orders } from "../order/mod.ts";
 import type { OrderEntry } from "../order/order.ts";
+import { explained } from "./explain.ts";
 import type { PartitionerEntry, PartitionRequest } from "./partitioner.ts";
 import { type PartitionStatistics, partSizes, statistics } from "./statistics.ts";
 
@@ -120,9 +121,11 @@ export function partitionDocument(
     );
   }
   checkArcs(graph);
-  const part = partitioner.partition(graph, request, params);
+  const part = explained(graph, () => partitioner.partition(graph, request, params));
   const k = isFound ? countParts(part) : request.k;
   const resolution = Number(params["resolution"] ?? 1);
-  const quality = isFound ? modularity(graph.csr, graph.meta.directed, part, k, resolution) : undefined;
-  return documentOf(graph, part, k, partitioner.name, order, provenance, quality);
+  return explained(graph, () => {
+    const quality = isFound ? modularity(graph.csr, graph.meta.directed, part, k, resolution) : undefined;
+    return documentOf(graph, part, k, partitioner.name, order, provenance, quality);
+  });
 }

@@ -4,6 +4,7 @@ import type { Document, NewDocument, ProvenanceRecord } from "../format/document
 import { checkArcs } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import { type EdgePartitionStatistics, edgePartitionStatistics } from "./edge_statistics.ts";
+import { explained } from "./explain.ts";
 import type { PartitionerEntry, PartitionRequest } from "./partitioner.ts";
 
 export interface EdgePartitionMeta extends EdgePartitionStatistics {
@@ -36,7 +37,7 @@ export function edgePartitionDocument(
     );
   }
   checkArcs(graph);
-  const part = partitioner.partition(graph, request, params);
+  const part = explained(graph, () => partitioner.partition(graph, request, params));
   const meta = {
     of: "edges" as const,
     k,

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { NativeArray } from "../../ffi/native.ts";
+import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { levelParts, readMetisParts, writeMetisGraph } from "../../ffi/native_partition.ts";
 import { GustError } from "../errors.ts";
 import { definePartitioner } from "./partitioner.ts";
@@ -23,8 +23,22 @@ function runMetis(file: string, k: number, imbalance: number, seed: number): voi
     const said = `${stdout ?? ""}\n${stderr ?? ""}`.split("\n").map((line) => line.trim()).filter((line) =>
       line
     );
-    const why = error?.message ?? said.slice(-2).join(" ");
+    const why = error?.message ?? (said.slice(-2).join(" ") || "it gave no reason");
     throw new GustError("io", `gpmetis failed with ${signal ?? `status ${status}`}: ${why}`);
+  }
+}
+
+/** The parts that gpmetis has written beside a .graph file. */
+function readParts(file: string, n: number, k: number): NativeArray<"I32"> {
+  try {
+    return readMetisParts(`${file}.part.${k}`, n, k);
+  } catch (error) {
+    if (!(error instanceof NativeError)) throw error;
+    throw new GustError(
+      "io",
+      `gpmetis ended well but wrote no partition that fits: ${error.message}`,
+      INSTALL,
+    );
   }
 }
 
@@ -40,9 +54,7 @@ export const metis = definePartitioner({
       const edges = writeMetisGraph(csr, meta.directed, file);
       if (edges > 0) runMetis(file, k, imbalance, seed);
       // METIS refuses graphs without edges: any level parts are as good.
-      const part = edges > 0
-        ? readMetisParts(`${file}.part.${k}`, csr.numRows, k)
-        : NativeArray.allocate("I32", csr.numRows);
+      const part = edges > 0 ? readParts(file, csr.numRows, k) : NativeArray.allocate("I32", csr.numRows);
       levelParts(csr, meta.directed, part, k, imbalance);
       return part;
     } finally {

@@ -1,6 +1,7 @@
 // The C functions of the partitioner: the multilevel method, random parts, and the statistics of any
 // partition.
 #include <algorithm>
+#include <cmath>
 
 #include "../include/gust.h"
 #include "partition.h"
@@ -130,12 +131,11 @@ int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, in
                                   int32_t value_dtype, int32_t directed, int64_t part, int64_t k, double* out) {
   return guard([&] {
     const int32_t* p = checked_parts("part", part, n, k);
-    Graph g = build_graph(source_of(n, indptr, indices, dtype, values, value_dtype, directed));
+    // Edges and neighbours count alike, so that weights may be anything.
+    Graph g = build_graph(source_of(n, indptr, indices, dtype, 0, 0, directed));
     struct Sums {
-      double weight = 0;
       int64_t arcs = 0, halo = 0;
       Sums& operator+=(const Sums& o) {
-        weight += o.weight;
         arcs += o.arcs;
         halo += o.halo;
         return *this;
@@ -149,7 +149,6 @@ int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, in
           int32_t q = p[a->node];
           if (q == p[v]) continue;
           ++part_sums.arcs;
-          part_sums.weight += a->weight;
           if (seen[q] != v) ++part_sums.halo;
           seen[q] = v;
         }
@@ -187,6 +186,8 @@ int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, in
         count([=](int64_t e) { return static_cast<double>(value[e]); });
       });
     });
+    if (!std::isfinite(entries.weight))
+      fail(GUST_EDATA, "tensor \"edge_weight\": the weights between parts sum to %g, expected a finite sum", entries.weight);
     // An undirected edge is stored twice.
     out[2] = !values ? out[0] : directed ? entries.weight : entries.weight / 2;
     out[3] = static_cast<double>(entries.inside);

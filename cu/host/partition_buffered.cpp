@@ -239,8 +239,7 @@ int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int3
       Array<int32_t> at(n);
       for (int64_t i = 0; i < n; ++i) at[come[i]] = static_cast<int32_t>(i);
       const auto run = [&](auto&& weight) {
-        double total = 0;
-        for (int64_t e = 0; e < start[n]; ++e) total += weight(e);
+        double total = total_weight(start[n], weight);
         const double alpha = Method::alpha_of(directed ? total : total / 2, n, k, 1.5);
         const Stream<std::remove_cvref_t<decltype(nodes[0])>, std::remove_cvref_t<decltype(weight)>> stream{
             n, start, nodes, weight, directed != 0, come, at};

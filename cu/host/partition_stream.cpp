@@ -58,8 +58,7 @@ int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_
       const auto node = [&](int64_t e) { return static_cast<int64_t>(nodes[e]); };
       const Array<int32_t> come = stream_order(n, start, id, order, random, node);
       const auto run = [&](auto&& weight) {
-        double total = 0;
-        for (int64_t e = 0; e < start[n]; ++e) total += weight(e);
+        double total = total_weight(start[n], weight);
         if (!directed) total /= 2;
         const Method method{fennel != 0, Method::alpha_of(total, n, k, gamma), gamma,
                             part_limit(n, static_cast<int32_t>(k), imbalance)};

@@ -35,6 +35,20 @@ Array<int32_t> stream_order(int64_t n, const int64_t* indptr, const int64_t* ids
   return order;
 }
 
+/** The sum of `count` weights. Throws GUST_EDATA naming the position of one that is negative or not finite. */
+template <class Weight>
+double total_weight(int64_t count, Weight&& weight) {
+  double total = 0;
+  for (int64_t e = 0; e < count; ++e) {
+    const double w = weight(e);
+    if (!(w >= 0 && std::isfinite(w)))
+      fail(GUST_EDATA, "tensor \"edge_weight\" holds %g at position %lld, expected finite weights of at least 0", w,
+           static_cast<long long>(e));
+    total += w;
+  }
+  return total;
+}
+
 /** Parts sorted by size; a size changes by one in O(1). */
 class Sizes {
  public:

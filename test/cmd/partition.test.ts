@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openFile } from "../../core/format/read.ts";
 import { openNative } from "../../ffi/native.ts";
+import { hasMetis } from "../core/partition/_partitions.ts";
 import { dataPath, dataTest, freshDir, gust, gustOk, pipeline, program, run } from "../helpers.ts";
 
 await openNative();
@@ -201,7 +202,7 @@ describe("gust partition", () => {
     expect(modularity("-k", "4")).not.toHaveProperty("modularity");
   });
 
-  test("partitions edges, which eval and inspect know and whatever needs parts of nodes refuses", () => {
+  test("partitions edges, which eval and inspect know", () => {
     for (const method of ["hdrf", "dbh"]) {
       const flags = ["-k", "6", "--method", method, "-o", method, "--json"];
       const said = json(gustOk(["partition", "g", ...flags], here).text);
@@ -228,24 +229,28 @@ describe("gust partition", () => {
       // Parts of edges give no order to draw: the page says the numbers alone.
       gustOk(["inspect", "g", method, "--html", "page"], here);
       expect(readFileSync(join(folder, "page"), "utf8")).toContain("replication factor");
-      const refused = gust(["sample", "g", method, "--method", "cluster", "-o", "never"], here);
-      expect(refused.status).not.toBe(0);
-      expect(refused.stderr).toContain(
-        `"${method}" is a partition of edges (${method}), expected one of nodes`,
-      );
-      expect(refused.stderr).toContain("hint: make one with a method of nodes");
-      for (
-        const words of [
-          ["train", "g", method, "--parts-per-batch", "1", "-o", "never"],
-          ["partition", "g", method, "--order", "bfs", "-o", "never"],
-          ["partition", "g", method, "--apply", "-o", "never"],
-          ["partition", "g", "-k", "6", "--refine", method, "-o", "never"],
-        ]
-      ) {
-        const { status, stderr } = gust(words, here);
-        expect([words, status]).toEqual([words, 1]);
-        expect(stderr).toContain("is a partition of edges");
-      }
+    }
+  });
+
+  test("whatever needs parts of nodes refuses a partition of edges", () => {
+    gustOk(["partition", "g", "-k", "6", "--method", "dbh", "-o", "cut-nodes"], here);
+    const refused = gust(["sample", "g", "cut-nodes", "--method", "cluster", "-o", "never"], here);
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toContain(
+      `"cut-nodes" is a partition of edges (dbh), expected one of nodes`,
+    );
+    expect(refused.stderr).toContain("hint: make one with a method of nodes");
+    for (
+      const words of [
+        ["train", "g", "cut-nodes", "--parts-per-batch", "1", "-o", "never"],
+        ["partition", "g", "cut-nodes", "--order", "bfs", "-o", "never"],
+        ["partition", "g", "cut-nodes", "--apply", "-o", "never"],
+        ["partition", "g", "-k", "6", "--refine", "cut-nodes", "-o", "never"],
+      ]
+    ) {
+      const { status, stderr } = gust(words, here);
+      expect([words, status]).toEqual([words, 1]);
+      expect(stderr).toContain("is a partition of edges");
     }
     expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
   });
@@ -285,19 +290,36 @@ describe("gust partition", () => {
     gustOk(["import", "arcs.txt", "-o", "arcs"], here);
     const said = gustOk(["partition", "arcs", "-k", "2", "-v", "-o", "a"], here).stderr;
     expect(said).toMatch(/is directed: parts are made and judged as if .*gust import --symmetrize/);
+    const edges = gustOk(["partition", "arcs", "-k", "2", "--method", "hdrf", "-v", "-o", "ae"], here).stderr;
+    expect(edges).toMatch(/is directed: every arc is an edge of its own .*gust import --symmetrize/);
     expect(gustOk(["partition", "g", "-k", "2", "-v", "-o", "b"], here).stderr).not.toContain("directed");
   });
 
-  test("says how a gpmetis that was killed ended, and leaves no file", () => {
+  test("says how a gpmetis that was killed, failed or wrote nothing of use ended, and leaves no file", () => {
     const bin = freshDir();
-    writeFileSync(join(bin, "gpmetis"), "#!/bin/sh\nkill -9 $$\n", { mode: 0o755 });
-    const result = gust(["partition", "g", "-k", "3", "--method", "metis", "-o", "never"], {
-      ...here,
-      env: { PATH: bin },
-    });
-    expect(result.status).toBe(1);
-    expect(result.stderr).toContain("gust partition: gpmetis failed with SIGKILL");
-    expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
+    // The last two operands are the file and k.
+    const parts = (write: string) => `for a; do f=$k; k=$a; done; ${write} > "$f.part.$k"`;
+    for (
+      const [script, message] of [
+        ["kill -9 $$", "gpmetis failed with SIGKILL"],
+        ["exit 1", "gpmetis failed with status 1: it gave no reason"],
+        ["echo 'Input Error: no luck.' >&2; exit 3", "gpmetis failed with status 3: Input Error: no luck."],
+        ["exit 0", "gpmetis ended well but wrote no partition that fits: cannot open"],
+        [parts("echo hello"), "line 1 is not the part of a node, expected 2000 numbers below 3"],
+        [parts("echo 3"), "line 1 is not the part of a node, expected 2000 numbers below 3"],
+        [parts("echo 2"), "has 1 lines, expected 2000"],
+      ] as const
+    ) {
+      writeFileSync(join(bin, "gpmetis"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      const result = gust(["partition", "g", "-k", "3", "--method", "metis", "-o", "never"], {
+        ...here,
+        env: { PATH: bin },
+      });
+      expect([script, result.status]).toEqual([script, 1]);
+      expect(result.stderr).toContain("gust partition: gpmetis ");
+      expect(result.stderr).toContain(message);
+      expect(readdirSync(folder).filter((name) => name.includes("never"))).toEqual([]);
+    }
   });
 
   test("says how to install gpmetis where it is missing", () => {
@@ -308,6 +330,23 @@ describe("gust partition", () => {
     expect(result.status).toBe(1);
     expect(result.stderr).toContain("gust partition: Cannot run gpmetis");
     expect(result.stderr).toContain('hint: install it with "apt-get install metis"');
+  });
+
+  test("refuses weights that mean nothing where the method reads them, naming graph, place and fix", () => {
+    writeFileSync(join(folder, "weights.txt"), "0 1 1\n1 2 -1\n2 3 1\n");
+    gustOk(["import", "weights.txt", "--symmetrize", "--weights", "3", "-o", "w"], here);
+    for (const method of ["multilevel", "ldg", "fennel", "buffered", ...(hasMetis ? ["metis"] : [])]) {
+      const result = gust(["partition", "w", "-k", "2", "--method", method, "-o", "never"], here);
+      expect([method, result.status]).toEqual([method, 1]);
+      expect(result.stderr).toMatch(
+        /gust partition: Cannot partition "w": tensor "edge_weight" holds -1 at position \d, expected finite weights of at least 0\n/,
+      );
+      expect(result.stderr).toContain('hint: "gust import --weights none" leaves weights out');
+    }
+    // Orders and methods that read no weights take any.
+    gustOk(["partition", "w", "-k", "2", "--method", "random", "-o", "wr"], here);
+    gustOk(["partition", "w", "--order", "rcm", "-o", "wo"], here);
+    expect(gust(["inspect", "--check", "wr", "wo"], here)).toMatchObject({ status: 0, stderr: "" });
   });
 
   test("ends quietly when its reader has gone", () => {

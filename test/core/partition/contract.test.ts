@@ -44,6 +44,19 @@ describe.each(named("given"))("partitioner %s", (method) => {
     });
   }
 
+  owes("keeps its promise under weights that are equal, zero, tiny or huge, and counts their cut", () => {
+    const { rows } = shapes["many components"]!;
+    for (const weight of [2.5, 0, 2 ** -100, 2 ** 100]) {
+      const parts = { rows, weights: rows.map((row) => row.map(() => weight)) };
+      const { part, meta } = partitioned(graphOf(parts), method, 8);
+      expect(new Set(part).size).toBe(8);
+      expect(meta.balance).toBeLessThanOrEqual(1.03);
+      const { cut, cutWeight } = naive(parts, part, 8);
+      expect(meta.cut).toBe(cut);
+      expect(meta.cut_weight).toBe(cutWeight);
+    }
+  });
+
   owes("makes documents that pass every check", () => {
     const { document } = partitioned(graphOf(shapes["random graph"]!), method, 7);
     expect(checkDocument(buildDocument(document))).toEqual([]);
