@@ -16,6 +16,7 @@ import { partsToRefine } from "../core/partition/refine.ts";
 import { nodeWeights, weightNames } from "../core/partition/weights.ts";
 import { whole, wholeParts } from "../core/partition/whole.ts";
 import { type Io, withIo } from "./_io.ts";
+import { reportEdgePartition, reportPartition } from "./_partition_report.ts";
 import { allParams, defineCommand, kebab, registryOptions } from "./_options.ts";
 
 const self = { name: "partition", writesDocument: true } as const;
@@ -78,16 +79,8 @@ function partitionedEdges(io: Io, graph: Graph, partitioner: PartitionerEntry, o
   const provenance = io.provenance({ k, method, imbalance, ...params }, [graph.document]);
   const request = { k, imbalance, seed: io.common.seed };
   const document = edgePartitionDocument(graph, partitioner, request, params, provenance);
-  const { balance, replication_factor, mirrors } = document.meta;
-  const digest = io.write(document);
-  const seconds = (performance.now() - start) / 1000;
-  const facts = { kind: "partition", of: "edges", method, parts: k, replication_factor, mirrors, balance };
-  io.json({ ...facts, seconds: Number(seconds.toFixed(4)), digest });
-  io.say(
-    `${method}: ${k} parts of edges, replication ${replication_factor.toFixed(4)}, balance ${
-      balance.toFixed(4)
-    }, ${seconds.toFixed(2)} s`,
-  );
+  const digest = io.write(document), seconds = (performance.now() - start) / 1000;
+  reportEdgePartition(io, document.meta, { kind: document.kind, digest, seconds });
 }
 
 /** The partition that was asked for: made anew, or a given one with its nodes in another order. */
@@ -209,12 +202,11 @@ Examples:
       const tensor = <D extends NewTensor["data"]>(name: string) =>
         (document ? document.tensors.find((t) => t.name === name)!.data : given!.tensor(name)) as D;
       const meta = (document ?? given!).meta as ReturnType<typeof partitioned>["meta"];
-      const { cut, cut_weight, balance, halo, label_entropy, modularity, k, method, order, balances } = meta;
       const written = o.apply
         ? applyOrder(
           graph,
           tensor<NativeArray<"I64">>("order"),
-          k > 1 ? tensor<NativeArray<"I64">>("part_ptr") : null,
+          meta.k > 1 ? tensor<NativeArray<"I64">>("part_ptr") : null,
           document
             ? document.provenance.map((record, i, all) =>
               i + 1 < all.length ? record : { ...record, params: { ...record.params, apply: true } }
@@ -222,42 +214,7 @@ Examples:
             : io.provenance({ apply: true }, [graph.document, given!]),
         )
         : document!;
-      const digest = io.write(written);
-      const seconds = (performance.now() - start) / 1000;
-      io.json({
-        kind: written.kind,
-        method,
-        order,
-        parts: k,
-        cut,
-        cut_weight,
-        balance,
-        balances,
-        halo,
-        label_entropy,
-        modularity,
-        seconds: Number(seconds.toFixed(4)),
-        digest,
-      });
-      const reached = Object.entries({ nodes: balance, ...balances })
-        .filter(([name]) => o.balance?.split(",").includes(name));
-      const missed = reached.filter(([, value]) => value > o.imbalance + 1e-9);
-      if (missed.length) {
-        io.warn(
-          `no partition within --imbalance ${o.imbalance} by ${
-            missed.map(([name]) => name).join(" and ")
-          } was found: single nodes are too heavy, or fewer parts or a larger imbalance are needed`,
-        );
-      }
-      const entropy = label_entropy === null ? "" : `, label entropy ${label_entropy.toFixed(3)} nats`;
-      const quality = modularity === undefined ? "" : `, modularity ${modularity.toFixed(4)}`;
-      const made = o.apply ? `graph in order ${order}, ` : o.order === undefined ? "" : `order ${order}, `;
-      io.say(
-        `${method}: ${made}${k} parts, cut ${cut} edges, balance ${
-          reached.length
-            ? reached.map(([name, x]) => `${x.toFixed(4)} by ${name}`).join(", ")
-            : balance.toFixed(4)
-        }, halo ${halo}${entropy}${quality}, ${seconds.toFixed(2)} s`,
-      );
+      const digest = io.write(written), seconds = (performance.now() - start) / 1000;
+      reportPartition(io, meta, o, { kind: written.kind, digest, seconds });
     }),
 });
