@@ -14,6 +14,7 @@
 // ends outside of them.
 //
 // Memory: O(n + k + arcs of the largest buffer); each row is read a few times per pass, buffer by buffer.
+#include <numeric>
 #include <queue>
 
 #include "../include/gust.h"
@@ -27,8 +28,11 @@ constexpr double kHope = 0.5;  // that an edge to a node still to come will not 
 
 using PartOf = std::vector<int32_t>;
 
-/** Improve `part` (within the limits) by V-cycles, which keep it intact while they coarsen. */
+/** Improve `part` of a buffer's nodes (within the limits) by V-cycles, which keep it intact while they coarsen. `graph` has
+ *  the nodes of the parts behind those. */
 void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles, uint64_t key, PartOf& part) {
+  const size_t count = part.size();
+  for (int32_t p = 0; p < k; ++p) part.push_back(p);
   const std::vector<int64_t> limits(k, limit);
   const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, std::max(kLeastNodes, kNodesPerPart * k)));
   for (int32_t cycle = 0; cycle < cycles; ++cycle) {
@@ -37,6 +41,10 @@ void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles
     uncoarsen(h, k, limits.data(), effort_of(1), current);
     part = std::move(current);
   }
+  PartOf name(k);
+  for (int32_t p = 0; p < k; ++p) name[part[count + p]] = p;
+  part.resize(count);
+  for (int32_t& p : part) p = name[p];
 }
 
 /** A matrix as it streams by: order[i] is the node in place i, and at[v] the place of node v. */
@@ -82,7 +90,8 @@ struct Stream {
   double cost(int64_t first, int64_t last, const PartOf& own, const int32_t* part, const std::vector<int64_t>& size,
               int64_t limit) const {
     const auto k = static_cast<double>(size.size());
-    const double left = std::max(0.0, static_cast<double>(limit) * k - static_cast<double>(std::reduce(size.begin(), size.end())));
+    const int64_t held = std::accumulate(size.begin(), size.end(), int64_t{0});
+    const double left = std::max(0.0, static_cast<double>(limit) * k - static_cast<double>(held));
     double cost = 0;
     for (int64_t i = first; i < last; ++i) {
       const int32_t p = own[i - first];
@@ -143,6 +152,15 @@ bool name_groups(const Graph& graph, int32_t groups, std::vector<int64_t> size, 
   return true;
 }
 
+/** Groups of about the same size that cut little; none where there are fewer nodes than groups. */
+PartOf split(const Graph& graph, int32_t groups, double imbalance, uint64_t key) {
+  if (groups > graph.n) return {};
+  PartOf group(graph.n);
+  const int64_t most = part_limit(graph.n, groups, imbalance);
+  multilevel(graph, groups, &most, effort_of(1), key, group.data());
+  return group;
+}
+
 template <class I, class Weight>
 void buffered(const Stream<I, Weight>& stream, const int64_t* ids, int32_t k, const Method& method, double imbalance,
               int64_t buffer, int32_t passes, int32_t cycles, uint64_t seed, int32_t* part) {
@@ -176,11 +194,9 @@ void buffered(const Stream<I, Weight>& stream, const int64_t* ids, int32_t k, co
         const Graph inside = stream.graph(first, last, 0, part);
         const auto few = static_cast<int32_t>(std::max<int64_t>(1, (count * k + n / 2) / n));
         for (const int32_t groups : {k, few}) {
-          if (groups > count || (groups == few && few == k && ways.size() > 1)) continue;
-          PartOf way(count);
-          const int64_t most = part_limit(count, groups, imbalance);
-          multilevel(inside, groups, &most, effort_of(1), key, way.data());
-          if (name_groups(graph, groups, size, method.limit, way)) ways.push_back(std::move(way));
+          PartOf way = split(inside, groups, imbalance, key);
+          if (!way.empty() && name_groups(graph, groups, size, method.limit, way)) ways.push_back(std::move(way));
+          if (few == k) break;
         }
       }
       for (int32_t p = 0; p < k; ++p) graph.node_weight[count + p] = static_cast<int32_t>(size[p] + heavy);
@@ -188,13 +204,9 @@ void buffered(const Stream<I, Weight>& stream, const int64_t* ids, int32_t k, co
       double least = 0;
       for (size_t i = 0; i < ways.size(); ++i) {
         PartOf& way = ways[i];
-        for (int32_t p = 0; p < k; ++p) way.push_back(p);
         improve_buffer(graph, k, method.limit + heavy, cycles, key, way);
-        PartOf name(k);
-        for (int32_t p = 0; p < k; ++p) name[way[count + p]] = p;
-        way.resize(count);
         std::vector<int64_t> filled = size;
-        for (int32_t& p : way) ++filled[p = name[p]];
+        for (const int32_t p : way) ++filled[p];
         const double cost = stream.cost(first, last, way, part, filled, method.limit);
         if (i > 0 && cost >= least) continue;
         least = cost;
