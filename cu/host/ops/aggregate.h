@@ -10,8 +10,8 @@
 //   prefetched. Where x is larger than the last-level cache and each of its rows is read several times, it is
 //   multiplied in tiles of columns that fit there, copied so that a tile is contiguous: of 512-byte rows a
 //   strided tile would use a quarter of the cache's sets. Where few rows are gathered most of the time, as in graphs
-//   with hubs, the caches keep those anyway, and tiles are four times as large. Besides, n * f writes; indices, values
-//   and right once per panel.
+//   with hubs, the caches keep those anyway, and tiles are four times as large; where neighbouring rows gather the same
+//   ones, there are none. Besides, n * f writes; indices, values and right once per panel.
 // Determinism: a number is added up in the order of the row's entries, in float64 for float64 and else in
 //   float32, so its bits depend on neither threads nor f nor tiles.
 // Source: row-split SpMM with nnz-balanced tasks, Yang, Buluc and Owens 2018, arXiv:1803.08601.
@@ -340,6 +340,36 @@ bool has_hot_rows(const Aggregate<X, Columns>& a) {
   return same > kChance + 4 * kPairs / a.m;
 }
 
+/**
+ * Whether rows that lie near each other gather the same rows of x, as in an order by parts: then the caches keep whole
+ * rows from one use to the next. In two runs of entries, 65 % gather what an entry of the same run did before: of orders
+ * by parts and of crawls 70 to 90 %, of R-MAT graphs 60, of uniform ones 15. Columns are sampled, all entries of one or
+ * none.
+ */
+template <class X, class Columns>
+bool has_near_rows(const Aggregate<X, Columns>& a) {
+  constexpr int64_t kRun = 65536, kRuns = 2, kSlots = kRun / 8;
+  constexpr int kSampleBits = 4, kSlotBits = 13;
+  static_assert(int64_t{1} << kSlotBits == kSlots);
+  if (a.nnz < 16 * kRuns * kRun) return false;  // not worth a sample
+  std::vector<int64_t> seen;
+  int64_t sampled = 0, again = 0;
+  for (int64_t run = 1; run <= kRuns; ++run) {
+    seen.assign(kSlots, -1);
+    const int64_t first = run * (a.nnz / (kRuns + 1));
+    for (int64_t e = first; e < first + kRun; ++e) {
+      const int64_t column = a.columns[e];
+      const uint64_t hash = static_cast<uint64_t>(column) * 0x9e3779b97f4a7c15u;  // Fibonacci hashing
+      if (hash >> (64 - kSampleBits) != 0) continue;
+      ++sampled;
+      int64_t& slot = seen[(hash >> (64 - kSampleBits - kSlotBits)) & (kSlots - 1)];
+      again += slot == column;
+      slot = column;
+    }
+  }
+  return 100 * again > 65 * sampled;
+}
+
 /** Times the size of a tile that x may have where few rows of it are hot. */
 constexpr int64_t kHotTiles = 4;
 
@@ -352,7 +382,7 @@ int64_t tile_columns(const Aggregate<X, Columns>& a) {
   if (whole > budget && has_hot_rows(a)) budget *= kHotTiles;
   if (whole <= budget) return a.f;
   const int64_t most = budget / (a.m * size);
-  if (most * size < kTileBytes) return a.f;
+  if (most * size < kTileBytes || has_near_rows(a)) return a.f;
   const int64_t line = kTileBytes / size, even = num_chunks(a.f, num_chunks(a.f, most / line * line));
   return std::min(a.f, num_chunks(even, line) * line);
 }
