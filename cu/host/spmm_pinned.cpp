@@ -73,9 +73,21 @@ int32_t gust_pinned_multiply(int64_t layout, int64_t x, int64_t f, int64_t value
     if (f == 0) return;
     auto& of = *reinterpret_cast<Layout*>(layout);
     const Tuning& tuned = tuning();
-    const int64_t ahead = std::max<int64_t>(1, tuned.lines_ahead * 64 / std::max<int64_t>(4 * f, 64));
-    const Product p{&of,           numbers(x),    f,     reinterpret_cast<float*>(out), numbers(values), numbers(left),
-                    numbers(right), numbers(diagonal), ahead, tuned.prefetch_l2};
+    // As many entries ahead as leave `lines_ahead` lines of missed rows on their way; of pinned ones few are worth it.
+    const double lines = static_cast<double>(std::max<int64_t>(4 * f, 64)) / 64;
+    const double entries = static_cast<double>(of.slots.size());
+    const double missed = entries > 0 ? 1 - static_cast<double>(of.hits) / entries : 1;
+    const double ahead = static_cast<double>(tuned.lines_ahead) / lines / std::max(missed, 0.25);
+    const Product p{&of,
+                    numbers(x),
+                    f,
+                    reinterpret_cast<float*>(out),
+                    numbers(values),
+                    numbers(left),
+                    numbers(right),
+                    numbers(diagonal),
+                    std::max<int64_t>(1, static_cast<int64_t>(ahead)),
+                    tuned.prefetch_l2};
     parallel_tasks(static_cast<int64_t>(of.tasks.size()), [&](int64_t t) {
       const Task& task = of.tasks[t];
       Buffer buffer(of, f);
