@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -235,6 +235,11 @@ bench-partition: build
 # Depth and the enhanced diagonal of Cluster-GCN on a generated graph of the size of PPI: half an hour on two threads.
 bench-depth: build
 	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/depth.ts $(ONLY) --out test/peers/results/depth.json
+	@$(DENO) fmt -q test/peers/results
+
+# Products before and after graphs are ordered by parts: `make bench-orders ONLY="5 r18,community /tmp/graphs"`.
+bench-orders: build
+	@$(BUN) test/peers/spmm_orders.ts $(ONLY)
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------
