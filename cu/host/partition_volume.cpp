@@ -1,5 +1,5 @@
-// Refinement by communication volume: the sum over nodes of the other parts that have neighbours of theirs, which is how
-// many rows parts send each other when every node needs those of its neighbours. Passes of single moves as in
+// Refinement by communication volume: the sum over nodes of the other parts that have neighbours of theirs, which is
+// how many rows parts send each other when every node needs those of its neighbours. Passes of single moves as in
 // partition_fm.cpp, with the exact change: when v goes from a to b,
 //
 //   v itself       no longer counts b, and counts a if it has neighbours there
@@ -8,8 +8,8 @@
 // so that a move also changes what it is worth to move the neighbours of a neighbour that now has one neighbour more or
 // less in a or b. Volume before cut: of two moves of the same gain the one that lowers the cut more is taken.
 //
-// One thread moves, and the first gains are counted by all: the same parts for any number of threads. Weights of edges do
-// not count. Memory: O(n + arcs) for the parts, O(k) per chunk.
+// One thread moves, and the first gains are counted by all: the same parts for any number of threads. Weights of edges
+// do not count. Memory: O(n + arcs) for the parts, O(k) per chunk.
 #include "partition.h"
 #include "partition_heap.h"
 
@@ -20,6 +20,9 @@ namespace {
 constexpr int64_t kPatience = 300;
 // Passes are cheap beside the levels that found the cut: so small a share of what counts as progress there counts here.
 constexpr double kShare = 0.2;
+// Where nodes have many neighbours in many parts, a move is dear: so many parts of neighbours are counted per arc at
+// most, times the effort's budget.
+constexpr double kBudget = 150;
 constexpr int64_t kChunk = 1024;
 
 /** By how much a move lowers volume and cut. Ordered by volume, then cut. */
@@ -41,8 +44,11 @@ class Counts {
   explicit Counts(int32_t k) : count_(k, 0) {}
   int32_t operator[](int32_t p) const { return count_[p]; }
   void add(int32_t p) {
+    ++added_;
     if (count_[p]++ == 0) used_.push_back(p);
   }
+  /** Calls of add() so far. */
+  int64_t added() const { return added_; }
   void clear() {
     for (const int32_t p : used_) count_[p] = 0;
     used_.clear();
@@ -51,6 +57,7 @@ class Counts {
  private:
   Array<int32_t> count_;
   std::vector<int32_t> used_;
+  int64_t added_ = 0;
 };
 
 class VolumeRefinement {
@@ -66,15 +73,18 @@ class VolumeRefinement {
   int64_t volume() const { return volume_; }
   int64_t overload() const { return parts_.overload(); }
 
-  /** Returns by how much the volume fell. */
-  int64_t pass() {
+  /** Parts of neighbours that were counted for moves so far. */
+  int64_t work() const { return near_.added(); }
+
+  /** Returns by how much the volume fell; ends early once work() is beyond `budget`. */
+  int64_t pass(int64_t budget) {
     Heap<Gain> heap(index_.data());
     ++round_;
     fill(heap);
     const int64_t start = volume_;
     int64_t best = start, best_cut = parts_.cut();
     std::vector<Step> log;  // where nodes were, since the best state
-    while (!heap.empty() && static_cast<int64_t>(log.size()) < kPatience) {
+    while (!heap.empty() && static_cast<int64_t>(log.size()) < kPatience && work() <= budget) {
       const int32_t v = heap.top();
       const Move m = best_move(v, near_);
       if (m.to < 0) {
@@ -152,14 +162,14 @@ class VolumeRefinement {
     parts_.move(v, to);
   }
 
-  /** Raise the keys that the move of v between two parts may have raised, to upper bounds: those of its neighbours, and of
-   *  nodes in or next to a part that a neighbour of theirs has just lost or found. */
+  /** Raise the keys that the move of v between two parts may have raised, to upper bounds: those of its neighbours, and
+   *  of nodes in or next to a part that a neighbour of theirs has just lost or found. */
   void look_again(int32_t v, int32_t from, int32_t to, Heap<Gain>& heap) {
     for (const Arc* a = graph_.begin(v); a != graph_.end(v); ++a) {
       const int32_t u = a->node, of = parts_.part_of(u);
       const bool is_last = of != from && parts_.link(u, from) == 1, is_first = of != to && parts_.link(u, to) == 1;
       if (of != to) {
-        // Beside v none may be left in `from`, and v may now count it for u alone; where `to` is new to u, anything goes.
+        // Beside v none may be left in `from`, and v may count it for u alone; where `to` is new to u, anything goes.
         if (is_first) renew(u, heap);
         else raise(u, of == from ? Gain{2, 2} : Gain{0, 1}, heap);
       }
@@ -201,9 +211,10 @@ VolumeQuality refine_volume(Graph& graph, int32_t k, const int64_t* most, const 
   for (Arc& a : graph.arcs) a.weight = 1;
   const std::vector<int64_t> limits = limits_of(graph, k, most);
   VolumeRefinement refinement(graph, k, limits.data(), part);
-  for (int since = 0; since < effort.patience; ++since) {
+  const auto budget = static_cast<int64_t>(effort.budget * kBudget * static_cast<double>(graph.arcs.size()));
+  for (int since = 0; since < effort.patience && refinement.work() <= budget; ++since) {
     const auto before = static_cast<double>(refinement.volume());
-    const int64_t fell = refinement.pass();
+    const int64_t fell = refinement.pass(budget);
     if (fell == 0) break;
     if (static_cast<double>(fell) >= before * effort.least_gain * kShare) since = -1;
   }
