@@ -117,19 +117,21 @@ describe.each([...realTypes])("spmm() %s", (dtype) => {
     () => {
       // More entries than looking for neighbours is worth: rows of a block gather that block, or rows far apart do.
       const before = getTuning(), n = 52_500, degree = 40, block = 50, f = 32;
-      const columns = (of: (i: number) => number) =>
+      const columns = (blockOf: (i: number) => number) =>
         Int32Array.from({ length: n * degree }, (_, e) => {
           const i = Math.floor(e / degree);
-          return of(i) * block + (e * 7 + i) % block;
+          return blockOf(i) * block + (e * 7 + i) % block;
         });
       const indptr = BigInt64Array.from({ length: n + 1 }, (_, i) => BigInt(i * degree));
       const arena = engine.arena();
       try {
         const x = tensor(dtype, [n, f], randoms(n * f, "x")), out = tensor(dtype, [n, f]);
-        for (const  of of[(i: number) => Math.floor(i / block), (i: number) => (i * 7919) % (n / block)]) {
+        for (
+          const blockOf of [(i: number) => Math.floor(i / block), (i: number) => (i * 7919) % (n / block)]
+        ) {
           const args = {
             indptr: arena.bind(NativeArray.from<"I64">(indptr)),
-            indices: arena.bind(NativeArray.from<"I32">(columns(of))),
+            indices: arena.bind(NativeArray.from<"I32">(columns(blockOf))),
             x,
             out,
             reduce: reductions.sum,
