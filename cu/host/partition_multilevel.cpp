@@ -149,7 +149,10 @@ void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort
   const int64_t runs = std::max<int64_t>(effort.runs, allowed);
   std::vector<std::vector<int32_t>> parts(runs);
   std::vector<Quality> quality(runs);
-  const auto make = [&](int64_t i) { quality[i] = run(graph, k, most, effort, seed, i, parts[i]); };
+  // The first run is that of the default effort, so that more of it never ends worse.
+  const auto make = [&](int64_t i) {
+    quality[i] = run(graph, k, most, i == 0 && effort.runs > 1 ? effort_of(1) : effort, seed, i, parts[i]);
+  };
   if (allowed > 1) parallel_tasks(runs, make);
   else
     for (int64_t i = 0; i < runs; ++i) make(i);
