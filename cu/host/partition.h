@@ -162,7 +162,7 @@ struct Hierarchy {
 
 /** Coarsen until at most `enough` nodes are left or it no longer pays; never across the parts of `part`, unless null. By
  *  clusters, or by matchings where those find little or on request. */
-Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool by_matching = false);
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int64_t enough, uint64_t key, bool by_matching = false);
 
 /** How connected a node is to one part: the weight of its edges into it. */
 struct Link {
@@ -365,6 +365,11 @@ Quality refine(const Graph& graph, int32_t k, const int64_t* limits, int32_t* pa
 
 /** Refine `part`, of the smallest level and then of the finest, from level to level; limits as Parts takes them. */
 Quality uncoarsen(const Hierarchy& h, int32_t k, const int64_t* limits, const Effort& effort, std::vector<int32_t>& part);
+
+/** A V-cycle: coarsen to `enough` nodes without merging across the boundaries of `kept`, which is `part` or finer, and
+ *  refine `part` on the way back; none gets worse within the limits. */
+Quality cycle(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, int64_t enough, uint64_t key,
+              const int32_t* kept, std::vector<int32_t>& part);
 
 /** Split into k parts of at most `most` (as near as node weights allow) by bisections that each coarsen to `enough` nodes. */
 void recursive_bisection(const Graph& graph, int32_t k, const int64_t* most, int32_t enough, uint64_t key,

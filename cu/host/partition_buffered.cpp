@@ -33,14 +33,9 @@ using PartOf = std::vector<int32_t>;
 void improve_buffer(const Graph& graph, int32_t k, int64_t limit, int32_t cycles, uint64_t key, PartOf& part) {
   const size_t count = part.size();
   for (int32_t p = 0; p < k; ++p) part.push_back(p);
-  const std::vector<int64_t> limits(k, limit);
-  const auto enough = static_cast<int32_t>(std::min<int64_t>(graph.n, std::max(kLeastNodes, kNodesPerPart * k)));
-  for (int32_t cycle = 0; cycle < cycles; ++cycle) {
-    const Hierarchy h = coarsen(graph, part.data(), enough, mix64(key + static_cast<uint64_t>(cycle)));
-    PartOf current = h.restrict_parts(part.data());
-    uncoarsen(h, k, limits.data(), effort_of(1), current);
-    part = std::move(current);
-  }
+  const int64_t enough = std::max(kLeastNodes, kNodesPerPart * k);
+  for (int32_t i = 0; i < cycles; ++i)
+    cycle(graph, k, &limit, effort_of(1), enough, mix64(key + static_cast<uint64_t>(i)), part.data(), part);
   PartOf name(k);
   for (int32_t p = 0; p < k; ++p) name[part[count + p]] = p;
   part.resize(count);

@@ -123,10 +123,11 @@ Graph contract(const Graph& g, const Array<int32_t>& leader, Array<int32_t>& coa
   return out;
 }
 
-Hierarchy coarsen(const Graph& graph, const int32_t* part, int32_t enough, uint64_t key, bool by_matching) {
+Hierarchy coarsen(const Graph& graph, const int32_t* part, int64_t enough, uint64_t key, bool by_matching) {
   Hierarchy h{&graph, {}, {}};
+  enough = std::min<int64_t>(enough, graph.n);
   // As METIS: no coarse node heavier than 1.5 times the average that is aimed at.
-  const int64_t max_weight = std::max<int64_t>(2, 3 * graph.total_weight / (2 * std::max(1, enough)));
+  const int64_t max_weight = std::max<int64_t>(2, 3 * graph.total_weight / (2 * std::max<int64_t>(1, enough)));
   Array<int32_t> coarse_part;
   while (h.level(h.last()).n > enough) {
     const Graph& g = h.level(h.last());

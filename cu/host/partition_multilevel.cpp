@@ -77,26 +77,13 @@ uint64_t key_of(uint64_t seed, int64_t step) {
   return Random(seed, stream_id("partition"), 0, 0, 0).u64(step, 0);
 }
 
-int32_t enough_nodes(const Graph& graph, int32_t k, int64_t per_part) {
-  return static_cast<int32_t>(std::min<int64_t>(graph.n, per_part * k));
-}
-
 /** A partition from nothing; runs coarsen in different ways and to different sizes, because what suits a graph is hard to foresee. */
 Quality run(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int64_t i,
             std::vector<int32_t>& part) {
   const uint64_t key = key_of(seed, i);
-  const auto enough = std::max(enough_nodes(graph, k, kNodesPerPart << (i % 5)),
-                               static_cast<int32_t>(i == 0 ? std::min<int64_t>(graph.n, kLeastNodes) : 0));
+  const int64_t enough = std::max((kNodesPerPart << (i % 5)) * k, i == 0 ? kLeastNodes : 0);
   const Hierarchy h = coarsen(graph, nullptr, enough, key, i % 2 == 1);
   part = first_partition(h.smallest(), graph.arcs.size(), k, most, effort, mix64(key));
-  return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
-}
-
-/** Coarsen without merging across the boundaries of `kept`, which is `part` or finer, and refine `part` on the way back. */
-Quality cycle(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t key, const int32_t* kept,
-              std::vector<int32_t>& part) {
-  const Hierarchy h = coarsen(graph, kept, enough_nodes(graph, k, kNodesPerPart), key);
-  part = h.restrict_parts(part.data());
   return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
 }
 
@@ -114,6 +101,13 @@ std::vector<int32_t> overlay(const std::vector<int32_t>& a, const std::vector<in
 }
 
 }  // namespace
+
+Quality cycle(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, int64_t enough, uint64_t key,
+              const int32_t* kept, std::vector<int32_t>& part) {
+  const Hierarchy h = coarsen(graph, kept, enough, key);
+  part = h.restrict_parts(part.data());
+  return uncoarsen(h, k, limits_of(graph, k, most).data(), effort, part);
+}
 
 const Effort& effort_of(int32_t level) {
   if (level < 0 || level > 2) fail(GUST_EINVAL, "effort %d of a partition, expected 0 to 2", level);
@@ -161,7 +155,7 @@ void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort
     for (int64_t i = 0; i < runs; ++i) {
       if (i == best) continue;
       const std::vector<int32_t> cells = overlay(parts[best], parts[i], k);
-      quality[best] = cycle(graph, k, most, effort, key_of(seed, runs + i), cells.data(), parts[best]);
+      quality[best] = cycle(graph, k, most, effort, kNodesPerPart * k, key_of(seed, runs + i), cells.data(), parts[best]);
     }
   std::copy(parts[best].begin(), parts[best].end(), part);
   parts.clear();
@@ -173,7 +167,7 @@ void improve(const Graph& graph, int32_t k, const int64_t* most, const Effort& e
   if (k <= 1) return;
   std::vector<int32_t> current(part, part + graph.n);
   for (int i = 0; i < std::max(1, effort.cycles); ++i) {
-    cycle(graph, k, most, effort, key_of(seed, i), part, current);
+    cycle(graph, k, most, effort, kNodesPerPart * k, key_of(seed, i), part, current);
     std::copy(current.begin(), current.end(), part);
   }
   fill_empty(graph, k, part);
