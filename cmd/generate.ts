@@ -23,7 +23,8 @@ ${[...generators].map((entry) => `  ${entry.name.padEnd(12)} ${entry.summary}`).
 Graphs are undirected (both arcs stored) unless --directed; self-loops and duplicates are left out and counted.
 Labels are classes of communities, or random; --label-count makes several per node that its neighbourhood decides.
 Edges are functions of a counter and drawn twice instead of stored. Memory for n nodes and a drawn arcs:
-8 (n + 1) + 4 a bytes, 4 n for labels (L n and 64 n for L of --label-count), n for a split, and 32 MiB; --edge-list takes 16 MiB for any size.
+8 (n + 1) + 4 a bytes, 4 n for labels (L n and 64 n for L of --label-count), n for a split, and 32 MiB; --edge-list takes
+16 MiB for any size.
 
 Examples:
   gust generate sbm -o sbm.graph.safetensors

@@ -6,16 +6,20 @@ import { checkParts, checkPerNode, csrArguments } from "./native_partition.ts";
 /** In which order a stream brings its nodes. Places as in gust.h. */
 export const streamOrders = ["natural", "random", "bfs"] as const;
 
-export interface StreamRequest {
-  readonly method: "ldg" | "fennel";
+/** What every stream is asked for. */
+interface Streamed {
   readonly k: number;
   readonly imbalance: number;
   readonly seed: number;
-  /** Exponent of Fennel's cost of a part. */
-  readonly gamma: number;
   readonly passes: number;
   /** By number, drawn, or breadth first along the rows. */
   readonly order: (typeof streamOrders)[number];
+}
+
+export interface StreamRequest extends Streamed {
+  readonly method: "ldg" | "fennel";
+  /** Exponent of Fennel's cost of a part. */
+  readonly gamma: number;
 }
 
 /**
@@ -49,15 +53,9 @@ export function partitionStream(
   return part;
 }
 
-export interface BufferedRequest {
-  readonly k: number;
-  readonly imbalance: number;
-  readonly seed: number;
+export interface BufferedRequest extends Streamed {
   /** Nodes per buffer, 1 or more. */
   readonly buffer: number;
-  readonly passes: number;
-  /** By number, drawn, or breadth first along the rows. */
-  readonly order: (typeof streamOrders)[number];
   /** Multilevel cycles per buffer; 0: nodes stay where Fennel puts them. */
   readonly cycles: number;
 }

@@ -20,8 +20,8 @@ export interface GeneratedGraph {
  * Generate a graph.
  *
  * Memory for n nodes and a drawn arcs (two per undirected edge): 8 (n + 1) + 4 a bytes for the adjacency, 4 n for
- * labels (n L for L labels per node, and 64 n while they are made), n for a split, and a fixed 32 MiB for what is produced piece by piece (features, split lists). Ids of more
- * than 2^31 - 1 nodes take 8 bytes instead of 4.
+ * labels (n L for L labels per node, and 64 n while they are made), n for a split, and a fixed 32 MiB for what is produced
+ * piece by piece (features, split lists). Ids of more than 2^31 - 1 nodes take 8 bytes instead of 4.
  *
  * @param params  resolved options of the entry.
  * @throws {GustError} (usage) for options that contradict each other, or a class too small for the split.

@@ -55,6 +55,20 @@ class NodeFeatures {
   std::vector<float> centres_;
 };
 
+/** The 128 bits of a counter that draw an edge: 48 for either end, 32 for a choice. */
+struct EdgeBits {
+  uint64_t first, second;
+  uint32_t choice;
+
+  explicit EdgeBits(const Philox4& b)
+      : first(static_cast<uint64_t>(b.x[0]) << 16 | b.x[1] >> 16),
+        second(static_cast<uint64_t>(b.x[2]) << 16 | (b.x[1] & 0xffff)), choice(b.x[3]) {}
+  /** A number of 48 bits scaled to 0 .. bound-1. */
+  static int64_t below(uint64_t bits, int64_t bound) {
+    return static_cast<int64_t>((static_cast<unsigned __int128>(bits) * static_cast<uint64_t>(bound)) >> 48);
+  }
+};
+
 /** The generator behind a handle. */
 const Generator& generator_of(int64_t handle);
 

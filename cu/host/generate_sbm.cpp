@@ -32,21 +32,18 @@ class Sbm final : public Generator {
 
   int64_t draw(int64_t begin, int64_t end, Arc* out) const override {
     for (int64_t i = begin; i < end; ++i) {
-      const Philox4 b = random_.block(static_cast<uint64_t>(i), 0);
-      // 128 bits: 48 for either end, 32 for the choice between inside and outside.
-      const uint64_t first = static_cast<uint64_t>(b.x[0]) << 16 | b.x[1] >> 16;
-      const uint64_t second = static_cast<uint64_t>(b.x[2]) << 16 | (b.x[1] & 0xffff);
-      const int64_t p = below(first, num_nodes);
+      const EdgeBits bits(random_.block(static_cast<uint64_t>(i), 0));
+      const int64_t p = bits.below(bits.first, num_nodes);
       const int64_t c = class_at(p), start = starts_[c], size = starts_[c + 1] - start;
       int64_t q;
-      if (const Range near = community_of(p - start, size); b.x[3] < closeness_ && near.size > 1) {
-        q = start + near.start + below(second, near.size - 1);
+      if (const Range near = community_of(p - start, size); bits.choice < closeness_ && near.size > 1) {
+        q = start + near.start + bits.below(bits.second, near.size - 1);
         q += q >= p;
-      } else if ((b.x[3] < homophily_ && size > 1) || size == num_nodes) {
-        q = start + below(second, size - 1);
+      } else if ((bits.choice < homophily_ && size > 1) || size == num_nodes) {
+        q = start + bits.below(bits.second, size - 1);
         q += q >= p;
       } else {
-        q = below(second, num_nodes - size);
+        q = bits.below(bits.second, num_nodes - size);
         if (q >= start) q += size;
       }
       out[i - begin] = {ids_.forward(p), ids_.forward(q)};
@@ -58,9 +55,6 @@ class Sbm final : public Generator {
   bool has_centres() const override { return true; }
 
  private:
-  static int64_t below(uint64_t bits48, int64_t bound) {
-    return static_cast<int64_t>((static_cast<unsigned __int128>(bits48) * static_cast<uint64_t>(bound)) >> 48);
-  }
   /** The c with starts_[c] <= p < starts_[c + 1]. Nodes times classes stay below 2^63 (checked at creation). */
   int64_t class_at(int64_t p) const { return ((p + 1) * num_classes - 1) / num_nodes; }
 

@@ -23,17 +23,14 @@ class SmallWorld final : public Generator {
   int64_t draw(int64_t begin, int64_t end, Arc* out) const override {
     const int64_t side = 2 * reach_ + 1, near = side * side - 1;
     for (int64_t i = begin; i < end; ++i) {
-      const Philox4 b = random_.block(static_cast<uint64_t>(i), 0);
-      // 128 bits: 48 for either end, 32 for the choice between near and anywhere.
-      const uint64_t first = static_cast<uint64_t>(b.x[0]) << 16 | b.x[1] >> 16;
-      const uint64_t second = static_cast<uint64_t>(b.x[2]) << 16 | (b.x[1] & 0xffff);
-      const int64_t p = below(first, num_nodes);
+      const EdgeBits bits(random_.block(static_cast<uint64_t>(i), 0));
+      const int64_t p = bits.below(bits.first, num_nodes);
       int64_t q;
-      if (b.x[3] < rewired_) {
-        q = below(second, num_nodes - 1);
+      if (bits.choice < rewired_) {
+        q = bits.below(bits.second, num_nodes - 1);
         q += q >= p;
       } else {
-        int64_t at = below(second, near);
+        int64_t at = bits.below(bits.second, near);
         at += at >= near / 2;  // the middle of the square is the node itself
         q = around(p / cols_ + at / side - reach_, rows_) * cols_ + around(p % cols_ + at % side - reach_, cols_);
       }
@@ -43,9 +40,6 @@ class SmallWorld final : public Generator {
   }
 
  private:
-  static int64_t below(uint64_t bits48, int64_t bound) {
-    return static_cast<int64_t>((static_cast<unsigned __int128>(bits48) * static_cast<uint64_t>(bound)) >> 48);
-  }
   static int64_t around(int64_t i, int64_t size) { return i < 0 ? i + size : i >= size ? i - size : i; }
 
   Random random_;

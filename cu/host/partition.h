@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "../common/context.h"
+#include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "../common/rng.h"
 #include "../common/status.h"
@@ -99,6 +100,16 @@ struct Graph {
   /** Set the totals and heaviest from the weights. */
   void weigh();
 };
+
+/** Run body(weight) with weight(e) = the value of arc e as a double, 1 without `values`. */
+template <class Body>
+void with_weights(int64_t values, int32_t dtype, Body&& body) {
+  if (!values) return body([](int64_t) { return 1.0; });
+  dispatch_real(dtype, [&](auto real) {
+    const auto* value = reinterpret_cast<const decltype(real)*>(values);
+    body([=](int64_t e) { return static_cast<double>(value[e]); });
+  });
+}
 
 /** Items per chunk of the node loops: a fixed grid, whatever the thread count. */
 constexpr int64_t kGrain = 32768;

@@ -170,7 +170,7 @@ int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, in
     dispatch_index(dtype, [&](auto index) {
       const auto* start = reinterpret_cast<const int64_t*>(indptr);
       const auto* node = reinterpret_cast<const decltype(index)*>(indices);
-      const auto count = [&](auto&& value) {
+      with_weights(values, value_dtype, [&](auto&& value) {
         entries = parallel_sum<Entries>(n, kGrain, [&](int64_t begin, int64_t end) {
           Entries chunk;
           for (int64_t v = begin; v < end; ++v)
@@ -179,11 +179,6 @@ int32_t gust_partition_statistics(int64_t n, int64_t indptr, int64_t indices, in
               else chunk.weight += value(e);
           return chunk;
         });
-      };
-      if (!values) return count([](int64_t) { return 1.0; });
-      dispatch_real(value_dtype, [&](auto real) {
-        const auto* value = reinterpret_cast<const decltype(real)*>(values);
-        count([=](int64_t e) { return static_cast<double>(value[e]); });
       });
     });
     if (!std::isfinite(entries.weight))

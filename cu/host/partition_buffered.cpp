@@ -245,18 +245,13 @@ int32_t gust_partition_buffered(int64_t n, int64_t indptr, int64_t indices, int3
                                                [&](int64_t e) { return static_cast<int64_t>(nodes[e]); });
       Array<int32_t> at(n);
       for (int64_t i = 0; i < n; ++i) at[come[i]] = static_cast<int32_t>(i);
-      const auto run = [&](auto&& weight) {
+      with_weights(values, value_dtype, [&](auto&& weight) {
         double total = total_weight(start[n], weight);
         const double alpha = Method::alpha_of(directed ? total : total / 2, n, k, 1.5);
         const Stream<std::remove_cvref_t<decltype(nodes[0])>, std::remove_cvref_t<decltype(weight)>> stream{
             n, start, nodes, weight, directed != 0, come, at};
         buffered(stream, id, static_cast<int32_t>(k), Method{true, alpha, 1.5, limit},
                  imbalance, buffer, passes, cycles, static_cast<uint64_t>(seed), reinterpret_cast<int32_t*>(part));
-      };
-      if (!values) return run([](int64_t) { return 1.0; });
-      dispatch_real(value_dtype, [&](auto real) {
-        const auto* value = reinterpret_cast<const decltype(real)*>(values);
-        run([=](int64_t e) { return static_cast<double>(value[e]); });
       });
     });
   });

@@ -57,18 +57,13 @@ int32_t gust_partition_stream(int64_t n, int64_t indptr, int64_t indices, int32_
       const auto* nodes = reinterpret_cast<const decltype(index)*>(indices);
       const auto node = [&](int64_t e) { return static_cast<int64_t>(nodes[e]); };
       const Array<int32_t> come = stream_order(n, start, id, order, random, node);
-      const auto run = [&](auto&& weight) {
+      with_weights(values, value_dtype, [&](auto&& weight) {
         double total = total_weight(start[n], weight);
         if (!directed) total /= 2;
         const Method method{fennel != 0, Method::alpha_of(total, n, k, gamma), gamma,
                             part_limit(n, static_cast<int32_t>(k), imbalance)};
         stream(n, start, id, static_cast<int32_t>(k), method, passes, come, random, node, weight,
                reinterpret_cast<int32_t*>(part));
-      };
-      if (!values) return run([](int64_t) { return 1.0; });
-      dispatch_real(value_dtype, [&](auto real) {
-        const auto* value = reinterpret_cast<const decltype(real)*>(values);
-        run([=](int64_t e) { return static_cast<double>(value[e]); });
       });
     });
   });
