@@ -99,6 +99,11 @@ const workFunctions: Partial<Record<OpName, WorkFunction>> = {
     streamedBytes: (index ?? label)!.rows * dtypes[label!.dtype].size + sum(index, out),
   }),
   count_correct: scoredRows,
+  // Of the matrix the listed rows alone are read, their columns twice: to count and to place.
+  csr_slice_transposed: ({ indices, rows, out_indptr, out_indices, order }) => ({
+    streamedBytes: 3 * sum(rows) + 2 * out_indices!.rows * dtypes[indices!.dtype].size +
+      sum(out_indptr, out_indices, order),
+  }),
   // In place: what is updated is read as well.
   sgd: ({ param, grad, velocity }) => ({ streamedBytes: 2 * sum(param, velocity) + sum(grad) }),
   adam: ({ param, grad, m, v }) => ({ streamedBytes: 2 * sum(param, m, v) + sum(grad) }),

@@ -120,6 +120,14 @@ export const ops = {
     y: input("real", "n", "f"),
     out: output("real", "n"),
   }),
+  row_norm: row(
+    "out[i] = scale[i] * the Euclidean norm of x[i, :] (scale may be absent), accumulated in float64",
+    {
+      x: input("stored", "n", "f"),
+      scale: optional("real", "n"),
+      out: output("real", "n"),
+    },
+  ),
   total_sum: row("out[0] = sum of x, in fixed chunks, accumulated in float64", {
     x: input("real", "n", "f"),
     out: output("real", "1"),
@@ -501,6 +509,18 @@ export const ops = {
     out_indices: output("index", "e"),
     order: output("I64", "e"),
   }),
+  csr_slice_transposed: row(
+    "CSR of the transpose of the rows that `rows` lists (ascending): row j holds the listed rows i with an entry (i, j), " +
+      "ascending and numbered as in the matrix; order[e'] = old entry number; s = entries of the listed rows",
+    {
+      indptr: input("I64", "n+1"),
+      indices: input("index", "e"),
+      rows: input("I64", "k"),
+      out_indptr: output("I64", "m+1"),
+      out_indices: output("index", "s"),
+      order: optionalOutput("I64", "s"),
+    },
+  ),
   csr_row_sum: row("out[i] = sum of |values[e]|^power over row i (values absent: ones; power 0 counts)", {
     indptr: input("I64", "n+1"),
     values: optional("real", "e"),

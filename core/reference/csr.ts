@@ -28,6 +28,24 @@ export function transpose(csr: PlainCsr): { indptr: number[]; indices: number[];
   return { indptr, indices: entries.map(([i]) => i), order: entries.map(([, e]) => e) };
 }
 
+/**
+ * The transpose of the listed rows alone: every column's listed rows, numbered as in the matrix, in the order of the list;
+ * order[e'] is the number of the old entry.
+ */
+export function sliceTransposed(
+  csr: PlainCsr,
+  rows: Numbers,
+): { indptr: number[]; indices: number[]; order: number[] } {
+  const columns: [number, number][][] = Array.from({ length: csr.numCols }, () => []);
+  for (const i of Array.from(rows)) {
+    for (let e = csr.indptr[i]!; e < csr.indptr[i + 1]!; e++) columns[csr.indices[e]!]!.push([i, e]);
+  }
+  const indptr = [0];
+  for (const column of columns) indptr.push(indptr.at(-1)! + column.length);
+  const entries = columns.flat();
+  return { indptr, indices: entries.map(([i]) => i), order: entries.map(([, e]) => e) };
+}
+
 /** Sum of |value|^power per row; power 0 counts. */
 export function rowSum(csr: PlainCsr, power: number): number[] {
   const out = new Array<number>(csr.numRows).fill(0);

@@ -15,6 +15,11 @@ export function rowDot(n: number, f: number, x: Numbers, y?: Numbers): number[] 
   return out;
 }
 
+/** The Euclidean norm of each of n rows, times scale[i]. */
+export function rowNorm(n: number, f: number, x: Numbers, scale?: Numbers): number[] {
+  return rowDot(n, f, x, x).map((sum, i) => (scale?.[i] ?? 1) * Math.sqrt(sum));
+}
+
 export function totalSum(x: Numbers): number {
   let sum = 0;
   for (let k = 0; k < x.length; k++) sum += x[k]!;

@@ -101,6 +101,18 @@ void dispatch_real(int32_t dtype, F&& f) {
   fail(GUST_EINVAL, "dtype %d is not F32 or F64", dtype);
 }
 
+/** Call f(X{}) with X = float, double, half or bfloat16. */
+template <class F>
+void dispatch_float(int32_t dtype, F&& f) {
+  switch (dtype) {
+    case GUST_F32: return f(float{});
+    case GUST_F64: return f(double{});
+    case GUST_F16: return f(half{});
+    case GUST_BF16: return f(bfloat16{});
+  }
+  fail(GUST_EINVAL, "dtype %d, expected F32, F64, F16 or BF16", dtype);
+}
+
 /** Call f(I{}) with I = int32_t or int64_t. */
 template <class F>
 void dispatch_index(int32_t dtype, F&& f) {

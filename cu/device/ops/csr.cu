@@ -1,6 +1,7 @@
-// CSR matrices: transpose, row sums, scaling, conversion to dense.
+// CSR matrices: transpose, of some rows too, row sums, scaling, conversion to dense.
 //
-// Threads: csr_transpose - a stable sort of the entries by column (transpose.h), whose rows are found beside it.
+// Threads: csr_transpose - a stable sort of the entries by column (transpose.h), whose rows are found beside it;
+//   csr_slice_transposed - the same of the entries of the listed rows, one thread each.
 //   csr_row_sum - a group of lanes per row, more for rows that are long on average; rows that are much longer in pieces
 //   (pieces.h). csr_scale - one thread per entry. csr_to_dense - a warp per row.
 // Memory: each array once; the transpose besides the sort two random reads per entry.
@@ -112,6 +113,50 @@ __global__ void to_dense_kernel(const int64_t* indptr, int64_t n, Index indices,
   }
 }
 
+/** Entries of the t-th listed row, 0 for rows that there are not; at t = k nothing, for the sum. */
+struct ListedLength {
+  const int64_t *indptr, *rows;
+  int64_t n, k;
+  int64_t* lengths;
+  __device__ void operator()(int64_t t) const {
+    const bool is_real = t < k && rows[t] >= 0 && rows[t] < n;
+    lengths[t] = is_real ? indptr[rows[t] + 1] - indptr[rows[t]] : 0;
+  }
+};
+
+/** The old number of kept entry `at` of the t-th listed row. */
+struct OldEntry {
+  const int64_t *indptr, *rows, *starts;
+  int64_t* old;
+  int64_t* row_of;
+  __device__ void operator()(int64_t t, int64_t at) const {
+    old[at] = indptr[rows[t]] + at - starts[t];
+    row_of[at] = rows[t];
+  }
+};
+
+/** A kept entry by its column; what there is too much room for belongs to none. */
+struct KeptEntry {
+  const int64_t *starts, *old;
+  int64_t k;
+  Index indices;
+  __device__ Item operator()(int64_t at) const { return {at < starts[k] ? indices(old[at]) : -1, at}; }
+};
+
+/** Kept entries in their new order: their rows, and their old numbers where these are wanted. */
+template <class O>
+struct TakeKept {
+  const int64_t *names, *row_of, *old, *starts;
+  int64_t m;
+  O* out;
+  int64_t* order;
+  __device__ void operator()(int64_t p) const {
+    if (p >= starts[m]) return;
+    out[p] = static_cast<O>(row_of[names[p]]);
+    if (order) order[p] = old[names[p]];
+  }
+};
+
 template <class T>
 struct Zero {
   T* out;
@@ -127,6 +172,25 @@ void csr_transpose(const csr_transpose_args& args, Context& context) {
     using O = decltype(tag);
     transpose(context, indptr.as<int64_t>(), indptr.size() - 1, Index(indices), indices.size(), out_indptr.size() - 1,
               out_indptr.as<int64_t>(), out_indices.as<O>(), context.slot(args.order).as<int64_t>());
+  });
+}
+
+// Neither rows that there are not nor a wrong number of kept entries can be refused from here: such rows have no entries.
+void csr_slice_transposed(const csr_slice_transposed_args& args, Context& context) {
+  const Slot &indptr = context.slot(args.indptr), &indices = context.slot(args.indices), &rows = context.slot(args.rows);
+  const Slot &out_indptr = context.slot(args.out_indptr), &out_indices = context.slot(args.out_indices);
+  const int64_t n = indptr.size() - 1, k = rows.size(), kept = out_indices.size(), m = out_indptr.size() - 1;
+  const int64_t *of = indptr.as<int64_t>(), *listed = rows.as<int64_t>();
+  int64_t *starts = context.scratch<int64_t>(k + 1), *old = context.scratch<int64_t>(kept);
+  int64_t *row_of = context.scratch<int64_t>(kept), *names = context.scratch<int64_t>(kept);
+  each(k + 1, ListedLength{of, listed, n, k, starts});
+  exclusive_sum(context, starts, starts, k + 1);
+  each_entry(starts, k, kept, OldEntry{of, listed, starts, old, row_of});
+  group_stable(context, kept, m, KeptEntry{starts, old, k, Index(indices)}, out_indptr.as<int64_t>(), names);
+  dispatch_index(out_indices.dtype, [&](auto tag) {
+    using O = decltype(tag);
+    each(kept, TakeKept<O>{names, row_of, old, out_indptr.as<int64_t>(), m, out_indices.as<O>(),
+                           context.slot(args.order).as<int64_t>()});
   });
 }
 

@@ -1,5 +1,5 @@
-// Dense sums, in an order that the shape gives (reduce.h). Sums down columns and over everything are taken in float64,
-// sums along rows in the type of the rows; x is read once.
+// Dense sums and norms of rows, in an order that the shape gives (reduce.h). Sums down columns, over everything and of
+// squares are taken in float64, sums along rows in the type of the rows; x is read once.
 #include "reduce.h"
 
 GUST_OPS_BEGIN
@@ -21,6 +21,29 @@ struct SumRow {
       for (int64_t j = row.lane; j < count; j += row.width) sum += x[begin + j];
     sum = row.sum(sum);
     if (row.writes()) out[row.index] = sum;
+  }
+};
+
+/** out[i] = the Euclidean norm of x[i, :], times scale[i] where there is a scale. */
+template <class X, class T>
+struct NormRow {
+  const X* x;
+  const T* scale;
+  T* out;
+  int64_t cols;
+
+  __device__ void operator()(const Row& row) const {
+    const X* of = x + row.index * cols;
+    const int64_t count = row.count(cols);
+    double sum = 0;
+    for (int64_t j = row.lane; j < count; j += row.width) {
+      const double value = convert<double>(of[j]);
+      sum += value * value;
+    }
+    sum = row.sum(sum);
+    if (!row.writes()) return;
+    const double norm = std::sqrt(sum);
+    out[row.index] = static_cast<T>(scale ? static_cast<double>(scale[row.index]) * norm : norm);
   }
 };
 
@@ -47,6 +70,17 @@ void row_dot(const row_dot_args& args, Context& context) {
   dispatch_real(out.dtype, [&](auto tag) {
     using T = decltype(tag);
     each_row(x.rows, x.cols, SumRow<T>{x.as<T>(), y.as<T>(), out.as<T>(), x.cols});
+  });
+}
+
+void row_norm(const row_norm_args& args, Context& context) {
+  const Slot &x = context.slot(args.x), &scale = context.slot(args.scale), &out = context.slot(args.out);
+  dispatch_float(x.dtype, [&](auto tag) {
+    using X = decltype(tag);
+    using T = std::conditional_t<std::is_same_v<X, double>, double, float>;
+    if (out.dtype != (std::is_same_v<T, double> ? GUST_F64 : GUST_F32))
+      fail(GUST_EINVAL, "result of dtype %d for x of dtype %d, expected F64 for F64, else F32", out.dtype, x.dtype);
+    each_row(x.rows, x.cols, NormRow<X, T>{x.as<X>(), scale.as<T>(), out.as<T>(), x.cols});
   });
 }
 

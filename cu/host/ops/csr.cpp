@@ -1,10 +1,11 @@
-// CSR matrices: transpose, row sums, scaling, conversion to dense.
+// CSR matrices: transpose, of some rows too, row sums, scaling, conversion to dense.
 //
 // Shapes: pattern (n, m) with nnz entries; values (nnz), absent: ones.
-// Owner: transpose - runs of entries, see grouping.h; row_sum and to_dense - rows (RowGrid); scale - runs of
+// Owner: transposes - runs of entries, see grouping.h; row_sum and to_dense - rows (RowGrid); scale - runs of
 //   entries.
-// Memory: each array once, the transpose twice plus its counters and one random write per entry and output.
-// Determinism: the transpose is a stable sort; row sums are taken in fixed lanes, in float64.
+// Memory: each array once, the transpose twice plus its counters and one random write per entry and output; that of
+//   some rows reads those alone, O(entries of the rows + their number + m).
+// Determinism: a transpose is a stable sort; row sums are taken in fixed lanes, in float64.
 #include "dense.h"
 #include "grouping.h"
 
@@ -35,6 +36,71 @@ void csr_transpose(const csr_transpose_args& args, Context& context) {
               out_indices[at] = static_cast<O>(row);
               order[at] = e;
             }
+          });
+    });
+  });
+}
+
+namespace {
+
+/** starts[t] = entries of the listed rows before the t-th, starts[k] of all; `rows` are checked. */
+void start_listed_rows(const int64_t* indptr, int64_t n, const int64_t* rows, int64_t k, int64_t* starts) {
+  parallel_for(k, kGrain, [=](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const int64_t row = rows[t];
+      if (row < 0 || row >= n || (t > 0 && row < rows[t - 1]))
+        fail(GUST_EINVAL, "row %lld at place %lld of the listed rows, expected ascending ones of 0 .. %lld",
+             static_cast<long long>(row), static_cast<long long>(t), static_cast<long long>(n - 1));
+      starts[t] = indptr[row + 1] - indptr[row];
+    }
+  });
+  exclusive_scan(starts, k);
+}
+
+}  // namespace
+
+void csr_slice_transposed(const csr_slice_transposed_args& args, Context& context) {
+  const Slot &indptr_slot = context.slot(args.indptr), &indices_slot = context.slot(args.indices);
+  const Slot &out_indptr = context.slot(args.out_indptr), &out_indices_slot = context.slot(args.out_indices);
+  const Slot& rows_slot = context.slot(args.rows);
+  const int64_t *indptr = indptr_slot.as<int64_t>(), *rows = rows_slot.as<int64_t>();
+  const int64_t k = rows_slot.size(), kept = out_indices_slot.size();
+  int64_t* starts = context.scratch<int64_t>(k + 1);
+  start_listed_rows(indptr, indptr_slot.size() - 1, rows, k, starts);
+  if (starts[k] != kept)
+    fail(GUST_EINVAL, "room for %lld entries, expected the %lld of the listed rows", static_cast<long long>(kept),
+         static_cast<long long>(starts[k]));
+  int64_t* order = context.slot(args.order).as<int64_t>();
+  /** Call body(row, begin, end) with the old numbers of entries that the kept ones from `first` to `last` are. */
+  auto for_kept = [=](int64_t first, int64_t last, auto&& body) {
+    int64_t t = first < last ? row_of_entry(starts, k, first) : 0;
+    for (int64_t at = first; at < last; ++t) {
+      const int64_t stop = std::min(last, starts[t + 1]), shift = indptr[rows[t]] - starts[t];
+      body(rows[t], at + shift, stop + shift);
+      at = stop;
+    }
+  };
+  dispatch_index(indices_slot.dtype, [&](auto tag) {
+    using I = decltype(tag);
+    const I* indices = indices_slot.as<I>();
+    dispatch_index(out_indices_slot.dtype, [&](auto out_tag) {
+      using O = decltype(out_tag);
+      O* out_indices = out_indices_slot.as<O>();
+      group_stable(
+          kept, out_indptr.size() - 1, out_indptr.as<int64_t>(), context,
+          [=](int64_t first, int64_t last, int64_t* counts) {
+            for_kept(first, last, [=](int64_t, int64_t begin, int64_t end) {
+              for (int64_t e = begin; e < end; ++e) ++counts[indices[e]];
+            });
+          },
+          [=](int64_t first, int64_t last, int64_t* next) {
+            for_kept(first, last, [=](int64_t row, int64_t begin, int64_t end) {
+              for (int64_t e = begin; e < end; ++e) {
+                const int64_t at = next[indices[e]]++;
+                out_indices[at] = static_cast<O>(row);
+                if (order) order[at] = e;
+              }
+            });
           });
     });
   });

@@ -1,6 +1,7 @@
-// Dense sums. The order of additions is fixed by the shape alone: sixteen lanes inside a row or chunk, chunks of rows
+// Dense sums and norms of rows. The order of additions is fixed by the shape alone: sixteen lanes inside a row or chunk, chunks of rows
 // or elements added in order, so the result is the same for any thread count.
 #include "dense.h"
+#include "simd.h"
 
 GUST_OPS_BEGIN
 
@@ -61,6 +62,55 @@ void row_dot(const row_dot_args& args, Context& context) {
       for (int64_t i = begin; i < end; ++i) {
         const T *a = x + i * f, *b = y + i * f;
         out[i] = lane_sum<T>(f, [=](int64_t k) { return a[k] * b[k]; });
+      }
+    });
+  });
+}
+
+namespace {
+
+/** The sum of the squares of f numbers, in float64: squares of float32 numbers neither overflow nor vanish there. */
+template <class X>
+double sum_of_squares(const X* row, int64_t f) {
+  if constexpr (std::is_floating_point_v<X>) {
+    return lane_sum<double>(f, [=](int64_t k) { return static_cast<double>(row[k]) * static_cast<double>(row[k]); });
+  } else {
+    // Numbers of 16 bits are widened in vectors, a piece at a time.
+    constexpr int64_t kPiece = 512;
+    float wide[kPiece];
+    double sum = 0;
+    for (int64_t begin = 0; begin < f; begin += kPiece) {
+      const int64_t count = std::min(kPiece, f - begin);
+      for (int64_t k = 0; k < count; k += kLanes<float>) {
+        const int64_t left = count - k;
+        store<float>(wide + k, left >= kLanes<float> ? load(row + begin + k)
+                                                     : load_some(row + begin + k, static_cast<int>(left)));
+      }
+      sum += sum_of_squares(wide, count);
+    }
+    return sum;
+  }
+}
+
+}  // namespace
+
+void row_norm(const row_norm_args& args, Context& context) {
+  const Slot &x_slot = context.slot(args.x), &scale_slot = context.slot(args.scale), &out_slot = context.slot(args.out);
+  dispatch_float(x_slot.dtype, [&](auto tag) {
+    using X = decltype(tag);
+    using T = Sum<X>;
+    constexpr int32_t kResult = std::is_same_v<T, double> ? GUST_F64 : GUST_F32;
+    if (out_slot.dtype != kResult)
+      fail(GUST_EINVAL, "result of dtype %d for x of dtype %d, expected F64 for F64, else F32", out_slot.dtype,
+           x_slot.dtype);
+    const X* x = x_slot.as<X>();
+    const T* scale = scale_slot.as<T>();
+    T* out = out_slot.as<T>();
+    const int64_t f = x_slot.cols;
+    parallel_for(x_slot.rows, row_grain(f), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const double norm = std::sqrt(sum_of_squares(x + i * f, f));
+        out[i] = static_cast<T>(scale ? static_cast<double>(scale[i]) * norm : norm);
       }
     });
   });
