@@ -726,6 +726,18 @@ GUST_API int32_t gust_order_csr(int64_t count, int64_t n, int64_t indptr, int64_
 GUST_API int32_t gust_order_spy(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, int64_t place, int64_t cells,
                                 int64_t counts);
 
+/* ---- budgets --------------------------------------------------------------------------------------------- */
+
+/** How many of the rows with the largest scores each layer keeps, so that their products fit a budget: greedily, from
+ *  all rows with a score that is not 0, `block` rows at a time of the layer that loses the least score by it.
+ *  scores (float32, layers * n, at least 0), counts (int64, n): entries per row, widths (int64, layers): multiply-adds
+ *  per entry, scale (float64, layers): what the scores of a layer are multiplied by, cap: most multiply-adds.
+ *  kept (int64, layers) = rows per layer, at least min(least, n); used (int64, 2) = multiply-adds of the greedy choice,
+ *  and of the rows in `kept`. GUST_EDATA for scores or counts that are negative or not finite. */
+GUST_API int32_t gust_allocate_rows(int64_t layers, int64_t n, int64_t scores, int64_t counts, int64_t widths,
+                                    int64_t scale, int64_t cap, int64_t block, int64_t least, int64_t kept,
+                                    int64_t used);
+
 /* ---- traffic --------------------------------------------------------------------------------------------- */
 
 /* What a row-wise product of an n x n CSR pattern reads of its right operand. Rows are walked as order[0 .. n) says
