@@ -14,8 +14,9 @@ import { testDevice } from "../_device.ts";
 /** Rows of the `take` largest of begin .. end - 1, by a full sort. */
 function top(x: readonly number[], begin: number, end: number, take: number): number[] {
   const rows = Array.from({ length: end - begin }, (_, i) => begin + i);
-  const value = (v: number) => Number.isNaN(v) ? -Infinity : v;
-  return rows.sort((a, b) => value(x[b]!) - value(x[a]!) || a - b).slice(0, take).sort((a, b) => a - b);
+  const before = (v: number, w: number) =>
+    v === w || (Number.isNaN(v) && Number.isNaN(w)) ? 0 : v > w || Number.isNaN(w) ? -1 : 1;
+  return rows.sort((a, b) => before(x[a]!, x[b]!) || a - b).slice(0, take).sort((a, b) => a - b);
 }
 
 describe.each([...realTypes])("%s", (dtype) => {
@@ -53,6 +54,26 @@ describe.each([...realTypes])("%s", (dtype) => {
     sizes.forEach((d, s) => want.push(...top(x, starts[s]!, starts[s + 1]!, Math.ceil(d / 3))));
     expect(run(starts, x, kept)).toEqual(want);
   });
+
+  test.each([["few equal", 2 ** 30], ["many equal", 8]])(
+    "segment_top() of long segments between short ones matches a full sort, with %s scores",
+    (_, steps) => {
+      const starts = [3, 40, 33_000, 133_000, 133_005, 166_005], n = 166_010;
+      const x = randoms(n, "long").map((v) => Math.fround(Math.round(v * steps) / steps));
+      [NaN, Infinity, -Infinity, -0, 0, 1e-42, -1e-42].forEach((v, i) => {
+        for (let p = 50 + i; p < n; p += 977) x[p] = Math.fround(v);
+      });
+      for (const share of [0, 1e-4, 0.02, 0.3, 0.5, 0.999, 1]) {
+        const kept = [0], want: number[] = [];
+        for (let s = 0; s + 1 < starts.length; s++) {
+          const begin = starts[s]!, end = starts[s + 1]!, take = Math.floor(share * (end - begin));
+          kept.push(kept.at(-1)! + take);
+          want.push(...top(x, begin, end, take));
+        }
+        expect(run(starts, x, kept)).toEqual(want);
+      }
+    },
+  );
 
   test("segment_top() does nothing for no segments, and refuses to take more than there is", () => {
     expect(run([0], [], [0])).toEqual([]);
