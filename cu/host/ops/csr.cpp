@@ -86,6 +86,9 @@ void csr_slice_transposed(const csr_slice_transposed_args& args, Context& contex
     dispatch_index(out_indices_slot.dtype, [&](auto out_tag) {
       using O = decltype(out_tag);
       O* out_indices = out_indices_slot.as<O>();
+      // Entries between the prefetch of a place and its write: what one core has on the way from memory.
+      constexpr int64_t kAhead = 16;
+      const int64_t entries = indices_slot.size();
       group_stable(
           kept, out_indptr.size() - 1, out_indptr.as<int64_t>(), context,
           [=](int64_t first, int64_t last, int64_t* counts) {
@@ -96,6 +99,11 @@ void csr_slice_transposed(const csr_slice_transposed_args& args, Context& contex
           [=](int64_t first, int64_t last, int64_t* next) {
             for_kept(first, last, [=](int64_t row, int64_t begin, int64_t end) {
               for (int64_t e = begin; e < end; ++e) {
+                if (e + kAhead < entries) {
+                  const int64_t soon = next[indices[e + kAhead]];
+                  __builtin_prefetch(out_indices + soon, 1);
+                  if (order) __builtin_prefetch(order + soon, 1);
+                }
                 const int64_t at = next[indices[e]]++;
                 out_indices[at] = static_cast<O>(row);
                 if (order) order[at] = e;
