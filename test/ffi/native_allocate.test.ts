@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { allocateRows as reference } from "../../core/reference/allocate.ts";
+import { Random } from "../../core/tensor/rng.ts";
 import { setThreads } from "../../ffi/engine.ts";
 import { NativeArray, openNative } from "../../ffi/native.ts";
 import { allocateRows } from "../../ffi/native_allocate.ts";
@@ -97,6 +98,29 @@ describe("allocateRows()", () => {
         setThreads(0);
       }
     }));
+  });
+
+  test("is the reference's for many rows whose scores differ by orders of magnitude", () => {
+    const n = 5000, random = new Random({ seed: 5, stream: "scores" });
+    const draw = (i: number, j: number) => Math.fround(10 ** (12 * random.f32(i, j) - 6));
+    const scores = Array.from({ length: 3 * n }, (_, i) => draw(i, 0));
+    const counts = Array.from({ length: n }, (_, i) => 1 + random.below(i, 1, 90));
+    for (const share of [0.05, 0.3, 0.8]) {
+      const problem = {
+        scores,
+        counts,
+        widths: [64, 64, 7],
+        scale: [1, 0.3, 2],
+        cap: 0,
+        block: 100,
+        least: 10,
+      };
+      problem.cap = Math.floor(share * fullCost(problem));
+      const got = allocate(problem);
+      expect(got).toEqual(reference(problem));
+      // What is left free is less than one block of the longest rows.
+      expect(got.used).toBeGreaterThan(problem.cap - problem.block * 90 * 64);
+    }
   });
 
   test("keeps to the cap unless a block is all that is left, and keeps all rows that count where all fit", () => {

@@ -33,6 +33,21 @@ describe("workOf()", () => {
     expect(work("gemm", { ...args, beta: 1 }).streamedBytes).toBe(4 * 86);
   });
 
+  test("of the transpose of some rows is what those hold, twice, not the matrix", () => {
+    const args = {
+      indptr: tensor(101, 1, "I64"),
+      indices: tensor(5000, 1, "I32"),
+      rows: tensor(4, 1, "I64"),
+      out_indptr: tensor(31, 1, "I64"),
+      out_indices: tensor(60, 1, "I32"),
+    };
+    const plain = 3 * 32 + 2 * 60 * 4 + 31 * 8 + 60 * 4;
+    expect(work("csr_slice_transposed", args).streamedBytes).toBe(plain);
+    expect(work("csr_slice_transposed", { ...args, order: tensor(60, 1, "I64") }).streamedBytes).toBe(
+      plain + 480,
+    );
+  });
+
   test("of a sparse product are a row of x for every entry, and the arrays of the matrix once", () => {
     const indices = tensor(10, 1, "I32"), x = tensor(6, 8, "BF16");
     const { streamedBytes, gathered, flops } = work("spmm", {
