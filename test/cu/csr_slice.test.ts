@@ -43,6 +43,12 @@ describe("csr_slice_transposed()", () => {
     expect(numbers(outs[1])).toEqual([2, 3, 2, 2, 3]);
   });
 
+  test("lists the entries of a row as often as the row", () => {
+    const { outs, run } = slice(small, [0, 0, 3], "I32", "I64", 6);
+    run();
+    expect(outs.map(numbers)).toEqual([[0, 3, 3, 3, 6], [0, 0, 3, 0, 0, 3], [1, 1, 6, 0, 0, 5]]);
+  });
+
   test.each(shapes)("is the reference's on every thread count and instruction set at %j", (shape) => {
     const csr = randomCsr(shape), draw = integers(shape.n, 0, 3, "listed");
     const rows = Array.from({ length: shape.n }, (_, i) => i).filter((i) => i === 1 || draw[i] === 0);
