@@ -312,6 +312,14 @@ interface Place {
   readonly ops: number;
 }
 
+/** What the host does at a place of a program. */
+interface HostStep {
+  readonly at: Place;
+  /** The part of the program that it belongs to. */
+  readonly part: number;
+  readonly body: () => void;
+}
+
 /** A recorded sequence of ops. `replay()` runs it on the same slots. */
 export class Program {
   /** Where each part begins, and the end. */
@@ -323,6 +331,7 @@ export class Program {
     private readonly bytes: Uint8Array,
     readonly length: number,
     cuts: readonly Place[],
+    private readonly hostSteps: readonly HostStep[],
     private readonly scopes: readonly Scope[],
     private readonly calls: readonly OpCall[],
     /** Bytes of its tensors where it was planned, else null. */
@@ -344,8 +353,20 @@ export class Program {
    */
   replay(part?: number): void {
     if (this.hasEnded) throw new RangeError("replay() of a program with tensors whose scope has ended");
-    const from = this.places[part ?? 0]!,
-      to = part === undefined ? this.places.at(-1)! : this.places[part + 1]!;
+    const first = part ?? 0, last = part ?? this.places.length - 2;
+    const end = this.places[last + 1]!;
+    let from = this.places[first]!;
+    for (const { at, part, body } of this.hostSteps) {
+      if (part < first || part > last) continue;
+      this.run(from, at);
+      body();
+      from = at;
+    }
+    this.run(from, end);
+  }
+
+  private run(from: Place, to: Place): void {
+    if (to.ops === from.ops) return;
     const run = this.bytes.subarray(from.bytes, to.bytes);
     call("gust_run", this.engine.context, run, run.length);
     this.engine.observer?.onReplay(this.calls.slice(from.ops, to.ops));
@@ -361,9 +382,16 @@ interface Recording {
   readonly blocks: Uint8Array[];
   readonly scopes: Set<Scope>;
   readonly cuts: Place[];
+  readonly hostSteps: HostStep[];
   readonly calls: OpCall[];
   readonly plan: MemoryPlan | null;
 }
+
+/** How much of a program there is. */
+const placeAfter = (blocks: readonly Uint8Array[]): Place => ({
+  bytes: blocks.reduce((sum, block) => sum + block.length, 0),
+  ops: blocks.length,
+});
 
 export class Engine {
   readonly context: number;
@@ -419,9 +447,15 @@ export class Engine {
     t.scope.ended = true;
   }
 
-  /** Point a bound tensor at other memory, possibly of other size (next batch under a recorded program). */
-  rebind(t: TensorHandle, array: NativeArray, rows: number, cols: number): void {
-    call("gust_tensor_rebind", this.context, t.slot, rows, cols, array.address);
+  /**
+   * Let the ops of programs that name `t`, a bound tensor or a view, work on the memory of `to` from now on, which may
+   * have other rows. The handle stays as it was: it is for recording.
+   */
+  redirect(t: TensorHandle, to: TensorHandle): void {
+    if (t.dtype !== to.dtype || t.cols !== to.cols) {
+      throw new TypeError(`${to.dtype} ${shapeText(to)} in place of ${t.dtype} ${shapeText(t)}`);
+    }
+    call("gust_tensor_rebind", this.context, t.slot, to.rows, to.cols, to.address);
   }
 
   /** The index of a new word of the step block. */
@@ -523,13 +557,35 @@ export class Engine {
   cut(): void {
     const { recording } = this;
     if (!recording) return;
-    const { blocks, cuts } = recording;
-    cuts.push({ bytes: blocks.reduce((sum, block) => sum + block.length, 0), ops: blocks.length });
+    recording.cuts.push(placeAfter(recording.blocks));
+  }
+
+  /**
+   * Run `body` here, and at this place of the program that is being recorded whenever that is replayed: for what only the
+   * host can decide. A program that is planned runs it at replays alone.
+   *
+   * @param reads  tensors that `body` gets, as they are then: they keep their memory up to here.
+   */
+  hostStep(reads: readonly TensorHandle[], body: (reads: readonly TensorHandle[]) => void): void {
+    const { recording } = this;
+    if (!recording?.plan) this.once(() => body(reads));
+    if (!recording) return;
+    const { plan, blocks, cuts, scopes, hostSteps } = recording;
+    const seen = reads.map((t) => plan?.seenByHost(t, blocks.length) ?? t);
+    for (const t of reads) if (!plan?.has(t)) scopes.add(t.scope);
+    hostSteps.push({ at: placeAfter(blocks), part: cuts.length, body: () => body(seen) });
   }
 
   private recorded(plan: MemoryPlan | null, body: () => readonly TensorHandle[] | void): Program {
     if (this.recording) throw new Error("record() inside record()");
-    const recording: Recording = { blocks: [], scopes: new Set(), cuts: [], calls: [], plan };
+    const recording: Recording = {
+      blocks: [],
+      scopes: new Set(),
+      cuts: [],
+      hostSteps: [],
+      calls: [],
+      plan,
+    };
     this.recording = recording;
     let results: readonly TensorHandle[] | void;
     try {
@@ -537,15 +593,15 @@ export class Engine {
     } finally {
       this.recording = null;
     }
-    const { blocks, cuts, scopes, calls } = recording;
-    const bytes = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
+    const { blocks, cuts, hostSteps, scopes, calls } = recording;
+    const bytes = new Uint8Array(placeAfter(blocks).bytes);
     let at = 0;
     for (const block of blocks) {
       bytes.set(block, at);
       at += block.length;
     }
     const memory = plan?.finish(results ?? null) ?? null;
-    return new Program(this, bytes, blocks.length, cuts, [...scopes], calls, memory);
+    return new Program(this, bytes, blocks.length, cuts, hostSteps, [...scopes], calls, memory);
   }
 
   /** Run `body` without recording it: set-up that a recorded step needs once, not at every replay. */

@@ -72,6 +72,8 @@ export class MemoryPlan {
   /** By slot: the root that a tensor is or looks at. */
   private readonly bySlot = new Map<number, { readonly root: Root; readonly offset: number }>();
   private shared: { readonly root: Root; readonly offset: number }[] = [];
+  /** Views for steps of the host, which know when there is something to see. */
+  private readonly forHost = new Set<TensorHandle>();
 
   /** @param move  points a slot at an address. */
   constructor(private readonly move: (t: TensorHandle, address: number) => void) {}
@@ -90,6 +92,16 @@ export class MemoryPlan {
     const entry = { root: known.root, offset: known.offset + offset };
     known.root.views.push({ handle: view, offset: entry.offset });
     this.bySlot.set(view.slot, entry);
+  }
+
+  /** A view of t for a step of the host before op number `op`; null where t is not the plan's. */
+  seenByHost(t: TensorHandle, op: number): TensorHandle | null {
+    const root = this.bySlot.get(t.slot)?.root;
+    if (!root) return null;
+    this.touch(t, op);
+    const view = root.arena.reshape(t, t.rank === 1 ? [t.rows] : [t.rows, t.cols]);
+    this.forHost.add(view);
+    return view;
   }
 
   has(t: TensorHandle): boolean {
@@ -120,7 +132,7 @@ export class MemoryPlan {
     let own = 0;
     for (const root of this.roots) {
       if (!kept.has(root)) {
-        for (const { handle } of root.views) (handle as Unplaced).scope = over;
+        for (const { handle } of root.views) if (!this.forHost.has(handle)) (handle as Unplaced).scope = over;
         continue;
       }
       const size = bytesOf(root.handle);

@@ -125,6 +125,52 @@ describe("Engine.plan()", () => {
     engine.destroy();
   });
 
+  test("steps of the host see tensors as they are at their place, and redirect later ops", () => {
+    const engine = new Engine(), arena = engine.arena();
+    const x = constant(arena, "F64", [3], [1, 2, 3]), short = constant(arena, "F64", [2], [10, 20]);
+    const seen: number[][] = [];
+    const program = engine.plan(() => {
+      const doubled = arena.tensor("F64", [3]);
+      engine.run("axpby", { x: x.handle, out: doubled, alpha: 2, beta: 0 });
+      engine.cut();
+      engine.hostStep([doubled], ([t]) => seen.push(new Tensor(t!).toNumbers()));
+      const where = arena.reshape(x.handle, [3]),
+        sum = arena.tensor("F64", [1]),
+        other = arena.tensor("F64", [3]);
+      engine.run("fill", { out: other, value: 7 });
+      engine.hostStep([], () => engine.redirect(where, seen.length % 2 ? short.handle : x.handle));
+      engine.run("total_sum", { x: where, out: sum });
+      engine.hostStep([sum], ([t]) => seen.push(new Tensor(t!).toNumbers()));
+      return [];
+    });
+    expect(seen).toEqual([]);
+    program.replay(0);
+    expect(seen).toEqual([]);
+    program.replay(1);
+    expect(seen).toEqual([[2, 4, 6], [30]]);
+    seen.pop();
+    x.set([1, 1, 1]);
+    program.replay();
+    expect(seen).toEqual([[2, 4, 6], [2, 2, 2], [3]]);
+    engine.destroy();
+  });
+
+  test("a step of the host runs at once, unrecorded, where ops do", () => {
+    const engine = new Engine(), arena = engine.arena(), x = constant(arena, "F64", [1], [1]);
+    const double = () => engine.run("axpby", { x: x.handle, out: x.handle, alpha: 2, beta: 0 });
+    let calls = 0;
+    const step = () => engine.hostStep([x.handle], () => (calls++, double()));
+    step();
+    const program = engine.record(() => (step(), double()));
+    expect([calls, x.item(), program.length]).toEqual([2, 8, 1]);
+    program.replay();
+    expect([calls, x.item()]).toEqual([3, 32]);
+    expect(() => engine.redirect(x.handle, constant(arena, "F64", [1, 2], [1, 2]).handle)).toThrow(
+      "F64 [1, 2] in place of F64 [1]",
+    );
+    engine.destroy();
+  });
+
   test("without results every tensor is one", () => {
     const engine = new Engine(), arena = engine.arena(), x = constant(arena, "F64", [1], [1]);
     const made: Tensor[] = [];
