@@ -1,5 +1,6 @@
 /** What gust train is told: its options, and what a run is made from. */
 import { z } from "zod";
+import { approximations } from "../core/approx/mod.ts";
 import type { PropagatedMeta } from "../core/cache/propagated.ts";
 import { GustError, problemsError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
@@ -43,6 +44,10 @@ export const options = z.object({
   ...registryOptions(optimizers),
   ...registryOptions(schedules),
   ...registryOptions(losses),
+  approx: z.enum(["none", ...approximations.names]).default("none").describe(
+    "what stands for the exact gradients of products with the adjacency",
+  ),
+  ...registryOptions(approximations),
   sampler: z.enum(["auto", "cluster"]).default("auto").describe(
     "batches that are drawn as training goes: parts of a partition, or of a graph in part order; auto does so where a " +
       "partition comes without a sample",
@@ -87,6 +92,8 @@ export const options = z.object({
 export type Options = z.infer<typeof options>;
 type Params = Record<string, unknown>;
 
+const approxKeys = [...approximations].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
+
 /** Options that contradict each other, and those that would do nothing. */
 function contradictions(o: Options, { output }: CommonOptions): string[] {
   const usual = trainOptions.parse({});
@@ -99,6 +106,10 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   if ((o as Params)["precalc"] === true && why !== null) {
     problems.push(`--precalc: the first layer of model "${o.model}" cannot be computed ahead: ${why}`);
   }
+  const idle = o.approx === "none" ? approxKeys.filter((key) => o[key as keyof Options] !== undefined) : [];
+  problems.push(
+    ...idle.map((key) => `--${kebab(key)} applies to --approx ${approximations.names.join(", ")} alone`),
+  );
   if (o.split === "file" && o.trainPerClass !== usual.trainPerClass) {
     problems.push("--train-per-class applies to --split random alone");
   }
@@ -137,7 +148,7 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
 
 /** What a run is made from. */
 export type Settings =
-  & Pick<TrainJob, "modelParams" | "optimizerParams" | "scheduleParams" | "options">
+  & Pick<TrainJob, "modelParams" | "optimizerParams" | "scheduleParams" | "options" | "approx">
   & {
     readonly model: string;
     readonly seed: number;
@@ -162,9 +173,15 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
     [models, models.get(o.model)],
     [optimizers, optimizers.get(options.optimizer)],
     [schedules, schedules.get(options.schedule)],
+    ...(o.approx === "none" ? [] : [[approximations, approximations.get(o.approx)] as const]),
   ];
   const all = allParams(chosen, o, contradictions(o, common));
-  const [modelParams, optimizerParams, scheduleParams] = all as [Params, Params, Params];
+  const [modelParams, optimizerParams, scheduleParams, approxParams] = all as [
+    Params,
+    Params,
+    Params,
+    Params?,
+  ];
   return {
     model: o.model,
     modelParams,
@@ -172,6 +189,7 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
     scheduleParams,
     task: null,
     options,
+    approx: approxParams ? { name: o.approx, params: approxParams } : null,
     cluster: askedClusters(o),
     seed: common.seed,
   };
@@ -243,15 +261,25 @@ export function resumedSettings(
   resumed: Document,
 ): Settings {
   const { model, config, progress } = modelMeta(resumed);
-  const { params, optimizer_params, train, cluster, seed } = config;
+  const { params, optimizer_params, train, cluster, approx = null, seed } = config;
   const { task, schedule_params, loss_params } = config;
   const own = { ...params, ...optimizer_params, ...schedule_params, ...loss_params, ...task.params };
-  const was: Params = { model, task: task.name, ...own, ...train, ...cluster, seed };
+  const was: Params = {
+    model,
+    task: task.name,
+    ...own,
+    ...train,
+    ...cluster,
+    approx: approx?.name ?? "none",
+    ...approx?.params,
+    seed,
+  };
   const now: Params = { ...o, seed: common.seed };
   const shown = (value: unknown) => value === undefined ? "not taken" : JSON.stringify(value);
   const owned = [
     ...Object.keys(was),
     ...Object.keys(clusterParams.shape),
+    ...approxKeys,
     ...[...models, ...optimizers, ...schedules, ...losses, ...tasks].flatMap((e) =>
       Object.keys(e.params?.shape ?? {})
     ),
@@ -278,6 +306,7 @@ export function resumedSettings(
     scheduleParams: schedule_params,
     task: { task: tasks.get(task.name), taskParams: task.params, lossParams: loss_params },
     options,
+    approx,
     cluster: cluster ?? null,
     seed,
   };

@@ -191,6 +191,7 @@ Examples:
           ...settings.scheduleParams,
           ...task.lossParams,
           ...(cluster ?? {}),
+          ...(settings.approx ? { approx: settings.approx.name, ...settings.approx.params } : {}),
         }, used().all);
         return [...records.slice(0, -1), { ...records.at(-1)!, seed }];
       };

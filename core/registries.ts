@@ -1,4 +1,5 @@
 /** Every registry of gust, for `gust inspect --list`. A new registry adds its line here. */
+import { approximations } from "./approx/mod.ts";
 import { benchmarks } from "./bench/mod.ts";
 import { decoders } from "./decoders/mod.ts";
 import { generators } from "./generate/mod.ts";
@@ -36,6 +37,7 @@ export const registries: readonly Registry<Entry>[] = [
   losses,
   optimizers,
   schedules,
+  approximations,
   metrics,
   partitionMetrics,
   edgePartitionMetrics,

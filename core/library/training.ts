@@ -1,4 +1,5 @@
 /** Training, scoring, predicting. */
+import { approximations } from "../approx/mod.ts";
 import { buildDocument, type Document, type NewDocument } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import { lossFor } from "../losses/mod.ts";
@@ -20,6 +21,8 @@ export interface TrainRequest extends Partial<TrainOptions> {
   readonly model?: string;
   /** What is predicted; auto is the first that the graph has targets for. @default {"auto"} */
   readonly task?: string;
+  /** What stands for the exact gradients of products with the adjacency. @default {"none"} */
+  readonly approx?: string;
   /** @default {0} */
   readonly seed?: number;
   /** Batches drawn ahead (see sampleDocuments); without them the whole graph is one batch. */
@@ -68,8 +71,8 @@ function detached(document: NewDocument): NewDocument {
  * ```
  */
 export async function train(graph: Graph, request: TrainRequest = {}): Promise<Trained> {
-  const { model: name = "gcn", task: wanted = "auto", seed = 0, samples, onEpoch, signal, ...given } =
-    request;
+  const { model: name = "gcn", task: wanted = "auto", approx = "none", seed = 0, samples, ...rest } = request;
+  const { onEpoch, signal, ...given } = rest;
   const model = models.get(name);
   const flat: Record<string, unknown> = { ...model.train, ...given };
   const task = taskFor(graph, wanted);
@@ -85,10 +88,18 @@ export async function train(graph: Graph, request: TrainRequest = {}): Promise<T
   ) as Record<string, unknown>;
   const { kind } = task.outputs(graph, taskParams);
   const loss = lossFor(kind, flat["loss"] as TrainOptions["loss"]);
-  const schemas = [trainOptions, model, optimizer, schedule, task, loss].map((s) =>
-    "shape" in s ? s : paramsOf(s)
-  );
-  const [options, modelParams, optimizerParams, scheduleParams, , lossParams = {}] = shareOut(
+  const approximation = approx === "none" ? null : approximations.get(approx);
+  const entries = [
+    trainOptions,
+    model,
+    optimizer,
+    schedule,
+    task,
+    loss,
+    ...(approximation ? [approximation] : []),
+  ];
+  const schemas = entries.map((s) => "shape" in s ? s : paramsOf(s));
+  const [options, modelParams, optimizerParams, scheduleParams, , lossParams = {}, approxParams] = shareOut(
     "train()",
     flat,
     schemas,
@@ -108,6 +119,7 @@ export async function train(graph: Graph, request: TrainRequest = {}): Promise<T
     taskParams,
     lossParams,
     options: options as TrainOptions,
+    approx: approxParams ? { name: approx, params: approxParams } : null,
     ...params,
   }, seed);
   try {
@@ -120,6 +132,7 @@ export async function train(graph: Graph, request: TrainRequest = {}): Promise<T
       task: task.name,
       ...Object.assign({}, ...Object.values(params)),
       ...options,
+      ...(approxParams ? { approx, ...approxParams } : {}),
     };
     const provenance = provenanceOf("train", { ...record, ...taskParams, ...lossParams }, seed, [
       graph.document,

@@ -30,6 +30,7 @@ export const appnp = defineModel({
     propagated: "it propagates its predictions, not its features",
     batches: null,
     precalc: "its first layers read features alone",
+    approx: () => null,
   },
   operator: ({ norm }) => norm,
   train: {

@@ -77,4 +77,5 @@ export const attentionAccepts = {
   propagated: "its layers weight neighbours by attention themselves",
   batches: null,
   precalc: "the weights of its edges are learnt",
+  approx: () => "the weights of its edges are learnt: their norms are others in every step",
 };

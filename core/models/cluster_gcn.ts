@@ -29,6 +29,7 @@ export const clusterGcn = defineModel({
     propagated: "its layers multiply by the adjacency themselves",
     batches: null,
     precalc: null,
+    approx: () => null,
   },
   operator: (params) => adjacencyKind({ norm: "row", ...params }),
   precalc: (params) =>

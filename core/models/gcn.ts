@@ -21,6 +21,7 @@ export const gcn = defineModel({
     propagated: "its layers multiply by the adjacency themselves, after dropout",
     batches: null,
     precalc: null,
+    approx: () => null,
   },
   operator: adjacencyKind,
   precalc: (params) => precalculated(params, adjacencyKind(params), false),

@@ -37,6 +37,7 @@ export const gcnii = defineModel({
     propagated: "its layers multiply by the adjacency themselves, after dropout",
     batches: null,
     precalc: "its first layer reads features alone",
+    approx: () => null,
   },
   operator: ({ norm }) => norm,
   train: { lr: 0.01, featNorm: "row", epochs: 1500, patience: 100 },

@@ -20,6 +20,7 @@ export const gin = defineModel({
     propagated: "its layers add neighbours up themselves",
     batches: null,
     precalc: "how much a node's own features count may be learnt",
+    approx: () => null,
   },
   operator: () => "none",
   train: { lr: 0.01, weightDecay: 0 },

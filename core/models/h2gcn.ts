@@ -24,6 +24,7 @@ export const h2gcn = defineModel({
     propagated: "it keeps the rounds of propagation apart, after a layer of its own",
     batches: null,
     precalc: "its first layer reads features alone",
+    approx: () => "its layers multiply by two matrices, of neighbours and of nodes two hops away",
   },
   operator: () => "hop1",
   train: { lr: 0.01, weightDecay: 5e-4, weightDecayOn: "all", featNorm: "row", epochs: 500, patience: 100 },

@@ -13,6 +13,7 @@ export const mlp = defineModel({
     propagated: null,
     batches: "it reads each node's own features, so that batches of neighbourhoods have nothing to add",
     precalc: "it reads no neighbours",
+    approx: () => "it reads no neighbours",
   },
   operator: () => "sym",
   build: (init, signature, params, role) =>

@@ -106,6 +106,8 @@ export interface ModelAccepts {
   batches: string | null;
   /** null: its first layer's product with the adjacency can be computed ahead (--precalc); else why not. */
   precalc: string | null;
+  /** null: the gradients of its products with the adjacency can be approximated (--approx); else why not. */
+  approx(params: Record<string, unknown>): string | null;
 }
 
 /** A first layer's product with the adjacency, computed once ahead of training: what the model gets as features. */
@@ -142,7 +144,10 @@ export function defineModel<S extends z.ZodObject>(entry: {
   readonly summary: string;
   readonly source: string;
   readonly params: S;
-  readonly accepts: Omit<ModelAccepts, "hops"> & { hops(params: z.infer<S>): number };
+  readonly accepts: Omit<ModelAccepts, "hops" | "approx"> & {
+    hops(params: z.infer<S>): number;
+    approx(params: z.infer<S>): string | null;
+  };
   propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   operator(params: z.infer<S>): Norm;
   precalc?(params: z.infer<S>): Precalculated | null;

@@ -40,6 +40,10 @@ export const sage = defineModel({
     propagated: "its layers aggregate neighbours themselves, after dropout",
     batches: null,
     precalc: "its neighbours may be reduced by a maximum, and have weights of their own",
+    approx: ({ aggregator }) =>
+      aggregator === "mean"
+        ? null
+        : "the gradient of a maximum goes to one neighbour per column, which is no product",
   },
   operator: ({ aggregator }) => aggregator === "mean" ? "mean" : "none",
   ignoresWeights: ({ aggregator }) => aggregator !== "mean",

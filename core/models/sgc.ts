@@ -18,6 +18,7 @@ export const sgc = defineModel({
     propagated: null,
     batches: "it reads each node's own propagated row, so that batches of neighbourhoods have nothing to add",
     precalc: "all of its products are computed ahead",
+    approx: () => "its products are computed ahead of training",
   },
   propagate: ({ hops, norm }) => ({ hops, norm }),
   operator: ({ norm }) => norm,

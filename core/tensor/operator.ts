@@ -147,7 +147,7 @@ export class SparseOperator implements Operator {
   constructor(
     readonly pattern: Pattern,
     readonly scales: Scales = {},
-    private readonly order: TensorHandle | null = null,
+    readonly order: TensorHandle | null = null,
   ) {
     if (scales.diagonal && pattern.numRows > pattern.numCols) {
       throw new RangeError(`diagonal of a ${pattern.numRows} x ${pattern.numCols} operator`);

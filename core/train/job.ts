@@ -4,7 +4,9 @@
  */
 import { Engine } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
-import { GustError } from "../errors.ts";
+import { approximations } from "../approx/mod.ts";
+import { approximatedSource } from "../approx/source.ts";
+import { GustError, problemsError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import type { FeatureReads, FeatureStore } from "../graph/feature_store.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -33,6 +35,12 @@ import type { Scorer, Scores } from "./scorer.ts";
 import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
 
+/** An approximation by name, with its options. */
+export interface ApproxChoice {
+  readonly name: string;
+  readonly params: Record<string, unknown>;
+}
+
 export interface TrainJob {
   readonly graph: Graph;
   /** Propagated features, or null. */
@@ -47,6 +55,8 @@ export interface TrainJob {
   readonly scheduleParams: Record<string, unknown>;
   readonly lossParams: Record<string, unknown>;
   readonly options: TrainOptions;
+  /** What stands for exact gradients; null or absent: nothing. */
+  readonly approx?: ApproxChoice | null;
   /** How parts become batches, where they are drawn as training goes. */
   readonly cluster?: ClusterParams | null;
   /** Where dense features are kept. */
@@ -111,6 +121,30 @@ export function checkAccepted(
       "leave the packed features out",
     );
   }
+}
+
+/**
+ * The source with what stands for its exact operators, if anything does.
+ * @throws {GustError} (usage) for models, batches and numbers of epochs that it does not fit, with the reason.
+ */
+function approximated(job: TrainJob, seed: number, engine: Engine, source: BatchSource): BatchSource {
+  const { approx, model, modelParams, options, samples, graph } = job;
+  if (!approx) return source;
+  const entry = approximations.get(approx.name), why = model.accepts.approx(modelParams);
+  const problems = [
+    ...(why === null ? [] : [`the gradients of model "${model.name}" cannot be approximated: ${why}`]),
+    ...(samples && samples.hops > 0
+      ? ["sampled neighbourhoods are small already: it fits the whole graph, or clusters (gust partition)"]
+      : []),
+    ...entry.problems(approx.params, options.epochs),
+  ];
+  if (problems.length) throw problemsError("usage", `--approx ${approx.name} does not fit`, problems);
+  const numNodes = source.isStatic ? graph.numNodes : null, layers = model.accepts.hops(modelParams);
+  const { epochs } = options;
+  return approximatedSource(
+    source,
+    entry.create({ engine, seed, epochs, layers, numNodes }, approx.params),
+  );
 }
 
 /**
@@ -194,7 +228,7 @@ export class Run {
         decay ?? (options.weightDecayOn === "all" || layer === 0 ? options.weightDecay : 0),
     }, job.optimizerParams);
     const input = fullInput(engine, arena, graph, features, entry.operator(modelParams));
-    const { source, loss, scorer } = task.start({
+    const { source: exact, loss, scorer } = task.start({
       job,
       seed,
       engine,
@@ -205,6 +239,7 @@ export class Run {
       trainingRows,
       split,
     });
+    const source = approximated(job, seed, engine, exact);
     const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
@@ -304,6 +339,7 @@ export class Run {
         features: this.recipe,
         source: this.source.name,
         ...(this.job.cluster ? { cluster: this.job.cluster } : {}),
+        ...(this.job.approx ? { approx: this.job.approx } : {}),
         seed: this.seed,
       },
       signature: this.signature,

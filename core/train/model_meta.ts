@@ -39,6 +39,8 @@ const schema = z.looseObject({
     source: z.string(),
     /** Where batches were drawn from parts as training went. */
     cluster: clusterParams.optional(),
+    /** What stood for exact gradients. */
+    approx: z.object({ name: z.string(), params }).optional(),
     seed: count,
   }),
   /** What the outputs are. */

@@ -3,6 +3,7 @@
  * updates from an optimizer; the weights of the best validation epoch are kept.
  */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import type { ApproxReport } from "../approx/approximation.ts";
 import { GustError } from "../errors.ts";
 import type { Parameter } from "../tensor/tensor.ts";
 import { copyTensor } from "./ema.ts";
@@ -32,6 +33,8 @@ export interface EpochRecord {
   val: number;
   test: number;
   ms: number;
+  /** What was approximated; absent: nothing. */
+  approx?: ApproxReport;
 }
 
 export interface RunOptions {
@@ -133,6 +136,7 @@ export async function runEpochs(
     });
     const ms = performance.now() - start;
     times.push(ms);
+    const approx = source.report?.();
     options.onEpoch?.({
       epoch: progress.epoch,
       loss,
@@ -143,6 +147,7 @@ export async function runEpochs(
       val: scores?.val ?? NaN,
       test: scores?.test ?? NaN,
       ms,
+      ...(approx ? { approx } : {}),
     });
     progress.finished = isLast || (scores !== null && isStale());
   }

@@ -1,5 +1,6 @@
 /** Batch sources: what training iterates over. A new strategy implements this and nothing of the loop changes. */
 import type { Arena, TensorHandle } from "../../ffi/engine.ts";
+import type { ApproxReport } from "../approx/approximation.ts";
 import type { ForwardInput } from "../models/model.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -13,6 +14,8 @@ export interface Batch extends ForwardInput {
   readonly numLossRows: number;
   /** What its mean loss counts in the gradient, 1 where absent. */
   readonly lossWeight?: number;
+  /** An input whose forward pass is the same, where only gradients differ. */
+  readonly sameForwardAs?: ForwardInput;
 }
 
 /** What a finished step tells its source (importance scores, histories). */
@@ -36,4 +39,6 @@ export interface BatchSource {
   observe?(batch: Batch, feedback: Feedback): void;
   /** Tensors to keep for a resume, by name. */
   state?(): ReadonlyMap<string, TensorHandle>;
+  /** What was approximated in the epoch; null: nothing. */
+  report?(): ApproxReport | null;
 }

@@ -109,7 +109,7 @@ export class PlannedStep {
     });
     if (step!.isSameInEvaluation) {
       this.pass = {
-        input: batch,
+        input: batch.sameForwardAs ?? batch,
         outputs: step!.logits,
         run: () => {
           program.replay(0);

@@ -27,9 +27,9 @@ export interface Setting {
 }
 
 /** A model on an engine of its own, the same weights every time. */
-export function setting(graph: Graph, name: string, options: Record<string, unknown>): Setting {
+export function setting(graph: Graph, name: string, options: Record<string, unknown>, seed = 1): Setting {
   const engine = new Engine();
-  engine.setStep(1, 0, 0);
+  engine.setStep(seed, 0, 0);
   const entry = models.get(name);
   const params = entry.params!.parse(options) as Record<string, unknown>;
   const model = entry.build(new Init(engine), signatureOf(graph), params, "logits");

@@ -1,0 +1,132 @@
+/** Randomized sparse computation: backward products by the rows that matter most, under one budget for all layers. */
+import { z } from "zod";
+import type { TensorHandle } from "../../ffi/engine.ts";
+import { type Operator, SparseOperator } from "../tensor/operator.ts";
+import { allocate, allocations } from "./allocate.ts";
+import type { ApproxEntry, Approximation, ApproxReport, ApproxRun } from "./approximation.ts";
+import { ProductMemory } from "./product_memory.ts";
+import { SampledOperator } from "./sampled_operator.ts";
+import { SampledProduct, type Sampling } from "./sampled_product.ts";
+
+/** Exact epochs before the first allocation, which they measure. */
+const WARMUP = 5;
+/** Epochs before an allocation that are measured: what came before weighs less than 1/32. */
+const MEASURED = 5;
+
+const params = z.object({
+  budget: z.number().gt(0).max(1).default(0.1).describe(
+    "multiply-adds of the sampled backward products, as a share of those of the exact ones",
+  ),
+  alloc: z.enum(allocations).default("greedy").describe(
+    "how the budget is shared out: by what layers lose, or the same share of rows for all",
+  ),
+  allocEvery: z.int().min(1).default(10).describe("epochs between two allocations of the budget"),
+  cacheEvery: z.int().min(1).default(10).describe(
+    "steps between two choices of rows; batches of parts choose in every step",
+  ),
+  switchAt: z.number().min(0).max(1).default(0.8).describe(
+    "share of the epochs after which backward products are exact again",
+  ),
+  approxMode: z.enum(["topk", "crs"]).default("topk").describe(
+    "take the rows with the largest scores, or draw rows in proportion to them, which is unbiased",
+  ),
+  layerScale: z.enum(["result", "factors"]).default("result").describe(
+    "what a layer's losses are divided by: the length of its product, or those of its factors multiplied",
+  ),
+}).strict();
+type Params = z.infer<typeof params>;
+
+/** The first epoch, from 0, whose products are exact again. */
+const switchEpoch = ({ switchAt }: Params, epochs: number) => Math.floor(switchAt * epochs);
+
+export const rsc: ApproxEntry = {
+  name: "rsc",
+  summary: "randomized sparse computation: backward sparse products by their heaviest rows, within a budget",
+  source: "Liu et al. 2023, arXiv:2210.10737; Reddit: GCN 95.33, with it 95.13",
+  params,
+  problems(given, epochs) {
+    const own = params.parse(given), last = switchEpoch(own, epochs);
+    if (last > WARMUP) return [];
+    return [
+      `--switch-at ${own.switchAt} of ${epochs} epochs leaves none to approximate: the first ${WARMUP} are exact, and so is ` +
+      `every one from epoch ${last + 1} on`,
+    ];
+  },
+  create: (run, given) => new RandomizedSparse(run, params.parse(given)),
+};
+
+class RandomizedSparse implements Approximation {
+  readonly isForwardExact = true;
+  private readonly products: readonly SampledProduct[];
+  private readonly sampling: Sampling;
+  private readonly memory: ProductMemory;
+  private hasBegun = false;
+
+  constructor(private readonly run: ApproxRun, private readonly params: Params) {
+    const { engine, seed, numNodes, layers } = run, isStatic = numNodes !== null;
+    this.sampling = {
+      engine,
+      seed,
+      mode: params.approxMode,
+      layerScale: params.layerScale,
+      isStatic,
+      cacheEvery: isStatic ? params.cacheEvery : 1,
+      scratch: engine.arena(),
+      epoch: 0,
+      isSampling: false,
+      isMeasuring: false,
+    };
+    this.products = Array.from({ length: layers }, (_, l) => new SampledProduct(this.sampling, l));
+    this.memory = new ProductMemory(engine, this.products, numNodes);
+  }
+
+  /** The first epoch whose products are exact again. */
+  private get end(): number {
+    return switchEpoch(this.params, this.run.epochs);
+  }
+
+  /** Whether an allocation comes before this epoch. */
+  private allocatesBefore(epoch: number): boolean {
+    if (epoch >= this.end) return false;
+    return epoch === WARMUP || epoch > WARMUP && epoch % this.params.allocEvery === 0;
+  }
+
+  begin(epoch: number): void {
+    if (!this.hasBegun && epoch > 0) this.memory.restore();
+    this.hasBegun = true;
+    const { sampling } = this;
+    sampling.epoch = epoch;
+    sampling.isSampling = epoch >= WARMUP && epoch < this.end;
+    const soon = Array.from({ length: MEASURED }, (_, i) => epoch + 1 + i);
+    sampling.isMeasuring = soon.some((next) => this.allocatesBefore(next));
+  }
+
+  finish(epoch: number): void {
+    const { alloc, budget } = this.params;
+    if (this.allocatesBefore(epoch + 1)) allocate(this.products, alloc, budget, this.sampling.isStatic);
+  }
+
+  operator(layer: number, exact: Operator): Operator {
+    if (!(exact instanceof SparseOperator) || exact.numRows !== exact.numCols) {
+      throw new RangeError("a sampled product of an operator that is no square matrix");
+    }
+    return new SampledOperator(exact, this.products[layer]!);
+  }
+
+  report(): ApproxReport | null {
+    if (!this.sampling.isSampling) return null;
+    const used = this.products.filter(({ width }) => width > 0);
+    const sum = (of: (p: SampledProduct) => number) => used.reduce((total, p) => total + p.width * of(p), 0);
+    const perLayer = <T>(of: (p: SampledProduct) => T) => this.products.map((p) => p.slice ? of(p) : null);
+    return {
+      budget: sum(({ slice }) => slice?.entries ?? 0) / sum(({ sizes }) => Number(sizes!.indptr.at(-1)!)),
+      rows: perLayer(({ slice }) => slice!.chosen.rows.length),
+      entries: perLayer(({ slice }) => slice!.entries),
+      overlap: perLayer(({ overlap }) => overlap),
+    };
+  }
+
+  state(): ReadonlyMap<string, TensorHandle> {
+    return this.memory.save();
+  }
+}
