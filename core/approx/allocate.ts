@@ -47,9 +47,11 @@ export function allocate(
     block: Math.max(1, Math.floor(STEP * n)),
     least: Math.min(LEAST_ROWS, n),
   });
+  const useful = measured.map((_, l) => usefulIn(scores.slice(l * n, n)));
+  // Where all useful rows fit, those that become useful later are not left out either.
+  const fits = kept.every((rows, l) => rows >= useful[l]!);
   measured.forEach((product, l) => {
-    const of = isStatic ? n : usefulIn(scores.slice(l * n, n));
-    product.share = kept[l]! / Math.max(1, of);
+    product.share = fits ? 1 : kept[l]! / Math.max(1, isStatic ? n : useful[l]!);
   });
 }
 

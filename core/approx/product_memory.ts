@@ -29,18 +29,23 @@ export class ProductMemory {
     };
   }
 
-  /** The tensors as they are now, by name. */
-  save(): ReadonlyMap<string, TensorHandle> {
+  /** The tensors by name, for what a resumed run went on with to be loaded into. */
+  get named(): ReadonlyMap<string, TensorHandle> {
+    const { numbers, rows } = this.tensors;
+    return new Map(Object.entries({ numbers, ...rows }).map(([name, t]) => [`approx_${name}`, t]));
+  }
+
+  /** Let the tensors hold the products as they are now. */
+  save(): void {
     const { numbers, rows } = this.tensors;
     this.products.forEach(({ share, age, width, length, scores, chosen }, l) => {
-      this.write(numbers, l, Float64Array.of(share, age, width, length, scores ? 1 : 0));
+      this.write(numbers, l, Float64Array.of(share, age, width, length, rows && scores ? 1 : 0));
       if (!rows) return;
       if (scores) this.write(rows.scores, l, hostArray(scores, "F32").read());
       const weights = new Float32Array(rows.weights.cols);
       for (const i of chosen?.rows ?? []) weights[i] = chosen!.weights?.[i] ?? 1;
       this.write(rows.weights, l, weights);
     });
-    return new Map(Object.entries({ numbers, ...rows }).map(([name, t]) => [`approx_${name}`, t]));
   }
 
   /** Let the products go on from what was loaded into the tensors. */

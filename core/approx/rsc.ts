@@ -127,6 +127,7 @@ class RandomizedSparse implements Approximation {
   }
 
   state(): ReadonlyMap<string, TensorHandle> {
-    return this.memory.save();
+    if (this.hasBegun) this.memory.save();
+    return this.memory.named;
   }
 }

@@ -127,7 +127,7 @@ export class SampledProduct {
       if (chooses) this.choose(exact, sizes, scores);
     }
     if (!isSampling) {
-      this.slice = null;
+      this.slice = this.restored = null;
       return null;
     }
     this.age++;

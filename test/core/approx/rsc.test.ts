@@ -1,0 +1,143 @@
+/** Whole runs: which epochs are sampled, what they report, and that they go on bit for bit. */
+import { describe, expect, test } from "bun:test";
+import { setThreads } from "../../../ffi/engine.ts";
+import type { ApproxReport } from "../../../core/approx/approximation.ts";
+import { approximations } from "../../../core/approx/mod.ts";
+import type { Document, NewDocument } from "../../../core/format/document.ts";
+import { Run, type RunHooks, type TrainJob } from "../../../core/train/job.ts";
+import type { EpochRecord } from "../../../core/train/run.ts";
+import { SampleFeed } from "../../../core/train/sampled.ts";
+import { sbmGraph } from "../_graphs.ts";
+import { draw, partitionOf } from "../sampling/_graphs.ts";
+import { copied, job } from "../train/_train.ts";
+
+const graph = sbmGraph({
+  nodes: 300,
+  degree: 8,
+  classes: 3,
+  features: 24,
+  trainPerClass: 20,
+  featureNoise: 2,
+});
+const params = { hidden: 16, layers: 3 };
+const rsc = (options: Record<string, unknown> = {}) => ({
+  name: "rsc",
+  params: approximations.get("rsc").params!.parse(options) as Record<string, unknown>,
+});
+const EPOCHS = 30;
+const full = (options?: Record<string, unknown>, rest: Partial<TrainJob> = {}) =>
+  job(graph, "gcn", { epochs: EPOCHS }, { params, approx: options ? rsc(options) : null, ...rest });
+const clusters = (options: Record<string, unknown>) => {
+  const partition = partitionOf(graph, Array.from({ length: 300 }, (_, v) => v % 5), 5);
+  const samples = SampleFeed.open(graph, draw(graph, "cluster", { epochs: 3 }, { partition }), () => null);
+  return full(options, { samples });
+};
+
+async function train(j: TrainJob, hooks: RunHooks = {}) {
+  const run = Run.start(j, 1);
+  const records: EpochRecord[] = [];
+  try {
+    await run.train({ ...hooks, onEpoch: (_, record) => records.push(record) });
+    return { document: copied(run.document([])), records };
+  } finally {
+    run.close();
+  }
+}
+
+const tensorsOf = (d: Document, prefix = "") =>
+  Object.fromEntries(
+    d.names.filter((name) => name.startsWith(prefix)).map((name) => [name, d.tensor(name).toNumbers()]),
+  );
+/** Reports by epoch, from 1. */
+const reportsOf = (records: readonly EpochRecord[]) =>
+  new Map(records.flatMap(({ epoch, approx }) => approx ? [[epoch, approx] as const] : []));
+const range = (first: number, end: number) => Array.from({ length: end - first }, (_, i) => first + i);
+
+describe("the schedule", () => {
+  test("is five exact epochs, sampled ones, and exact ones from the switch on", async () => {
+    for (const [switchAt, end] of [[0.8, 24], [0.5, 15], [1, 30]] as const) {
+      const { records } = await train(full({ budget: 0.3, switchAt }));
+      expect([...reportsOf(records).keys()]).toEqual(range(6, end + 1));
+    }
+  });
+
+  test("budgets are allocated after epochs 5, 10, 20, and hold from the next choice of rows on", async () => {
+    const reports = reportsOf((await train(full({ budget: 0.3, switchAt: 1 }))).records);
+    const rows = (epoch: number) => reports.get(epoch)!.rows.join();
+    for (const start of [6, 16, 26]) {
+      for (const epoch of range(start, Math.min(start + 10, EPOCHS + 1))) {
+        expect(rows(epoch)).toBe(rows(start));
+      }
+    }
+    expect(new Set([6, 16, 26].map(rows)).size).toBeGreaterThan(1);
+    expect(reports.get(6)!.overlap).toEqual([null, null, null]);
+    for (const overlap of reports.get(16)!.overlap) expect(overlap!).toBeWithin(0.01, 1.01);
+  });
+
+  test("reports rows, entries and the budget that is used", async () => {
+    const entries = (r: ApproxReport) => [16, 16, 3].reduce((sum, d, l) => sum + d * r.entries[l]!, 0);
+    for (const budget of [0.1, 0.4]) {
+      const { records } = await train(full({ budget }));
+      for (const report of reportsOf(records).values()) {
+        expect(report.budget).toBeCloseTo(entries(report) / (35 * graph.numEdges), 10);
+        expect(report.budget).toBeLessThan(1.3 * budget + 0.02);
+      }
+    }
+  });
+
+  test("equal shares take the same rows of every layer", async () => {
+    const report = reportsOf((await train(full({ budget: 0.2, alloc: "uniform" }))).records).get(6)!;
+    // The last layer has a score for its 60 training nodes alone.
+    expect(report.rows).toEqual([60, 60, 60]);
+  });
+
+  test("leaves the exact epochs and all scores as they are without it", async () => {
+    const exact = await train(full()), sampled = await train(full({ budget: 0.2 }));
+    const first = (records: readonly EpochRecord[], count: number) =>
+      records.slice(0, count).map(({ loss, val }) => [loss, val]);
+    expect(first(sampled.records, 5)).toEqual(first(exact.records, 5));
+    // The sixth step has the same forward pass, and another gradient.
+    expect(sampled.records[5]!.loss).toBe(exact.records[5]!.loss);
+    expect(sampled.records[6]!.loss).not.toBe(exact.records[6]!.loss);
+    const whole = await train(full({ budget: 1, cacheEvery: 1 }));
+    expect(tensorsOf(whole.document, "best/")).toEqual(tensorsOf(exact.document, "best/"));
+  });
+});
+
+const ways: [string, (options: Record<string, unknown>) => TrainJob][] = [
+  ["the whole graph", (options) => full(options)],
+  ["clusters", clusters],
+];
+describe.each(ways)("on %s", (_, jobOf) => {
+  for (const approxMode of ["topk", "crs"]) {
+    const options = { budget: 0.3, approxMode, cacheEvery: 4, allocEvery: 6 };
+
+    test(`${approxMode} gives the same bytes on one thread and four`, async () => {
+      const documents = [];
+      for (const threads of [1, 4]) {
+        setThreads(threads);
+        documents.push((await train(jobOf(options))).document);
+      }
+      setThreads(0);
+      expect(documents[0]!.digest).toBe(documents[1]!.digest);
+    });
+
+    test(`${approxMode} goes on after any epoch as if it had not stopped`, async () => {
+      const { document: whole } = await train(jobOf(options));
+      for (const last of [3, 5, 9, 14, 24]) {
+        const parts: Document[] = [];
+        const write = (part: NewDocument) => parts.push(copied(part));
+        await train(jobOf(options), { checkpoint: { every: last, write } });
+        const { document, records } = await train(jobOf(options), { resume: parts[0]! });
+        expect(records[0]!.epoch).toBe(last + 1);
+        expect(tensorsOf(document)).toEqual(tensorsOf(whole));
+      }
+    });
+  }
+});
+
+test("scales of layers by factors share the budget out otherwise", async () => {
+  const rows = async (layerScale: string) =>
+    reportsOf((await train(full({ budget: 0.3, layerScale }))).records).get(6)!.rows;
+  expect(await rows("factors")).not.toEqual(await rows("result"));
+});
