@@ -28,7 +28,8 @@ constexpr int64_t kLeastNodes = 120;   // of the smallest graph of the first run
 constexpr int64_t kTryShare = 4;
 // Nodes to which bisections coarsen, in turn: few suit two parts, more suit many, and either finds what the other misses.
 constexpr int32_t kEnough[] = {60, 20};
-constexpr int64_t kMostRuns = 16;
+constexpr int64_t kMostRuns = 16;      // from nothing
+constexpr int64_t kMostCombined = 48;  // where all of them are combined
 
 constexpr Effort kEfforts[] = {
     {0, 2, 0.005, 1, 4, 6, 1, 0, 0},
@@ -139,7 +140,8 @@ std::vector<int64_t> limits_of(const Graph& graph, int32_t k, const int64_t* mos
 void multilevel(const Graph& graph, int32_t k, const int64_t* most, const Effort& effort, uint64_t seed, int32_t* part) {
   std::fill(part, part + graph.n, 0);
   if (k <= 1) return;
-  const int64_t allowed = std::clamp<int64_t>(effort.run_arcs / (graph.arcs.size() + 1), 1, kMostRuns);
+  const int64_t most_runs = effort.runs > 1 ? kMostCombined : kMostRuns;
+  const int64_t allowed = std::clamp<int64_t>(effort.run_arcs / (graph.arcs.size() + 1), 1, most_runs);
   const int64_t runs = std::max<int64_t>(effort.runs, allowed);
   std::vector<std::vector<int32_t>> parts(runs);
   std::vector<Quality> quality(runs);
