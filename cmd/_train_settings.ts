@@ -1,6 +1,7 @@
 /** What gust train is told: its options, and what a run is made from. */
 import { z } from "zod";
 import { approximations } from "../core/approx/mod.ts";
+import type { OperatorsMeta } from "../core/approx/operators.ts";
 import type { PropagatedMeta } from "../core/cache/propagated.ts";
 import { GustError, problemsError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
@@ -48,6 +49,9 @@ export const options = z.object({
     "what stands for the exact gradients of products with the adjacency",
   ),
   ...registryOptions(approximations),
+  saveOperators: z.string().optional().describe(
+    "write the sampled operators of the last approximated epoch, with how they changed, as a document (--approx)",
+  ).meta({ value: "FILE" }),
   sampler: z.enum(["auto", "cluster"]).default("auto").describe(
     "batches that are drawn as training goes: parts of a partition, or of a graph in part order; auto does so where a " +
       "partition comes without a sample",
@@ -110,6 +114,18 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   problems.push(
     ...idle.map((key) => `--${kebab(key)} applies to --approx ${approximations.names.join(", ")} alone`),
   );
+  if (o.saveOperators !== undefined) {
+    const name = o.saveOperators;
+    if (o.approx === "none" && o.resume === undefined) {
+      problems.push(`--save-operators applies to --approx ${approximations.names.join(", ")} alone`);
+    }
+    if (o.repeat > 1 && !name.includes("{seed}")) {
+      problems.push(`--save-operators "${name}" is of one run, expected {seed} in it, or --repeat 1`);
+    }
+    if (o.allSplits && !name.includes("{split}")) {
+      problems.push(`--save-operators "${name}" is of one run, expected {split} in it, or no --all-splits`);
+    }
+  }
   if (o.split === "file" && o.trainPerClass !== usual.trainPerClass) {
     problems.push("--train-per-class applies to --split random alone");
   }
@@ -251,6 +267,33 @@ export function withCache(settings: Settings, cache: Document | null, given: Rea
     );
   }
   return { ...settings, modelParams: { ...modelParams, hops, norm } };
+}
+
+/**
+ * The operators that came begin an approximated run.
+ * @throws {GustError} (usage) if the run is none, (mismatch) if a resumed one began otherwise.
+ */
+export function withOperators(
+  settings: Settings,
+  operators: Document | null,
+  resumed: Document | null,
+): Settings {
+  const { approx } = settings;
+  if (operators && !approx) {
+    throw new GustError(
+      "usage",
+      `${operators.label} holds sampled operators, which a run of exact gradients does not multiply by`,
+      `--approx ${(operators.meta as unknown as OperatorsMeta).approx.name}`,
+    );
+  }
+  if (resumed && approx?.operators !== undefined && !operators) {
+    throw new GustError(
+      "mismatch",
+      `${describeDocument(resumed)} began with the sampled operators ${approx.operators.slice(0, 12)}`,
+      "give the inputs that the run began with",
+    );
+  }
+  return operators ? { ...settings, approx: { ...approx!, operators: operators.digest } } : settings;
 }
 
 /** Settings of a resumed run: what its document says; only --epochs may differ, and grow. */

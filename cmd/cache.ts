@@ -1,6 +1,8 @@
-/** gust cache: compute or pack features ahead of training. */
+/** gust cache: compute or pack features, or choose operators, ahead of training. */
 import { z } from "zod";
+import type { OperatorsMeta } from "../core/approx/operators.ts";
 import { layouts } from "../core/cache/mod.ts";
+import { measuredOperators, type OperatorsParams } from "../core/cache/operators.ts";
 import { Packer } from "../core/cache/packed.ts";
 import { propagatedDocument, type PropagatedParams } from "../core/cache/propagated.ts";
 import { GustError } from "../core/errors.ts";
@@ -110,9 +112,36 @@ function pack(io: Io): void {
   );
 }
 
+/** What the backward products of a model multiply by. */
+function choose(io: Io, params: OperatorsParams): void {
+  const start = performance.now();
+  const graph = io.one("graph", makeGraph),
+    model = io.one("model", "gust train GRAPH | gust cache --operator rsc");
+  const provenance = io.provenance({ layout: "operators", ...params }, [graph, model]);
+  measuredOperators(new Graph(graph), model, params, provenance, (document) => {
+    const { budget, layers } = document.meta as unknown as OperatorsMeta;
+    const digest = io.write(document);
+    const seconds = (performance.now() - start) / 1000;
+    io.json({
+      layout: "operators",
+      operator: params.operator,
+      budget,
+      layers,
+      seconds: Number(seconds.toFixed(4)),
+      digest,
+    });
+    const rows = layers.map((layer, l) => layer ? `layer ${l} ${layer.rows} rows` : null).filter((x) => x);
+    io.say(
+      `operators: ${rows.join(", ")}, ${(100 * budget).toFixed(1)} % of the multiply-adds, in ${
+        seconds.toFixed(2)
+      } s`,
+    );
+  });
+}
+
 export const command = defineCommand({
   ...self,
-  summary: "compute or pack features ahead of training",
+  summary: "compute or pack features, or choose operators, ahead of training",
   operands: "[input...]",
   options,
   details:
@@ -123,18 +152,31 @@ where there are some). --feat-norm comes first.
 With --pack: the feature rows of a sample's batches in batch order, dense or sparse as the graph has them. On a pipe
 each chunk of the sample is packed as it passes. Training gives the same results with and without.
 
+With --operator rsc: the matrices that the backward products of a model would multiply by. One exact step of its best
+weights on the whole graph, with the loss, split and dropout that it was trained with, gives the scores; --budget is
+shared out and rows are chosen as in training. gust train --approx rsc begins with such a document. Memory as an epoch
+of training.
+
 Examples:
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc
-  gust sample cora.graph.safetensors --fanout 10,10 | gust cache --pack | gust train --model gcn`,
+  gust sample cora.graph.safetensors --fanout 10,10 | gust cache --pack | gust train --model gcn
+  gust train cora.graph.safetensors | gust cache --operator rsc --budget 0.1 | gust inspect`,
   run: (inputs, o, common) =>
     withIo(self, inputs, common, (io) => {
-      const layout = layouts.get(o.pack ? "packed" : "propagated");
-      if (!o.pack && (o as Record<string, unknown>)["hops"] === undefined) {
-        throw new GustError("usage", "What to cache: nothing given, expected --hops K or --pack");
+      const given = o as Record<string, unknown>, isOperator = given["operator"] !== undefined;
+      if (o.pack && isOperator) {
+        throw new GustError("usage", "--pack and --operator make two documents, expected one of them");
+      }
+      const layout = layouts.get(o.pack ? "packed" : isOperator ? "operators" : "propagated");
+      if (layout.name === "propagated" && given["hops"] === undefined) {
+        throw new GustError(
+          "usage",
+          "What to cache: nothing given, expected --hops K, --pack or --operator NAME",
+        );
       }
       const params = entryParams(layouts, layout, o);
-      if (o.pack) {
-        pack(io);
-      } else propagate(io, params as PropagatedParams);
+      if (o.pack) pack(io);
+      else if (isOperator) choose(io, params as OperatorsParams);
+      else propagate(io, params as PropagatedParams);
     }),
 });

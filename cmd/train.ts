@@ -1,4 +1,5 @@
 /** gust train: fit a model on a graph, from the full graph or from batches and caches made before. */
+import { isOperators } from "../core/approx/operators.ts";
 import { parseSize } from "../core/cache/layout.ts";
 import { GustError } from "../core/errors.ts";
 import type { NewDocument } from "../core/format/document.ts";
@@ -18,7 +19,7 @@ import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { describeNative } from "../ffi/native.ts";
 import { Interrupted } from "./_exit.ts";
-import { type Io, isPropagated, withIo } from "./_io.ts";
+import { checkFolder, type Io, isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 import { isOrphan } from "./_program.ts";
 import { type PartResult, trainParts } from "./_train_jobs.ts";
@@ -33,6 +34,7 @@ import {
   taskSettings,
   unreadColumns,
   withCache,
+  withOperators,
   withPublished,
 } from "./_train_settings.ts";
 import { TrainProfile } from "./_train_profile.ts";
@@ -112,6 +114,10 @@ Where a data set of many graphs has labels or targets of its graphs alone, graph
 the model, steps are batches of whole graphs, folds are splits. A fold without a validation part gives up --val-share of
 its training graphs, of every class, by seed and fold; --split random draws --val-share and --test-share of all graphs.
 
+--save-operators keeps the matrices that backward products of --approx rsc multiplied by last; a run begins with such a
+document, or one of gust cache --operator rsc, where it is among the inputs: no exact epochs come first, and the first
+--cache-every steps multiply by its matrices.
+
 A model's published training settings are its defaults; every flag overrides one.
 
 Examples:
@@ -120,12 +126,15 @@ Examples:
   gust train cora.graph.safetensors --repeat 10 --jobs 2 -o cora.model.safetensors
   gust train cora.graph.safetensors --profile=trace.json -o cora.model.safetensors
   gust train mutag.graph.safetensors --model gin --all-splits --json=scores.json -o mutag.model.safetensors
+  gust train cora.graph.safetensors --approx rsc --save-operators cora.operators -o cora.model.safetensors
+  gust train cora.graph.safetensors cora.operators --approx rsc -o cora.model.safetensors
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc | gust eval
   gust split cora.graph.safetensors --method links | gust train --task link --decoder dot | gust eval`,
   refine: withPublished,
   run: (inputs, o, common, given) =>
     withIo(self, inputs, common, async (io) => {
-      io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && d.meta["layout"] === "packed");
+      io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && !isPropagated(d));
+      if (o.saveOperators !== undefined && !o.saveOperators.includes("{")) checkFolder(o.saveOperators);
       const resumed = o.resume === undefined ? null : openFile(o.resume);
       if (o.resume !== undefined) io.alsoRead.push(o.resume);
       const asked = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);
@@ -148,11 +157,11 @@ Examples:
         const batches = io.read.filter((d) => d.kind === "sample" || d.kind === "cache" && !isPropagated(d));
         const drawn = feeds ? io.soFar("partition") : null;
         const all = [io.soFar("graph")!, ...batches, ...(drawn ? [drawn] : []), ...(cache ? [cache] : [])];
-        return { cache, all };
+        return { cache, all, operators: io.soFar("cache", isOperators) };
       };
-      const { cache, all } = used();
+      const { cache, all, operators } = used();
       if (cache) checkMadeFrom(cache, graphDocument);
-      const settings = withCache(asked, cache, given);
+      const settings = withOperators(withCache(asked, cache, given), operators, resumed);
       if (asked.options.batchLoss !== "mean" && !sampled && !feeds) {
         throw new GustError(
           "usage",
@@ -171,6 +180,8 @@ Examples:
         options: { ...settings.options, splitIndex },
         model: models.get(settings.model),
         cluster,
+        operators,
+        operatorUse: o.saveOperators === undefined ? null : "save",
         featureStore: { kind: o.featureStore, hotBytes: parseSize(o.gpuMem) },
         onEngine: (engine) => profile?.profiler.attach(engine),
       });
@@ -264,6 +275,9 @@ Examples:
                   JSON.stringify(checkpoint)
                 }`,
             );
+          }
+          if (o.saveOperators !== undefined) {
+            writeFile(filled(o.saveOperators, seed, split), run.operators(provenance(seed, split)));
           }
           results.push(result);
           profile?.ran(results.length === runs.length);

@@ -44,6 +44,7 @@ export const topicNames = (): string[] => [
  * them all; a test asks them. A new registry adds its line.
  */
 export const chosenBy: Readonly<Record<string, readonly string[]>> = {
+  approximation: ["gust cache --operator", "gust train --approx"],
   format: ["gust import --format"],
   writer: ["gust export --format"],
   generator: ["gust generate"],

@@ -5,6 +5,7 @@
 import type { Engine, TensorHandle } from "../../ffi/engine.ts";
 import type { Entry } from "../registry.ts";
 import type { Operator } from "../tensor/operator.ts";
+import type { OperatorSet, StoredOperators } from "./operators.ts";
 
 /** What an epoch's approximation did, for logs: shares of the exact multiply-adds, and numbers per layer. */
 export interface ApproxReport {
@@ -31,6 +32,13 @@ export interface Approximation {
   state(): ReadonlyMap<string, TensorHandle>;
   /** What the epoch did so far; null where it was exact. */
   report(): ApproxReport | null;
+  /**
+   * The operators of the last approximated epoch, or of the one that runs, valid as long as the engine is; null: there
+   * has been none, or steps have operators of their own.
+   */
+  operators(): OperatorSet | null;
+  /** Choose operators by one exact step after `epoch` epochs, which `step` takes with what operator() gives. */
+  measure(epoch: number, step: () => void): void;
 }
 
 /** The run that is approximated. */
@@ -42,10 +50,17 @@ export interface ApproxRun {
   readonly layers: number;
   /** Nodes of the graph whose operators are the same in every step; null: steps have operators of their own. */
   readonly numNodes: number | null;
+  /** What the first epochs multiply by; null or absent: they are exact. */
+  readonly start?: StoredOperators | null;
 }
 
 export interface ApproxEntry extends Entry {
-  /** What contradicts itself or the number of epochs. */
-  problems(params: Record<string, unknown>, epochs: number): string[];
+  /**
+   * What contradicts itself or the number of epochs.
+   * @param hasStart  whether the run begins with stored operators.
+   */
+  problems(params: Record<string, unknown>, epochs: number, hasStart: boolean): string[];
+  /** Names of the parameters that operators depend on when they are chosen once. */
+  readonly choosing: readonly string[];
   create(run: ApproxRun, params: Record<string, unknown>): Approximation;
 }

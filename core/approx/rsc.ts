@@ -1,9 +1,11 @@
 /** Randomized sparse computation: backward products by the rows that matter most, under one budget for all layers. */
 import { z } from "zod";
 import type { TensorHandle } from "../../ffi/engine.ts";
+import { GustError } from "../errors.ts";
 import { type Operator, SparseOperator } from "../tensor/operator.ts";
 import { allocate, allocations } from "./allocate.ts";
 import type { ApproxEntry, Approximation, ApproxReport, ApproxRun } from "./approximation.ts";
+import type { LayerOperator, OperatorSet } from "./operators.ts";
 import { ProductMemory } from "./product_memory.ts";
 import { SampledOperator } from "./sampled_operator.ts";
 import { SampledProduct, type Sampling } from "./sampled_product.ts";
@@ -44,9 +46,15 @@ export const rsc: ApproxEntry = {
   summary: "randomized sparse computation: backward sparse products by their heaviest rows, within a budget",
   source: "Liu et al. 2023, arXiv:2210.10737; Reddit: GCN 95.33, with it 95.13",
   params,
-  problems(given, epochs) {
+  choosing: ["budget", "alloc", "approxMode", "layerScale"],
+  problems(given, epochs, hasStart) {
     const own = params.parse(given), last = switchEpoch(own, epochs);
-    if (last > WARMUP) return [];
+    if (last > (hasStart ? 0 : WARMUP)) return [];
+    if (hasStart) {
+      return [
+        `--switch-at ${own.switchAt} of ${epochs} epochs leaves none to approximate: every one is exact`,
+      ];
+    }
     return [
       `--switch-at ${own.switchAt} of ${epochs} epochs leaves none to approximate: the first ${WARMUP} are exact, and so is ` +
       `every one from epoch ${last + 1} on`,
@@ -61,6 +69,8 @@ class RandomizedSparse implements Approximation {
   private readonly sampling: Sampling;
   private readonly memory: ProductMemory;
   private hasBegun = false;
+  /** The operators of the last approximated epoch, once it is over. */
+  private last: OperatorSet | null = null;
 
   constructor(private readonly run: ApproxRun, private readonly params: Params) {
     const { engine, seed, numNodes, layers } = run, isStatic = numNodes !== null;
@@ -75,6 +85,7 @@ class RandomizedSparse implements Approximation {
       epoch: 0,
       isSampling: false,
       isMeasuring: false,
+      start: run.start ?? null,
     };
     this.products = Array.from({ length: layers }, (_, l) => new SampledProduct(this.sampling, l));
     this.memory = new ProductMemory(engine, this.products, numNodes);
@@ -85,10 +96,16 @@ class RandomizedSparse implements Approximation {
     return switchEpoch(this.params, this.run.epochs);
   }
 
+  /** The first epoch whose products are sampled: stored operators need no exact ones before. */
+  private get first(): number {
+    return this.run.start ? 0 : WARMUP;
+  }
+
   /** Whether an allocation comes before this epoch. */
   private allocatesBefore(epoch: number): boolean {
-    if (epoch >= this.end) return false;
-    return epoch === WARMUP || epoch > WARMUP && epoch % this.params.allocEvery === 0;
+    const { first } = this;
+    if (epoch === 0 || epoch >= this.end) return false;
+    return epoch === first || epoch > first && epoch % this.params.allocEvery === 0;
   }
 
   begin(epoch: number): void {
@@ -96,13 +113,15 @@ class RandomizedSparse implements Approximation {
     this.hasBegun = true;
     const { sampling } = this;
     sampling.epoch = epoch;
-    sampling.isSampling = epoch >= WARMUP && epoch < this.end;
+    sampling.isSampling = epoch >= this.first && epoch < this.end;
     const soon = Array.from({ length: MEASURED }, (_, i) => epoch + 1 + i);
     sampling.isMeasuring = soon.some((next) => this.allocatesBefore(next));
   }
 
   finish(epoch: number): void {
     const { alloc, budget } = this.params;
+    if (epoch === 0) this.checkStart();
+    if (epoch + 1 === this.end) this.last = this.inUse();
     if (this.allocatesBefore(epoch + 1)) allocate(this.products, alloc, budget, this.sampling.isStatic);
   }
 
@@ -113,13 +132,54 @@ class RandomizedSparse implements Approximation {
     return new SampledOperator(exact, this.products[layer]!);
   }
 
-  report(): ApproxReport | null {
-    if (!this.sampling.isSampling) return null;
+  /** Every operator that the run begins with has had its product. @throws {GustError} (mismatch) */
+  private checkStart(): void {
+    const { start } = this.run;
+    const idle = start?.used.find((l) => this.products[l]!.width === 0);
+    if (idle === undefined) return;
+    throw new GustError(
+      "mismatch",
+      `${start!.label} has an operator for layer ${idle}, which has no backward product here`,
+      "make it with the model and the options that are trained: gust cache --operator rsc GRAPH MODEL",
+    );
+  }
+
+  private inUse(): OperatorSet | null {
+    const { products, sampling } = this;
+    const layers = products.map(({ width, share, slice, overlaps }): LayerOperator | null =>
+      slice && { width, share, slice, overlaps: [...overlaps] }
+    );
+    const sizes = products.find(({ slice }) => slice)?.sizes;
+    if (!sampling.isStatic || !sizes) return null;
+    const numEntries = Number(sizes.indptr.at(-1)!);
+    const epoch = sampling.isSampling ? sampling.epoch + 1 : sampling.epoch;
+    return { epoch, numRows: sizes.indptr.length - 1, numEntries, budget: this.used, layers };
+  }
+
+  operators(): OperatorSet | null {
+    return this.last ?? this.inUse();
+  }
+
+  measure(epoch: number, step: () => void): void {
+    const { sampling, products, params: { alloc, budget } } = this;
+    Object.assign(sampling, { epoch, isSampling: false, isMeasuring: true });
+    step();
+    allocate(products, alloc, budget, sampling.isStatic);
+    for (const product of products) product.chooseByNoted();
+  }
+
+  /** Multiply-adds of the operators in use over those of the exact ones. */
+  private get used(): number {
     const used = this.products.filter(({ width }) => width > 0);
     const sum = (of: (p: SampledProduct) => number) => used.reduce((total, p) => total + p.width * of(p), 0);
+    return sum(({ slice }) => slice?.entries ?? 0) / sum(({ sizes }) => Number(sizes!.indptr.at(-1)!));
+  }
+
+  report(): ApproxReport | null {
+    if (!this.sampling.isSampling) return null;
     const perLayer = <T>(of: (p: SampledProduct) => T) => this.products.map((p) => p.slice ? of(p) : null);
     return {
-      budget: sum(({ slice }) => slice?.entries ?? 0) / sum(({ sizes }) => Number(sizes!.indptr.at(-1)!)),
+      budget: this.used,
       rows: perLayer(({ slice }) => slice!.chosen.rows.length),
       entries: perLayer(({ slice }) => slice!.entries),
       overlap: perLayer(({ overlap }) => overlap),

@@ -17,6 +17,7 @@ import type { Tape } from "../tensor/autograd.ts";
 import { Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Random } from "../tensor/rng.ts";
 import { Tensor } from "../tensor/tensor.ts";
+import type { StoredLayer, StoredOperators } from "./operators.ts";
 import { type RowSizes, rowSizes } from "./row_sizes.ts";
 import { bestRows, type Chosen, drawnRows, overlapOf, usefulRows } from "./rows.ts";
 import { type Slice, sliceRows } from "./slice.ts";
@@ -43,6 +44,8 @@ export interface Sampling {
   isSampling: boolean;
   /** Whether scores and lengths are noted for the next allocation. */
   isMeasuring: boolean;
+  /** What the first steps multiply by; null or absent: they choose. */
+  readonly start?: StoredOperators | null;
 }
 
 const parts = ["indptr", "indices", "order", "right"] as const;
@@ -62,9 +65,13 @@ export class SampledProduct {
   scores: TensorHandle | null = null;
   /** Rows that the last two choices have in common over those of either. */
   overlap: number | null = null;
+  /** The same of all choices, oldest first. */
+  readonly overlaps: number[] = [];
   /** The rows of the operator of the last step. */
   sizes: RowSizes | null = null;
   slice: Slice | null = null;
+  /** The operator whose entries chose rows last. */
+  private scored: SparseOperator | null = null;
   /** What a resumed run goes on with. */
   private restored: Chosen | null = null;
   private readonly arena: Arena;
@@ -111,10 +118,13 @@ export class SampledProduct {
     scored: SparseOperator,
     g: TensorHandle,
   ): Slice | null {
-    const { engine, scratch, isSampling, isMeasuring, cacheEvery, layerScale } = this.sampling;
+    const { engine, scratch, isSampling, isMeasuring, cacheEvery, layerScale, start } = this.sampling;
     const sizes = this.sizes = rowSizes(engine, scored);
     this.width = g.cols;
-    const chooses = isSampling && this.age % cacheEvery === 0;
+    this.scored = scored;
+    const begins = isSampling && this.age === 0 && start ? start : null;
+    if (begins) this.begin(begins.layer(this.layer, g.cols), exact, sizes);
+    const chooses = isSampling && this.age % cacheEvery === 0 && !begins;
     if (isMeasuring || chooses) {
       scratch.reset();
       // s_i = |A_i| |G_i|
@@ -134,6 +144,18 @@ export class SampledProduct {
     return this.slice ??= sliceRows(engine, this.arena, exact, sizes, this.restored!);
   }
 
+  /** Go on with a stored operator. */
+  private begin({ share, chosen, check }: StoredLayer, exact: SparseOperator, sizes: RowSizes): void {
+    this.share = share;
+    this.slice = sliceRows(this.sampling.engine, this.arena, exact, sizes, chosen);
+    check(this.slice);
+  }
+
+  /** Choose rows by the scores that were noted last, outside of a step. */
+  chooseByNoted(): void {
+    if (this.scores) this.choose(this.scored!, this.sizes!, this.scores);
+  }
+
   private choose(exact: SparseOperator, sizes: RowSizes, scores: TensorHandle): void {
     const { engine, isStatic, mode, scratch, seed, epoch } = this.sampling;
     // Rows without a score are never taken.
@@ -147,6 +169,7 @@ export class SampledProduct {
     const before = this.chosen?.rows;
     this.restored = null;
     this.overlap = before ? overlapOf(before, chosen.rows) : null;
+    if (this.overlap !== null) this.overlaps.push(this.overlap);
     this.arena.reset();
     this.slice = sliceRows(engine, this.arena, exact, sizes, chosen);
   }

@@ -2,12 +2,16 @@
 import type { Batch, BatchSource } from "../train/source.ts";
 import type { Approximation } from "./approximation.ts";
 
-export function approximatedSource(source: BatchSource, approximation: Approximation): BatchSource {
-  const approximated = (batch: Batch): Batch => ({
+/** The batch with the operators of the approximation. */
+export function approximatedBatch(batch: Batch, approximation: Approximation): Batch {
+  return {
     ...batch,
     operator: (layer, count, kind) => approximation.operator(layer, batch.operator(layer, count, kind)),
     ...(approximation.isForwardExact ? { sameForwardAs: batch } : {}),
-  });
+  };
+}
+
+export function approximatedSource(source: BatchSource, approximation: Approximation): BatchSource {
   /** The batch of a static source is one object, and stays one. */
   const made = new WeakMap<Batch, Batch>();
   return {
@@ -15,7 +19,7 @@ export function approximatedSource(source: BatchSource, approximation: Approxima
     *batches(epoch, arena) {
       approximation.begin(epoch);
       for (const batch of source.batches(epoch, arena)) {
-        const step = made.get(batch) ?? approximated(batch);
+        const step = made.get(batch) ?? approximatedBatch(batch, approximation);
         made.set(batch, step);
         yield step;
       }

@@ -16,6 +16,7 @@ import {
 } from "../../ffi/native_checks.ts";
 import { hashOf } from "../../ffi/native_files.ts";
 import { checkGraph } from "./check_graph.ts";
+import { checkOperators } from "./check_operators.ts";
 import { checkSample } from "./check_sample.ts";
 import { CHECKSUM_BYTES, type Document } from "./document.ts";
 
@@ -150,6 +151,10 @@ function checkPartition(checker: Checker): void {
 
 function checkCache(checker: Checker): void {
   const { doc } = checker;
+  if (doc.meta["layout"] === "operators") {
+    checkOperators(checker);
+    return;
+  }
   checker.finite("feat");
   checker.sparse("feat", doc.meta["num_features"] as number);
   const rows = doc.has("feat") ? doc.spec("feat").shape[0]! : doc.spec("feat.indptr").shape[0]! - 1;

@@ -3,8 +3,8 @@
  * Writers and readers check against it and report every violation.
  *
  * Shapes are lists of numbers and dimension names: "n" is bound by the metadata or by the first tensor that shows it,
- * "n+1" is one more, "*" is anything. `{relation}`, `{type}` and `{hop}` in a name are filled in from the metadata;
- * `<name>` stands for any name without "/".
+ * "n+1" is one more, "*" is anything. `{relation}`, `{type}`, `{hop}` and `{layer}` in a name are filled in from the
+ * metadata; `<name>` stands for any name without "/".
  */
 import { z } from "zod";
 import type { DType } from "../../ffi/dtype.ts";
@@ -76,15 +76,36 @@ const sampleMeta = z.looseObject({
   chunk: z.looseObject({ index: count, last: z.boolean() }).optional(),
 });
 
+const share = z.number().min(0).max(1);
+/** What a layer multiplies by in its backward product. */
+const layerMeta = z.looseObject({
+  /** Columns of what is multiplied. */
+  width: z.int().min(1),
+  /** Of the rows, as the budget was shared out. */
+  share,
+  rows: count,
+  entries: count,
+  /** Rows that two choices in a row have in common over those of either, oldest first. */
+  overlap: z.array(share),
+});
+
 const cacheMeta = z.looseObject({
-  layout: z.enum(["propagated", "packed"]),
+  layout: z.enum(["propagated", "packed", "operators"]),
   graph: digest,
   sample: digest.optional(),
   hops: count.optional(),
   norm: z.string().optional(),
   num_nodes: count,
-  num_features: count,
+  num_features: count.optional(),
   model_use: z.string().optional(),
+  /** Operators: entries of the exact one, what chose the rows, for which model, and its layers (null: no product). */
+  num_entries: count.optional(),
+  approx: z.looseObject({ name: z.string(), params: z.record(z.string(), z.unknown()) }).optional(),
+  model: z.string().optional(),
+  epoch: count.optional(),
+  /** Multiply-adds over those of the exact products. */
+  budget: z.number().min(0).optional(),
+  layers: z.array(layerMeta.nullable()).max(256).optional(),
 });
 
 const modelMeta = z.looseObject({
@@ -229,9 +250,18 @@ const sampleRows: Row[] = [
 ];
 
 const isPropagated = (doc: View) => doc.meta["layout"] === "propagated";
+const isOperators = (doc: View) => doc.meta["layout"] === "operators";
 const cacheRows: Row[] = [
-  row("node_ptr", "I64", ["*"], (doc) => !isPropagated(doc)),
+  row("node_ptr", "I64", ["*"], (doc) => doc.meta["layout"] === "packed"),
   ...featureRows("feat", "rows", "F"),
+  // The chosen rows of an operator, transposed: row j lists those that have an entry (i, j).
+  row("layer{layer}.rows", "I64", ["rows of layer {layer}"], true),
+  row("layer{layer}.indptr", "I64", ["n+1"], true),
+  row("layer{layer}.indices", "I32 I64", ["entries of layer {layer}"], true),
+  /** Numbers of the entries in the operator, where it has values. */
+  row("layer{layer}.order", "I64", ["entries of layer {layer}"]),
+  /** What a row counts; absent: 1. */
+  row("layer{layer}.weights", "F32", ["rows of layer {layer}"]),
 ];
 
 const ANY: readonly Shape[] = [[], ["*"], ["*", "*"], ["*", "*", "*"], ["*", "*", "*", "*"]];
@@ -352,7 +382,30 @@ function graphRules(doc: View): string[] {
   return problems;
 }
 
+/** A list of layers is a count of rows and entries for each, which the tensors must have. */
+function layerDims(meta: Record<string, unknown>): Record<string, number> {
+  const layers = (meta["layers"] ?? []) as ({ rows: number; entries: number } | null)[];
+  return Object.fromEntries(
+    layers.flatMap((layer, l) =>
+      layer ? [[`rows of layer ${l}`, layer.rows], [`entries of layer ${l}`, layer.entries]] : []
+    ),
+  );
+}
+
+function operatorRules(doc: View): string[] {
+  const keys = ["num_entries", "approx", "model", "epoch", "budget", "layers"];
+  const features = ["feat", "feat.indptr", "feat.indices"].filter((name) => doc.has(name));
+  return [
+    ...keys.filter((key) => doc.meta[key] === undefined).map((key) =>
+      `metadata ${key} is missing, which operators have`
+    ),
+    ...features.map((name) => `tensor "${name}" has no place among operators`),
+  ];
+}
+
 function cacheRules(doc: View): string[] {
+  if (isOperators(doc)) return operatorRules(doc);
+  if (doc.meta["num_features"] === undefined) return ["metadata num_features is missing"];
   if (doc.has("feat") === doc.has("feat.indptr")) return ['expected either "feat" or "feat.indptr"'];
   if (isPropagated(doc) && doc.has("node_ptr")) {
     return ['tensor "node_ptr" has no place in propagated features'];
@@ -396,8 +449,10 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
   cache: {
     meta: cacheMeta,
     dims: (m) => ({
-      F: num(m["num_features"]),
+      n: num(m["num_nodes"]),
+      F: num(m["num_features"] ?? 0),
       ...(m["layout"] === "propagated" ? { rows: num(m["num_nodes"]) } : {}),
+      ...layerDims(m),
     }),
     rows: cacheRows,
     rules: cacheRules,

@@ -6,11 +6,12 @@ const mapDim = (dim: Dim, f: (name: string) => string): Dim =>
   typeof dim === "number" ? dim : typeof dim === "string" ? f(dim) : { plusOne: f(dim.plusOne) };
 const showDim = (dim: Dim) => typeof dim === "object" ? `${dim.plusOne} + 1` : String(dim);
 
-/** Rows with `{relation}`, `{type}` and `{hop}` filled in. */
+/** Rows with `{relation}`, `{type}`, `{hop}` and `{layer}` filled in. */
 function expand(rows: readonly Row[], meta: Record<string, unknown>): Row[] {
   const relations = (meta["relations"] ?? []) as { name: string; dst: string }[];
   const types = (meta["node_types"] ?? []) as string[];
   const hops = Array.from({ length: Math.max((meta["hops"] ?? 0) as number, 1) }, (_, h) => String(h));
+  const layers = ((meta["layers"] ?? []) as unknown[]).flatMap((layer, l) => layer ? [String(l)] : []);
   const fill = (r: Row, key: string, values: readonly Record<string, string>[]): Row[] =>
     !r.name.includes(`{${key}}`) ? [] : values.map((value) => {
       const put = (text: string) => text.replace(/\{(\w+)\}/g, (whole, k: string) => value[k] ?? whole);
@@ -32,6 +33,7 @@ function expand(rows: readonly Row[], meta: Record<string, unknown>): Row[] {
         ),
         ...fill(withTypeDim(r), "type", types.map((type) => ({ type, typeNodes: `nodes of ${type}` }))),
         ...fill(r, "hop", hops.map((hop) => ({ hop }))),
+        ...fill(r, "layer", layers.map((layer) => ({ layer }))),
       ]
       : [r]
   );

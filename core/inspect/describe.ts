@@ -1,5 +1,6 @@
 /** What `gust inspect` says of a document, as data. Reads headers, and of the data only split masks and pointers' ends. */
 import { findOutside } from "../../ffi/native_checks.ts";
+import type { OperatorsMeta } from "../approx/operators.ts";
 import type { Container } from "../format/container.ts";
 import type { Document, Kind, TensorSpec } from "../format/document.ts";
 import type { ProvenanceRecord } from "../format/provenance.ts";
@@ -156,9 +157,54 @@ function sampleFacts(doc: Document): Record<string, unknown> {
 }
 
 function cacheFacts(doc: Document): Record<string, unknown> {
+  if (doc.meta["layout"] === "operators") return operatorFacts(doc.meta as unknown as OperatorsMeta);
   const { layout, num_nodes: nodes, num_features: features, hops, norm, model_use, graph, sample } = doc.meta;
   const rows = doc.has("feat") ? doc.spec("feat").shape[0] : doc.spec("feat.indptr").shape[0]! - 1;
   return { layout, nodes, features, ...featureFacts(doc), rows, hops, norm, model_use, graph, sample };
+}
+
+/** A layer of sampled operators; `budget` is its part of the multiply-adds of all exact products. */
+export interface LayerFacts {
+  readonly layer: number;
+  readonly width: number;
+  readonly rows: number;
+  readonly row_share: number;
+  readonly entries: number;
+  readonly entry_share: number;
+  readonly budget: number;
+  readonly overlap: readonly number[];
+}
+
+function operatorFacts(meta: OperatorsMeta): Record<string, unknown> {
+  const { layout, approx, model, epoch, num_nodes: nodes, num_entries: entries, budget, graph } = meta;
+  const all = meta.layers.reduce((sum, layer) => sum + (layer?.width ?? 0), 0) * entries;
+  const part = (of: number, whole: number) => whole === 0 ? 0 : of / whole;
+  const layers = meta.layers.flatMap((layer, l): LayerFacts[] => {
+    if (!layer) return [];
+    const { width, rows, entries: own, overlap } = layer;
+    return [{
+      layer: l,
+      width,
+      rows,
+      row_share: part(rows, nodes),
+      entries: own,
+      entry_share: part(own, entries),
+      budget: part(own * width, all),
+      overlap,
+    }];
+  });
+  return {
+    layout,
+    approx: approx.name,
+    params: approx.params,
+    model,
+    epoch,
+    nodes,
+    entries,
+    budget,
+    layers,
+    graph,
+  };
 }
 
 function modelFacts(doc: Document): Record<string, unknown> {

@@ -3,11 +3,11 @@ import { densitySvg } from "../plot/density.ts";
 import { type Block, htmlPage } from "../plot/page.ts";
 import type { BarPanel } from "../plot/chart.ts";
 import { renderSvg } from "../plot/svg.ts";
-import type { Description } from "./describe.ts";
+import type { Description, LayerFacts } from "./describe.ts";
 import type { Bars } from "./pictures.ts";
 import type { Spy } from "./spy.ts";
 import type { GraphStatistics } from "./statistics.ts";
-import { factRows, headOf } from "./text.ts";
+import { factRows, headOf, percent } from "./text.ts";
 import { group, statisticsBars } from "./views.ts";
 
 export interface InspectedDocument {
@@ -67,6 +67,47 @@ function spyBlock({ before, after }: Spy): Block {
   };
 }
 
+/** Layers of sampled operators: what each keeps, and how the choices changed. */
+function layerBlocks({ layers }: Description, id: string): Block[] {
+  const rows = (layers ?? []) as readonly LayerFacts[];
+  if (rows.length === 0) return [];
+  const changed = rows.filter(({ overlap }) => overlap.length > 0);
+  const most = Math.max(0, ...changed.map(({ overlap }) => overlap.length));
+  const panel: BarPanel = {
+    kind: "bars",
+    title: "rows in common by choice",
+    xName: "choice",
+    yName: "rows of two choices in common over those of either",
+    categories: Array.from({ length: most }, (_, i) => String(i + 2)),
+    series: changed.map(({ layer, overlap }) => ({
+      name: `layer ${layer}`,
+      values: Array.from({ length: most }, (_, i) => overlap[i] ?? 0),
+    })),
+    stacked: false,
+    logY: false,
+  };
+  return [
+    {
+      kind: "table",
+      header: ["layer", "width", "rows", "of all", "entries", "of all", "budget"],
+      rows: rows.map((l) => [
+        String(l.layer),
+        group(l.width),
+        group(l.rows),
+        percent(l.row_share),
+        group(l.entries),
+        percent(l.entry_share),
+        percent(l.budget),
+      ]),
+    },
+    ...(most === 0 ? [] : [{
+      kind: "picture" as const,
+      svg: renderSvg({ panels: [panel] }, { width: 760, panelHeight: 280 }, id),
+      label: "rows that two choices in a row have in common",
+    }]),
+  ];
+}
+
 function blocksOf(
   { description, label, counted, spy }: InspectedDocument,
   index: number,
@@ -78,6 +119,7 @@ function blocksOf(
   return [
     ...(all.length > 1 ? [{ kind: "heading" as const, text: headOf(description, label) }] : []),
     { kind: "facts", rows: factRows(description, counted) },
+    ...layerBlocks(description, `d${index}layers`),
     ...(spy ? [spyBlock(spy)] : []),
     ...pictures.flatMap((picture, i): Block[] => [
       {

@@ -1,6 +1,6 @@
 /** A description as one screen for a person. */
 import { describeStep } from "../format/provenance.ts";
-import type { Description, TensorDescription } from "./describe.ts";
+import type { Description, LayerFacts, TensorDescription } from "./describe.ts";
 import { drawBars, type Terminal } from "./pictures.ts";
 import type { GraphStatistics } from "./statistics.ts";
 import { type FactRow, group, statisticsBars, statisticsRows } from "./views.ts";
@@ -50,6 +50,23 @@ function splitsText(splits: readonly Record<string, number>[]): string {
   return lines.join("\n");
 }
 
+/** The last of several choices; the page and --json have all. */
+function overlapText(overlap: readonly number[]): string {
+  const mean = overlap.reduce((a, b) => a + b, 0) / overlap.length;
+  return overlap.length === 0
+    ? "chosen once"
+    : `${percent(overlap.at(-1)!)} as before, ${percent(mean)} in the mean of ${
+      group(overlap.length)
+    } choices`;
+}
+
+export const percent = (share: number) => `${Number((100 * share).toPrecision(3))} %`;
+
+const layerText = (l: LayerFacts) =>
+  `${l.layer}: ${group(l.rows)} rows = ${percent(l.row_share)}, ${group(l.entries)} entries = ${
+    percent(l.entry_share)
+  }, width ${l.width}, budget ${percent(l.budget)}, ${overlapText(l.overlap)}`;
+
 /** Facts in words where the bare value would not do. */
 const special: Record<string, (d: Description) => string> = {
   edges: edgesText,
@@ -67,6 +84,8 @@ const special: Record<string, (d: Description) => string> = {
   node_types: (d) =>
     (d["node_types"] as string[]).map((type, i) => `${type} ${group((d["node_counts"] as number[])[i]!)}`)
       .join(", "),
+  layers: (d) => (d["layers"] as LayerFacts[]).map(layerText).join("\n"),
+  budget: (d) => `${percent(d["budget"] as number)} of the multiply-adds of exact products`,
   bytes: (d) => bytesText(d.bytes),
 };
 /** Told by another line, or at the end. */

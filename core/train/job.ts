@@ -5,7 +5,9 @@
 import { Engine } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
 import { approximations } from "../approx/mod.ts";
-import { approximatedSource } from "../approx/source.ts";
+import { type Approximation } from "../approx/approximation.ts";
+import { operatorsDocument, StoredOperators } from "../approx/operators.ts";
+import { approximatedBatch, approximatedSource } from "../approx/source.ts";
 import { GustError, problemsError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import type { FeatureReads, FeatureStore } from "../graph/feature_store.ts";
@@ -23,23 +25,30 @@ import { Ema } from "./ema.ts";
 import { fullInput } from "./full_batch.ts";
 import {
   type FeatureRecipe,
+  loadTensors,
   modelDocument,
   type ModelMeta,
   modelMeta,
   resumeTraining,
 } from "./model_document.ts";
 import { checkStore, featureRecipe, modelFeatures, openStore, type StoreChoice } from "./model_features.ts";
-import { type EpochRecord, runEpochs, startTraining, type Training } from "./run.ts";
+import { type EpochRecord, runEpochs, startTraining, type Training, weightsOf } from "./run.ts";
 import type { SampleFeed } from "./sampled.ts";
 import type { Scorer, Scores } from "./scorer.ts";
 import type { BatchSource } from "./source.ts";
 import type { Split } from "./split.ts";
+import { trainingStep } from "./step.ts";
 
 /** An approximation by name, with its options. */
 export interface ApproxChoice {
   readonly name: string;
   readonly params: Record<string, unknown>;
+  /** Digest of the operators that the run begins with. */
+  readonly operators?: string | undefined;
 }
+
+/** What happens to the operators of an approximation besides training: they are kept, or are all that is wanted. */
+export type OperatorUse = "save" | "measure";
 
 export interface TrainJob {
   readonly graph: Graph;
@@ -57,6 +66,9 @@ export interface TrainJob {
   readonly options: TrainOptions;
   /** What stands for exact gradients; null or absent: nothing. */
   readonly approx?: ApproxChoice | null;
+  /** Sampled operators that an approximated run begins with. */
+  readonly operators?: Document | null;
+  readonly operatorUse?: OperatorUse | null;
   /** How parts become batches, where they are drawn as training goes. */
   readonly cluster?: ClusterParams | null;
   /** Where dense features are kept. */
@@ -127,24 +139,32 @@ export function checkAccepted(
  * The source with what stands for its exact operators, if anything does.
  * @throws {GustError} (usage) for models, batches and numbers of epochs that it does not fit, with the reason.
  */
-function approximated(job: TrainJob, seed: number, engine: Engine, source: BatchSource): BatchSource {
-  const { approx, model, modelParams, options, samples, graph } = job;
-  if (!approx) return source;
+function approximated(
+  job: TrainJob,
+  seed: number,
+  engine: Engine,
+  source: BatchSource,
+): { source: BatchSource; approximation: Approximation | null } {
+  const { approx, model, modelParams, options, samples, graph, operatorUse } = job;
+  if (!approx) return { source, approximation: null };
   const entry = approximations.get(approx.name), why = model.accepts.approx(modelParams);
+  const start = job.operators ? new StoredOperators(job.operators, graph.document) : null;
+  const layers = model.accepts.hops(modelParams);
   const problems = [
     ...(why === null ? [] : [`the gradients of model "${model.name}" cannot be approximated: ${why}`]),
     ...(samples && samples.hops > 0
       ? ["sampled neighbourhoods are small already: it fits the whole graph, or clusters (gust partition)"]
       : []),
-    ...entry.problems(approx.params, options.epochs),
+    ...((start || operatorUse) && !source.isStatic
+      ? ["batches have operators of their own, expected the whole graph in every step"]
+      : []),
+    ...(operatorUse === "measure" ? [] : entry.problems(approx.params, options.epochs, start !== null)),
+    ...(start?.problems(layers, approx.name, approx.params) ?? []),
   ];
   if (problems.length) throw problemsError("usage", `--approx ${approx.name} does not fit`, problems);
-  const numNodes = source.isStatic ? graph.numNodes : null, layers = model.accepts.hops(modelParams);
-  const { epochs } = options;
-  return approximatedSource(
-    source,
-    entry.create({ engine, seed, epochs, layers, numNodes }, approx.params),
-  );
+  const numNodes = source.isStatic ? graph.numNodes : null, { epochs } = options;
+  const approximation = entry.create({ engine, seed, epochs, layers, numNodes, start }, approx.params);
+  return { source: approximatedSource(source, approximation), approximation };
 }
 
 /**
@@ -180,6 +200,8 @@ export class Run {
     readonly training: Training,
     readonly split: Split,
     private readonly source: BatchSource,
+    private readonly exact: BatchSource,
+    private readonly approximation: Approximation | null,
     private readonly scorer: Scorer,
     private readonly signature: Signature,
     private readonly kind: PredictionKind,
@@ -239,7 +261,7 @@ export class Run {
       trainingRows,
       split,
     });
-    const source = approximated(job, seed, engine, exact);
+    const { source, approximation } = approximated(job, seed, engine, exact);
     const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
@@ -251,6 +273,8 @@ export class Run {
       training,
       split,
       source,
+      exact,
+      approximation,
       scorer,
       signature,
       kind,
@@ -348,6 +372,42 @@ export class Run {
       graph: graph.digest,
     };
     return modelDocument(this.training, meta, this.split, this.stats, this.source, provenance);
+  }
+
+  /**
+   * The sampled operators of the last approximated epoch, as a document that is valid until close().
+   * @throws {GustError} (missing) if no epoch of this process was approximated.
+   */
+  operators(provenance: readonly ProvenanceRecord[]): NewDocument {
+    const { job: { approx, graph, model }, approximation } = this;
+    const operators = approximation?.operators();
+    if (!approx || !operators) {
+      throw new GustError(
+        "missing",
+        "No epoch of this run was approximated: it has no operators",
+        "--approx rsc, with more --epochs or a later --switch-at",
+      );
+    }
+    const from = { graph: graph.digest, model: model.name, approx };
+    return operatorsDocument(operators, from, provenance);
+  }
+
+  /** Choose operators by one exact step, forward and backward, of the best weights of `model`. */
+  measure(model: Document): void {
+    const { engine, training, approximation, seed, job: { options } } = this;
+    const weights = weightsOf(training.model);
+    loadTensors(model, weights.map((p) => [`best/${p.name}`, p.handle]));
+    const { progress } = modelMeta(model);
+    Object.assign(training.progress, progress);
+    const arena = engine.arena();
+    const epoch = progress.bestEpoch;
+    const [batch] = this.exact.batches(epoch, () => arena);
+    engine.setStep(seed, epoch, progress.step);
+    training.optimizer.prepare(progress.step + 1, options.lr);
+    approximation!.measure(
+      epoch,
+      () => trainingStep(engine, arena, training, approximatedBatch(batch!, approximation!)),
+    );
   }
 
   /** Free everything. The documents made before stay valid only if they were written. */

@@ -40,7 +40,7 @@ const schema = z.looseObject({
     /** Where batches were drawn from parts as training went. */
     cluster: clusterParams.optional(),
     /** What stood for exact gradients. */
-    approx: z.object({ name: z.string(), params }).optional(),
+    approx: z.object({ name: z.string(), params, operators: z.string().optional() }).optional(),
     seed: count,
   }),
   /** What the outputs are. */

@@ -158,7 +158,7 @@ describe("gust cache", () => {
   test("refuses what makes no sense with exit status 2", () => {
     for (
       const [flags, message] of [
-        [[], /expected --hops K or --pack/],
+        [[], /expected --hops K, --pack or --operator NAME/],
         [["--pack", "--hops", "2"], /--hops does not apply to cache layout "packed"/],
         [["--hops", "0"], /--hops/],
         [["--hops", "2", "--norm", "none"], /--norm/],

@@ -277,6 +277,51 @@ describe("checkDocument() finds", () => {
       'tensor "node_ptr": ends with 3, expected 2',
     ],
     [
+      "a chosen row that there is not",
+      change("cache of operators", "layer1.rows", i64(0, 4)),
+      'tensor "layer1.rows": 1 of 2 values are outside 0 .. 3, first 4 at position 1',
+    ],
+    [
+      "a row that is chosen twice",
+      change("cache of operators", "layer1.rows", i64(2, 2)),
+      'tensor "layer1.rows": not ascending at 1 places',
+    ],
+    [
+      "an operator whose pointer falls",
+      change("cache of operators", "layer1.indptr", i64(0, 2, 1, 2, 3)),
+      'tensor "layer1.indptr": falls at 1 places, first at position 2',
+    ],
+    [
+      "an operator whose pointer ends early",
+      change("cache of operators", "layer1.indptr", i64(0, 0, 2, 2, 2)),
+      'tensor "layer1.indptr": ends with 2, expected 3',
+    ],
+    [
+      "an entry outside of the graph",
+      change("cache of operators", "layer1.indices", i32(0, 4, 2)),
+      'tensor "layer1.indices": 1 of 3 values are outside 0 .. 3, first 4 at position 1',
+    ],
+    [
+      "an entry of a row that was not chosen",
+      change("cache of operators", "layer1.indices", i32(0, 1, 2)),
+      'tensor "layer1.indices": 1 of 3 values are no rows of "layer1.rows", first 1 at position 1',
+    ],
+    [
+      "entries of an operator that are not sorted",
+      change("cache of operators", "layer1.indices", i32(2, 0, 2)),
+      'tensor "layer1.indices": not ascending at 1 places',
+    ],
+    [
+      "a number of an entry that there is not",
+      change("cache of operators", "layer1.order", i64(0, 3, 6)),
+      'tensor "layer1.order": 1 of 3 values are outside 0 .. 5, first 6 at position 2',
+    ],
+    [
+      "a weight of a row that is not finite",
+      change("cache of operators", "layer1.weights", f32(1, NaN)),
+      'tensor "layer1.weights": 1 of 2',
+    ],
+    [
       "a model with a lost parameter",
       change("model", "best/layer0.weight", f32(NaN, 1, 1, 1)),
       'tensor "best/layer0.weight": 1 of 4',

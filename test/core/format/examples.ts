@@ -241,6 +241,29 @@ export function examples(): Record<string, NewDocument> {
         tensor("feat.indices", "I32", i32(2, 0, 1)),
       ],
     },
+    // Rows 0 and 2 of 4: entries (0, 1), (2, 1), (2, 3). Layer 0 has no product.
+    "cache of operators": {
+      kind: "cache",
+      meta: {
+        layout: "operators",
+        graph: digest,
+        num_nodes: 4,
+        num_entries: 6,
+        model: "sage",
+        epoch: 5,
+        approx: { name: "rsc", params: { budget: 0.5 } },
+        budget: 0.5,
+        layers: [null, { width: 3, share: 0.5, rows: 2, entries: 3, overlap: [0.5, 1] }],
+      },
+      provenance: [step("cache")],
+      tensors: [
+        tensor("layer1.rows", "I64", i64(0, 2)),
+        tensor("layer1.indptr", "I64", i64(0, 0, 2, 2, 3)),
+        tensor("layer1.indices", "I32", i32(0, 2, 2)),
+        tensor("layer1.order", "I64", i64(0, 3, 4)),
+        tensor("layer1.weights", "F32", f32(1, 2)),
+      ],
+    },
     model: {
       kind: "model",
       meta: {

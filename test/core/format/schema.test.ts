@@ -181,6 +181,34 @@ describe("schemaProblems() reports", () => {
       'tensor "node_ptr" is missing',
     ],
     [
+      "operators of a layer that are not there",
+      () => withTensor(example("cache of operators"), "layer1.indptr", null),
+      'tensor "layer1.indptr" is missing',
+    ],
+    [
+      "operators of a layer that has none",
+      () => plus(example("cache of operators"), tensor("layer0.rows", "I64", i64(1))),
+      'tensor "layer0.rows" is no part of a cache document',
+    ],
+    [
+      "operators with other rows than they say",
+      () => withTensor(example("cache of operators"), "layer1.rows", { shape: [1], data: i64(0) }),
+      "rows of layer 1 = 2 by metadata",
+    ],
+    [
+      "operators without what chose them",
+      () => withMeta(example("cache of operators"), { approx: undefined }),
+      "metadata approx is missing",
+    ],
+    [
+      "a share above 1",
+      () =>
+        withMeta(example("cache of operators"), {
+          layers: [{ width: 1, share: 2, rows: 0, entries: 0, overlap: [] }],
+        }),
+      "metadata layers.0.share",
+    ],
+    [
       "a cache without features",
       () => withTensor(example("cache of propagated features"), "feat", null),
       'expected either "feat" or "feat.indptr"',
