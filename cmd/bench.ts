@@ -99,6 +99,10 @@ model whose constants are options and stand above the table: compare policies wi
 Cluster trains with --sampler cluster in processes of its own: an epoch is one without scoring, the peak memory is that
 of the process, with exact scoring layer by layer at the end. A partition beside the graph is the one that is used.
 
+Rsc trains exactly and by --approx rsc, once per --budgets, in turn. "product" is the time of all backward sparse products
+of an epoch, the share of choosing rows included, as measured inside the runs; "x" says how many times longer the exact
+run's is. Epochs are medians of approximated ones without scoring; error, cosine and overlap are by layer.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
 test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
@@ -109,6 +113,7 @@ Examples:
   gust bench gather --dim 602 --dtype f32,u8 --device cuda
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
+  gust bench rsc cora.graph.safetensors --hidden 64 --budgets 0.1,0.3 --epochs 200
   gust bench cluster cora.graph.safetensors cora.k20.partition.safetensors --peer pyg,dgl
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton

@@ -9,14 +9,20 @@ import type { OperatorSet, StoredOperators } from "./operators.ts";
 
 /** What an epoch's approximation did, for logs: shares of the exact multiply-adds, and numbers per layer. */
 export interface ApproxReport {
-  /** Multiply-adds of the approximated products over those of the exact ones. */
+  /** Multiply-adds of the approximated products over those of the exact ones: 1 where the epoch is exact. */
   readonly budget: number;
-  /** Rows of the operands that take part, by layer; null: the layer has no such product. */
+  /** Rows of the operands that take part, by layer; null: the layer has no such product, or an exact one. */
   readonly rows: readonly (number | null)[];
   /** Entries of the matrices that are multiplied by. */
   readonly entries: readonly (number | null)[];
   /** Rows that the last two choices have in common over those of either. */
   readonly overlap: readonly (number | null)[];
+  /** Milliseconds of the last products, and of the choice of rows before them, 0 where none was made; null on a GPU. */
+  readonly product_ms: readonly (number | null)[];
+  readonly choose_ms: readonly (number | null)[];
+  /** Where rows were chosen and products are compared: |got - exact| / |exact|, and the cosine of both. */
+  readonly error?: readonly (number | null)[];
+  readonly cosine?: readonly (number | null)[];
 }
 
 export interface Approximation {
@@ -30,7 +36,7 @@ export interface Approximation {
   readonly isForwardExact: boolean;
   /** Tensors to keep for a resume, by name. */
   state(): ReadonlyMap<string, TensorHandle>;
-  /** What the epoch did so far; null where it was exact. */
+  /** What the epoch did so far; null where nothing is approximated at all. */
   report(): ApproxReport | null;
   /**
    * The operators of the last approximated epoch, or of the one that runs, valid as long as the engine is; null: there

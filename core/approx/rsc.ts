@@ -6,6 +6,7 @@ import { type Operator, SparseOperator } from "../tensor/operator.ts";
 import { allocate, allocations } from "./allocate.ts";
 import type { ApproxEntry, Approximation, ApproxReport, ApproxRun } from "./approximation.ts";
 import type { LayerOperator, OperatorSet } from "./operators.ts";
+import type { Comparison } from "./lengths.ts";
 import { ProductMemory } from "./product_memory.ts";
 import { SampledOperator } from "./sampled_operator.ts";
 import { SampledProduct, type Sampling } from "./sampled_product.ts";
@@ -34,6 +35,9 @@ const params = z.object({
   ),
   layerScale: z.enum(["result", "factors"]).default("result").describe(
     "what a layer's losses are divided by: the length of its product, or those of its factors multiplied",
+  ),
+  compareProducts: z.boolean().default(false).describe(
+    "log how far products are from the exact ones wherever rows are chosen: relative error and cosine by layer",
   ),
 }).strict();
 type Params = z.infer<typeof params>;
@@ -86,6 +90,7 @@ class RandomizedSparse implements Approximation {
       isSampling: false,
       isMeasuring: false,
       start: run.start ?? null,
+      isCompared: params.compareProducts,
     };
     this.products = Array.from({ length: layers }, (_, l) => new SampledProduct(this.sampling, l));
     this.memory = new ProductMemory(engine, this.products, numNodes);
@@ -176,13 +181,20 @@ class RandomizedSparse implements Approximation {
   }
 
   report(): ApproxReport | null {
-    if (!this.sampling.isSampling) return null;
     const perLayer = <T>(of: (p: SampledProduct) => T) => this.products.map((p) => p.slice ? of(p) : null);
+    const timed = (of: (p: SampledProduct) => number) =>
+      this.products.map((p) => p.width > 0 && !this.run.engine.isRemote ? of(p) : null);
+    const compared = (of: (c: Comparison) => number) => perLayer((p) => p.comparison && of(p.comparison));
     return {
-      budget: this.used,
+      budget: this.sampling.isSampling ? this.used : 1,
       rows: perLayer(({ slice }) => slice!.chosen.rows.length),
       entries: perLayer(({ slice }) => slice!.entries),
       overlap: perLayer(({ overlap }) => overlap),
+      product_ms: timed(({ productMs }) => productMs),
+      choose_ms: timed(({ chooseMs }) => chooseMs),
+      ...(this.products.some(({ comparison }) => comparison)
+        ? { error: compared(({ error }) => error), cosine: compared(({ cosine }) => cosine) }
+        : {}),
     };
   }
 

@@ -11,13 +11,14 @@
  *
  * Source: Liu et al. 2023, arXiv:2210.10737, sections 3.1 to 3.3.
  */
-import { type Arena, type Engine, hostArray, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
+import { type Arena, type Engine, type TensorHandle, writeTensor } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import { Pattern, SparseOperator } from "../tensor/operator.ts";
 import { Random } from "../tensor/rng.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { StoredLayer, StoredOperators } from "./operators.ts";
+import { compare, type Comparison, lengthOf } from "./lengths.ts";
 import { type RowSizes, rowSizes } from "./row_sizes.ts";
 import { bestRows, type Chosen, drawnRows, overlapOf, usefulRows } from "./rows.ts";
 import { type Slice, sliceRows } from "./slice.ts";
@@ -42,6 +43,8 @@ export interface Sampling {
   epoch: number;
   /** Whether products are sampled, or exact. */
   isSampling: boolean;
+  /** Whether products are compared with the exact ones where rows are chosen. */
+  readonly isCompared?: boolean;
   /** Whether scores and lengths are noted for the next allocation. */
   isMeasuring: boolean;
   /** What the first steps multiply by; null or absent: they choose. */
@@ -67,6 +70,11 @@ export class SampledProduct {
   overlap: number | null = null;
   /** The same of all choices, oldest first. */
   readonly overlaps: number[] = [];
+  /** Milliseconds of the last product, and of the choice before it: 0 where none was made. */
+  productMs = 0;
+  chooseMs = 0;
+  /** How the last product compares with the exact one; null: they were not compared. */
+  comparison: Comparison | null = null;
   /** The rows of the operator of the last step. */
   sizes: RowSizes | null = null;
   slice: Slice | null = null;
@@ -74,6 +82,8 @@ export class SampledProduct {
   private scored: SparseOperator | null = null;
   /** What a resumed run goes on with. */
   private restored: Chosen | null = null;
+  /** Whether this step chose rows. */
+  private hasChosen = false;
   private readonly arena: Arena;
 
   /** @param layer  which one, for draws. */
@@ -98,9 +108,11 @@ export class SampledProduct {
       order: order && alias(order),
       right: right && alias(right),
     };
+    let start = 0;
     engine.hostStep([g.handle], ([g]) => {
       const used = this.prepare(exact, scored, g!) ?? all;
       for (const part of parts) if (slots[part]) engine.redirect(slots[part], used[part]!);
+      start = performance.now();
     });
     const sampled = new SparseOperator(
       new Pattern(arena, pattern.numRows, pattern.numCols, slots.indptr, slots.indices),
@@ -108,7 +120,16 @@ export class SampledProduct {
       slots.order,
     );
     const result = sampled.apply(tape, g);
-    engine.hostStep([result.handle], ([result]) => this.measure(result!));
+    const { values } = scales;
+    engine.hostStep([g.handle, result.handle, ...(values ? [values.handle] : [])], ([g, result, values]) => {
+      this.productMs = performance.now() - start;
+      this.comparison = null;
+      if (this.sampling.isCompared && this.hasChosen) {
+        const operands = { ...whole.productArgs(new Tensor(g!)), values, right: right ?? scales.right };
+        this.comparison = compare(this.sampling, operands, result!);
+      }
+      this.measure(result!);
+    });
     return result;
   }
 
@@ -124,7 +145,8 @@ export class SampledProduct {
     this.scored = scored;
     const begins = isSampling && this.age === 0 && start ? start : null;
     if (begins) this.begin(begins.layer(this.layer, g.cols), exact, sizes);
-    const chooses = isSampling && this.age % cacheEvery === 0 && !begins;
+    const chooses = this.hasChosen = isSampling && this.age % cacheEvery === 0 && !begins;
+    const clock = performance.now();
     if (isMeasuring || chooses) {
       scratch.reset();
       // s_i = |A_i| |G_i|
@@ -132,10 +154,11 @@ export class SampledProduct {
       engine.run("row_norm", { x: g, scale: sizes.norms, out: scores });
       if (isMeasuring) {
         this.note(scores);
-        if (layerScale === "factors") this.follow(sizes.length * this.lengthOf(g));
+        if (layerScale === "factors") this.follow(sizes.length * lengthOf(this.sampling, g));
       }
       if (chooses) this.choose(exact, sizes, scores);
     }
+    this.chooseMs = chooses ? performance.now() - clock : 0;
     if (!isSampling) {
       this.slice = this.restored = null;
       return null;
@@ -195,20 +218,11 @@ export class SampledProduct {
 
   private measure(result: TensorHandle): void {
     const { isMeasuring, layerScale } = this.sampling;
-    if (isMeasuring && layerScale === "result") this.follow(this.lengthOf(result));
+    if (isMeasuring && layerScale === "result") this.follow(lengthOf(this.sampling, result));
   }
 
   private follow(length: number): void {
     this.length = Number.isNaN(this.length) ? length : 0.5 * length + 0.5 * this.length;
-  }
-
-  /** The square root of the sum of squares. */
-  private lengthOf(x: TensorHandle): number {
-    const { engine, scratch } = this.sampling;
-    const squares = scratch.tensor("F32", [x.rows]), sum = scratch.tensor("F32", [1]);
-    engine.run("row_dot", { x, y: x, out: squares });
-    engine.run("total_sum", { x: squares, out: sum });
-    return Math.sqrt(hostArray(sum, "F32").at(0));
   }
 
   /** The rows that are in use. */

@@ -5,6 +5,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
+import type { RscResult } from "./rsc.ts";
 import type { TrafficResult } from "./traffic.ts";
 
 export const benchDTypes = ["f32", "bf16", "f16", "u8"] as const;
@@ -45,6 +46,8 @@ export interface BenchResult {
   readonly pinned_share?: number;
   /** Of traffic: what was counted and modelled. Its times above are those of the count. */
   readonly traffic?: TrafficResult;
+  /** Of sampled backward products: what they cost, miss and reach. Its times above are those of an epoch. */
+  readonly rsc?: RscResult;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

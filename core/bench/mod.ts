@@ -7,6 +7,7 @@ import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
 import { importing } from "./import.ts";
 import { roofline } from "./roofline.ts";
+import { rsc } from "./rsc.ts";
 import { sage } from "./sage.ts";
 import { sample } from "./sample.ts";
 import { scale } from "./scale.ts";
@@ -25,6 +26,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   sample,
   sage,
   cluster,
+  rsc,
   scale,
   importing,
   traffic,

@@ -102,8 +102,33 @@ function ratioChart(results: readonly BenchResult[]): Chart | null {
   };
 }
 
+/** Speed of sampled backward products against their error, and of epochs against accuracy; null where there are none. */
+function rscChart(results: readonly BenchResult[]): Chart | null {
+  const runs = results.flatMap(({ rsc }) => rsc ? [rsc] : []);
+  if (runs.length === 0) return null;
+  const worst = (list: readonly (number | null)[]) => Math.max(0, ...list.map((x) => x ?? 0));
+  const panel = (title: string, xName: string, yName: string, points: { x: number; y: number }[]) => ({
+    kind: "curves" as const,
+    title,
+    xName,
+    yName,
+    curves: [{ name: "budgets", color: 0, dash: 0, points: points.sort((a, b) => a.x - b.x) }],
+  });
+  return {
+    panels: [
+      panel(
+        "backward products",
+        "relative error of the worst layer",
+        "times as fast as exact",
+        runs.map((r) => ({ x: worst(r.error), y: r.product_x })),
+      ),
+      panel("epochs", "test score", "times as fast as exact", runs.map((r) => ({ x: r.test, y: r.epoch_x }))),
+    ],
+  };
+}
+
 function blocksOf({ command, commit, machine, results }: BenchReport, index: number): Block[] {
-  const chart = ratioChart(results);
+  const chart = ratioChart(results) ?? rscChart(results);
   const facts: [string, string][] = [
     ...(command === undefined ? [] : [["command", command] as [string, string]]),
     ...(commit === undefined ? [] : [["commit", commit] as [string, string]]),
@@ -117,7 +142,9 @@ function blocksOf({ command, commit, machine, results }: BenchReport, index: num
       ? [{
         kind: "picture" as const,
         svg: renderSvg(chart, { width: SIZE.width, panelHeight: 260 }, `ratios${index}`),
-        label: "times of the peers over ours",
+        label: results.some(({ rsc }) => rsc)
+          ? "speed against error and accuracy"
+          : "times of the peers over ours",
       }]
       : []),
     { kind: "table", ...reportTable(results) },

@@ -11,6 +11,7 @@ import { Graph } from "../graph/graph.ts";
 import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
 import { WIDE_SPREAD } from "./measure.ts";
 import { growth } from "./scale.ts";
+import type { RscResult } from "./rsc.ts";
 import type { TrafficResult } from "./traffic.ts";
 import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
@@ -181,6 +182,25 @@ const TRAFFIC_COLUMNS: Columns = [
   ["energy x", of((t) => t.energy_vs_none, 2)],
 ];
 
+const rscOf = (get: (r: RscResult) => string) => (r: BenchResult) => r.rsc ? get(r.rsc) : "-";
+const byLayer = (get: (r: RscResult) => readonly (number | null)[]) =>
+  rscOf((r) => get(r).map((x) => show(x, 2)).join(" ") || "-");
+const RSC_COLUMNS: Columns = [
+  ["name", (r) => r.name],
+  ["width", (r) => show(r.width, 0)],
+  ["used", rscOf(({ used }) => show(used, 3))],
+  ["product ms", rscOf((r) => show(r.product_ms, 2))],
+  ["product x", rscOf((r) => show(r.product_x, 2))],
+  ["epoch ms", (r) => show(r.median_ms, 1)],
+  ["epoch x", rscOf((r) => show(r.epoch_x, 2))],
+  ["run s", rscOf((r) => show(r.run_ms / 1000, 1))],
+  ["run x", rscOf((r) => show(r.run_x, 2))],
+  ["error", byLayer(({ error }) => error)],
+  ["cosine", byLayer(({ cosine }) => cosine)],
+  ["overlap", byLayer(({ overlap }) => overlap)],
+  ["test", rscOf(({ test }) => show(test, 4))],
+];
+
 /** Columns that some result has a number in. */
 const known = (columns: Columns, results: readonly BenchResult[]) =>
   columns.filter(([, cell]) => results.some((r) => cell(r) !== "-"));
@@ -219,6 +239,8 @@ export function growthNotes(results: readonly BenchResult[]): string[] {
 export function reportTable(results: readonly BenchResult[]): { header: string[]; rows: string[][] } {
   const own = results.some((r) => r.traffic !== undefined)
     ? TRAFFIC_COLUMNS
+    : results.some((r) => r.rsc !== undefined)
+    ? RSC_COLUMNS
     : results.some((r) => r.file_bytes !== undefined)
     ? IMPORT_COLUMNS
     : [...COLUMNS, ...known(MORE_COLUMNS, results)];

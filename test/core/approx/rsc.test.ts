@@ -48,9 +48,13 @@ const tensorsOf = (d: Document, prefix = "") =>
   Object.fromEntries(
     d.names.filter((name) => name.startsWith(prefix)).map((name) => [name, d.tensor(name).toNumbers()]),
   );
-/** Reports by epoch, from 1. */
+/** Reports of sampled epochs, from 1. */
 const reportsOf = (records: readonly EpochRecord[]) =>
-  new Map(records.flatMap(({ epoch, approx }) => approx ? [[epoch, approx] as const] : []));
+  new Map(
+    records.flatMap(({ epoch, approx }) =>
+      approx!.rows.some((k) => k !== null) ? [[epoch, approx!] as const] : []
+    ),
+  );
 const range = (first: number, end: number) => Array.from({ length: end - first }, (_, i) => first + i);
 
 describe("the schedule", () => {
@@ -102,6 +106,30 @@ describe("the schedule", () => {
     const whole = await train(full({ budget: 1, cacheEvery: 1 }));
     expect(tensorsOf(whole.document, "best/")).toEqual(tensorsOf(exact.document, "best/"));
   });
+});
+
+test("products are compared with the exact ones where rows are chosen, which changes nothing", async () => {
+  for (const approxMode of ["topk", "crs"]) {
+    const plain = await train(full({ budget: 0.4, approxMode }));
+    const compared = await train(full({ budget: 0.4, approxMode, compareProducts: true }));
+    expect(tensorsOf(compared.document)).toEqual(tensorsOf(plain.document));
+    const reports = [...reportsOf(compared.records)].filter(([, { error }]) => error);
+    expect(reports.map(([epoch]) => epoch)).toEqual([6, 16]);
+    for (const [, { error, cosine }] of reports) {
+      error!.forEach((far, l) => {
+        expect(far!).toBeWithin(0, approxMode === "topk" ? 1 : 10);
+        // |got - exact|^2 is at least what is not in the direction of the exact one.
+        expect(cosine![l]!).toBeWithin(0.1, 1 + 1e-6);
+        if (approxMode === "topk") {
+          expect(far!).toBeGreaterThanOrEqual(Math.sqrt(1 - cosine![l]! ** 2) - 1e-4);
+        }
+      });
+    }
+    const whole = reportsOf(
+      (await train(full({ budget: 1, approxMode: "topk", compareProducts: true }))).records,
+    );
+    expect(whole.get(6)!.error).toEqual([0, 0, 0]);
+  }
 });
 
 const ways: [string, (options: Record<string, unknown>) => TrainJob][] = [

@@ -1,0 +1,187 @@
+/**
+ * Randomized sparse computation beside exact training, in whole runs of the library's loop, one after the other: epochs,
+ * the backward products inside them, how far these are from the exact ones, and what the weights are worth in the end.
+ */
+import { z } from "zod";
+import { approximations } from "../approx/mod.ts";
+import type { Graph } from "../graph/graph.ts";
+import { losses } from "../losses/mod.ts";
+import { models } from "../models/mod.ts";
+import { optimizers } from "../optim/mod.ts";
+import { schedules } from "../schedules/mod.ts";
+import { taskFor } from "../tasks/mod.ts";
+import { trainOptions } from "../train/config.ts";
+import { Run, type TrainJob } from "../train/job.ts";
+import { type EpochRecord, median } from "../train/run.ts";
+import { type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
+import { statsOf } from "./measure.ts";
+
+/** What a sampled run did; of an exact one, its accuracy and time alone. */
+export interface RscResult {
+  /** As asked for; 1: exact. */
+  readonly budget: number;
+  /** Multiply-adds of the backward products over those of the exact ones, at most. */
+  readonly used: number;
+  /** Milliseconds of all backward products of an epoch, what choosing their rows costs per epoch added. */
+  readonly product_ms: number;
+  /** Times that the exact run's are longer; 1 for that itself. */
+  readonly product_x: number;
+  readonly epoch_x: number;
+  readonly run_x: number;
+  /** Of the products, by layer, in the mean over the choices of rows: |got - exact| / |exact|, and the cosine. */
+  readonly error: readonly (number | null)[];
+  readonly cosine: readonly (number | null)[];
+  /** Rows that two choices have in common over those of either. */
+  readonly overlap: readonly (number | null)[];
+  readonly test: number;
+  readonly run_ms: number;
+}
+
+const params = z.object({
+  model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
+  layers: z.int().min(1).max(64).default(3).describe("layers"),
+  hidden: z.int().min(1).default(256).describe("width of the hidden layers"),
+  layerNorm: z.string().default("none").describe("normalisation between layers"),
+  dropout: z.number().min(0).lt(1).default(0.5).describe("dropout on every layer's input"),
+  budgets: z.array(z.number().gt(0).lt(1)).min(1).default([0.05, 0.1, 0.3]).describe(
+    "multiply-adds of the sampled products, as shares of the exact ones",
+  ),
+  alloc: z.enum(["greedy", "uniform"]).default("greedy").describe("how the budget is shared out"),
+  cacheEvery: z.int().min(1).default(10).describe("steps between two choices of rows"),
+  epochs: z.int().min(20).max(100000).default(50).describe("epochs of each run"),
+  lr: z.number().min(0).default(0.01).describe("learning rate"),
+  turns: z.int().min(1).max(100).default(1).describe("runs of each kind, in turn"),
+}).strict();
+type Params = z.infer<typeof params>;
+
+function jobOf(graph: Graph, options: Params, budget: number): TrainJob {
+  const { epochs, model: name, layers, hidden, dropout, layerNorm, lr, alloc, cacheEvery } = options;
+  const model = models.get(name), task = taskFor(graph, "auto"), rsc = approximations.get("rsc");
+  const own = Object.keys(model.params?.shape ?? {});
+  const given = { layers, hidden, dropout, layerNorm, hops: layers };
+  const train = trainOptions.parse({
+    epochs,
+    evalEvery: epochs,
+    lr,
+    weightDecay: 0,
+    split: graph.numSplits > 0 ? "file" : "random",
+  });
+  const parsed = (entry: { readonly params?: z.ZodObject }, values = {}) =>
+    (entry.params?.parse(values) ?? {}) as Record<string, unknown>;
+  return {
+    graph,
+    cache: null,
+    samples: null,
+    model,
+    modelParams: parsed(
+      model,
+      Object.fromEntries(Object.entries(given).filter(([key]) => own.includes(key))),
+    ),
+    task,
+    taskParams: parsed(task),
+    optimizerParams: parsed(optimizers.get(train.optimizer)),
+    scheduleParams: parsed(schedules.get(train.schedule)),
+    lossParams: parsed(losses.get("cross-entropy")),
+    options: train,
+    approx: budget < 1
+      ? { name: "rsc", params: parsed(rsc, { budget, alloc, cacheEvery, compareProducts: true }) }
+      : null,
+  };
+}
+
+interface Ran {
+  readonly records: readonly EpochRecord[];
+  readonly test: number;
+  readonly ms: number;
+}
+
+async function train(job: TrainJob, seed: number): Promise<Ran> {
+  const run = Run.start(job, seed), records: EpochRecord[] = [];
+  try {
+    const { test, seconds } = await run.train({ onEpoch: (_, record) => records.push(record) });
+    return { records, test: test ?? NaN, ms: 1000 * seconds };
+  } finally {
+    run.close();
+  }
+}
+
+const sum = (list: readonly (number | null)[]) => list.reduce<number>((total, x) => total + (x ?? 0), 0);
+/** By layer, the means of what some epochs report. */
+function means(lists: readonly (readonly (number | null)[] | undefined)[]): (number | null)[] {
+  const known = lists.filter((list) => list !== undefined);
+  return (known[0] ?? []).map((_, l) => {
+    const own = known.map((list) => list[l]!).filter((x) => x !== null);
+    return own.length ? sum(own) / own.length : null;
+  });
+}
+
+/** Epochs that recorded nothing of their own: neither the first ones, nor those that were scored or compared products. */
+const isPlain = ({ epoch, val, approx }: EpochRecord) => epoch > 2 && Number.isNaN(val) && !approx?.error;
+
+/** Budgets beside exact training on a graph. */
+export async function benchRsc(
+  graph: Graph,
+  label: string,
+  seed: number,
+  options: Params,
+): Promise<BenchResult[]> {
+  const { budgets, turns, hidden, cacheEvery } = options;
+  const kinds = [1, ...budgets], ran = kinds.map((): Ran[] => []);
+  for (let r = 0; r < turns; r++) {
+    for (const [i, budget] of kinds.entries()) {
+      ran[i]!.push(await train(jobOf(graph, options, budget), seed + r));
+    }
+  }
+  const epochsOf = (runs: readonly Ran[], takes: (r: EpochRecord) => boolean) =>
+    runs.flatMap(({ records }) => records.filter((record) => isPlain(record) && takes(record)));
+  const isSampled = ({ approx }: EpochRecord) => (approx?.budget ?? 1) < 1;
+  /** Exact products inside of sampled runs: where it is exact, a run keeps no account of them. */
+  const exactProducts = median(
+    ran.slice(1).flatMap((runs) =>
+      epochsOf(runs, (r) => !isSampled(r)).map(({ approx }) => sum(approx!.product_ms))
+    ),
+  );
+  const exactMs = median(ran[0]!.map(({ ms }) => ms));
+  const exactEpoch = median(epochsOf(ran[0]!, () => true).map(({ ms }) => ms));
+  return kinds.map((budget, i) => {
+    const runs = ran[i]!, isExact = budget === 1;
+    const epochs = epochsOf(runs, (r) => isExact || isSampled(r)),
+      stats = statsOf(epochs.map(({ ms }) => ms));
+    const choices = runs.flatMap(({ records }) => records.filter(({ approx }) => approx?.error));
+    const chosen = isExact ? 0 : median(choices.map(({ approx }) => sum(approx!.choose_ms)));
+    const product = isExact
+      ? exactProducts
+      : median(epochs.map(({ approx }) => sum(approx!.product_ms))) + chosen / cacheEvery;
+    const test = sum(runs.map(({ test }) => test)) / runs.length, runMs = median(runs.map(({ ms }) => ms));
+    const rsc: RscResult = {
+      budget,
+      used: isExact ? 1 : Math.max(...epochs.map(({ approx }) => approx!.budget)),
+      product_ms: product,
+      product_x: exactProducts / product,
+      epoch_x: exactEpoch / stats.medianMs,
+      run_x: exactMs / runMs,
+      error: means(choices.map(({ approx }) => approx!.error)),
+      cosine: means(choices.map(({ approx }) => approx!.cosine)),
+      overlap: means(choices.slice(1).map(({ approx }) => approx!.overlap)),
+      test,
+      run_ms: runMs,
+    };
+    const name = isExact ? "exact" : `rsc ${budget}`;
+    return { ...resultOf({ name, graph: label, width: hidden, dtype: "f32", stats }), rsc };
+  });
+}
+
+export const rsc = defineBenchmark({
+  name: "rsc",
+  summary: "training with sampled backward products beside exact training, over budgets",
+  source: "Liu et al. 2023, arXiv:2210.10737, tables 2 and 3",
+  params,
+  generated: () => ({
+    model: "sbm",
+    params: { nodes: 20_000, degree: 50, features: 64, featureNoise: 6, homophily: 0.3, trainPerClass: 500 },
+  }),
+  run(context, options) {
+    const { graph, label } = context.graph();
+    return benchRsc(graph, label, context.seed, options);
+  },
+});
