@@ -208,6 +208,7 @@ Examples:
       };
       const results: RunResult[] = [];
       const outputs: string[] = [];
+      const unsaved: string[] = [];
       let best: { result: RunResult; document: () => NewDocument; close: () => void } | null = null;
       let metric: Metric | null = null;
       const splits = o.allSplits
@@ -277,7 +278,9 @@ Examples:
             );
           }
           if (o.saveOperators !== undefined) {
-            writeFile(filled(o.saveOperators, seed, split), run.operators(provenance(seed, split)));
+            const operators = run.operators(provenance(seed, split));
+            if (operators) writeFile(filled(o.saveOperators, seed, split), operators);
+            else unsaved.push(filled(o.saveOperators, seed, split));
           }
           results.push(result);
           profile?.ran(results.length === runs.length);
@@ -319,6 +322,13 @@ Examples:
           } over ${results.length} run${results.length > 1 ? "s" : ""}, ` +
             `${results.reduce((sum, r) => sum + r.seconds, 0).toFixed(2)} s`,
         );
+        if (unsaved.length > 0) {
+          throw new GustError(
+            "missing",
+            `No epoch was approximated, so that "${unsaved[0]}" was not written`,
+            "--approx rsc begins after five exact epochs, or at once from stored operators, and ends at --switch-at",
+          );
+        }
       } finally {
         interrupt.release();
         log.close();

@@ -133,6 +133,12 @@ export interface StoredLayer {
   check(slice: Slice): void;
 }
 
+function isSameArray(a: NativeArray, b: NativeArray): boolean {
+  if (a.dtype !== b.dtype || a.length !== b.length) return false;
+  const [one, other] = [hashOf(a), hashOf(b)];
+  return one.every((byte, i) => byte === other[i]);
+}
+
 /** A document of operators that a run begins with. */
 export class StoredOperators {
   private readonly meta: OperatorsMeta;
@@ -191,10 +197,7 @@ export class StoredOperators {
       check: (slice) => {
         for (const part of ["indptr", "indices"] as const) {
           const name = `layer${l}.${part}`, own = document.tensor(name, "I32", "I64") as NativeArray;
-          const made = hostArray(slice[part]);
-          const isSame = own.dtype === made.dtype && own.length === made.length &&
-            hashOf(own).every((byte, i) => byte === hashOf(made)[i]);
-          if (isSame) continue;
+          if (isSameArray(own, hostArray(slice[part]))) continue;
           throw new GustError(
             "data",
             `${document.label}: tensor "${name}" is not the matrix of the rows that "layer${l}.rows" names`,

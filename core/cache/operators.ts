@@ -1,6 +1,7 @@
 /** Sampled operators of a trained model: what its backward products multiply by, chosen by one exact step. */
 import { z } from "zod";
 import { approximations } from "../approx/mod.ts";
+import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -59,7 +60,15 @@ export function measuredOperators(
   }, config.seed);
   try {
     run.measure(model);
-    write(run.operators(provenance));
+    const document = run.operators(provenance);
+    if (!document) {
+      throw new GustError(
+        "data",
+        `${model.label} has no backward product with the adjacency: there is nothing to choose`,
+        "a first layer has one where its weights leave fewer columns than there are features: more --layers, or a smaller --hidden",
+      );
+    }
+    write(document);
   } finally {
     run.close();
   }

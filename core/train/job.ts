@@ -375,19 +375,13 @@ export class Run {
   }
 
   /**
-   * The sampled operators of the last approximated epoch, as a document that is valid until close().
-   * @throws {GustError} (missing) if no epoch of this process was approximated.
+   * The sampled operators of the last approximated epoch, as a document that is valid until close(); null: no epoch of
+   * this process was approximated.
    */
-  operators(provenance: readonly ProvenanceRecord[]): NewDocument {
+  operators(provenance: readonly ProvenanceRecord[]): NewDocument | null {
     const { job: { approx, graph, model }, approximation } = this;
     const operators = approximation?.operators();
-    if (!approx || !operators) {
-      throw new GustError(
-        "missing",
-        "No epoch of this run was approximated: it has no operators",
-        "--approx rsc, with more --epochs or a later --switch-at",
-      );
-    }
+    if (!approx || !operators) return null;
     const from = { graph: graph.digest, model: model.name, approx };
     return operatorsDocument(operators, from, provenance);
   }

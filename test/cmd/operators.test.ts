@@ -115,6 +115,36 @@ describe("gust train --save-operators", () => {
     expect(metaOf("early")).toMatchObject({ epoch: log.length, budget: log.at(-1).approx.budget });
   });
 
+  test("of a run that ends before, or goes on after, the approximated epochs keeps the model and says so", () => {
+    const flags = [...rsc, "--epochs", "30"];
+    train("g", ...flags, "--checkpoint", "late", "--checkpoint-every", "27", "-o", "l.m");
+    const late = gust(["train", "g", "--resume", "late", "--save-operators", "none", "-o", "late.m"], here);
+    const early = gust(
+      ["train", "g", ...flags, "--lr", "0", "--patience", "2", "--save-operators", "none", "-o", "early.m"],
+      here,
+    );
+    for (const { status, stderr } of [late, early]) {
+      expect(stderr).toMatch(/No epoch was approximated, so that "none" was not written/);
+      expect(status).toBe(2);
+    }
+    expect(bytesOf(here, "late.m").equals(bytesOf(here, "l.m"))).toBe(true);
+    expect(existsSync(join(here.cwd, "early.m"))).toBe(true);
+    expect(existsSync(join(here.cwd, "none"))).toBe(false);
+  });
+
+  test("of a resumed run goes on from the rows that it had", () => {
+    const flags = [...rsc, "--epochs", "30", "--save-operators"];
+    train("g", ...flags, "whole", "--checkpoint", "half", "--checkpoint-every", "17", "-o", "w.m");
+    train("g", "--resume", "half", "--save-operators", "rest", "-o", "rest.m");
+    for (const l of [0, 1]) {
+      expect(rowsOf("rest", l)).toEqual(rowsOf("whole", l));
+      const { overlap } = metaOf("whole").layers[l]!;
+      expect(metaOf("rest").layers[l]!.overlap).toEqual(
+        overlap.slice(-metaOf("rest").layers[l]!.overlap.length),
+      );
+    }
+  });
+
   test.each([
     [["--epochs", "9"], /--save-operators applies to --approx rsc alone/],
     [[...rsc, "--repeat", "2"], /"x" is of one run, expected \{seed\} in it, or --repeat 1/],
@@ -214,6 +244,14 @@ describe("gust cache --operator rsc", () => {
       expect(stderr).toMatch(message);
       expect(status).toBe(2);
     }
+  });
+
+  test("says that a model without such products has nothing to choose", () => {
+    gustOk(["generate", "sbm", "--nodes", "200", "--classes", "4", "--features", "3", "-o", "t"], here);
+    train("t", "--layers", "1", "--epochs", "2", "-o", "t.m");
+    const { status, stderr } = gust(["cache", "t", "t.m", "--operator", "rsc", "-o", "never"], here);
+    expect(stderr).toMatch(/"t.m" has no backward product with the adjacency: there is nothing to choose/);
+    expect(status).toBe(1);
   });
 
   test("asks for a model, of this graph", () => {
