@@ -293,6 +293,18 @@ describe("training that begins with operators", () => {
     expect(log[1].loss).not.toBe(epochsOf("cold")[1].loss);
   });
 
+  test.each(["topk", "crs"])("multiplies by their very matrices: %s", (mode) => {
+    const flags = [...rsc, "--approx-mode", mode, "--switch-at", "1", "--epochs"];
+    train("g", ...flags, "9", "--save-operators", "first", "-o", "never2");
+    train("g", "first", ...flags, "3", "--save-operators", "second", "-o", "never2");
+    const [first, second] = ["first", "second"].map((name) => documentOf(here, name));
+    expect(second!.names).toEqual(first!.names);
+    for (const name of first!.names) {
+      expect([name, second!.tensor(name).toNumbers()]).toEqual([name, first!.tensor(name).toNumbers()]);
+    }
+    expect(metaOf("second").layers.map((layer) => layer!.overlap)).toEqual([[], []]);
+  });
+
   test("goes on bit for bit", () => {
     const flags = ["g", "ops", ...rsc, "--epochs", "20"];
     train(...flags, "--checkpoint", "cp", "--checkpoint-every", "11", "-o", "whole.m");
