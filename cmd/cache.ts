@@ -118,7 +118,7 @@ function choose(io: Io, params: OperatorsParams): void {
   const graph = io.one("graph", makeGraph),
     model = io.one("model", "gust train GRAPH | gust cache --operator rsc");
   const provenance = io.provenance({ layout: "operators", ...params }, [graph, model]);
-  measuredOperators(new Graph(graph), model, params, provenance, (document) => {
+  measuredOperators(new Graph(graph), model, params, io.common.seed, provenance, (document) => {
     const { budget, layers } = document.meta as unknown as OperatorsMeta;
     const digest = io.write(document);
     const seconds = (performance.now() - start) / 1000;

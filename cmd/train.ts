@@ -114,7 +114,8 @@ Where a data set of many graphs has labels or targets of its graphs alone, graph
 the model, steps are batches of whole graphs, folds are splits. A fold without a validation part gives up --val-share of
 its training graphs, of every class, by seed and fold; --split random draws --val-share and --test-share of all graphs.
 
---save-operators keeps the matrices that backward products of --approx rsc multiplied by last; a run begins with such a
+--save-operators keeps the matrices that backward products of --approx rsc multiplied by last, and how many rows each
+choice had in common with the one before (of a resumed run: since it was resumed). A run begins with such a
 document, or one of gust cache --operator rsc, where it is among the inputs: no exact epochs come first, and the first
 --cache-every steps multiply by its matrices.
 

@@ -43,8 +43,11 @@ export interface Approximation {
    * has been none, or steps have operators of their own.
    */
   operators(): OperatorSet | null;
-  /** Choose operators by one exact step after `epoch` epochs, which `step` takes with what operator() gives. */
-  measure(epoch: number, step: () => void): void;
+  /**
+   * Choose operators by one exact step, which `step` takes with what operator() gives.
+   * @param at  after how many epochs, and what draws follow.
+   */
+  measure(at: { readonly epoch: number; readonly seed: number }, step: () => void): void;
 }
 
 /** The run that is approximated. */

@@ -165,9 +165,9 @@ class RandomizedSparse implements Approximation {
     return this.last ?? this.inUse();
   }
 
-  measure(epoch: number, step: () => void): void {
+  measure({ epoch, seed }: { epoch: number; seed: number }, step: () => void): void {
     const { sampling, products, params: { alloc, budget } } = this;
-    Object.assign(sampling, { epoch, isSampling: false, isMeasuring: true });
+    Object.assign(sampling, { epoch, seed, isSampling: false, isMeasuring: true });
     step();
     allocate(products, alloc, budget, sampling.isStatic);
     for (const product of products) product.chooseByNoted();

@@ -29,7 +29,7 @@ export const LEAST_ROWS = 10;
 /** What the products of a run have in common, and what the epoch asks of them. */
 export interface Sampling {
   readonly engine: Engine;
-  readonly seed: number;
+  seed: number;
   readonly mode: "topk" | "crs";
   /** What losses of layers are divided by: the length of the product, or those of its factors multiplied. */
   readonly layerScale: "result" | "factors";

@@ -29,6 +29,7 @@ export type OperatorsParams = z.infer<typeof operatorsParams>;
  * One exact step, forward and backward, of the model's best weights on the whole graph: scores and lengths of its
  * products share out the budget and choose the rows. Loss, split and dropout are those that the model was trained with.
  *
+ * @param seed  what draws of rows follow (approxMode crs).
  * @param write  gets the document, which is valid during the call.
  * @throws {GustError} (mismatch) if the model was trained on another graph, (usage) if its gradients cannot be
  *   approximated, with the reason.
@@ -37,6 +38,7 @@ export function measuredOperators(
   graph: Graph,
   model: Document,
   params: OperatorsParams,
+  seed: number,
   provenance: readonly ProvenanceRecord[],
   write: (document: NewDocument) => void,
 ): void {
@@ -59,7 +61,7 @@ export function measuredOperators(
     operatorUse: "measure",
   }, config.seed);
   try {
-    run.measure(model);
+    run.measure(model, seed);
     const document = run.operators(provenance);
     if (!document) {
       throw new GustError(

@@ -386,8 +386,11 @@ export class Run {
     return operatorsDocument(operators, from, provenance);
   }
 
-  /** Choose operators by one exact step, forward and backward, of the best weights of `model`. */
-  measure(model: Document): void {
+  /**
+   * Choose operators by one exact step, forward and backward, of the best weights of `model`.
+   * @param drawSeed  what draws of rows follow.
+   */
+  measure(model: Document, drawSeed: number): void {
     const { engine, training, approximation, seed, job: { options } } = this;
     const weights = weightsOf(training.model);
     loadTensors(model, weights.map((p) => [`best/${p.name}`, p.handle]));
@@ -399,7 +402,7 @@ export class Run {
     engine.setStep(seed, epoch, progress.step);
     training.optimizer.prepare(progress.step + 1, options.lr);
     approximation!.measure(
-      epoch,
+      { epoch, seed: drawSeed },
       () => trainingStep(engine, arena, training, approximatedBatch(batch!, approximation!)),
     );
   }

@@ -197,6 +197,11 @@ describe("gust cache --operator rsc", () => {
     expect(second!.rows).toBeGreaterThan(50);
     gustOk([...flags, "--approx-mode", "crs", "-o", "crs"], here);
     expect(gust(["inspect", "--check", "crs"], here)).toMatchObject({ status: 0, text: "", stderr: "" });
+    for (const seed of ["0", "1"]) {
+      gustOk([...flags, "--approx-mode", "crs", "--seed", seed, "-o", `crs${seed}`], here);
+    }
+    expect(rowsOf("crs0", 0)).toEqual(rowsOf("crs", 0));
+    expect(rowsOf("crs1", 0)).not.toEqual(rowsOf("crs", 0));
     const weights = documentOf(here, "crs").tensor("layer0.weights", "F32").toNumbers();
     expect(weights).toHaveLength(metaOf("crs").layers[0]!.rows);
     expect(Math.min(...weights)).toBeGreaterThan(0);
@@ -252,6 +257,13 @@ describe("gust cache --operator rsc", () => {
     const { status, stderr } = gust(["cache", "t", "t.m", "--operator", "rsc", "-o", "never"], here);
     expect(stderr).toMatch(/"t.m" has no backward product with the adjacency: there is nothing to choose/);
     expect(status).toBe(1);
+  });
+
+  test("says where a truncated model ends and leaves no file behind", () => {
+    writeFileSync(join(here.cwd, "cut.m"), bytesOf(here, "m").subarray(0, 3000));
+    const { status, stderr } = gust(["cache", "g", "cut.m", "--operator", "rsc", "-o", "nothing"], here);
+    expect(stderr).toMatch(/^gust cache: Cannot read "cut.m"/);
+    expect([status, existsSync(join(here.cwd, "nothing"))]).toEqual([1, false]);
   });
 
   test("asks for a model, of this graph", () => {
