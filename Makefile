@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -240,6 +240,11 @@ bench-depth: build
 # Products before and after graphs are ordered by parts: `make bench-orders ONLY="5 r18,community /tmp/graphs"`.
 bench-orders: build
 	@$(BUN) test/peers/spmm_orders.ts $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
+# Sampled backward products beside exact ones: a quarter of an hour on two threads, or `make bench-rsc ONLY=sparse,dense`.
+bench-rsc: build
+	@$(BUN) test/peers/rsc.ts $(ONLY)
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------
