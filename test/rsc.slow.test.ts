@@ -1,7 +1,9 @@
 /**
- * Randomized sparse computation on cora from start to end: a GCN of three layers of 64, 1,208 training nodes, 200 epochs,
+ * Randomized sparse computation on cora from start to end: a GCN of three layers of 64, 1,208 training nodes, features of
+ * rows that add up to 1, 200 epochs,
  * the test score of the best validation epoch in the mean of six seeds. Figures in comments are those of a reference
- * implementation: exact 0.8640 (0.0082 from seed to seed), a tenth of the budget 0.8607.
+ * implementation: exact 0.8640 (0.0082 from seed to seed), a tenth of the budget 0.8607, in equal shares 0.8620, never
+ * exact again 0.8528.
  */
 import { describe, expect } from "bun:test";
 import { approximations } from "../core/approx/mod.ts";
@@ -41,7 +43,7 @@ function cora(): Graph {
 async function train(graph: Graph, seed: number, options: Record<string, unknown> | null) {
   const params = options && approximations.get("rsc").params!.parse(options) as Record<string, unknown>;
   const run = Run.start(
-    job(graph, "gcn", { epochs: 200, weightDecay: 0 }, {
+    job(graph, "gcn", { epochs: 200, featNorm: "row" }, {
       params: { hidden: 64, layers: 3 },
       approx: params && { name: "rsc", params },
     }),
@@ -67,11 +69,11 @@ describe("a GCN on cora by a tenth of the backward multiply-adds", () => {
     const exact = await mean(null), greedy = await mean({ budget: 0.1 });
     const uniform = await mean({ budget: 0.1, alloc: "uniform" });
     const never = await mean({ budget: 0.1, switchAt: 1 });
-    console.log({ exact, greedy, uniform, never });
     expect(Math.abs(exact - 0.864)).toBeLessThan(0.01);
     expect(exact - greedy).toBeLessThan(0.005);
-    expect(exact - uniform).toBeLessThan(0.01);
-    expect(exact - never).toBeLessThan(0.03);
+    expect(exact - uniform).toBeLessThan(0.005);
+    // Exact epochs in the end are worth something.
+    expect(never).toBeLessThan(greedy);
   }, 600_000);
 
   dataTest("chooses rather other rows every time: dropout changes the scores", async () => {
@@ -85,7 +87,7 @@ describe("a GCN on cora by a tenth of the backward multiply-adds", () => {
     };
     // 0.05 to 0.08 with a tenth, 0.34 to 0.56 with three tenths.
     const [few, more] = [await overlap(0.1), await overlap(0.3)];
-    console.log({ few, more });
+    expect(few).toBeWithin(0.02, 0.3);
     expect(few).toBeLessThan(more);
     expect(more).toBeLessThan(0.9);
   }, 120_000);
