@@ -26,6 +26,9 @@ export interface RscResult {
   readonly product_ms: number;
   /** Times that the exact run's are longer; 1 for that itself. */
   readonly product_x: number;
+  /** The same by layer, and the share of the entries that a layer's product has left. */
+  readonly layer_x: readonly (number | null)[];
+  readonly layer_share: readonly (number | null)[];
   readonly epoch_x: number;
   readonly run_x: number;
   /** Of the products, by layer, in the mean over the choices of rows: |got - exact| / |exact|, and the cosine. */
@@ -115,6 +118,11 @@ function means(lists: readonly (readonly (number | null)[] | undefined)[]): (num
   });
 }
 
+/** By layer, the medians. */
+function medians(lists: readonly (readonly (number | null)[])[]): (number | null)[] {
+  return (lists[0] ?? []).map((first, l) => first === null ? null : median(lists.map((list) => list[l]!)));
+}
+
 /** Epochs that recorded nothing of their own: neither the first ones, nor those that were scored or compared products. */
 const isPlain = ({ epoch, val, approx }: EpochRecord) => epoch > 2 && Number.isNaN(val) && !approx?.error;
 
@@ -135,12 +143,13 @@ export async function benchRsc(
   const epochsOf = (runs: readonly Ran[], takes: (r: EpochRecord) => boolean) =>
     runs.flatMap(({ records }) => records.filter((record) => isPlain(record) && takes(record)));
   const isSampled = ({ approx }: EpochRecord) => (approx?.budget ?? 1) < 1;
-  /** Exact products inside of sampled runs: where it is exact, a run keeps no account of them. */
-  const exactProducts = median(
+  /** Exact products inside of sampled runs, by layer: where it is exact, a run keeps no account of them. */
+  const exactLayers = medians(
     ran.slice(1).flatMap((runs) =>
-      epochsOf(runs, (r) => !isSampled(r)).map(({ approx }) => sum(approx!.product_ms))
+      epochsOf(runs, (r) => !isSampled(r)).map(({ approx }) => approx!.product_ms)
     ),
   );
+  const exactProducts = sum(exactLayers);
   const exactMs = median(ran[0]!.map(({ ms }) => ms));
   const exactEpoch = median(epochsOf(ran[0]!, () => true).map(({ ms }) => ms));
   return kinds.map((budget, i) => {
@@ -148,16 +157,21 @@ export async function benchRsc(
     const epochs = epochsOf(runs, (r) => isExact || isSampled(r)),
       stats = statsOf(epochs.map(({ ms }) => ms));
     const choices = runs.flatMap(({ records }) => records.filter(({ approx }) => approx?.error));
-    const chosen = isExact ? 0 : median(choices.map(({ approx }) => sum(approx!.choose_ms)));
-    const product = isExact
-      ? exactProducts
-      : median(epochs.map(({ approx }) => sum(approx!.product_ms))) + chosen / cacheEvery;
+    const chosen = medians(choices.map(({ approx }) => approx!.choose_ms));
+    const layers = isExact
+      ? exactLayers
+      : medians(epochs.map(({ approx }) => approx!.product_ms)).map((ms, l) =>
+        ms === null ? null : ms + chosen[l]! / cacheEvery
+      );
+    const product = sum(layers);
     const test = sum(runs.map(({ test }) => test)) / runs.length, runMs = median(runs.map(({ ms }) => ms));
     const rsc: RscResult = {
       budget,
       used: isExact ? 1 : Math.max(...epochs.map(({ approx }) => approx!.budget)),
       product_ms: product,
       product_x: exactProducts / product,
+      layer_x: layers.map((ms, l) => ms === null ? null : exactLayers[l]! / ms),
+      layer_share: means(choices.map(({ approx }) => approx!.entries)).map((k) => k && k / graph.numEdges),
       epoch_x: exactEpoch / stats.medianMs,
       run_x: exactMs / runMs,
       error: means(choices.map(({ approx }) => approx!.error)),

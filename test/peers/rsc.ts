@@ -31,7 +31,7 @@ const CASES: Readonly<Record<string, { graph: string; options: string }>> = {
   sparse: { graph: "sparse", options: "--hidden 128 --epochs 40 --budgets 0.05,0.1,0.3" },
   dense: { graph: "dense", options: "--hidden 128 --epochs 40 --budgets 0.05,0.1,0.3" },
   runs: { graph: "dense", options: "--hidden 256 --epochs 150 --budgets 0.1" },
-  amazon: { graph: "amazon", options: "--hidden 256 --epochs 200 --budgets 0.1,0.3 --turns 3" },
+  amazon: { graph: "amazon", options: "--hidden 256 --epochs 200 --budgets 0.1,0.3" },
 };
 
 const results: Record<string, unknown> = existsSync(out) ? JSON.parse(readFileSync(out, "utf8")) : {};

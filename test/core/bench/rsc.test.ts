@@ -34,7 +34,9 @@ test("bench rsc holds every budget against exact training", () => {
 
 test("its report is a table, and a page with a plot of speed against error and accuracy", () => {
   const report = { machine: thisMachine(), results };
-  expect(reportText(report)).toMatch(/name +width +used +product ms +product x +epoch ms +epoch x/);
+  expect(reportText(report)).toMatch(
+    /name +width +used +product ms +product x +by layer +share +epoch ms +epoch x/,
+  );
   const page = benchPage([report]);
   expect(page).toContain("speed against error and accuracy");
   expect(page).toContain("relative error of the worst layer");
