@@ -156,6 +156,11 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   if (o.jobs > 1 && (o.profile || o.profileFile !== undefined)) {
     problems.push("--profile watches one process, expected --jobs 1");
   }
+  if (o.approx !== "none" && (o.profile || o.profileFile !== undefined)) {
+    problems.push(
+      "--profile counts the work of exact products, expected no --approx; --log says what was sampled",
+    );
+  }
   if (o.resume !== undefined && o.repeat > 1) {
     problems.push("--resume continues one run, expected --repeat 1");
   }

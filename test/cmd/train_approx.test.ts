@@ -66,6 +66,7 @@ describe("gust train --approx rsc", () => {
       ["g --approx rsc --switch-at 2", "--switch-at"],
       ["g --budget 0.5", "--budget applies to --approx rsc alone"],
       ["g --approx mc", "--approx"],
+      ["g --approx rsc --profile", "--profile counts the work of exact products"],
       ["g --approx rsc --epochs 5", "leaves none to approximate"],
       ["g --approx rsc --model gat", "the weights of its edges are learnt"],
       ["g --approx rsc --model sage --aggregator max", "a maximum"],
