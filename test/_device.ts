@@ -12,6 +12,7 @@ export const opTests = ["test/cu/*.test.ts"];
 export const deviceTests = [
   ...opTests,
   "test/core/{tensor,sampling,train,models}/*.test.ts",
+  "test/core/approx/{gradients,rows,row_sizes}.test.ts",
   "test/core/graph/feature_store.test.ts",
   "test/core/bench/{limits,report}.test.ts",
   "test/cmd/train_features.test.ts",

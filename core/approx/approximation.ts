@@ -30,10 +30,8 @@ export interface Approximation {
   begin(epoch: number): void;
   /** The last step of epoch number `epoch` has run. */
   finish(epoch: number): void;
-  /** What stands for the exact operator of message passing layer `layer` in a training step. */
+  /** What stands for the exact operator of message passing layer `layer` in a training step: the same but for gradients. */
   operator(layer: number, exact: Operator): Operator;
-  /** Whether forward passes are those of the exact operators. */
-  readonly isForwardExact: boolean;
   /** Tensors to keep for a resume, by name. */
   state(): ReadonlyMap<string, TensorHandle>;
   /** What the epoch did so far; null where nothing is approximated at all. */

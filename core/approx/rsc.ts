@@ -68,7 +68,6 @@ export const rsc: ApproxEntry = {
 };
 
 class RandomizedSparse implements Approximation {
-  readonly isForwardExact = true;
   private readonly products: readonly SampledProduct[];
   private readonly sampling: Sampling;
   private readonly memory: ProductMemory;

@@ -7,7 +7,7 @@ export function approximatedBatch(batch: Batch, approximation: Approximation): B
   return {
     ...batch,
     operator: (layer, count, kind) => approximation.operator(layer, batch.operator(layer, count, kind)),
-    ...(approximation.isForwardExact ? { sameForwardAs: batch } : {}),
+    sameForwardAs: batch,
   };
 }
 
