@@ -16,6 +16,8 @@ import { describeNative, NativeError } from "../../ffi/native.ts";
 const SLOW = ".slow.test.ts";
 /** Processes at most: more would wait for each other's programs. */
 const MOST = 4;
+/** Files that a process runs: few enough that all processes end at about the same time, and starting them costs little. */
+const AT_A_TIME = 8;
 
 let passed = 0, failed = 0, skipped = 0;
 
@@ -64,13 +66,18 @@ async function runFiles(files: readonly string[], name: string, alone: boolean):
 const filesOf = (...patterns: readonly string[]) =>
   [...new Set(patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(".")]))].sort();
 
-/** Run files shared out among a few processes. */
+/** Run files, a few at a time, in a few processes side by side: whoever is done takes the next ones. */
 async function runShared(files: readonly string[], name: string): Promise<void> {
-  const shares = Math.min(MOST, availableParallelism());
-  const share = (s: number) => files.filter((_, i) => i % shares === s);
-  await Promise.all(
-    Array.from({ length: shares }, (_, s) => runFiles(share(s), `${name}${s}`, shares === 1)),
-  );
+  const numWorkers = Math.min(MOST, availableParallelism());
+  let next = 0;
+  const work = async () => {
+    while (next < files.length) {
+      const first = next;
+      next += AT_A_TIME;
+      await runFiles(files.slice(first, next), `${name}${first / AT_A_TIME}`, numWorkers === 1);
+    }
+  };
+  await Promise.all(Array.from({ length: numWorkers }, work));
 }
 
 /** The tests that run on a device, if there is one. */
