@@ -67,15 +67,18 @@ export const chosenBy: Readonly<Record<string, readonly string[]>> = {
   benchmark: ["gust bench"],
 };
 
-/** The same, from the flags and operands of subcommands whose words are the registry's names. */
+/**
+ * The same, from the flags of subcommands whose choices hold the registry's names, and from operands that are these names
+ * and no others: a benchmark may have the name of what it measures.
+ */
 export function chosenIn(registry: Registry<Entry>, subs: readonly Subcommand[]): string[] {
-  const isOne = (words: readonly string[] | undefined) =>
-    words !== undefined && registry.names.every((name) => words.includes(name));
+  const hasAll = (words: readonly string[] = []) => registry.names.every((name) => words.includes(name));
   return subs.flatMap((sub) => {
-    const flags = flagsOf(sub.options).filter(({ choices }) => isOne(choices));
+    const flags = flagsOf(sub.options).filter(({ choices }) => hasAll(choices));
+    const words = operandWords(sub.operands)?.words;
     return [
       ...flags.map(({ flag }) => `gust ${sub.name} ${flag}`),
-      ...(isOne(operandWords(sub.operands)?.words) ? [`gust ${sub.name}`] : []),
+      ...(hasAll(words) && words!.length === registry.names.length ? [`gust ${sub.name}`] : []),
     ];
   });
 }
