@@ -16,8 +16,8 @@ import { describeNative, NativeError } from "../../ffi/native.ts";
 const SLOW = ".slow.test.ts";
 /** Processes at most: more would wait for each other's programs. */
 const MOST = 4;
-/** Files that a process runs: few enough that all processes end at about the same time, and starting them costs little. */
-const AT_A_TIME = 8;
+/** Shares per process: all of them end at about the same time, and starting anew costs a second or two each time. */
+const SHARES = 3;
 
 let passed = 0, failed = 0, skipped = 0;
 
@@ -69,12 +69,13 @@ const filesOf = (...patterns: readonly string[]) =>
 /** Run files, a few at a time, in a few processes side by side: whoever is done takes the next ones. */
 async function runShared(files: readonly string[], name: string): Promise<void> {
   const numWorkers = Math.min(MOST, availableParallelism());
+  const share = Math.ceil(files.length / (SHARES * numWorkers));
   let next = 0;
   const work = async () => {
     while (next < files.length) {
       const first = next;
-      next += AT_A_TIME;
-      await runFiles(files.slice(first, next), `${name}${first / AT_A_TIME}`, numWorkers === 1);
+      next += share;
+      await runFiles(files.slice(first, next), `${name}${first / share}`, numWorkers === 1);
     }
   };
   await Promise.all(Array.from({ length: numWorkers }, work));
