@@ -23,6 +23,7 @@ constexpr double kShare = 0.2;
 // Where nodes have many neighbours in many parts, a move is dear: so many parts of neighbours are counted per arc at
 // most, times the effort's budget.
 constexpr double kBudget = 150;
+constexpr int64_t kSmallWork = 1 << 16;  // counted neighbours up to which passes go on until one changes nothing
 constexpr int64_t kChunk = 1024;
 
 /** By how much a move lowers volume and cut. Ordered by volume, then cut. */
@@ -72,6 +73,7 @@ class VolumeRefinement {
 
   int64_t volume() const { return volume_; }
   int64_t overload() const { return parts_.overload(); }
+  int64_t cut() const { return parts_.cut(); }
 
   /** Parts of neighbours that were counted for moves so far. */
   int64_t work() const { return near_.added(); }
@@ -214,9 +216,11 @@ VolumeQuality refine_volume(Graph& graph, int32_t k, const int64_t* most, const 
   const auto budget = static_cast<int64_t>(effort.budget * kBudget * static_cast<double>(graph.arcs.size()));
   for (int since = 0; since < effort.patience && refinement.work() <= budget; ++since) {
     const auto before = static_cast<double>(refinement.volume());
-    const int64_t fell = refinement.pass(budget);
-    if (fell == 0) break;
-    if (static_cast<double>(fell) >= before * effort.least_gain * kShare) since = -1;
+    const int64_t cut = refinement.cut(), fell = refinement.pass(budget);
+    // A pass that lowers the cut alone leads to other moves.
+    if (fell == 0 && refinement.cut() == cut) break;
+    const bool is_small = refinement.work() <= kSmallWork;
+    if (is_small || static_cast<double>(fell) >= before * effort.least_gain * kShare) since = -1;
   }
   return {refinement.overload(), refinement.volume()};
 }
