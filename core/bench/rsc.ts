@@ -3,18 +3,15 @@
  * the backward products inside them, how far these are from the exact ones, and what the weights are worth in the end.
  */
 import { z } from "zod";
+import { allocations } from "../approx/allocate.ts";
 import { approximations } from "../approx/mod.ts";
 import type { Graph } from "../graph/graph.ts";
-import { losses } from "../losses/mod.ts";
 import { models } from "../models/mod.ts";
-import { optimizers } from "../optim/mod.ts";
-import { schedules } from "../schedules/mod.ts";
-import { taskFor } from "../tasks/mod.ts";
-import { trainOptions } from "../train/config.ts";
 import { Run, type TrainJob } from "../train/job.ts";
 import { type EpochRecord, median } from "../train/run.ts";
 import { type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
 import { statsOf } from "./measure.ts";
+import { usualJob, usualParams } from "./train.ts";
 
 /** What a sampled run did; of an exact one, its accuracy and time alone. */
 export interface RscResult {
@@ -49,7 +46,7 @@ const params = z.object({
   budgets: z.array(z.number().gt(0).lt(1)).min(1).default([0.05, 0.1, 0.3]).describe(
     "multiply-adds of the sampled products, as shares of the exact ones",
   ),
-  alloc: z.enum(["greedy", "uniform"]).default("greedy").describe("how the budget is shared out"),
+  alloc: z.enum(allocations).default("greedy").describe("how the budget is shared out"),
   cacheEvery: z.int().min(1).default(10).describe("steps between two choices of rows"),
   epochs: z.int().min(20).max(100000).default(50).describe("epochs of each run"),
   lr: z.number().min(0).default(0.01).describe("learning rate"),
@@ -58,38 +55,16 @@ const params = z.object({
 type Params = z.infer<typeof params>;
 
 function jobOf(graph: Graph, options: Params, budget: number): TrainJob {
-  const { epochs, model: name, layers, hidden, dropout, layerNorm, lr, alloc, cacheEvery } = options;
-  const model = models.get(name), task = taskFor(graph, "auto"), rsc = approximations.get("rsc");
-  const own = Object.keys(model.params?.shape ?? {});
-  const given = { layers, hidden, dropout, layerNorm, hops: layers };
-  const train = trainOptions.parse({
+  const { epochs, model, layers, lr, alloc, cacheEvery } = options;
+  const job = usualJob(graph, model, { ...options, hops: layers }, {
     epochs,
     evalEvery: epochs,
     lr,
     weightDecay: 0,
-    split: graph.numSplits > 0 ? "file" : "random",
   });
-  const parsed = (entry: { readonly params?: z.ZodObject }, values = {}) =>
-    (entry.params?.parse(values) ?? {}) as Record<string, unknown>;
-  return {
-    graph,
-    cache: null,
-    samples: null,
-    model,
-    modelParams: parsed(
-      model,
-      Object.fromEntries(Object.entries(given).filter(([key]) => own.includes(key))),
-    ),
-    task,
-    taskParams: parsed(task),
-    optimizerParams: parsed(optimizers.get(train.optimizer)),
-    scheduleParams: parsed(schedules.get(train.schedule)),
-    lossParams: parsed(losses.get("cross-entropy")),
-    options: train,
-    approx: budget < 1
-      ? { name: "rsc", params: parsed(rsc, { budget, alloc, cacheEvery, compareProducts: true }) }
-      : null,
-  };
+  if (budget === 1) return job;
+  const given = { budget, alloc, cacheEvery, compareProducts: true };
+  return { ...job, approx: { name: "rsc", params: usualParams(approximations.get("rsc"), given) } };
 }
 
 interface Ran {

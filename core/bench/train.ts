@@ -13,8 +13,9 @@ import { models } from "../models/mod.ts";
 import { losses } from "../losses/mod.ts";
 import { optimizers } from "../optim/mod.ts";
 import { taskFor } from "../tasks/mod.ts";
-import { trainOptions } from "../train/config.ts";
-import { Run, type RunResult } from "../train/job.ts";
+import type { Entry } from "../registry.ts";
+import { type TrainOptions, trainOptions } from "../train/config.ts";
+import { Run, type RunResult, type TrainJob } from "../train/job.ts";
 import { type BenchContext, type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
 import { heldNow, statsOf } from "./measure.ts";
 import type { PeerSession } from "./peer.ts";
@@ -37,6 +38,39 @@ const hasHidden = (model: string) => {
   return params !== undefined && "hidden" in params.shape;
 };
 
+/** The usual options of an entry but for those that are given and that it takes. */
+export function usualParams({ params }: Entry, given: Record<string, unknown> = {}): Record<string, unknown> {
+  const own = Object.entries(given).filter(([key]) => params && key in params.shape);
+  return params?.parse(Object.fromEntries(own)) ?? {};
+}
+
+/**
+ * A training job on the whole graph with usual options but for those that are given.
+ * @param given  options of the model; what it does not take is left out.
+ */
+export function usualJob(
+  graph: Graph,
+  model: string,
+  given: Record<string, unknown>,
+  train: Partial<TrainOptions>,
+): TrainJob {
+  const entry = models.get(model), task = taskFor(graph, "auto");
+  const options = trainOptions.parse({ split: graph.numSplits > 0 ? "file" : "random", ...train });
+  return {
+    graph,
+    cache: null,
+    samples: null,
+    model: entry,
+    modelParams: usualParams(entry, given),
+    task,
+    taskParams: usualParams(task),
+    optimizerParams: usualParams(optimizers.get(options.optimizer)),
+    scheduleParams: {},
+    lossParams: usualParams(losses.get("cross-entropy")),
+    options,
+  };
+}
+
 /**
  * Milliseconds of epochs in this process, and the native bytes that training holds.
  * @param warmUp  epochs before the timed ones.
@@ -47,26 +81,8 @@ export async function epochTimes(
   { model, hidden, epochs }: Pick<Params, "model" | "hidden" | "epochs">,
   warmUp = WARM_UP,
 ) {
-  const entry = models.get(model);
-  const options = trainOptions.parse({
-    epochs: epochs + warmUp,
-    split: graph.numSplits > 0 ? "file" : "random",
-  });
   const times: number[] = [], held = heldNow();
-  const task = taskFor(graph, "auto");
-  const run = Run.start({
-    graph,
-    task,
-    taskParams: task.params?.parse({}) ?? {},
-    scheduleParams: {},
-    lossParams: losses.get("cross-entropy").params?.parse({}) ?? {},
-    cache: null,
-    samples: null,
-    model: entry,
-    modelParams: entry.params?.parse(hasHidden(model) ? { hidden } : {}) ?? {},
-    optimizerParams: optimizers.get(options.optimizer).params?.parse({}) ?? {},
-    options,
-  }, seed);
+  const run = Run.start(usualJob(graph, model, { hidden }, { epochs: epochs + warmUp }), seed);
   await run.train({ onEpoch: (_, { ms }) => times.push(ms) });
   const heldBytes = heldNow() - held;
   run.close();
