@@ -34,8 +34,8 @@ export interface Approximation {
   operator(layer: number, exact: Operator): Operator;
   /** Tensors to keep for a resume, by name. */
   state(): ReadonlyMap<string, TensorHandle>;
-  /** What the epoch did so far; null where nothing is approximated at all. */
-  report(): ApproxReport | null;
+  /** What the epoch did so far. */
+  report(): ApproxReport;
   /**
    * The operators of the last approximated epoch, or of the one that runs, valid as long as the engine is; null: there
    * has been none, or steps have operators of their own.

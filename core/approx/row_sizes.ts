@@ -6,8 +6,6 @@ import type { SparseOperator } from "../tensor/operator.ts";
 export interface RowSizes {
   /** F32 [rows] Euclidean norms of the rows, scales included, the diagonal not. */
   readonly norms: TensorHandle;
-  /** The Euclidean norm of all entries. */
-  readonly length: number;
   /** I64 [rows + 1] where rows begin. */
   readonly indptr: BigInt64Array;
 }
@@ -19,11 +17,14 @@ export function rowSizes(engine: Engine, operator: SparseOperator): RowSizes {
   const seen = known.get(operator);
   if (seen) return seen;
   const norms = rowNorms(engine, operator.pattern.arena, operator);
-  const length = Math.sqrt(hostArray(norms, "F32").read().reduce((sum, x) => sum + x * x, 0));
-  const made = { norms, length, indptr: hostArray(operator.pattern.indptr, "I64").read() };
+  const made = { norms, indptr: hostArray(operator.pattern.indptr, "I64").read() };
   known.set(operator, made);
   return made;
 }
+
+/** The Euclidean norm of all entries: asked for by few, and read from a GPU. */
+export const matrixLength = ({ norms }: RowSizes) =>
+  Math.sqrt(hostArray(norms, "F32").read().reduce((sum, x) => sum + x * x, 0));
 
 /** Number of entries of row i. */
 export const rowLength = ({ indptr }: RowSizes, i: number) => Number(indptr[i + 1]! - indptr[i]!);

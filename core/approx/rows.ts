@@ -42,7 +42,7 @@ const bounds = (arena: Arena, end: number) =>
   arena.bind(NativeArray.from<"I64">(BigInt64Array.of(0n, BigInt(end))));
 
 /** Row numbers as 32-bit integers. */
-export function rowNumbers(rows: TensorHandle): Int32Array {
+function rowNumbers(rows: TensorHandle): Int32Array {
   const words = new Int32Array(hostArray(rows, "I64").read().buffer, 0, 2 * rows.rows);
   return Int32Array.from({ length: rows.rows }, (_, i) => words[2 * i]!);
 }

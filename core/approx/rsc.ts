@@ -179,7 +179,7 @@ class RandomizedSparse implements Approximation {
     return sum(({ slice }) => slice?.entries ?? 0) / sum(({ sizes }) => Number(sizes!.indptr.at(-1)!));
   }
 
-  report(): ApproxReport | null {
+  report(): ApproxReport {
     const perLayer = <T>(of: (p: SampledProduct) => T) => this.products.map((p) => p.slice ? of(p) : null);
     const timed = (of: (p: SampledProduct) => number) =>
       this.products.map((p) => p.width > 0 && !this.run.engine.isRemote ? of(p) : null);

@@ -19,7 +19,7 @@ import { Random } from "../tensor/rng.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { StoredLayer, StoredOperators } from "./operators.ts";
 import { compare, type Comparison, lengthOf } from "./lengths.ts";
-import { type RowSizes, rowSizes } from "./row_sizes.ts";
+import { matrixLength, type RowSizes, rowSizes } from "./row_sizes.ts";
 import { bestRows, type Chosen, drawnRows, overlapOf, usefulRows } from "./rows.ts";
 import { type Slice, sliceRows } from "./slice.ts";
 
@@ -125,7 +125,7 @@ export class SampledProduct {
       this.productMs = performance.now() - start;
       this.comparison = null;
       if (this.sampling.isCompared && this.hasChosen) {
-        const operands = { ...whole.productArgs(new Tensor(g!)), values, right: right ?? scales.right };
+        const operands = { ...whole.productArgs(new Tensor(g!)), values };
         this.comparison = compare(this.sampling, operands, result!);
       }
       this.measure(result!);
@@ -154,7 +154,7 @@ export class SampledProduct {
       engine.run("row_norm", { x: g, scale: sizes.norms, out: scores });
       if (isMeasuring) {
         this.note(scores);
-        if (layerScale === "factors") this.follow(sizes.length * lengthOf(this.sampling, g));
+        if (layerScale === "factors") this.follow(matrixLength(sizes) * lengthOf(this.sampling, g));
       }
       if (chooses) this.choose(exact, sizes, scores);
     }

@@ -5,7 +5,7 @@
 import { Engine } from "../../ffi/engine.ts";
 import { memoryUse } from "../../ffi/native.ts";
 import { approximations } from "../approx/mod.ts";
-import { type Approximation } from "../approx/approximation.ts";
+import type { Approximation } from "../approx/approximation.ts";
 import { operatorsDocument, StoredOperators } from "../approx/operators.ts";
 import { approximatedBatch, approximatedSource } from "../approx/source.ts";
 import { GustError, problemsError } from "../errors.ts";

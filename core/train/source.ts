@@ -39,6 +39,6 @@ export interface BatchSource {
   observe?(batch: Batch, feedback: Feedback): void;
   /** Tensors to keep for a resume, by name. */
   state?(): ReadonlyMap<string, TensorHandle>;
-  /** What was approximated in the epoch; null: nothing. */
-  report?(): ApproxReport | null;
+  /** What was approximated in the epoch. */
+  report?(): ApproxReport;
 }

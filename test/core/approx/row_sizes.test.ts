@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { rowLength, rowSizes } from "../../../core/approx/row_sizes.ts";
+import { matrixLength, rowLength, rowSizes } from "../../../core/approx/row_sizes.ts";
 import { Pattern, SparseOperator } from "../../../core/tensor/operator.ts";
 import { constant } from "../../../core/tensor/tensor.ts";
 import { patternTensors } from "../../cu/_csr.ts";
@@ -24,7 +24,7 @@ test("norms of rows take values and both scales, not the diagonal; lengths are c
   for (const [scales, want] of cases) {
     const operator = new SparseOperator(pattern, scales), sizes = rowSizes(engine, operator);
     expectClose(numbers(sizes.norms), want, 4 * roundoff.F32);
-    expectClose([sizes.length], [Math.hypot(...want)], 4 * roundoff.F32);
+    expectClose([matrixLength(sizes)], [Math.hypot(...want)], 4 * roundoff.F32);
     expect([0, 1, 2].map((i) => rowLength(sizes, i))).toEqual([2, 0, 1]);
     expect(rowSizes(engine, operator)).toBe(sizes);
   }
