@@ -128,7 +128,10 @@ function rscChart(results: readonly BenchResult[]): Chart | null {
 }
 
 function blocksOf({ command, commit, machine, results }: BenchReport, index: number): Block[] {
-  const chart = ratioChart(results) ?? rscChart(results);
+  const charts = [
+    { chart: ratioChart(results), name: "ratios", label: "times of the peers over ours" },
+    { chart: rscChart(results), name: "rsc", label: "speed against error and accuracy" },
+  ];
   const facts: [string, string][] = [
     ...(command === undefined ? [] : [["command", command] as [string, string]]),
     ...(commit === undefined ? [] : [["commit", commit] as [string, string]]),
@@ -138,15 +141,15 @@ function blocksOf({ command, commit, machine, results }: BenchReport, index: num
   return [
     { kind: "heading", text: command ?? results.map(nameOf)[0] ?? "no results" },
     { kind: "facts", rows: facts },
-    ...(chart
-      ? [{
-        kind: "picture" as const,
-        svg: renderSvg(chart, { width: SIZE.width, panelHeight: 260 }, `ratios${index}`),
-        label: results.some(({ rsc }) => rsc)
-          ? "speed against error and accuracy"
-          : "times of the peers over ours",
-      }]
-      : []),
+    ...charts.flatMap(({ chart, name, label }): Block[] =>
+      chart
+        ? [{
+          kind: "picture",
+          svg: renderSvg(chart, { width: SIZE.width, panelHeight: 260 }, `${name}${index}`),
+          label,
+        }]
+        : []
+    ),
     { kind: "table", ...reportTable(results) },
     ...growthNotes(results).map((text): Block => ({ kind: "text", text })),
   ];
