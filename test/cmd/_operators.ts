@@ -3,7 +3,7 @@ import type { OperatorsMeta } from "../../core/approx/operators.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gustOk, type RunResult } from "../helpers.ts";
-import { documentOf, type Folder, graphFolder, json } from "./_folder.ts";
+import { documentOf, type Folder, graphFolder, json, quietly } from "./_folder.ts";
 
 /** Fewer columns than features: both layers multiply after their weights, and have a backward product. */
 export const narrow = ["--hidden", "8"];
@@ -33,6 +33,10 @@ export class OperatorFolder {
 
   train(...args: string[]): RunResult {
     return gustOk(["train", ...args], this.here);
+  }
+  /** Another graph of the same size, as `h`. */
+  generateOther(): void {
+    quietly("gust generate sbm --nodes 240 --classes 3 --features 12 --seed 1 -o h", this.here);
   }
   metaOf(name: string): OperatorsMeta {
     return documentOf(this.here, name).meta as unknown as OperatorsMeta;

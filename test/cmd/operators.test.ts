@@ -115,20 +115,7 @@ describe("gust cache --operator rsc", () => {
   test("asks for a model, of this graph", () => {
     const none = gust(["cache", "g", "--operator", "rsc", "-o", "never"], here);
     expect(none.stderr).toMatch(/No model among the inputs: "g" gave 1 graph, expected one model/);
-    gustOk([
-      "generate",
-      "sbm",
-      "--nodes",
-      "240",
-      "--classes",
-      "3",
-      "--features",
-      "12",
-      "--seed",
-      "1",
-      "-o",
-      "h",
-    ], here);
+    folder.generateOther();
     const other = gust(["cache", "h", "m", "--operator", "rsc", "-o", "never"], here);
     expect(other.stderr).toMatch(/"m" \(digest .*\) was made from a graph with digest \w+, not from "h"/);
     expect([none.status, other.status]).toEqual([2, 1]);

@@ -49,32 +49,9 @@ describe("gust train --save-operators", () => {
   });
 
   test("writes a file for every seed", () => {
-    folder.train(
-      "g",
-      ...rsc,
-      "--epochs",
-      "10",
-      "--repeat",
-      "2",
-      "--save-operators",
-      "ops{seed}",
-      "-o",
-      "r.m",
-    );
-    folder.train(
-      "g",
-      ...rsc,
-      "--epochs",
-      "10",
-      "--repeat",
-      "2",
-      "--jobs",
-      "2",
-      "--save-operators",
-      "job{seed}",
-      "-o",
-      "j.m",
-    );
+    const twice = ["g", ...rsc, "--epochs", "10", "--repeat", "2"];
+    folder.train(...twice, "--save-operators", "ops{seed}", "-o", "r.m");
+    folder.train(...twice, "--jobs", "2", "--save-operators", "job{seed}", "-o", "j.m");
     for (const seed of [0, 1]) {
       expect(bytesOf(here, `job${seed}`).equals(bytesOf(here, `ops${seed}`))).toBe(true);
     }
@@ -190,20 +167,7 @@ describe("training that begins with operators", () => {
     expect(without.status).toBe(1);
   });
 
-  gustOk([
-    "generate",
-    "sbm",
-    "--nodes",
-    "240",
-    "--classes",
-    "3",
-    "--features",
-    "12",
-    "--seed",
-    "1",
-    "-o",
-    "h",
-  ], here);
+  folder.generateOther();
 
   test.each<[string, string[], number, RegExp]>([
     [
