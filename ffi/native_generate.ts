@@ -41,7 +41,7 @@ export class GraphGenerator {
 
   /**
    * Stochastic block model; `homophily` = share of edges that stay in their class, `closeness` of those in one of the
-   * class's `communities`.
+   * class's `communities`; degrees follow a power law of exponent 2 + 1 / (`skew` - 1).
    */
   static sbm(
     o: GenerateOptions & {
@@ -50,6 +50,7 @@ export class GraphGenerator {
       homophily: number;
       communities: number;
       closeness: number;
+      skew: number;
     },
   ): GraphGenerator {
     const made = callOut(
@@ -62,6 +63,7 @@ export class GraphGenerator {
       outOf32(o.homophily),
       o.communities,
       outOf32(o.closeness),
+      o.skew,
       o.directed ? 1 : 0,
     );
     return new GraphGenerator(made[0]!);

@@ -156,7 +156,7 @@ export const symbols = {
   gust_texts_convert: status("addr", "addr", "addr", "i64", "i32", "i32", "addr", "buf"),
   gust_texts_select: status("addr", "addr", "addr", "i64", "addr", "addr"),
 
-  gust_generate_sbm: status("i64", "i64", "i64", "i64", "i64", "i64", "i64", "i32", "buf"),
+  gust_generate_sbm: status("i64", "i64", "i64", "i64", "i64", "i64", "i64", "i64", "i32", "buf"),
   gust_generate_rmat: status("i64", "i64", "i64", "f64", "f64", "f64", "i32", "i32", "i64", "buf"),
   gust_generate_erdos_renyi: status("i64", "i64", "i64", "i32", "i64", "buf"),
   gust_generate_grid: status("i64", "i64", "i64", "i32", "i32", "i64", "buf"),

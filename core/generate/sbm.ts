@@ -11,7 +11,7 @@ export const sbm = defineGenerator({
   name: "sbm",
   summary: "stochastic block model: communities with features, labels and a split",
   source:
-    "Holland, Laskey and Leinhardt 1983; planted partition of Condon and Karp 2001, with binomial degrees",
+    "Holland, Laskey and Leinhardt 1983; planted partition of Condon and Karp 2001; degrees of Karrer and Newman 2011",
   params: z.object({
     nodes: nodeCount.default(20000).describe("nodes"),
     degree: z.number().min(0).max(2 ** 20).default(4).describe("mean degree"),
@@ -20,10 +20,13 @@ export const sbm = defineGenerator({
     closeness: z.number().min(0).max(1).default(0).describe(
       "share of edges that stay in their community, out of those that stay in their class",
     ),
+    skew: z.int().min(1).max(16).default(1).describe(
+      "degrees of a power law of exponent 2 + 1 / (S - 1), 1 / S of the mean at least; 1 = binomial ones",
+    ).meta({ value: "S" }),
     ...communityShape,
     directed,
   }).strict(),
-  open({ nodes, degree, homophily, communities, closeness, classes, directed }, seed) {
+  open({ nodes, degree, homophily, communities, closeness, skew, classes, directed }, seed) {
     const edges = Math.round(nodes * degree / (directed ? 1 : 2));
     if (classes < 1) throw new GustError("usage", "--classes: 0, expected at least one community");
     if (classes > nodes) {
@@ -41,6 +44,16 @@ export const sbm = defineGenerator({
     if (!edgeCount.safeParse(edges).success) {
       throw new GustError("usage", `${edges} edges, expected at most 2^40 - 1`);
     }
-    return GraphGenerator.sbm({ seed, nodes, edges, classes, homophily, communities, closeness, directed });
+    return GraphGenerator.sbm({
+      seed,
+      nodes,
+      edges,
+      classes,
+      homophily,
+      communities,
+      closeness,
+      skew,
+      directed,
+    });
   },
 });

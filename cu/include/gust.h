@@ -413,9 +413,12 @@ GUST_API int32_t gust_texts_select(int64_t bytes, int64_t ptr, int64_t rows, int
  * stored. Equal arguments give equal graphs for any thread count. `directed` 0: every drawn edge is stored as both
  * arcs. `classes` 0: no labels. Seeds are any int64. out[0] = generator. */
 
-/** Stochastic block model: balanced classes at random ids; an edge stays in its class with homophily / 2^32. */
+/** Stochastic block model: balanced classes at random ids; an edge stays in its class with homophily / 2^32,
+ * and in one of its class's communities with closeness / 2^32. Ends are drawn with degrees of a power law whose exponent
+ * is 2 + 1 / (skew - 1), skew 1 .. 16; 1: evenly. */
 GUST_API int32_t gust_generate_sbm(int64_t seed, int64_t nodes, int64_t classes, int64_t edges, int64_t homophily,
-                                   int64_t communities, int64_t closeness, int32_t directed, int64_t* out);
+                                   int64_t communities, int64_t closeness, int64_t skew, int32_t directed,
+                                   int64_t* out);
 /** R-MAT on 2^scale nodes, scale 1 .. 32; d = 1 - a - b - c. `permute` shuffles the node ids. */
 GUST_API int32_t gust_generate_rmat(int64_t seed, int64_t scale, int64_t edges, double a, double b, double c,
                                     int32_t permute, int32_t directed, int64_t classes, int64_t* out);

@@ -75,6 +75,29 @@ describe("sbm", () => {
     expect(deviations(same, list.length, 0.8)).toBeLessThan(5);
   });
 
+  test("a skew makes degrees a power law, the same in every community", () => {
+    const params = { nodes: 5000, degree: 100, classes: 5, communities: 2, homophily: 0.5, closeness: 0.2 };
+    const labels = make("sbm", params).graph.labels()!.toNumbers();
+    const list = edges("sbm", { ...params, skew: 3 });
+    expect(list.length).toBe(250_000);
+    const degrees = new Array<number>(5000).fill(0);
+    for (const [u, v] of list) {
+      expect(u).not.toBe(v);
+      degrees[u]!++;
+      degrees[v]!++;
+    }
+    expect(deviations(list.filter(([u, v]) => labels[u] === labels[v]).length, 250_000, 0.5)).toBeLessThan(5);
+    // The node at the share x of its community draws x^(1/3 - 1) / 3 times the mean: more than y times at x < (3 y)^-1.5.
+    for (const y of [0.5, 1, 2, 4]) {
+      const share = degrees.filter((d) => d > 100 * y).length / 5000;
+      expect(Math.abs(share - (3 * y) ** -1.5)).toBeLessThan(0.02);
+    }
+    expect(Math.min(...degrees)).toBeGreaterThan(10); // a third of the mean is 33, and deviates by 6
+    // Ten communities: the 20 heaviest nodes are two of each, as far as 15 percent of noise can tell.
+    const heavy = degrees.map((d, v) => [d, v] as const).sort((a, b) => b[0] - a[0]).slice(0, 20);
+    for (let c = 0; c < 5; c++) expect(heavy.filter(([, v]) => labels[v] === c).length).toBe(4);
+  });
+
   test("homophily 0 and 1 have no exceptions", () => {
     for (const homophily of [0, 1]) {
       const params = { nodes: 200, degree: 6, classes: 4, homophily, trainPerClass: 1, valPerClass: 1 };

@@ -82,7 +82,7 @@ void check_generator(int64_t classes, Create&& create) {
 // More items than one task takes (65536), rows of very unequal length, duplicates.
 
 GUST_TEST(sbm_is_the_same_on_any_threads) {
-  check_generator(7, [](int64_t* out) { return gust_generate_sbm(3, 3001, 7, 80'000, int64_t{3} << 30, 1, 0, 0, out); });
+  check_generator(7, [](int64_t* out) { return gust_generate_sbm(3, 3001, 7, 80'000, int64_t{3} << 30, 1, 0, 1, 0, out); });
 }
 
 GUST_TEST(rmat_is_the_same_on_any_threads) {
@@ -99,8 +99,9 @@ GUST_TEST(grid_is_the_same_on_any_threads) {
 
 GUST_TEST(generators_refuse_what_cannot_be) {
   int64_t out;
-  GUST_CHECK(gust_generate_sbm(0, 1, 1, 1, 0, 1, 0, 0, &out) == GUST_EINVAL);
-  GUST_CHECK(gust_generate_sbm(0, 10, 0, 1, 0, 1, 0, 0, &out) == GUST_EINVAL);
+  GUST_CHECK(gust_generate_sbm(0, 1, 1, 1, 0, 1, 0, 1, 0, &out) == GUST_EINVAL);
+  for (int64_t skew : {0, 17}) GUST_CHECK(gust_generate_sbm(0, 10, 2, 1, 0, 1, 0, skew, 0, &out) == GUST_EINVAL);
+  GUST_CHECK(gust_generate_sbm(0, 10, 0, 1, 0, 1, 0, 1, 0, &out) == GUST_EINVAL);
   GUST_CHECK(gust_generate_rmat(0, 33, 1, .25, .25, .25, 0, 0, 0, &out) == GUST_EINVAL);
   GUST_CHECK(gust_generate_rmat(0, 3, 1, .5, .5, .5, 0, 0, 0, &out) == GUST_EINVAL);
   GUST_CHECK(gust_generate_erdos_renyi(0, 4, 7, 0, 0, &out) == GUST_EINVAL);
