@@ -182,10 +182,10 @@ export class GraphGenerator {
     return { text: buffer.slice(0, size), edges };
   }
 
-  /** The class of every node, -1 for a share of `unlabelled` of them. */
-  labels(unlabelled: number): NativeArray<"I32"> {
+  /** The class of every node, another one for a share of `wrong` of them, -1 for a share of `unlabelled`. */
+  labels(unlabelled: number, wrong: number): NativeArray<"I32"> {
     const labels = NativeArray.allocate("I32", this.numNodes, false);
-    call("gust_generate_labels", this.#handle, outOf32(unlabelled), labels.address);
+    call("gust_generate_labels", this.#handle, outOf32(unlabelled), outOf32(wrong), labels.address);
     return labels;
   }
 

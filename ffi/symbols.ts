@@ -167,7 +167,7 @@ export const symbols = {
   gust_generate_fill: status("addr", "addr", "addr", "i32", "buf"),
   gust_generate_text_size: status("addr", "i64", "buf"),
   gust_generate_text: status("addr", "i64", "i64", "addr", "buf"),
-  gust_generate_labels: status("addr", "i64", "addr"),
+  gust_generate_labels: status("addr", "i64", "i64", "addr"),
   gust_generate_features: status("addr", "i64", "i64", "i64", "f64", "addr"),
   gust_generate_walk_labels: status(
     "addr",

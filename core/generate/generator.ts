@@ -41,6 +41,9 @@ export const communityShape = {
   featureNoise: z.number().min(0).default(3.5).describe(
     "standard deviation of features around their class centre",
   ),
+  labelNoise: share.default(0).describe(
+    "share of the nodes whose label is a class other than the one that edges and features follow",
+  ),
   ...splitShape,
   ...multiLabelShape,
 };
@@ -58,6 +61,7 @@ export interface NodeParams {
   readonly classes: number;
   readonly features: number;
   readonly featureNoise?: number;
+  readonly labelNoise?: number;
   readonly unlabelled: number;
   readonly trainPerClass: number;
   readonly valPerClass: number;

@@ -60,9 +60,9 @@ export function generateGraph(
 }
 
 function* labelTensors(generator: GraphGenerator, params: NodeParams): Generator<NewTensor> {
-  const { classes, unlabelled, trainPerClass, valPerClass, labelCount } = params;
+  const { classes, unlabelled, labelNoise = 0, trainPerClass, valPerClass, labelCount } = params;
   if (classes === 0) return;
-  const labels = generator.labels(unlabelled);
+  const labels = generator.labels(unlabelled, labelNoise);
   if (labelCount === 0) yield { name: "label", dtype: "I32", shape: [generator.numNodes], data: labels };
   if (trainPerClass + valPerClass === 0) return;
   const { part, counts } = assignSplit(generator, labels, trainPerClass, valPerClass);
@@ -73,7 +73,7 @@ function* labelTensors(generator: GraphGenerator, params: NodeParams): Generator
 }
 
 /** Refuse labels that the features are too few for, or that would have to be left out. */
-function checkLabels({ labelCount, labelHops, features, unlabelled }: NodeParams): void {
+function checkLabels({ labelCount, labelHops, features, unlabelled, labelNoise = 0 }: NodeParams): void {
   if (labelCount === 0) return;
   const wanted = Math.ceil(labelCount / (labelHops + 1));
   if (wanted > features) {
@@ -85,8 +85,10 @@ function checkLabels({ labelCount, labelHops, features, unlabelled }: NodeParams
       "raise --features or --label-hops",
     );
   }
-  if (unlabelled > 0) {
-    throw new GustError("usage", `--unlabelled ${unlabelled}: every node has the labels of --label-count`);
+  for (const [option, value] of Object.entries({ unlabelled, "label-noise": labelNoise })) {
+    if (value > 0) {
+      throw new GustError("usage", `--${option} ${value}: every node has the labels of --label-count`);
+    }
   }
 }
 

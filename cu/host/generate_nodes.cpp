@@ -58,15 +58,21 @@ void NodeFeatures::rows(int64_t begin, int64_t end, float* out) const {
 
 using namespace gust;
 
-int32_t gust_generate_labels(int64_t generator, int64_t unlabelled, int64_t labels) {
+int32_t gust_generate_labels(int64_t generator, int64_t unlabelled, int64_t wrong, int64_t labels) {
   return guard([&] {
     const Generator& g = generator_of(generator);
     if (g.num_classes < 1) fail(GUST_EINVAL, "labels of a graph without classes");
     const Random random(g.seed, stream_id("generate.unlabelled"), 0, 0, 0);
+    const Random noise(g.seed, stream_id("generate.label_noise"), 0, 0, 0);
+    auto seen = [&](uint64_t v, int32_t own) {
+      if (g.num_classes < 2 || noise.u32(2 * v, 0) >= wrong) return own;
+      const auto other = static_cast<int32_t>(noise.below(2 * v + 1, 0, static_cast<uint64_t>(g.num_classes - 1)));
+      return other + (other >= own);
+    };
     auto* out = reinterpret_cast<int32_t*>(labels);
     parallel_for(g.num_nodes, kNodes, [&](int64_t begin, int64_t end) {
       for (int64_t v = begin; v < end; ++v)
-        out[v] = random.u32(static_cast<uint64_t>(v), 0) < unlabelled ? -1 : g.class_of(v);
+        out[v] = random.u32(static_cast<uint64_t>(v), 0) < unlabelled ? -1 : seen(static_cast<uint64_t>(v), g.class_of(v));
     });
   });
 }

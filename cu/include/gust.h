@@ -445,8 +445,8 @@ GUST_API int32_t gust_generate_fill(int64_t generator, int64_t indptr, int64_t i
 GUST_API int32_t gust_generate_text_size(int64_t generator, int64_t count, int64_t* out);
 /** Edges of items begin .. end-1 as lines "u v", each drawn edge once. out[0] = bytes, out[1] = edges. */
 GUST_API int32_t gust_generate_text(int64_t generator, int64_t begin, int64_t end, int64_t buffer, int64_t* out);
-/** I32[nodes]: the class, or -1 with probability unlabelled / 2^32. */
-GUST_API int32_t gust_generate_labels(int64_t generator, int64_t unlabelled, int64_t labels);
+/** I32[nodes]: the class, or with probability wrong / 2^32 any other; -1 with probability unlabelled / 2^32. */
+GUST_API int32_t gust_generate_labels(int64_t generator, int64_t unlabelled, int64_t wrong, int64_t labels);
 /** F32 rows begin .. end-1 of `cols` columns (at most 65536): class centre + noise * deviate for models with
  *  communities, else deviates; both are near-normal with mean 0 and variance 1. */
 GUST_API int32_t gust_generate_features(int64_t generator, int64_t begin, int64_t end, int64_t cols, double noise,

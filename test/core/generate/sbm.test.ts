@@ -140,6 +140,25 @@ describe("sbm", () => {
     expect(Math.abs(spread - 1)).toBeLessThan(0.5);
   });
 
+  test("label noise gives nodes another class, and features of their own", () => {
+    const params = { nodes: 20_000, degree: 0, classes: 4, features: 8, trainPerClass: 1, valPerClass: 1 };
+    const [clean, noisy] = [0, 0.3].map((labelNoise) => make("sbm", { ...params, labelNoise }, 4).graph);
+    const [own, seen] = [clean!, noisy!].map((graph) => graph.labels()!.toNumbers());
+    const wrong = own!.flatMap((c, v) => c === seen![v] ? [] : [(seen![v]! - c + 4) % 4]);
+    expect(deviations(wrong.length, 20_000, 0.3)).toBeLessThan(5);
+    for (const shift of [1, 2, 3]) {
+      expect(deviations(wrong.filter((s) => s === shift).length, wrong.length, 1 / 3)).toBeLessThan(5);
+    }
+    const [x, y] = [clean!, noisy!].map((graph) => graph.features()!);
+    expect(x!.kind === "dense" && y!.kind === "dense" && x!.array.window())
+      .toEqual(y!.kind === "dense" && y!.array.window());
+    // One class has no other.
+    expect(new Set(make("sbm", { ...params, classes: 1, labelNoise: 1 }).graph.labels()!.toNumbers())).toEqual(
+      new Set([0]),
+    );
+    expect(() => make("sbm", { ...params, labelCount: 4, labelNoise: 0.1 })).toThrow("--label-noise 0.1");
+  });
+
   test("the split takes the asked number of each class, the rest tests, and nothing twice", () => {
     const params = { nodes: 2000, degree: 2, classes: 5, trainPerClass: 7, valPerClass: 11, unlabelled: 0.3 };
     const { graph } = make("sbm", params, 2), label = graph.labels()!.toNumbers();

@@ -54,7 +54,7 @@ std::vector<double> all_of(const Handle& g, int64_t classes) {
   auto labels = block<int32_t>(n);
   auto part = block<uint8_t>(n);
   auto nodes = block<int64_t>(n);
-  succeed(gust_generate_labels(g.value, int64_t{1} << 30, address(labels)));
+  succeed(gust_generate_labels(g.value, int64_t{1} << 30, int64_t{1} << 29, address(labels)));
   succeed(gust_generate_split(g.value, address(labels), 2, 3, address(part), parts));
   GUST_CHECK(parts[1] == 2 * classes && parts[2] == 3 * classes && parts[0] + parts[1] + parts[2] + parts[3] == n);
   all.insert(all.end(), labels.get(), labels.get() + n);
