@@ -101,7 +101,11 @@ of the process, with exact scoring layer by layer at the end. A partition beside
 
 Rsc trains exactly and by --approx rsc, once per --budgets, in turn. "product" is the time of all backward sparse products
 of an epoch, the share of choosing rows included, as measured inside the runs; "x" says how many times longer the exact
-run's is. Epochs are medians of approximated ones without scoring; error, cosine and overlap are by layer.
+run's is. Epochs are medians of approximated ones without scoring; error, cosine and overlap are by layer, of the products
+and, as "weights'", of the gradients of weights against an exact step from the same weights.
+Its first table is of one backward product by itself, with the widest gradient of a model of --width hidden columns after 20
+exact epochs: scores of rows, their choice (as many of the best as have at most the budget's share of the entries), their
+matrix, the product with it, and "all": the product and what --cache-every of them share of the rest.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which

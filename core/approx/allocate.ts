@@ -1,5 +1,5 @@
 /** How many rows each layer's sampled product takes, so that all together stay within a budget of multiply-adds. */
-import { hostArray } from "../../ffi/engine.ts";
+import { hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { allocateRows } from "../../ffi/native_allocate.ts";
 import { rowLength, type RowSizes } from "./row_sizes.ts";
@@ -53,6 +53,23 @@ export function allocate(
   measured.forEach((product, l) => {
     product.share = fits ? 1 : kept[l]! / Math.max(1, isStatic ? n : useful[l]!);
   });
+}
+
+/**
+ * How many rows with the largest scores have at most the share `budget` of the entries together; at least one, if any has
+ * a score.
+ */
+export function rowsWithin(scores: TensorHandle, sizes: RowSizes, budget: number): number {
+  const { kept } = allocateRows({
+    scores: hostArray(scores, "F32"),
+    counts: countsOf(sizes),
+    widths: NativeArray.from<"I64">(BigInt64Array.of(1n)),
+    scale: NativeArray.from<"F64">(Float64Array.of(1)),
+    cap: Math.floor(budget * Number(sizes.indptr.at(-1)!)),
+    block: 1,
+    least: 0,
+  });
+  return kept[0]!;
 }
 
 const usefulIn = (scores: NativeArray<"F32">) =>

@@ -23,9 +23,18 @@ export interface ApproxReport {
   /** Where rows were chosen and products are compared: |got - exact| / |exact|, and the cosine of both. */
   readonly error?: readonly (number | null)[];
   readonly cosine?: readonly (number | null)[];
+  /** The same of the gradients of weights, all of a layer as one, against an exact step from the same weights. */
+  readonly gradient_error?: readonly (number | null)[];
+  readonly gradient_cosine?: readonly (number | null)[];
+  /** Milliseconds of the epoch that went into these comparisons; absent: there were none. */
+  readonly compare_ms?: number;
 }
 
 export interface Approximation {
+  /** Whether steps that choose operators are compared with exact ones. */
+  readonly isCompared: boolean;
+  /** Whether the next step is such a one. */
+  comparesNext(): boolean;
   /** Epoch number `epoch`, from 0, begins: its steps ask for operators next. */
   begin(epoch: number): void;
   /** The last step of epoch number `epoch` has run. */

@@ -18,7 +18,7 @@ function dot({ engine, scratch }: Scratch, x: TensorHandle, y: TensorHandle): nu
 /** The square root of the sum of squares. */
 export const lengthOf = (at: Scratch, x: TensorHandle) => Math.sqrt(dot(at, x, x));
 
-/** An approximated product beside the exact one. */
+/** What was approximated beside the exact one. */
 export interface Comparison {
   /** |got - exact| / |exact|; 0 where both are 0. */
   readonly error: number;
@@ -27,15 +27,28 @@ export interface Comparison {
 
 /** @param product  the arguments of the exact product. */
 export function compare(at: Scratch, product: Omit<OpArgs<"spmm">, "out">, got: TensorHandle): Comparison {
-  const { engine, scratch } = at;
-  const exact = scratch.tensor("F32", [got.rows, got.cols]),
-    off = scratch.tensor("F32", [got.rows, got.cols]);
-  engine.run("spmm", { ...product, out: exact });
-  engine.run("axpby", { x: got, y: exact, out: off, alpha: 1, beta: -1 });
-  const [own, length, distance] = [got, exact, off].map((x) => lengthOf(at, x)) as [number, number, number];
-  const either = own * length;
+  const exact = at.scratch.tensor("F32", [got.rows, got.cols]);
+  at.engine.run("spmm", { ...product, out: exact });
+  return comparePairs(at, [[got, exact]]);
+}
+
+/** @param pairs  parts of what was got, each with the exact one. */
+export function comparePairs(
+  at: Scratch,
+  pairs: readonly (readonly [got: TensorHandle, exact: TensorHandle])[],
+): Comparison {
+  let own = 0, length = 0, distance = 0, common = 0;
+  for (const [got, exact] of pairs) {
+    const off = at.scratch.tensor("F32", got.rank === 1 ? [got.rows] : [got.rows, got.cols]);
+    at.engine.run("axpby", { x: got, y: exact, out: off, alpha: 1, beta: -1 });
+    own += dot(at, got, got);
+    length += dot(at, exact, exact);
+    distance += dot(at, off, off);
+    common += dot(at, got, exact);
+  }
+  const either = Math.sqrt(own) * Math.sqrt(length);
   return {
-    error: distance === 0 ? 0 : distance / length,
-    cosine: either === 0 ? (distance === 0 ? 1 : 0) : dot(at, got, exact) / either,
+    error: distance === 0 ? 0 : Math.sqrt(distance) / Math.sqrt(length),
+    cosine: either === 0 ? (distance === 0 ? 1 : 0) : common / either,
   };
 }

@@ -37,7 +37,8 @@ const params = z.object({
     "what a layer's losses are divided by: the length of its product, or those of its factors multiplied",
   ),
   compareProducts: z.boolean().default(false).describe(
-    "log how far products are from the exact ones wherever rows are chosen: relative error and cosine by layer",
+    "log how far products and gradients of weights are from the exact ones wherever rows are chosen: relative error and " +
+      "cosine by layer",
   ),
 }).strict();
 type Params = z.infer<typeof params>;
@@ -129,6 +130,14 @@ class RandomizedSparse implements Approximation {
     if (this.allocatesBefore(epoch + 1)) allocate(this.products, alloc, budget, this.sampling.isStatic);
   }
 
+  get isCompared(): boolean {
+    return this.params.compareProducts;
+  }
+
+  comparesNext(): boolean {
+    return this.isCompared && this.products.some((product) => product.width > 0 && product.choosesNext);
+  }
+
   operator(layer: number, exact: Operator): Operator {
     if (!(exact instanceof SparseOperator) || exact.numRows !== exact.numCols) {
       throw new RangeError("a sampled product of an operator that is no square matrix");
@@ -192,7 +201,11 @@ class RandomizedSparse implements Approximation {
       product_ms: timed(({ productMs }) => productMs),
       choose_ms: timed(({ chooseMs }) => chooseMs),
       ...(this.products.some(({ comparison }) => comparison)
-        ? { error: compared(({ error }) => error), cosine: compared(({ cosine }) => cosine) }
+        ? {
+          error: compared(({ error }) => error),
+          cosine: compared(({ cosine }) => cosine),
+          compare_ms: this.products.reduce((sum, { compareMs }) => sum + compareMs, 0),
+        }
         : {}),
     };
   }

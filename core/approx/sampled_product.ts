@@ -73,6 +73,8 @@ export class SampledProduct {
   /** Milliseconds of the last product, and of the choice before it: 0 where none was made. */
   productMs = 0;
   chooseMs = 0;
+  /** Of comparing it with the exact one, 0 where that was not done. */
+  compareMs = 0;
   /** How the last product compares with the exact one; null: they were not compared. */
   comparison: Comparison | null = null;
   /** The rows of the operator of the last step. */
@@ -124,13 +126,27 @@ export class SampledProduct {
     engine.hostStep([g.handle, result.handle, ...(values ? [values.handle] : [])], ([g, result, values]) => {
       this.productMs = performance.now() - start;
       this.comparison = null;
+      this.compareMs = 0;
       if (this.sampling.isCompared && this.hasChosen) {
-        const operands = { ...whole.productArgs(new Tensor(g!)), values };
+        const operands = { ...whole.productArgs(new Tensor(g!)), values }, clock = performance.now();
         this.comparison = compare(this.sampling, operands, result!);
+        this.compareMs = performance.now() - clock;
       }
       this.measure(result!);
     });
     return result;
+  }
+
+  /** Whether the next product goes on with a stored operator. */
+  private get beginsNext(): boolean {
+    const { isSampling, start } = this.sampling;
+    return isSampling && this.age === 0 && !!start;
+  }
+
+  /** Whether the next product chooses its rows. */
+  get choosesNext(): boolean {
+    const { isSampling, cacheEvery } = this.sampling;
+    return isSampling && this.age % cacheEvery === 0 && !this.beginsNext;
   }
 
   /** What the next product multiplies by; null: the whole matrix. */
@@ -139,13 +155,12 @@ export class SampledProduct {
     scored: SparseOperator,
     g: TensorHandle,
   ): Slice | null {
-    const { engine, scratch, isSampling, isMeasuring, cacheEvery, layerScale, start } = this.sampling;
+    const { engine, scratch, isSampling, isMeasuring, layerScale, start } = this.sampling;
     const sizes = this.sizes = rowSizes(engine, scored);
     this.width = g.cols;
     this.scored = scored;
-    const begins = isSampling && this.age === 0 && start ? start : null;
-    if (begins) this.begin(begins.layer(this.layer, g.cols), exact, sizes);
-    const chooses = this.hasChosen = isSampling && this.age % cacheEvery === 0 && !begins;
+    if (this.beginsNext) this.begin(start!.layer(this.layer, g.cols), exact, sizes);
+    const chooses = this.hasChosen = this.choosesNext;
     const clock = performance.now();
     if (isMeasuring || chooses) {
       scratch.reset();

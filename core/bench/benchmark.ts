@@ -6,6 +6,7 @@ import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 import type { RscResult } from "./rsc.ts";
+import type { RscProduct } from "./rsc_products.ts";
 import type { TrafficResult } from "./traffic.ts";
 
 export const benchDTypes = ["f32", "bf16", "f16", "u8"] as const;
@@ -48,6 +49,8 @@ export interface BenchResult {
   readonly traffic?: TrafficResult;
   /** Of sampled backward products: what they cost, miss and reach. Its times above are those of an epoch. */
   readonly rsc?: RscResult;
+  /** Of one backward product, exact or sampled: what the line is of, and what it gives. */
+  readonly rsc_product?: RscProduct;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

@@ -6,7 +6,7 @@ import type { Chart, Curve } from "../plot/chart.ts";
 import { type Block, htmlPage } from "../plot/page.ts";
 import { renderSvg } from "../plot/svg.ts";
 import { type BenchResult, nameOf } from "./benchmark.ts";
-import { type BenchReport, growthNotes, machineText, reportNotes, reportTable } from "./report.ts";
+import { type BenchReport, growthNotes, machineText, reportNotes, reportTables } from "./report.ts";
 
 const SIZE = { width: 900, panelHeight: 420 };
 /** Bars side by side that a name below still fits. */
@@ -102,9 +102,15 @@ function ratioChart(results: readonly BenchResult[]): Chart | null {
   };
 }
 
-/** Speed of sampled backward products against their error, and of epochs against accuracy; null where there are none. */
+/**
+ * Speed of sampled backward products against their error and that of the gradients of weights, and of epochs against
+ * accuracy; null where there are none.
+ */
 function rscChart(results: readonly BenchResult[]): Chart | null {
   const runs = results.flatMap(({ rsc }) => rsc ? [rsc] : []);
+  const single = results.flatMap(({ rsc_product: p }) =>
+    p?.part === "all" ? [{ x: p.error!, y: p.speedup! }] : []
+  );
   if (runs.length === 0) return null;
   const worst = (list: readonly (number | null)[]) => Math.max(0, ...list.map((x) => x ?? 0));
   const panel = (title: string, xName: string, yName: string, points: { x: number; y: number }[]) => ({
@@ -116,11 +122,18 @@ function rscChart(results: readonly BenchResult[]): Chart | null {
   });
   return {
     panels: [
+      ...(single.length ? [panel("one product", "relative error", "times as fast as exact", single)] : []),
       panel(
         "backward products",
         "relative error of the worst layer",
         "times as fast as exact",
         runs.map((r) => ({ x: worst(r.error), y: r.product_x })),
+      ),
+      panel(
+        "gradients of weights",
+        "relative error of the worst layer",
+        "backward products, times as fast as exact",
+        runs.map((r) => ({ x: worst(r.gradient_error), y: r.product_x })),
       ),
       panel("epochs", "test score", "times as fast as exact", runs.map((r) => ({ x: r.test, y: r.epoch_x }))),
     ],
@@ -150,7 +163,7 @@ function blocksOf({ command, commit, machine, results }: BenchReport, index: num
         }]
         : []
     ),
-    { kind: "table", ...reportTable(results) },
+    ...reportTables(results).map((table): Block => ({ kind: "table", ...table })),
     ...growthNotes(results).map((text): Block => ({ kind: "text", text })),
   ];
 }

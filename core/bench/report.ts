@@ -12,6 +12,7 @@ import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./b
 import { WIDE_SPREAD } from "./measure.ts";
 import { growth } from "./scale.ts";
 import type { RscResult } from "./rsc.ts";
+import type { RscProduct } from "./rsc_products.ts";
 import type { TrafficResult } from "./traffic.ts";
 import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
@@ -199,8 +200,24 @@ const RSC_COLUMNS: Columns = [
   ["run x", rscOf((r) => show(r.run_x, 2))],
   ["error", byLayer(({ error }) => error)],
   ["cosine", byLayer(({ cosine }) => cosine)],
+  ["weights' error", byLayer(({ gradient_error }) => gradient_error)],
+  ["weights' cosine", byLayer(({ gradient_cosine }) => gradient_cosine)],
   ["overlap", byLayer(({ overlap }) => overlap)],
   ["test", rscOf(({ test }) => show(test, 4))],
+];
+
+const productOf = (get: (p: RscProduct) => number | null, digits: number) => (r: BenchResult) =>
+  show(r.rsc_product && get(r.rsc_product), digits);
+const PRODUCT_COLUMNS: Columns = [
+  ["backward product", (r) => r.name],
+  ["width", (r) => show(r.width, 0)],
+  ...TIMES,
+  ["x", productOf(({ speedup }) => speedup, 2)],
+  ["rows", productOf(({ rows }) => rows, 4)],
+  ["entries", productOf(({ entries }) => entries, 4)],
+  ["error", productOf(({ error }) => error, 3)],
+  ["cosine", productOf(({ cosine }) => cosine, 3)],
+  ["runs", (r) => String(r.runs)],
 ];
 
 /** Columns that some result has a number in. */
@@ -237,9 +254,22 @@ export function growthNotes(results: readonly BenchResult[]): string[] {
   );
 }
 
-/** The results as a table: its columns are those that some result has a number in. */
-export function reportTable(results: readonly BenchResult[]): { header: string[]; rows: string[][] } {
-  const own = results.some((r) => r.traffic !== undefined)
+export interface ReportTable {
+  readonly header: string[];
+  readonly rows: string[][];
+}
+
+/** The results as tables: products by themselves, and all others. */
+export function reportTables(results: readonly BenchResult[]): ReportTable[] {
+  const products = results.filter((r) => r.rsc_product), others = results.filter((r) => !r.rsc_product);
+  return [products, others].filter((part) => part.length > 0).map(reportTable);
+}
+
+/** Results of a kind as a table: its columns are those that some result has a number in. */
+function reportTable(results: readonly BenchResult[]): ReportTable {
+  const own = results.some((r) => r.rsc_product !== undefined)
+    ? PRODUCT_COLUMNS
+    : results.some((r) => r.traffic !== undefined)
     ? TRAFFIC_COLUMNS
     : results.some((r) => r.rsc !== undefined)
     ? RSC_COLUMNS
@@ -262,13 +292,18 @@ export function reportNotes(results: readonly BenchResult[]): string[] {
 export const machineText = ({ cpu, threads, cores, isa, gpu, driver }: BenchReport["machine"]) =>
   [...(gpu ? [`${gpu}, CUDA ${driver}`] : []), cpu, `${threads} of ${cores} threads`, isa].join(", ");
 
-/** The report as a table for a person. */
-export function reportText({ machine, results }: BenchReport): string {
-  const { header, rows } = reportTable(results);
+/** A table as aligned lines. */
+function tableLines({ header, rows }: ReportTable): string[] {
   const widths = header.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c]!.length)));
   const line = (cells: readonly string[]) =>
     cells.map((cell, c) => c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)).join("  ")
       .trimEnd();
-  const lines = [machineText(machine), ...reportNotes(results), line(header), ...rows.map(line)];
+  return [line(header), ...rows.map(line)];
+}
+
+/** The report for a person. */
+export function reportText({ machine, results }: BenchReport): string {
+  const tables = reportTables(results).flatMap((table, i) => [...(i > 0 ? [""] : []), ...tableLines(table)]);
+  const lines = [machineText(machine), ...reportNotes(results), ...tables];
   return [...lines, ...growthNotes(results)].join("\n") + "\n";
 }

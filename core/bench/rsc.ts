@@ -9,8 +9,9 @@ import type { Graph } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
 import { Run, type TrainJob } from "../train/job.ts";
 import { type EpochRecord, median } from "../train/run.ts";
-import { type BenchResult, defineBenchmark, resultOf } from "./benchmark.ts";
+import { type BenchResult, defineBenchmark, resultOf, runs, widths } from "./benchmark.ts";
 import { statsOf } from "./measure.ts";
+import { benchProducts } from "./rsc_products.ts";
 import { usualJob, usualParams } from "./train.ts";
 
 /** What a sampled run did; of an exact one, its accuracy and time alone. */
@@ -31,6 +32,9 @@ export interface RscResult {
   /** Of the products, by layer, in the mean over the choices of rows: |got - exact| / |exact|, and the cosine. */
   readonly error: readonly (number | null)[];
   readonly cosine: readonly (number | null)[];
+  /** The same of the gradients of weights, by their layer. */
+  readonly gradient_error: readonly (number | null)[];
+  readonly gradient_cosine: readonly (number | null)[];
   /** Rows that two choices have in common over those of either. */
   readonly overlap: readonly (number | null)[];
   readonly test: number;
@@ -50,11 +54,16 @@ const params = z.object({
   cacheEvery: z.int().min(1).default(10).describe("steps between two choices of rows"),
   epochs: z.int().min(20).max(100000).default(50).describe("epochs of each run"),
   lr: z.number().min(0).default(0.01).describe("learning rate"),
+  width: widths.unwrap().default([128]).describe("columns of the one product that is measured by itself"),
+  runs,
   turns: z.int().min(1).max(100).default(1).describe("runs of each kind, in turn"),
 }).strict();
 type Params = z.infer<typeof params>;
 
-function jobOf(graph: Graph, options: Params, budget: number): TrainJob {
+/** Epochs of exact training whose next gradient the product by itself multiplies. */
+const EPOCHS_BEFORE = 20;
+
+function jobOf(graph: Graph, options: Omit<Params, "width" | "runs" | "turns">, budget: number): TrainJob {
   const { epochs, model, layers, lr, alloc, cacheEvery } = options;
   const job = usualJob(graph, model, { ...options, hops: layers }, {
     epochs,
@@ -77,7 +86,9 @@ async function train(job: TrainJob, seed: number): Promise<Ran> {
   const run = Run.start(job, seed), records: EpochRecord[] = [];
   try {
     const { test, seconds } = await run.train({ onEpoch: (_, record) => records.push(record) });
-    return { records, test: test ?? NaN, ms: 1000 * seconds };
+    // Training alone would not have compared anything.
+    const compared = sum(records.map(({ approx }) => approx?.compare_ms ?? 0));
+    return { records, test: test ?? NaN, ms: 1000 * seconds - compared };
   } finally {
     run.close();
   }
@@ -151,6 +162,8 @@ export async function benchRsc(
       run_x: exactMs / runMs,
       error: means(choices.map(({ approx }) => approx!.error)),
       cosine: means(choices.map(({ approx }) => approx!.cosine)),
+      gradient_error: means(choices.map(({ approx }) => approx!.gradient_error)),
+      gradient_cosine: means(choices.map(({ approx }) => approx!.gradient_cosine)),
       overlap: means(choices.slice(1).map(({ approx }) => approx!.overlap)),
       test,
       run_ms: runMs,
@@ -169,8 +182,14 @@ export const rsc = defineBenchmark({
     model: "sbm",
     params: { nodes: 20_000, degree: 50, features: 64, featureNoise: 6, homophily: 0.3, trainPerClass: 500 },
   }),
-  run(context, options) {
-    const { graph, label } = context.graph();
-    return benchRsc(graph, label, context.seed, options);
+  async run(context, options) {
+    const { graph, label } = context.graph(), { seed } = context;
+    // Training first: it says what does not fit.
+    const trained = await benchRsc(graph, label, seed, options), products: BenchResult[] = [];
+    for (const hidden of options.width) {
+      const job = jobOf(graph, { ...options, hidden, epochs: EPOCHS_BEFORE }, 1);
+      products.push(...await benchProducts(job, label, seed, options));
+    }
+    return [...products, ...trained];
   },
 });

@@ -8,6 +8,7 @@ import { approximations } from "../approx/mod.ts";
 import type { Approximation } from "../approx/approximation.ts";
 import { operatorsDocument, StoredOperators } from "../approx/operators.ts";
 import { approximatedBatch, approximatedSource } from "../approx/source.ts";
+import { WeightGradients } from "../approx/weight_gradients.ts";
 import { GustError, problemsError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import type { FeatureReads, FeatureStore } from "../graph/feature_store.ts";
@@ -32,6 +33,7 @@ import {
   resumeTraining,
 } from "./model_document.ts";
 import { checkStore, featureRecipe, modelFeatures, openStore, type StoreChoice } from "./model_features.ts";
+import { Rehearsal } from "./rehearsal.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training, weightsOf } from "./run.ts";
 import type { SampleFeed } from "./sampled.ts";
 import type { Scorer, Scores } from "./scorer.ts";
@@ -144,6 +146,7 @@ function approximated(
   seed: number,
   engine: Engine,
   source: BatchSource,
+  training: Training,
 ): { source: BatchSource; approximation: Approximation | null } {
   const { approx, model, modelParams, options, samples, graph, operatorUse } = job;
   if (!approx) return { source, approximation: null };
@@ -164,7 +167,14 @@ function approximated(
   if (problems.length) throw problemsError("usage", `--approx ${approx.name} does not fit`, problems);
   const numNodes = source.isStatic ? graph.numNodes : null, { epochs } = options;
   const approximation = entry.create({ engine, seed, epochs, layers, numNodes, start }, approx.params);
-  return { source: approximatedSource(source, approximation), approximation };
+  const weights = approximation.isCompared
+    ? new WeightGradients(
+      engine,
+      training.model.parameters,
+      new Rehearsal(engine, training, seed, source.isStatic),
+    )
+    : null;
+  return { source: approximatedSource(source, approximation, weights), approximation };
 }
 
 /**
@@ -261,10 +271,10 @@ export class Run {
       trainingRows,
       split,
     });
-    const { source, approximation } = approximated(job, seed, engine, exact);
     const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
+    const { source, approximation } = approximated(job, seed, engine, exact, training);
     const used = job.samples ? trainingRows.store : null, { stats } = rows;
     return new Run(
       job,
@@ -405,6 +415,16 @@ export class Run {
       { epoch, seed: drawSeed },
       () => trainingStep(engine, arena, training, approximatedBatch(batch!, approximation!)),
     );
+  }
+
+  /** Forward and backward of the step that comes next, which is not taken, with other operators than the exact ones. */
+  rehearse(operator: Approximation["operator"]): void {
+    const { engine, training, seed, exact } = this, arena = engine.arena();
+    const [batch] = exact.batches(training.progress.epoch, () => arena);
+    new Rehearsal(engine, training, seed, exact.isStatic).run({
+      ...batch!,
+      operator: (layer, count, kind) => operator(layer, batch!.operator(layer, count, kind)),
+    });
   }
 
   /** Free everything. The documents made before stay valid only if they were written. */

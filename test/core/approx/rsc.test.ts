@@ -132,6 +132,44 @@ test("products are compared with the exact ones where rows are chosen, which cha
   }
 });
 
+test("gradients of weights are compared in the same steps, which changes nothing either", async () => {
+  // Batch normalisation has running statistics, which a step that is not taken must leave alone.
+  const normed = (options: Record<string, unknown>) =>
+    full({ cacheEvery: 4, ...options }, { modelParams: { ...full().modelParams, layerNorm: "batch" } });
+  const plain = await train(normed({ budget: 0.4 }));
+  const compared = await train(normed({ budget: 0.4, compareProducts: true }));
+  expect(tensorsOf(compared.document)).toEqual(tensorsOf(plain.document));
+  const reports = reportsOf(compared.records);
+  for (const [epoch, { error, gradient_error, gradient_cosine, compare_ms }] of reports) {
+    const isCompared = (epoch - 6) % 4 === 0;
+    expect([epoch, !!error, !!gradient_error, !!gradient_cosine]).toEqual([
+      epoch,
+      isCompared,
+      isCompared,
+      isCompared,
+    ]);
+    if (!isCompared) continue;
+    expect(compare_ms!).toBeGreaterThan(0);
+    expect([gradient_error!.length, gradient_cosine!.length]).toEqual([3, 3]);
+    // The gradient of the last layer is that of the few rows with a loss, which all fit.
+    expect(gradient_error![0]!).toBeGreaterThan(0);
+    gradient_error!.forEach((far, l) => {
+      expect(gradient_cosine![l]!).toBeWithin(0, 1 + 1e-6);
+      expect(far!).toBeGreaterThanOrEqual(Math.sqrt(1 - gradient_cosine![l]! ** 2) - 1e-4);
+    });
+  }
+  // With all rows the step that was rehearsed is the one that was taken, dropout included.
+  const whole = reportsOf((await train(normed({ budget: 1, compareProducts: true }))).records);
+  expect(whole.get(6)!.gradient_error).toEqual([0, 0, 0]);
+  const batches = reportsOf((await train(clusters({ budget: 1, compareProducts: true }))).records);
+  expect([...batches.values()].flatMap(({ gradient_error }) => gradient_error!).every((x) => x === 0)).toBe(
+    true,
+  );
+  const before = await train(clusters({ budget: 0.3 }));
+  const beside = await train(clusters({ budget: 0.3, compareProducts: true }));
+  expect(tensorsOf(beside.document)).toEqual(tensorsOf(before.document));
+});
+
 const ways: [string, (options: Record<string, unknown>) => TrainJob][] = [
   ["the whole graph", (options) => full(options)],
   ["clusters", clusters],
