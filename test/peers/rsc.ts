@@ -1,10 +1,11 @@
 /**
  * Randomized sparse computation beside exact training, as `gust bench rsc` measures it: products at width 128 on a sparse
- * and a dense generated graph, whole runs on the dense one, and both on amazon_computers:
+ * and a dense generated graph with even degrees, where choosing rows gains the least, whole runs on a dense graph whose
+ * degrees follow a power law and whose labels are wrong for every tenth node, and both on amazon_computers:
  *
  *   bun test/peers/rsc.ts [sparse,dense,runs,amazon]
  *
- * What an MLP reaches on the generated graphs says what their edges are worth. Results: test/peers/results/rsc.json.
+ * What an MLP of the same layers reaches says what the edges are worth. Results: test/peers/results/rsc.json.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,16 +22,18 @@ const cwd = mkdtempSync(join(tmpdir(), "gust-rsc-"));
 const run = (words: string) =>
   execFileSync(gust, words.split(" "), { cwd, encoding: "utf8", stdio: ["ignore", "pipe", 2] });
 
-const sbm = "generate sbm --classes 10 --features 64 --homophily 0.5 --val-per-class 500 -q";
+const sbm = "generate sbm --classes 10 --features 64 --val-per-class 500 -q";
+const even = `${sbm} --homophily 0.5`;
 const GRAPHS: Readonly<Record<string, string>> = {
-  sparse: `${sbm} --nodes 262144 --degree 50 --feature-noise 6 --train-per-class 12000 -o sparse`,
-  dense: `${sbm} --nodes 65536 --degree 400 --feature-noise 10 --train-per-class 3000 -o dense`,
+  sparse: `${even} --nodes 262144 --degree 50 --feature-noise 6 --train-per-class 12000 -o sparse`,
+  dense: `${even} --nodes 65536 --degree 400 --feature-noise 10 --train-per-class 3000 -o dense`,
+  skewed: `${sbm} --nodes 65536 --degree 400 --skew 3 --homophily 0.35 --feature-noise 4 --label-noise 0.1 --train-per-class 3000 -o skewed`,
   amazon: `import ${join(data, "amazon_computers/amazon_computers.npz")} --symmetrize -q -o amazon`,
 };
 const CASES: Readonly<Record<string, { graph: string; options: string }>> = {
   sparse: { graph: "sparse", options: "--hidden 128 --epochs 40 --budgets 0.05,0.1,0.3" },
   dense: { graph: "dense", options: "--hidden 128 --epochs 40 --budgets 0.05,0.1,0.3" },
-  runs: { graph: "dense", options: "--hidden 256 --epochs 150 --budgets 0.1" },
+  runs: { graph: "skewed", options: "--hidden 256 --layer-norm batch --epochs 150 --budgets 0.1" },
   amazon: { graph: "amazon", options: "--hidden 256 --epochs 200 --budgets 0.1,0.3" },
 };
 
@@ -44,7 +47,7 @@ try {
     const split = graph === "amazon" ? " --split random" : "";
     const mlp = JSON.parse(
       run(
-        `train ${graph} --model mlp --layers 3 --hidden 64 --epochs 100 --eval-every 10 --weight-decay 0${split} -o m --force --json -q`,
+        `train ${graph} --model mlp --layers 3 --hidden 256 --epochs 100 --eval-every 10 --weight-decay 0${split} -o m --force --json -q`,
       ),
     );
     results[name] = {
