@@ -116,7 +116,7 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   );
   if (o.saveOperators !== undefined) {
     const name = o.saveOperators;
-    if (o.approx === "none" && o.resume === undefined) {
+    if (o.approx === "none") {
       problems.push(`--save-operators applies to --approx ${approximations.names.join(", ")} alone`);
     }
     if (o.repeat > 1 && !name.includes("{seed}")) {
@@ -336,7 +336,7 @@ export function resumedSettings(
     key !== "epochs" && owned.includes(key) && JSON.stringify(now[key]) !== JSON.stringify(was[key])
   );
   const problems = [
-    ...contradictions({ ...o, ...train }, common),
+    ...contradictions({ ...o, ...train, approx: was["approx"] as Options["approx"] }, common),
     ...differing.map((key) => `--${kebab(key)} is ${shown(now[key])}, expected ${shown(was[key])}`),
   ];
   if (given.has("epochs") && o.epochs < progress.epoch) {

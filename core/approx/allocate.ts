@@ -47,7 +47,7 @@ export function allocate(
     block: Math.max(1, Math.floor(STEP * n)),
     least: Math.min(LEAST_ROWS, n),
   });
-  const useful = measured.map((_, l) => usefulIn(scores.slice(l * n, n)));
+  const useful = measured.map((product) => product.countUseful());
   // Where all useful rows fit, those that become useful later are not left out either.
   const fits = kept.every((rows, l) => rows >= useful[l]!);
   measured.forEach((product, l) => {
@@ -71,9 +71,6 @@ export function rowsWithin(scores: TensorHandle, sizes: RowSizes, budget: number
   });
   return kept[0]!;
 }
-
-const usefulIn = (scores: NativeArray<"F32">) =>
-  scores.read().reduce((count, s) => s > 0 ? count + 1 : count, 0);
 
 const counted = new WeakMap<RowSizes, NativeArray<"I64">>();
 

@@ -194,6 +194,12 @@ export class SampledProduct {
     if (this.scores) this.choose(this.scored!, this.sizes!, this.scores);
   }
 
+  /** How many of the noted scores are above 0. */
+  countUseful(): number {
+    const { engine, scratch } = this.sampling;
+    return this.scores ? usefulRows(engine, scratch, this.scores) : 0;
+  }
+
   private choose(exact: SparseOperator, sizes: RowSizes, scores: TensorHandle): void {
     const { engine, isStatic, mode, scratch, seed, epoch } = this.sampling;
     // Rows without a score are never taken.

@@ -46,6 +46,22 @@ describe("gust train --approx rsc", () => {
       status: 2,
       stderr: expect.stringContaining("--budget is 0.5, expected 0.2"),
     });
+    // What the run began with may be said again; what does not go with it is refused as it was then.
+    train("g --resume c --budget 0.2 -o again");
+    same("again", "resumed");
+    expect(refused("g --resume c --profile")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("--profile counts the work of exact products"),
+    });
+  });
+
+  test("a resumed run that is exact has no operators to keep", () => {
+    train("g --epochs 8 -o exact");
+    const { status, stderr } = refused("g --resume exact --epochs 9 --save-operators x");
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining("--save-operators applies to --approx rsc alone"),
+    ]);
   });
 
   test("trains on clusters, and through pipes", () => {
