@@ -1,4 +1,7 @@
-/** Operators of batches: subgraphs normalised by the degrees inside them, blocks that stand for all neighbours. */
+/**
+ * Operators of batches: subgraphs normalised by the degrees inside them; blocks, and subgraphs with weights, that stand for
+ * all neighbours.
+ */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { countSelfLoops, withoutSelfLoops } from "../../ffi/native_csr.ts";
 import type { Indices } from "../../ffi/native_rows.ts";
@@ -48,9 +51,12 @@ export function batchOperators(
   };
 }
 
-/** @param hasLoops  whether the graph has self-loops, which operators leave out. */
-function blockCsr(block: SampledBlock, hasLoops: boolean): Csr {
-  const { numRows, numCols, indptr, indices, edgeWeight: values } = block;
+/**
+ * @param hasLoops  whether the graph has self-loops, which operators leave out.
+ * @param values  one for each arc of the block.
+ */
+function blockCsr(block: SampledBlock, hasLoops: boolean, values = block.edgeWeight): Csr {
+  const { numRows, numCols, indptr, indices } = block;
   const csr = { numRows, numCols, indptr, indices, values };
   return hasLoops ? withoutSelfLoops(csr) : csr;
 }
@@ -76,6 +82,8 @@ export class SubgraphOperators implements BlockOperators {
  * Operators of sampled blocks. Sums (sym, row, none, hop1) are unbiased for the graph's own: the k arcs that were drawn
  * of a node's d stand for all, so their terms count d / k times, and normalisation uses the graph's degrees. Means and
  * attention (mean, loops) are over the arcs that were drawn, as their papers have it.
+ *
+ * Where arcs say what they count, that takes the place of d / k, and means are unbiased as well.
  */
 export class GraphDegrees implements BlockOperators {
   private readonly hasLoops: boolean;
@@ -103,13 +111,34 @@ export class GraphDegrees implements BlockOperators {
     return made;
   }
 
+  /** The values of a block's arcs, which `csr` has without the graph's self-loops: edge weights times what they count. */
+  private blockValues(arena: Arena, block: SampledBlock, { values: weights }: Csr): Tensor | null {
+    const { arcWeight } = block, own = weights && arena.bind(weights);
+    if (!arcWeight) return own && new Tensor(own);
+    const counts = arena.bind(blockCsr(block, this.hasLoops, arcWeight).values!);
+    if (!own) return new Tensor(counts);
+    const out = arena.tensor("F32", [own.rows]);
+    this.engine.run("mul", { x: own, y: counts, out });
+    return new Tensor(out);
+  }
+
+  /** d / k of the block's rows, where k counts the arcs that were drawn: dropped self-loops too. */
+  private drawnShares(arena: Arena, { numRows, indptr }: SampledBlock, arcs: TensorHandle): TensorHandle {
+    const out = arena.tensor("F32", [numRows]);
+    this.engine.run("csr_row_sum", { indptr: arena.bind(indptr), out, power: 0 });
+    this.engine.run("unary", { x: out, out, kind: unaryKinds.reciprocal, alpha: 0 });
+    this.engine.run("mul", { x: out, y: arcs, out });
+    return out;
+  }
+
   operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator {
     const { engine } = this;
     const csr = blockCsr(block, this.hasLoops);
     const pattern = Pattern.of(arena, csr);
-    const values = csr.values && new Tensor(arena.bind(csr.values));
     if (kind === "loops") return new SparseOperator(loopsPattern(arena, pattern));
-    if (kind === "mean") {
+    const { arcWeight } = block;
+    const values = this.blockValues(arena, block, csr);
+    if (kind === "mean" && !arcWeight) {
       return new SparseOperator(pattern, {
         values,
         left: degreePower(engine, arena, pattern, values, "F32", -1, 0),
@@ -118,7 +147,7 @@ export class GraphDegrees implements BlockOperators {
     if (kind === "hop2") {
       throw new GustError(
         "usage",
-        "The model multiplies by nodes two hops away, which sampled blocks of one hop do not hold",
+        "The model multiplies by nodes two hops away, which these batches do not stand for",
         "leave the samples out, or draw clusters: gust sample --method cluster",
       );
     }
@@ -130,16 +159,14 @@ export class GraphDegrees implements BlockOperators {
       engine.run("gather", { x, index, out });
       return out;
     };
-    // left = norm factor * d / k, where k counts the arcs that were drawn: dropped self-loops too.
-    const left = arena.tensor("F32", [n]);
-    engine.run("csr_row_sum", { indptr: arena.bind(block.indptr), out: left, power: 0 });
-    engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
-    engine.run("mul", { x: left, y: take(this.arcs, rows), out: left });
-    if (kind === "none") return new SparseOperator(pattern, { values, left });
+    if (kind === "mean") return new SparseOperator(pattern, { values, left: take(this.power(-1, 0), rows) });
+    const drawn = arcWeight ? null : this.drawnShares(arena, block, take(this.arcs, rows));
+    if (kind === "none") return new SparseOperator(pattern, { values, left: drawn });
     const { base, add } = baseOf(kind), loops = base === "hop1" ? 0 : 1;
     const own = loops ? take(this.power(-1, 1), rows) : null;
     const scale = base === "row" ? null : this.power(-0.5, loops);
-    engine.run("mul", { x: left, y: scale ? take(scale, rows) : own!, out: left });
+    const left = scale ? take(scale, rows) : arcWeight ? own! : take(this.power(-1, 1), rows);
+    if (drawn) engine.run("mul", { x: drawn, y: left, out: left });
     const diagonal = own && enhancedDiagonal(engine, arena, own, add);
     return new SparseOperator(pattern, { values, left, right: scale && take(scale, columns), diagonal });
   }
