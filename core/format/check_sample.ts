@@ -40,6 +40,7 @@ function checkBlock(checker: Checker, h: number, rows: readonly number[], column
   const numEdges = doc.spec(name("indices")).shape[0]!;
   const numRows = rows.reduce((a, b) => a + b, 0);
   checker.finite(name("edge_weight"));
+  checker.finite(name("arc_weight"));
   checker.range(name("edges"), 0, Number.MAX_SAFE_INTEGER);
   const hasRows = checker.pointer(name("row_ptr"), numRows);
   if (!hasRows || !checker.pointer(name("edge_ptr"), numEdges)) return;

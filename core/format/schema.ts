@@ -247,6 +247,8 @@ const sampleRows: Row[] = [
   row("block{hop}.indices", "I32", ["edges of block{hop}"], true),
   row("block{hop}.edges", "I64", ["edges of block{hop}"]),
   row("block{hop}.edge_weight", "F32", ["edges of block{hop}"]),
+  /** How many of its row's arcs each stands for; absent: all of a row count alike. */
+  row("block{hop}.arc_weight", "F32", ["edges of block{hop}"]),
 ];
 
 const isPropagated = (doc: View) => doc.meta["layout"] === "propagated";

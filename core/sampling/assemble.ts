@@ -77,8 +77,8 @@ class Buffers {
 }
 
 /** Bytes of one batch in a document. */
-function batchBytes({ levels, edges }: BatchSizes, nodeBytes: number, isWeighted: boolean): number {
-  const blocks = edges.reduce((sum, arcs, h) => sum + 8 * (levels[h]! + 3) + arcs * (isWeighted ? 16 : 4), 0);
+function batchBytes({ levels, edges }: BatchSizes, nodeBytes: number, arcBytes: number): number {
+  const blocks = edges.reduce((sum, arcs, h) => sum + 8 * (levels[h]! + 3) + arcs * arcBytes, 0);
   return 8 * (levels.length + 1) + levels.at(-1)! * nodeBytes + blocks;
 }
 
@@ -91,14 +91,15 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   const weights = graph.csr.values;
   const nodeDType = indexDType(graph.numNodes);
   const nodeBytes = nodeDType === "I32" ? 4 : 8;
+  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : 0);
   let pending = new Pending();
   for (let epoch = 0; epoch < plan.epochs; epoch++) {
     const { nodes, ptr } = plan.seeds(epoch);
     for (let first = 0; first + 1 < ptr.length;) {
-      const end = groupEnd(plan, ptr, first, weights ? 16 : 4);
+      const end = groupEnd(plan, ptr, first, arcBytes);
       const batches = plan.expand({ nodes, ptr: ptr.slice(first, end + 1) }, epoch, first);
       for (let b = 0; b < end - first; b++) {
-        const sizeBytes = batchBytes(batches.sizes[b]!, nodeBytes, weights !== null);
+        const sizeBytes = batchBytes(batches.sizes[b]!, nodeBytes, arcBytes);
         if (pending.sizes.length > 0 && pending.sizeBytes + sizeBytes > chunkBytes) {
           yield assemble(pending, plan, buffers, nodeDType, weights, false);
           for (const run of pending.runs) if (run.batches !== batches) run.batches.close();
@@ -156,7 +157,7 @@ function assemble(
   const levelSizes = BigInt64Array.from(sizes.flatMap(({ levels }) => levels), BigInt);
   const blocks = Array.from(
     { length: Math.max(plan.hops, 1) },
-    (_, h) => assembleBlock(runs, sizes, h, buffers, weights),
+    (_, h) => assembleBlock(runs, sizes, h, buffers, weights, plan.hasArcWeights === true),
   );
   const tensor = (name: string, data: NativeArray | BigInt64Array, shape = [data.length]): NewTensor => ({
     name,
@@ -190,6 +191,7 @@ function assembleBlock(
   h: number,
   buffers: Buffers,
   weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
+  hasArcWeights: boolean,
 ): Record<string, NativeArray | BigInt64Array> {
   const rows = sizes.map(({ levels }) => levels[h]!);
   const arcs = sizes.map(({ edges }) => edges[h]!);
@@ -197,6 +199,7 @@ function assembleBlock(
   const indices = buffers.take(`${h}.indices`, "I32", total(arcs));
   const edges = weights ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
   const edgeWeight = weights ? buffers.take(`${h}.edge_weight`, "F32", total(arcs)) : null;
+  const arcWeight = hasArcWeights ? buffers.take(`${h}.arc_weight`, "F32", total(arcs)) : null;
   let batch = 0, row = 0, arc = 0;
   for (const { batches, first, count } of runs) {
     const numRows = total(rows.slice(batch, batch + count)) + count,
@@ -207,6 +210,7 @@ function assembleBlock(
       edges: edges && edges.slice(arc, numArcs),
       edgeWeight: edgeWeight && edgeWeight.slice(arc, numArcs),
     }, weights);
+    if (arcWeight) batches.copyArcWeight(first, count, h, arcWeight.slice(arc, numArcs));
     batch += count;
     row += numRows;
     arc += numArcs;
@@ -217,5 +221,6 @@ function assembleBlock(
     edge_ptr: pointer(arcs),
     indices,
     ...(edges && edgeWeight ? { edges, edge_weight: edgeWeight } : {}),
+    ...(arcWeight ? { arc_weight: arcWeight } : {}),
   };
 }

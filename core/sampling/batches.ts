@@ -16,6 +16,8 @@ export interface SampledBlock {
   /** Arc numbers in the graph, where the sampler kept them. */
   readonly edges: NativeArray<"I64"> | null;
   readonly edgeWeight: NativeArray<"F32"> | null;
+  /** How many of its row's arcs each stands for, where the sampler says so: sums over a row count it that often. */
+  readonly arcWeight: NativeArray<"F32"> | null;
 }
 
 export interface SampledBatch {
@@ -52,6 +54,7 @@ interface BlockArrays {
   readonly indices: NativeArray<"I32">;
   readonly edges: NativeArray<"I64"> | null;
   readonly edgeWeight: NativeArray<"F32"> | null;
+  readonly arcWeight: NativeArray<"F32"> | null;
 }
 
 /**
@@ -118,6 +121,7 @@ export class SampleBatches {
       edgePtr: this.pointer(name("edge_ptr"), indices.length),
       edges: d.has(name("edges")) ? d.tensor(name("edges"), "I64") : null,
       edgeWeight: d.has(name("edge_weight")) ? d.tensor(name("edge_weight"), "F32") : null,
+      arcWeight: d.has(name("arc_weight")) ? d.tensor(name("arc_weight"), "F32") : null,
     };
   }
 
@@ -163,6 +167,7 @@ export class SampleBatches {
         indices: a.indices.slice(edge, arcs),
         edges: a.edges && a.edges.slice(edge, arcs),
         edgeWeight: a.edgeWeight && a.edgeWeight.slice(edge, arcs),
+        arcWeight: a.arcWeight && a.arcWeight.slice(edge, arcs),
       };
     });
     const batch: SampledBatch = {

@@ -28,6 +28,8 @@ export interface BatchPlan {
   readonly epochs: number;
   /** Blocks per batch; 0 = one square subgraph that every layer uses. */
   readonly hops: number;
+  /** Whether batches have arc weights. @default {false} */
+  readonly hasArcWeights?: boolean;
   /** The seeds of an epoch, in order; valid until the next call. */
   seeds(epoch: number): EpochSeeds;
   /** Grow some batches of an epoch; `firstStep` is the number of the first one. */

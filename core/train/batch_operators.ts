@@ -48,10 +48,22 @@ export function batchOperators(
   };
 }
 
+/** What the arcs of a block count: their weights in the graph, times how many arcs each stands for; null: 1 each. */
+function blockValues({ edgeWeight, arcWeight }: SampledBlock): NativeArray<"F32"> | null {
+  if (!edgeWeight || !arcWeight) return edgeWeight ?? arcWeight;
+  const values = edgeWeight.copy();
+  for (let at = 0; at < values.length;) {
+    const piece = values.window(at), factor = arcWeight.window(at, piece.length);
+    for (let i = 0; i < piece.length; i++) piece[i]! *= factor[i]!;
+    at += piece.length;
+  }
+  return values;
+}
+
 /** @param hasLoops  whether the graph has self-loops, which operators leave out. */
 function blockCsr(block: SampledBlock, hasLoops: boolean): Csr {
-  const { numRows, numCols, indptr, indices, edgeWeight: values } = block;
-  const csr = { numRows, numCols, indptr, indices, values };
+  const { numRows, numCols, indptr, indices } = block;
+  const csr = { numRows, numCols, indptr, indices, values: blockValues(block) };
   return hasLoops ? withoutSelfLoops(csr) : csr;
 }
 
@@ -73,9 +85,10 @@ export class SubgraphOperators implements BlockOperators {
 }
 
 /**
- * Operators of sampled blocks. Sums (sym, row, none, hop1) are unbiased for the graph's own: the k arcs that were drawn
- * of a node's d stand for all, so their terms count d / k times, and normalisation uses the graph's degrees. Means and
- * attention (mean, loops) are over the arcs that were drawn, as their papers have it.
+ * Operators of sampled blocks. Sums (sym, row, none, hop1) estimate the graph's own: the k arcs that were drawn of a
+ * node's d stand for all, so their terms count d / k times, or as often as the block's arc weights say, and
+ * normalisation uses the graph's degrees. Means are over the arcs that were drawn, by arc weights where there are some,
+ * and attention (loops) over those that were drawn, as their papers have it.
  */
 export class GraphDegrees implements BlockOperators {
   private readonly hasLoops: boolean;
@@ -103,6 +116,15 @@ export class GraphDegrees implements BlockOperators {
     return made;
   }
 
+  /** d / k, where k counts the arcs that were drawn: dropped self-loops too. @param arcs  d of the rows. */
+  private oftenCounted(arena: Arena, { indptr, numRows }: SampledBlock, arcs: TensorHandle): TensorHandle {
+    const { engine } = this, out = arena.tensor("F32", [numRows]);
+    engine.run("csr_row_sum", { indptr: arena.bind(indptr), out, power: 0 });
+    engine.run("unary", { x: out, out, kind: unaryKinds.reciprocal, alpha: 0 });
+    engine.run("mul", { x: out, y: arcs, out });
+    return out;
+  }
+
   operator(arena: Arena, block: SampledBlock, nodes: Indices, kind: Norm): Operator {
     const { engine } = this;
     const csr = blockCsr(block, this.hasLoops);
@@ -122,24 +144,20 @@ export class GraphDegrees implements BlockOperators {
         "leave the samples out, or draw clusters: gust sample --method cluster",
       );
     }
-    const n = block.numRows;
     const columns = arena.bind((nodes as NativeArray<"I32">).slice(0, block.numCols));
-    const rows = arena.rows(columns, 0, n);
+    const rows = arena.rows(columns, 0, block.numRows);
     const take = (x: TensorHandle, index: TensorHandle) => {
       const out = arena.tensor("F32", [index.rows]);
       engine.run("gather", { x, index, out });
       return out;
     };
-    // left = norm factor * d / k, where k counts the arcs that were drawn: dropped self-loops too.
-    const left = arena.tensor("F32", [n]);
-    engine.run("csr_row_sum", { indptr: arena.bind(block.indptr), out: left, power: 0 });
-    engine.run("unary", { x: left, out: left, kind: unaryKinds.reciprocal, alpha: 0 });
-    engine.run("mul", { x: left, y: take(this.arcs, rows), out: left });
-    if (kind === "none") return new SparseOperator(pattern, { values, left });
+    const often = block.arcWeight ? null : this.oftenCounted(arena, block, take(this.arcs, rows));
+    if (kind === "none") return new SparseOperator(pattern, { values, left: often });
     const { base, add } = baseOf(kind), loops = base === "hop1" ? 0 : 1;
     const own = loops ? take(this.power(-1, 1), rows) : null;
     const scale = base === "row" ? null : this.power(-0.5, loops);
-    engine.run("mul", { x: left, y: scale ? take(scale, rows) : own!, out: left });
+    const left = scale ? take(scale, rows) : take(this.power(-1, 1), rows);
+    if (often) engine.run("mul", { x: often, y: left, out: left });
     const diagonal = own && enhancedDiagonal(engine, arena, own, add);
     return new SparseOperator(pattern, { values, left, right: scale && take(scale, columns), diagonal });
   }

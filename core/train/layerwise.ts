@@ -202,6 +202,7 @@ export class LayerwiseInference {
       indices: arena.array("I32", arcs),
       edges: values && arena.array("I64", arcs),
       edgeWeight: values && arena.array("F32", arcs),
+      arcWeight: null,
     };
     batches.copyBlock(b, 1, 0, block, values);
     const batch = { index: b, epoch: 0, step: 0, nodes, levelSizes: [numRows, numCols], blocks: [block] };

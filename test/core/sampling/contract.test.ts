@@ -19,6 +19,9 @@ const weights = rows.map((row, v) => row.map((u) => v + u / 1000));
 const cases: Record<string, { params: Record<string, unknown>; seeds: readonly number[] }> = {
   full: { params: {}, seeds: [...Array(N).keys()] },
   neighbor: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
+  labor: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
+  ladies: { params: { layerSize: [40, 50], batchSize: 32, epochs: 3 }, seeds: train },
+  fastgcn: { params: { layerSize: [40, 50], batchSize: 32, epochs: 3 }, seeds: train },
   cluster: { params: { partsPerBatch: 3, epochs: 3 }, seeds: [...Array(N).keys()] },
   node: { params: { batchSize: 70, epochs: 3 }, seeds: [...Array(N).keys()] },
 };
@@ -165,11 +168,15 @@ describe.each(samplers.names.filter((name) => name !== "full"))("random sampler 
   });
 });
 
-test.each(samplers.names.filter((name) => name !== "neighbor"))(
+test.each(samplers.names)(
   "sampler %s makes no nodes out of an empty graph",
   (method) => {
     const empty = graphOf([]);
-    const params = { ...cases[method]!.params, ...(method === "cluster" ? { partsPerBatch: 1 } : {}) };
+    const params = {
+      ...cases[method]!.params,
+      ...(method === "cluster" ? { partsPerBatch: 1 } : {}),
+      ...("split" in samplers.get(method).params!.shape && method !== "cluster" ? { split: "all" } : {}),
+    };
     const none = batchesOf(draw(empty, method, params, { partition: partitionOf(empty, [], 1) }));
     expect(none.reduce((sum, b) => sum + b.nodes.length, 0)).toBe(0);
   },
