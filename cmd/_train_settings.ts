@@ -10,7 +10,7 @@ import type { Graph } from "../core/graph/graph.ts";
 import { featureStores } from "../core/graph/feature_store.ts";
 import { losses, lossFor } from "../core/losses/mod.ts";
 import { models } from "../core/models/mod.ts";
-import { type ClusterParams, clusterParams } from "../core/sampling/cluster.ts";
+import { type SamplerChoice, trainSamplers } from "../core/sampling/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
 import { schedules } from "../core/schedules/mod.ts";
 import { taskFor, tasks } from "../core/tasks/mod.ts";
@@ -26,13 +26,17 @@ import {
   registryOptions,
 } from "./_options.ts";
 
-/** Options of clusters, each absent where it was not given. */
-const clusterOptions = Object.fromEntries(
-  Object.entries(clusterParams.shape).map(([key, schema]) => {
-    const inner = schema.unwrap() as z.ZodType;
-    return [key, inner.optional().describe(`${schema.description} (--sampler cluster)`)];
-  }),
-) as { [K in keyof ClusterParams]: z.ZodOptional<z.ZodType<ClusterParams[K]>> };
+/** Options that tasks and samplers have in common: both are said to take them. */
+const sharedOptions = (() => {
+  const ofTasks = registryOptions(tasks), ofSamplers = registryOptions(trainSamplers);
+  return Object.fromEntries(
+    Object.keys(ofTasks).filter((key) => key in ofSamplers).map((key) => {
+      const meta = ofTasks[key]!.meta()!;
+      const description = `${meta.description}; ${ofSamplers[key]!.meta()!.description}`;
+      return [key, ofTasks[key]!.meta({ ...meta, description })];
+    }),
+  );
+})();
 
 export const options = z.object({
   model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
@@ -40,7 +44,10 @@ export const options = z.object({
   task: z.enum(["auto", ...tasks.names]).default("auto").describe(
     "what is predicted; auto is the first that the graph has targets for",
   ),
+  // A key of both means the same: items per step. That of tasks takes 0 as well.
+  ...registryOptions(trainSamplers),
   ...registryOptions(tasks),
+  ...sharedOptions,
   ...trainOptions.shape,
   ...registryOptions(optimizers),
   ...registryOptions(schedules),
@@ -52,11 +59,9 @@ export const options = z.object({
   saveOperators: z.string().optional().describe(
     "write the sampled operators of the last approximated epoch, with how they changed, as a document (--approx)",
   ).meta({ value: "FILE" }),
-  sampler: z.enum(["auto", "cluster"]).default("auto").describe(
-    "batches that are drawn as training goes: parts of a partition, or of a graph in part order; auto does so where a " +
-      "partition comes without a sample",
+  sampler: z.enum(["auto", ...trainSamplers.names]).default("auto").describe(
+    "what draws batches as training goes; auto takes parts of a partition (cluster) where one comes without a sample",
   ),
-  ...clusterOptions,
   featureStore: z.enum(featureStores).default("auto").describe(
     "where dense features are: memory of the GPU, the host's read over the bus by the GPU (zerocopy) or copied by the " +
       "CPU (staged), or both (tiered); results are the same",
@@ -173,36 +178,42 @@ export type Settings =
   & {
     readonly model: string;
     readonly seed: number;
-    /** How clusters become batches; null: nobody asked for them. */
-    readonly cluster: ClusterParams | null;
+    /** What draws batches as training goes; null: nobody asked for it. */
+    readonly sampler: SamplerChoice | null;
     /** The task with its options; null: as the graph suggests. */
     readonly task: Pick<TrainJob, "task" | "taskParams" | "lossParams"> | null;
   };
 
-/** What the options say of clusters; null: nothing. */
-function askedClusters(o: Options): ClusterParams | null {
-  const keys = Object.keys(clusterParams.shape) as (keyof ClusterParams)[];
-  const given = Object.fromEntries(keys.filter((key) => o[key] !== undefined).map((key) => [key, o[key]]));
-  return o.sampler === "cluster" || Object.keys(given).length > 0 ? clusterParams.parse(given) : null;
+const samplerKeys = [...trainSamplers].flatMap(({ params }) => Object.keys(params!.shape));
+const taskKeys = [...tasks].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
+
+/** The sampler that the options ask for: options of one alone are those of clusters. Null: none. */
+function askedSampler(o: Options): string | null {
+  if (o.sampler !== "auto") return o.sampler;
+  const own = samplerKeys.filter((key) => !taskKeys.includes(key));
+  return own.some((key) => (o as Params)[key] !== undefined) ? "cluster" : null;
 }
 
 /** The settings that the options ask for. */
 export function settingsOf(o: Options, common: CommonOptions): Settings {
   const own = Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]]);
   const options = trainOptions.parse(Object.fromEntries(own));
+  const sampler = askedSampler(o);
   const chosen: Choice[] = [
     [models, models.get(o.model)],
     [optimizers, optimizers.get(options.optimizer)],
     [schedules, schedules.get(options.schedule)],
+    ...(sampler === null ? [] : [[trainSamplers, trainSamplers.get(sampler)] as const]),
     ...(o.approx === "none" ? [] : [[approximations, approximations.get(o.approx)] as const]),
   ];
   const all = allParams(chosen, o, contradictions(o, common));
-  const [modelParams, optimizerParams, scheduleParams, approxParams] = all as [
+  const [modelParams, optimizerParams, scheduleParams, ...others] = all as [
     Params,
     Params,
     Params,
-    Params?,
+    ...Params[],
   ];
+  const samplerParams = sampler === null ? null : others.shift()!, approxParams = others.shift();
   return {
     model: o.model,
     modelParams,
@@ -211,7 +222,7 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
     task: null,
     options,
     approx: approxParams ? { name: o.approx, params: approxParams } : null,
-    cluster: askedClusters(o),
+    sampler: samplerParams && { name: sampler!, params: samplerParams },
     seed: common.seed,
   };
 }
@@ -227,7 +238,10 @@ export function taskSettings(
   const usual = trainOptions.parse({});
   const idle = (task.unused ?? []).filter((key) => given.has(key) && o[key] !== usual[key]);
   const problems = idle.map((key) => `--${kebab(key)} does not apply to task "${task.name}"`);
-  const [taskParams] = allParams([[tasks, task]], o, problems) as [Params];
+  // What the sampler takes is not the task's.
+  const taken = o.sampler === "auto" ? {} : trainSamplers.get(o.sampler).params!.shape;
+  const own = Object.fromEntries(Object.entries(o).filter(([key]) => !(key in taken)));
+  const [taskParams] = allParams([[tasks, task]], own, problems) as [Params];
   const { kind } = task.outputs(graph, taskParams);
   const [lossParams] = allParams([[losses, lossFor(kind, options.loss)]], o) as [Params];
   return { task, taskParams, lossParams };
@@ -309,7 +323,7 @@ export function resumedSettings(
   resumed: Document,
 ): Settings {
   const { model, config, progress } = modelMeta(resumed);
-  const { params, optimizer_params, train, cluster, approx = null, seed } = config;
+  const { params, optimizer_params, train, sampler = null, approx = null, seed } = config;
   const { task, schedule_params, loss_params } = config;
   const own = { ...params, ...optimizer_params, ...schedule_params, ...loss_params, ...task.params };
   const was: Params = {
@@ -317,7 +331,8 @@ export function resumedSettings(
     task: task.name,
     ...own,
     ...train,
-    ...cluster,
+    ...sampler?.params,
+    ...(sampler ? { sampler: sampler.name } : {}),
     approx: approx?.name ?? "none",
     ...approx?.params,
     seed,
@@ -326,7 +341,7 @@ export function resumedSettings(
   const shown = (value: unknown) => value === undefined ? "not taken" : JSON.stringify(value);
   const owned = [
     ...Object.keys(was),
-    ...Object.keys(clusterParams.shape),
+    ...samplerKeys,
     ...approxKeys,
     ...[...models, ...optimizers, ...schedules, ...losses, ...tasks].flatMap((e) =>
       Object.keys(e.params?.shape ?? {})
@@ -355,7 +370,7 @@ export function resumedSettings(
     task: { task: tasks.get(task.name), taskParams: task.params, lossParams: loss_params },
     options,
     approx,
-    cluster: cluster ?? null,
+    sampler,
     seed,
   };
 }

@@ -27,7 +27,7 @@ batches follow as chunk documents while they are being drawn; -o FILE holds all 
 --seed and on original node ids, not on threads or the order of nodes.
 
 Methods:
-${[...samplers].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+${[...samplers].map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join("\n")}
 
 Examples:
   gust sample cora.graph.safetensors --fanout 10,10 --batch-size 64 -o cora.sample.safetensors

@@ -2,7 +2,7 @@
 import { isOperators } from "../core/approx/operators.ts";
 import { parseSize } from "../core/cache/layout.ts";
 import { GustError } from "../core/errors.ts";
-import type { NewDocument } from "../core/format/document.ts";
+import type { Document, NewDocument } from "../core/format/document.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
 import { asNew, writeFile } from "../core/format/write.ts";
@@ -10,8 +10,7 @@ import { Graph } from "../core/graph/graph.ts";
 import type { Metric } from "../core/metrics/metric.ts";
 import { metrics, showScore } from "../core/metrics/mod.ts";
 import { models } from "../core/models/mod.ts";
-import { clusterParams } from "../core/sampling/cluster.ts";
-import { samplers } from "../core/sampling/mod.ts";
+import { type SamplerChoice, samplers, trainSamplers } from "../core/sampling/mod.ts";
 import { chunkDocuments } from "../core/sampling/sample.ts";
 import type { TaskEntry } from "../core/tasks/task.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
@@ -40,34 +39,57 @@ import {
 import { TrainProfile } from "./_train_profile.ts";
 import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 
-/** Clusters that are drawn as training goes, for one seed and split. */
-type Feeds = (seed: number, splitIndex: number) => SampleFeed;
+/** Batches that are drawn as training goes: by what, and those of one seed and split. */
+interface Drawn {
+  readonly choice: SamplerChoice;
+  readonly partition: Document | null;
+  feed(seed: number, splitIndex: number): SampleFeed;
+}
 
-/** Of a partition that came without a sample, or of a graph in part order if they are asked for; null: neither. */
-function clusterFeeds(io: Io, graph: Graph, settings: Settings, task: TaskEntry): Feeds | null {
-  const partition = io.maybe("partition"), { cluster: asked, options } = settings;
+/** The sampler of a run without samples: what it asks for, or clusters where a partition came; null: neither. */
+function chosenSampler(io: Io, graph: Graph, asked: SamplerChoice | null): Omit<Drawn, "feed"> | null {
+  if (asked && !trainSamplers.get(asked.name).needsPartition) return { choice: asked, partition: null };
+  const partition = io.maybe("partition");
   if (!partition && !(asked && graph.partPointer())) {
     if (!asked) return null;
     throw new GustError(
       "missing",
-      "--sampler cluster: no partition among the inputs, expected one, or a graph in part order",
+      `--sampler ${asked.name}: no partition among the inputs, expected one, or a graph in part order`,
       "gust partition GRAPH -k 32, or gust partition GRAPH -k 32 --apply",
     );
   }
-  const own = asked ?? clusterParams.parse({});
-  return (seed, splitIndex) => {
-    const trainNodes = own.inductive ? task.split(graph, { ...options, splitIndex, seed }).train : null;
+  const usual = () => trainSamplers.get("cluster").params!.parse({}) as Record<string, unknown>;
+  return { choice: asked ?? { name: "cluster", params: usual() }, partition };
+}
+
+function drawnBatches(
+  io: Io,
+  graph: Graph,
+  { sampler: asked, options }: Settings,
+  task: TaskEntry,
+): Drawn | null {
+  const chosen = chosenSampler(io, graph, asked);
+  if (!chosen) return null;
+  const { choice: { name, params }, partition } = chosen, sampler = samplers.get(name);
+  const feed = (seed: number, splitIndex: number) => {
+    // Samplers of hops begin with the training nodes.
+    const trainNodes = params["inductive"] === true || "split" in sampler.params!.shape
+      ? task.split(graph, { ...options, splitIndex, seed }).train
+      : null;
+    const own = { ...params, epochs: options.epochs, splitIndex };
+    const known = Object.entries(own).filter(([key]) => key in sampler.params!.shape);
     const request = {
       graph,
       partition,
       seed,
-      sampler: samplers.get("cluster"),
-      params: { ...own, epochs: options.epochs, splitIndex },
+      sampler,
+      params: Object.fromEntries(known),
       provenance: [],
       ...(trainNodes ? { trainNodes } : {}),
     };
-    return SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), "cluster");
+    return SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), name);
   };
+  return { ...chosen, feed };
 }
 
 /** The run whose validation score is best (the first of equals). */
@@ -145,42 +167,46 @@ Examples:
       for (const line of unreadColumns(graph, asked, task)) io.warn(line);
       if (resumed) checkMadeFrom(resumed, graphDocument);
       const sampled = SampleFeed.open(graph, io.read, () => io.next());
-      if (sampled && asked.cluster) {
+      if (sampled && asked.sampler) {
         throw new GustError(
           "usage",
-          "--sampler cluster and its options do not apply to batches that gust sample drew",
+          `--sampler ${asked.sampler.name} and its options do not apply to batches that gust sample drew`,
         );
       }
-      const feeds = sampled ? null : clusterFeeds(io, graph, asked, task.task);
+      const drawn = sampled ? null : drawnBatches(io, graph, asked, task.task);
       /** What the run reads of what has come so far. */
       const used = () => {
         const cache = io.soFar("cache", isPropagated);
         const batches = io.read.filter((d) => d.kind === "sample" || d.kind === "cache" && !isPropagated(d));
-        const drawn = feeds ? io.soFar("partition") : null;
-        const all = [io.soFar("graph")!, ...batches, ...(drawn ? [drawn] : []), ...(cache ? [cache] : [])];
+        const partition = drawn?.partition;
+        const all = [
+          io.soFar("graph")!,
+          ...batches,
+          ...(partition ? [partition] : []),
+          ...(cache ? [cache] : []),
+        ];
         return { cache, all, operators: io.soFar("cache", isOperators) };
       };
       const { cache, all, operators } = used();
       if (cache) checkMadeFrom(cache, graphDocument);
       const settings = withOperators(withCache(asked, cache, given), operators, resumed);
-      if (asked.options.batchLoss !== "mean" && !sampled && !feeds) {
+      if (asked.options.batchLoss !== "mean" && !sampled && !drawn) {
         throw new GustError(
           "usage",
           `--batch-loss ${asked.options.batchLoss} applies to batches of nodes, expected a sample or a partition`,
           "gust partition GRAPH -k 32",
         );
       }
-      if (resumed) checkSameInputs(resumed, all, sampled?.name ?? (feeds ? "cluster" : "full"));
-      const cluster = feeds && (settings.cluster ?? clusterParams.parse({}));
+      if (resumed) checkSameInputs(resumed, all, sampled?.name ?? drawn?.choice.name ?? "full");
       const jobOf = (seed: number, splitIndex: number): TrainJob => ({
         graph,
         cache,
-        samples: sampled ?? feeds?.(seed, splitIndex) ?? null,
+        samples: sampled ?? drawn?.feed(seed, splitIndex) ?? null,
         ...settings,
         ...task,
         options: { ...settings.options, splitIndex },
         model: models.get(settings.model),
-        cluster,
+        sampler: drawn && drawn.choice,
         operators,
         operatorUse: o.saveOperators === undefined ? null : "save",
         featureStore: { kind: o.featureStore, hotBytes: parseSize(o.gpuMem) },
@@ -202,7 +228,7 @@ Examples:
           ...settings.optimizerParams,
           ...settings.scheduleParams,
           ...task.lossParams,
-          ...(cluster ?? {}),
+          ...(drawn ? { sampler: drawn.choice.name, ...drawn.choice.params } : {}),
           ...(settings.approx ? { approx: settings.approx.name, ...settings.approx.params } : {}),
         }, used().all);
         return [...records.slice(0, -1), { ...records.at(-1)!, seed }];

@@ -240,6 +240,7 @@ const sampleRows: Row[] = [
   row("node_ptr", "I64", ["B+1"], true),
   row("nodes", "I32 I64", ["batch nodes"], true),
   row("level_size", "I64", ["B", "hops+1"], true),
+  /** What the loss of a node counts: 1 over the probability that a batch has it. */
   row("node_weight", "F32", ["batch nodes"]),
   row("block{hop}.row_ptr", "I64", ["B+1"], true),
   row("block{hop}.indptr", "I64", ["*"], true),
@@ -247,7 +248,7 @@ const sampleRows: Row[] = [
   row("block{hop}.indices", "I32", ["edges of block{hop}"], true),
   row("block{hop}.edges", "I64", ["edges of block{hop}"]),
   row("block{hop}.edge_weight", "F32", ["edges of block{hop}"]),
-  /** How many of its row's arcs each stands for; absent: all of a row count alike. */
+  /** What an arc counts in its row: 1 over the probability that a batch with the row's node has the arc. */
   row("block{hop}.arc_weight", "F32", ["edges of block{hop}"]),
 ];
 

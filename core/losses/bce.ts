@@ -1,11 +1,10 @@
 /** Sigmoid cross-entropy of several labels per item. */
 import { z } from "zod";
-import { axpby, scale } from "../tensor/ops/axpby.ts";
+import { axpby } from "../tensor/ops/axpby.ts";
 import { mul } from "../tensor/ops/mul.ts";
-import { totalSum } from "../tensor/ops/row_sum.ts";
 import { unary } from "../tensor/ops/unary.ts";
 import { defineLoss } from "./loss.ts";
-import { classWeights, countedRows } from "./rows.ts";
+import { classWeights, countedRows, meanOf } from "./rows.ts";
 
 export const bce = defineLoss({
   name: "bce",
@@ -25,7 +24,7 @@ export const bce = defineLoss({
       const { x, y } = countedRows(tape, rows);
       // -y log s(x) - (1 - y) log(1 - s(x)) = softplus(x) - y x
       const each = axpby(tape, unary(tape, x, "softplus"), mul(tape, x, y), 1, -1);
-      if (!table) return scale(tape, totalSum(tape, each), 1 / x.size);
+      if (!table) return meanOf(tape, each, rows);
       // Where the item has the label the term counts w times: w y + (1 - y) = 1 + y (w - 1).
       const weight = tape.tensor(x.dtype, x.shape), one = tape.tensor(x.dtype, x.shape);
       const row = tape.arena.tensor(x.dtype, [x.cols]);
@@ -33,7 +32,7 @@ export const bce = defineLoss({
       tape.engine.run("broadcast_rows", { x: row, out: weight.handle });
       tape.engine.run("fill", { out: one.handle, value: 1 });
       const factor = tape.noGrad(() => axpby(tape, one, mul(tape, y, axpby(tape, weight, one, 1, -1)), 1, 1));
-      return scale(tape, totalSum(tape, mul(tape, each, factor)), 1 / x.size);
+      return meanOf(tape, mul(tape, each, factor), rows);
     };
   },
 });

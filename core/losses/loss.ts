@@ -16,9 +16,11 @@ export interface LossRows {
   /** I64 [count] rows that count. */
   readonly rows: TensorHandle;
   readonly count: number;
+  /** F32 [count] what each of these rows counts, their share of a mean included; null or absent: 1 / count. */
+  readonly weights?: TensorHandle | null;
 }
 
-/** Gives the mean loss over the rows that count. */
+/** Gives the mean loss over the rows that count, or their sum with weights. */
 export type Loss = (tape: Tape, rows: LossRows) => Tensor;
 
 /** What a loss may look at before training. */

@@ -3,17 +3,15 @@ import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
 import { axpby, scale } from "../tensor/ops/axpby.ts";
 import { mul } from "../tensor/ops/mul.ts";
-import { totalSum } from "../tensor/ops/row_sum.ts";
 import { unary } from "../tensor/ops/unary.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defineLoss, type LossRows } from "./loss.ts";
-import { countedRows } from "./rows.ts";
+import { countedRows, meanOf } from "./rows.ts";
 
 function difference(tape: Tape, rows: LossRows): Tensor {
   const { x, y } = countedRows(tape, rows);
   return axpby(tape, x, y, 1, -1);
 }
-const mean = (tape: Tape, x: Tensor) => scale(tape, totalSum(tape, x), 1 / x.size);
 
 export const mse = defineLoss({
   name: "mse",
@@ -23,7 +21,7 @@ export const mse = defineLoss({
   params: z.object({}).strict(),
   create: () => (tape, rows) => {
     const d = difference(tape, rows);
-    return mean(tape, mul(tape, d, d));
+    return meanOf(tape, mul(tape, d, d), rows);
   },
 });
 
@@ -33,7 +31,7 @@ export const l1 = defineLoss({
   source: "gust",
   kinds: ["values"],
   params: z.object({}).strict(),
-  create: () => (tape, rows) => mean(tape, unary(tape, difference(tape, rows), "abs")),
+  create: () => (tape, rows) => meanOf(tape, unary(tape, difference(tape, rows), "abs"), rows),
 });
 
 export const huber = defineLoss({
@@ -48,6 +46,6 @@ export const huber = defineLoss({
     const a = unary(tape, difference(tape, rows), "abs");
     // q = min(a, delta); q a - q^2 / 2
     const q = scale(tape, unary(tape, scale(tape, a, -1), "max_scalar", -delta), -1);
-    return mean(tape, axpby(tape, mul(tape, q, a), mul(tape, q, q), 1, -0.5));
+    return meanOf(tape, axpby(tape, mul(tape, q, a), mul(tape, q, q), 1, -0.5), rows);
   },
 });

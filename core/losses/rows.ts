@@ -1,9 +1,11 @@
 /** What losses share: the rows that count, and one weight per class. */
-import type { TensorHandle } from "../../ffi/engine.ts";
+import { hostArray, type TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Tape } from "../tensor/autograd.ts";
+import { scale } from "../tensor/ops/axpby.ts";
 import { gather } from "../tensor/ops/gather.ts";
+import { rowScale, totalSum } from "../tensor/ops/row_sum.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Targets } from "../train/targets.ts";
 import type { LossContext, LossRows } from "./loss.ts";
@@ -13,6 +15,12 @@ export function countedRows(tape: Tape, { outputs, targets, rows }: LossRows): {
   const y = tape.tensor(outputs.dtype, [rows.rows, outputs.cols]);
   tape.engine.run("gather", { x: targets, index: rows, out: y.handle });
   return { x: gather(tape, outputs, new Tensor(rows)), y };
+}
+
+/** The mean of what every element of the rows that count costs, (count, width), or its sum over rows with weights. */
+export function meanOf(tape: Tape, each: Tensor, { weights }: LossRows): Tensor {
+  if (!weights) return scale(tape, totalSum(tape, each), 1 / each.size);
+  return scale(tape, totalSum(tape, rowScale(tape, each, new Tensor(weights))), 1 / each.cols);
 }
 
 /** How often each class or label occurs among the training items. */
@@ -26,6 +34,13 @@ function frequencies({ kind, array, width }: Targets, train: BigInt64Array): num
     } else for (let c = 0; c < width; c++) counts[c]! += Number(window[i * width + c]);
   }
   return counts;
+}
+
+/** The mean weight of the training items' classes, by the weight of each class. */
+export function meanOfClasses({ targets, train }: LossContext, table: TensorHandle): number {
+  const counts = frequencies(targets, train), weights = hostArray(table, "F32").read();
+  const sum = (of: (c: number) => number) => counts.reduce((total, count, c) => total + count * of(c), 0);
+  return sum((c) => weights[c]!) / Math.max(1, sum(() => 1));
 }
 
 /**

@@ -4,7 +4,7 @@ import type { BatchSizes, NativeBatches } from "../../ffi/native_sample.ts";
 import type { NewTensor } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import { indexDType } from "../graph/csr.ts";
-import type { BatchPlan } from "./sampler.ts";
+import type { BatchPlan, BatchWeights } from "./sampler.ts";
 
 /** A piece of a sample: the tensors of a document. */
 export interface Part {
@@ -76,7 +76,7 @@ class Buffers {
   }
 }
 
-/** Bytes of one batch in a document. */
+/** Bytes of one batch in a document, by those of a node and of an arc. */
 function batchBytes({ levels, edges }: BatchSizes, nodeBytes: number, arcBytes: number): number {
   const blocks = edges.reduce((sum, arcs, h) => sum + 8 * (levels[h]! + 3) + arcs * arcBytes, 0);
   return 8 * (levels.length + 1) + levels.at(-1)! * nodeBytes + blocks;
@@ -90,8 +90,10 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   const buffers = new Buffers(reuse);
   const weights = graph.csr.values;
   const nodeDType = indexDType(graph.numNodes);
-  const nodeBytes = nodeDType === "I32" ? 4 : 8;
-  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : 0);
+  // Either has a weight of 4 bytes where the plan gives weights.
+  const own = plan.weights ? 4 : 0;
+  const nodeBytes = (nodeDType === "I32" ? 4 : 8) + own;
+  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : own);
   let pending = new Pending();
   for (let epoch = 0; epoch < plan.epochs; epoch++) {
     const { nodes, ptr } = plan.seeds(epoch);
@@ -155,10 +157,13 @@ function assemble(
     at += size;
   }
   const levelSizes = BigInt64Array.from(sizes.flatMap(({ levels }) => levels), BigInt);
+  const keepsEdges = weights !== null || plan.weights?.readsEdges === true;
   const blocks = Array.from(
     { length: Math.max(plan.hops, 1) },
-    (_, h) => assembleBlock(runs, sizes, h, buffers, weights, plan.hasArcWeights === true),
+    (_, h) => assembleBlock(runs, sizes, h, buffers, weights, keepsEdges, plan.hasArcWeights === true),
   );
+  const nodePtr = pointer(nodeCounts);
+  const counted = plan.weights && weigh(plan.weights, nodePtr, nodes, blocks[0]!, buffers);
   const tensor = (name: string, data: NativeArray | BigInt64Array, shape = [data.length]): NewTensor => ({
     name,
     dtype: data instanceof NativeArray ? data.dtype : "I64",
@@ -168,11 +173,16 @@ function assemble(
   return {
     tensors: [
       tensor("epoch_ptr", pointer(counts)),
-      tensor("node_ptr", pointer(nodeCounts)),
+      tensor("node_ptr", nodePtr),
       tensor("nodes", nodes),
       tensor("level_size", levelSizes, [sizes.length, plan.hops + 1]),
-      ...blocks.flatMap((block, h) =>
-        Object.entries(block).map(([name, data]) => tensor(`block${h}.${name}`, data))
+      ...(counted ? [tensor("node_weight", counted.nodeWeight)] : []),
+      ...blocks.flatMap(({ edges, edge_weight, arc_weight, ...block }, h) =>
+        Object.entries({
+          ...block,
+          ...(edges && edge_weight ? { edges, edge_weight } : {}),
+          ...(counted ? { arc_weight: counted.arcWeight } : arc_weight ? { arc_weight } : {}),
+        }).map(([name, data]) => tensor(`block${h}.${name}`, data))
       ),
     ],
     numBatches: sizes.length,
@@ -184,6 +194,34 @@ function assemble(
   };
 }
 
+/** What nodes and arcs of the batches count. */
+function weigh(
+  weights: BatchWeights,
+  nodePtr: BigInt64Array,
+  nodes: NativeArray<"I32">,
+  { indptr, edge_ptr, indices, edges }: FlatBlock,
+  buffers: Buffers,
+) {
+  const to = {
+    nodeWeight: buffers.take("node_weight", "F32", nodes.length),
+    arcWeight: buffers.take("arc_weight", "F32", indices.length),
+  };
+  weights.fill({ nodePtr, nodes, edgePtr: edge_ptr, indptr, indices, edges }, to);
+  return to;
+}
+
+/** The arrays of one block of all batches, by the names of their tensors. */
+interface FlatBlock {
+  readonly row_ptr: BigInt64Array;
+  readonly indptr: NativeArray<"I64">;
+  readonly edge_ptr: BigInt64Array;
+  readonly indices: NativeArray<"I32">;
+  readonly edges: NativeArray<"I64"> | null;
+  readonly edge_weight: NativeArray<"F32"> | null;
+  /** Where batches come with them. */
+  readonly arc_weight: NativeArray<"F32"> | null;
+}
+
 /** One block of all batches as flat arrays. */
 function assembleBlock(
   runs: readonly Run[],
@@ -191,13 +229,14 @@ function assembleBlock(
   h: number,
   buffers: Buffers,
   weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
+  keepsEdges: boolean,
   hasArcWeights: boolean,
-): Record<string, NativeArray | BigInt64Array> {
+): FlatBlock {
   const rows = sizes.map(({ levels }) => levels[h]!);
   const arcs = sizes.map(({ edges }) => edges[h]!);
   const indptr = buffers.take(`${h}.indptr`, "I64", total(rows) + sizes.length);
   const indices = buffers.take(`${h}.indices`, "I32", total(arcs));
-  const edges = weights ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
+  const edges = keepsEdges ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
   const edgeWeight = weights ? buffers.take(`${h}.edge_weight`, "F32", total(arcs)) : null;
   const arcWeight = hasArcWeights ? buffers.take(`${h}.arc_weight`, "F32", total(arcs)) : null;
   let batch = 0, row = 0, arc = 0;
@@ -220,7 +259,8 @@ function assembleBlock(
     indptr,
     edge_ptr: pointer(arcs),
     indices,
-    ...(edges && edgeWeight ? { edges, edge_weight: edgeWeight } : {}),
-    ...(arcWeight ? { arc_weight: arcWeight } : {}),
+    edges,
+    edge_weight: edgeWeight,
+    arc_weight: arcWeight,
   };
 }

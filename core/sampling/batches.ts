@@ -16,7 +16,10 @@ export interface SampledBlock {
   /** Arc numbers in the graph, where the sampler kept them. */
   readonly edges: NativeArray<"I64"> | null;
   readonly edgeWeight: NativeArray<"F32"> | null;
-  /** How many of its row's arcs each stands for, where the sampler says so: sums over a row count it that often. */
+  /**
+   * What each arc counts in its row's sum with the graph's own degrees, so that the sum's expectation is that over all
+   * arcs of the graph; null: the sampler says nothing of it.
+   */
   readonly arcWeight: NativeArray<"F32"> | null;
 }
 
@@ -28,6 +31,8 @@ export interface SampledBatch {
   readonly step: number;
   /** Nodes of the graph: seeds first, then by hop of discovery. */
   readonly nodes: Indices;
+  /** What the loss of each node counts in a sum whose expectation is that over all nodes of the graph, or null. */
+  readonly nodeWeight: NativeArray<"F32"> | null;
   /** levelSizes[h] nodes are within h hops of the seeds: a prefix of `nodes`. One number for a square subgraph. */
   readonly levelSizes: readonly number[];
   /** blocks[h] has the in-edges of the nodes within h hops: block 0 belongs to the last layer of the model. */
@@ -67,6 +72,7 @@ export class SampleBatches {
   private readonly nodePtr: readonly number[];
   private readonly levels: readonly number[];
   private readonly nodes: Indices;
+  private readonly nodeWeight: NativeArray<"F32"> | null;
   private readonly arrays: readonly BlockArrays[];
   private readonly checked = new Set<number>();
 
@@ -77,6 +83,7 @@ export class SampleBatches {
     }
     this.meta = document.meta as unknown as SampleMeta;
     this.nodes = document.tensor("nodes", "I32", "I64") as Indices;
+    this.nodeWeight = document.has("node_weight") ? document.tensor("node_weight", "F32") : null;
     this.epochPtr = this.pointer("epoch_ptr", this.numBatches);
     this.nodePtr = this.pointer("node_ptr", this.nodes.length);
     this.levels = document.tensor("level_size", "I64").toNumbers();
@@ -125,6 +132,16 @@ export class SampleBatches {
     };
   }
 
+  /** Whether arcs of the batches say what they count. */
+  get hasArcWeights(): boolean {
+    return this.arrays[0]!.arcWeight !== null;
+  }
+
+  /** Whether nodes of the batches say what their losses count. */
+  get hasNodeWeights(): boolean {
+    return this.nodeWeight !== null;
+  }
+
   /** First batch of an epoch, and the first after it. */
   range(epoch: number): { first: number; end: number } {
     if (!Number.isInteger(epoch) || epoch < 0 || epoch >= this.epochs) {
@@ -170,11 +187,13 @@ export class SampleBatches {
         arcWeight: a.arcWeight && a.arcWeight.slice(edge, arcs),
       };
     });
+    const count = this.nodePtr[index + 1]! - start;
     const batch: SampledBatch = {
       index,
       epoch,
       step: before + index - first,
-      nodes: (this.nodes as NativeArray<"I32">).slice(start, this.nodePtr[index + 1]! - start),
+      nodes: (this.nodes as NativeArray<"I32">).slice(start, count),
+      nodeWeight: this.nodeWeight && this.nodeWeight.slice(start, count),
       levelSizes,
       blocks: blocks.map((block, h) => ({ ...block, numCols: levelSizes[this.hops === 0 ? 0 : h + 1]! })),
     };

@@ -110,6 +110,7 @@ export const cluster = defineSampler({
     splitIndex: z.int().min(0).default(0).describe("which of several stored splits"),
   }).strict(),
   needsPartition: true,
+  inTraining: true,
   shape: ({ epochs }) => ({ hops: 0, epochs }),
   plan(input, { partsPerBatch, batchOrder, inductive, epochs, splitIndex }) {
     const { graph, seed } = input, parts = partsOf(input);

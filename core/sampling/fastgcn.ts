@@ -17,6 +17,7 @@ export const fastgcn = defineSampler({
   source: "Chen, Ma and Xiao 2018, arXiv:1801.10247, section 3.2",
   params: z.object({ layerSize: layerSizeParam, ...seedParams }).strict(),
   needsPartition: false,
+  inTraining: true,
   shape: ({ layerSize, epochs }) => ({ hops: layerSize.length, epochs }),
   plan(input, { layerSize, ...own }) {
     const { graph, seed } = input, sampler = nativeSampler(graph);

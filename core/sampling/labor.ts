@@ -24,6 +24,7 @@ export const labor = defineSampler({
     ...seedParams,
   }).strict(),
   needsPartition: false,
+  inTraining: true,
   shape: ({ fanout, epochs }) => ({ hops: fanout.length, epochs }),
   plan(input, { fanout, importance, dependent, ...own }) {
     const { graph, seed } = input, sampler = nativeSampler(graph);

@@ -25,6 +25,7 @@ export const ladies = defineSampler({
     ...seedParams,
   }).strict(),
   needsPartition: false,
+  inTraining: true,
   shape: ({ layerSize, epochs }) => ({ hops: layerSize.length, epochs }),
   plan(input, { layerSize, normalize, ...own }) {
     const { graph, seed } = input, sampler = nativeSampler(graph);

@@ -24,6 +24,7 @@ export const neighbor = defineSampler({
     ...seedParams,
   }).strict(),
   needsPartition: false,
+  inTraining: true,
   shape: ({ fanout, epochs }) => ({ hops: fanout.length, epochs }),
   plan(input, { fanout, replace = false, weighted = false, ...own }) {
     const { graph, seed } = input, sampler = nativeSampler(graph);

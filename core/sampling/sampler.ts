@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import type { NativeBatches } from "../../ffi/native_sample.ts";
+import type { FlatSubgraphs } from "../../ffi/native_walks.ts";
 import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
@@ -13,7 +14,7 @@ export interface SampleInput {
   /** A partition of this graph, where the sampler needs one and the graph is not stored part by part. */
   readonly partition: Document | null;
   readonly seed: number;
-  /** The training nodes, where they are not those of a stored split. */
+  /** The training nodes, where they are not those of a stored split: what is drawn from, or the seeds. */
   readonly trainNodes?: BigInt64Array;
 }
 
@@ -23,12 +24,25 @@ export interface EpochSeeds {
   readonly ptr: readonly number[];
 }
 
+/**
+ * What nodes and arcs of square subgraphs count, so that sums over a subgraph stand for the whole graph: a node 1 / P(v) in
+ * the loss, an arc P(v) / P(u and v) in the row of v, P being the probability that a batch has them.
+ */
+export interface BatchWeights {
+  /** Whether it reads the arcs' numbers in the graph, which the plan's batches have then. */
+  readonly readsEdges: boolean;
+  fill(
+    batches: FlatSubgraphs,
+    to: { readonly nodeWeight: NativeArray<"F32">; readonly arcWeight: NativeArray<"F32"> },
+  ): void;
+}
+
 /** How one set of params samples one graph. */
 export interface BatchPlan {
   readonly epochs: number;
   /** Blocks per batch; 0 = one square subgraph that every layer uses. */
   readonly hops: number;
-  /** Whether batches have arc weights. @default {false} */
+  /** Whether batches come with arc weights. @default {false} */
   readonly hasArcWeights?: boolean;
   /** The seeds of an epoch, in order; valid until the next call. */
   seeds(epoch: number): EpochSeeds;
@@ -36,10 +50,14 @@ export interface BatchPlan {
   expand(seeds: EpochSeeds, epoch: number, firstStep: number): NativeBatches;
   /** Arcs that a batch of `count` seeds may have, roughly. */
   estimateArcs(count: number): number;
+  /** Absent: every node and arc counts 1. */
+  readonly weights?: BatchWeights;
 }
 
 export interface SamplerEntry extends Entry {
   readonly needsPartition: boolean;
+  /** Whether batches can be drawn as training goes, which sets `epochs` and the seeds. */
+  readonly inTraining?: boolean;
   /** Number of blocks and of epochs for these params. */
   shape(params: Record<string, unknown>): { hops: number; epochs: number };
   /** The batches in pieces. */
@@ -53,6 +71,7 @@ export function defineSampler<S extends z.ZodObject>(entry: {
   readonly source: string;
   readonly params: S;
   readonly needsPartition: boolean;
+  readonly inTraining?: boolean;
   shape(params: z.infer<S>): { hops: number; epochs: number };
   plan(input: SampleInput, params: z.infer<S>): BatchPlan;
 }): SamplerEntry {

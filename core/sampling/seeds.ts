@@ -50,10 +50,10 @@ function seedNodes(graph: Graph, split: SeedParams["split"], index: number): Nat
 
 /** The seeds of every epoch. */
 export function seedBatches(
-  { graph, seed }: SampleInput,
+  { graph, seed, trainNodes }: SampleInput,
   { batchSize, epochs, split, splitIndex }: SeedParams,
 ): Pick<BatchPlan, "epochs" | "seeds"> {
-  const nodes = seedNodes(graph, split, splitIndex);
+  const nodes = trainNodes ? NativeArray.from<"I64">(trainNodes) : seedNodes(graph, split, splitIndex);
   const ptr = batchPointer(nodes.length, batchSize);
   return {
     epochs,

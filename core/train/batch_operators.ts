@@ -1,4 +1,7 @@
-/** Operators of batches: subgraphs normalised by the degrees inside them, blocks that stand for all neighbours. */
+/**
+ * Operators of batches: subgraphs normalised by the degrees inside them; blocks, and subgraphs with weights, that stand for
+ * all neighbours.
+ */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { countSelfLoops, withoutSelfLoops } from "../../ffi/native_csr.ts";
 import type { Indices } from "../../ffi/native_rows.ts";
@@ -48,22 +51,13 @@ export function batchOperators(
   };
 }
 
-/** What the arcs of a block count: their weights in the graph, times how many arcs each stands for; null: 1 each. */
-function blockValues({ edgeWeight, arcWeight }: SampledBlock): NativeArray<"F32"> | null {
-  if (!edgeWeight || !arcWeight) return edgeWeight ?? arcWeight;
-  const values = edgeWeight.copy();
-  for (let at = 0; at < values.length;) {
-    const piece = values.window(at), factor = arcWeight.window(at, piece.length);
-    for (let i = 0; i < piece.length; i++) piece[i]! *= factor[i]!;
-    at += piece.length;
-  }
-  return values;
-}
-
-/** @param hasLoops  whether the graph has self-loops, which operators leave out. */
-function blockCsr(block: SampledBlock, hasLoops: boolean): Csr {
+/**
+ * @param hasLoops  whether the graph has self-loops, which operators leave out.
+ * @param values  one for each arc of the block.
+ */
+function blockCsr(block: SampledBlock, hasLoops: boolean, values = block.edgeWeight): Csr {
   const { numRows, numCols, indptr, indices } = block;
-  const csr = { numRows, numCols, indptr, indices, values: blockValues(block) };
+  const csr = { numRows, numCols, indptr, indices, values };
   return hasLoops ? withoutSelfLoops(csr) : csr;
 }
 
@@ -85,10 +79,11 @@ export class SubgraphOperators implements BlockOperators {
 }
 
 /**
- * Operators of sampled blocks. Sums (sym, row, none, hop1) estimate the graph's own: the k arcs that were drawn of a
- * node's d stand for all, so their terms count d / k times, or as often as the block's arc weights say, and
- * normalisation uses the graph's degrees. Means are over the arcs that were drawn, by arc weights where there are some,
- * and attention (loops) over those that were drawn, as their papers have it.
+ * Operators of sampled blocks. Sums (sym, row, none, hop1) are unbiased for the graph's own: the k arcs that were drawn
+ * of a node's d stand for all, so their terms count d / k times, and normalisation uses the graph's degrees. Means and
+ * attention (mean, loops) are over the arcs that were drawn, as their papers have it.
+ *
+ * Where arcs say what they count, that takes the place of d / k, and means are unbiased as well.
  */
 export class GraphDegrees implements BlockOperators {
   private readonly hasLoops: boolean;
@@ -116,12 +111,23 @@ export class GraphDegrees implements BlockOperators {
     return made;
   }
 
-  /** d / k, where k counts the arcs that were drawn: dropped self-loops too. @param arcs  d of the rows. */
-  private oftenCounted(arena: Arena, { indptr, numRows }: SampledBlock, arcs: TensorHandle): TensorHandle {
-    const { engine } = this, out = arena.tensor("F32", [numRows]);
-    engine.run("csr_row_sum", { indptr: arena.bind(indptr), out, power: 0 });
-    engine.run("unary", { x: out, out, kind: unaryKinds.reciprocal, alpha: 0 });
-    engine.run("mul", { x: out, y: arcs, out });
+  /** The values of a block's arcs, which `csr` has without the graph's self-loops: edge weights times what they count. */
+  private blockValues(arena: Arena, block: SampledBlock, { values: weights }: Csr): Tensor | null {
+    const { arcWeight } = block, own = weights && arena.bind(weights);
+    if (!arcWeight) return own && new Tensor(own);
+    const counts = arena.bind(blockCsr(block, this.hasLoops, arcWeight).values!);
+    if (!own) return new Tensor(counts);
+    const out = arena.tensor("F32", [own.rows]);
+    this.engine.run("mul", { x: own, y: counts, out });
+    return new Tensor(out);
+  }
+
+  /** d / k of the block's rows, where k counts the arcs that were drawn: dropped self-loops too. */
+  private drawnShares(arena: Arena, { numRows, indptr }: SampledBlock, arcs: TensorHandle): TensorHandle {
+    const out = arena.tensor("F32", [numRows]);
+    this.engine.run("csr_row_sum", { indptr: arena.bind(indptr), out, power: 0 });
+    this.engine.run("unary", { x: out, out, kind: unaryKinds.reciprocal, alpha: 0 });
+    this.engine.run("mul", { x: out, y: arcs, out });
     return out;
   }
 
@@ -129,9 +135,10 @@ export class GraphDegrees implements BlockOperators {
     const { engine } = this;
     const csr = blockCsr(block, this.hasLoops);
     const pattern = Pattern.of(arena, csr);
-    const values = csr.values && new Tensor(arena.bind(csr.values));
     if (kind === "loops") return new SparseOperator(loopsPattern(arena, pattern));
-    if (kind === "mean") {
+    const { arcWeight } = block;
+    const values = this.blockValues(arena, block, csr);
+    if (kind === "mean" && !arcWeight) {
       return new SparseOperator(pattern, {
         values,
         left: degreePower(engine, arena, pattern, values, "F32", -1, 0),
@@ -140,24 +147,26 @@ export class GraphDegrees implements BlockOperators {
     if (kind === "hop2") {
       throw new GustError(
         "usage",
-        "The model multiplies by nodes two hops away, which sampled blocks of one hop do not hold",
+        "The model multiplies by nodes two hops away, which these batches do not stand for",
         "leave the samples out, or draw clusters: gust sample --method cluster",
       );
     }
+    const n = block.numRows;
     const columns = arena.bind((nodes as NativeArray<"I32">).slice(0, block.numCols));
-    const rows = arena.rows(columns, 0, block.numRows);
+    const rows = arena.rows(columns, 0, n);
     const take = (x: TensorHandle, index: TensorHandle) => {
       const out = arena.tensor("F32", [index.rows]);
       engine.run("gather", { x, index, out });
       return out;
     };
-    const often = block.arcWeight ? null : this.oftenCounted(arena, block, take(this.arcs, rows));
-    if (kind === "none") return new SparseOperator(pattern, { values, left: often });
+    if (kind === "mean") return new SparseOperator(pattern, { values, left: take(this.power(-1, 0), rows) });
+    const drawn = arcWeight ? null : this.drawnShares(arena, block, take(this.arcs, rows));
+    if (kind === "none") return new SparseOperator(pattern, { values, left: drawn });
     const { base, add } = baseOf(kind), loops = base === "hop1" ? 0 : 1;
     const own = loops ? take(this.power(-1, 1), rows) : null;
     const scale = base === "row" ? null : this.power(-0.5, loops);
-    const left = scale ? take(scale, rows) : take(this.power(-1, 1), rows);
-    if (often) engine.run("mul", { x: often, y: left, out: left });
+    const left = scale ? take(scale, rows) : arcWeight ? own! : take(this.power(-1, 1), rows);
+    if (drawn) engine.run("mul", { x: drawn, y: left, out: left });
     const diagonal = own && enhancedDiagonal(engine, arena, own, add);
     return new SparseOperator(pattern, { values, left, right: scale && take(scale, columns), diagonal });
   }

@@ -17,7 +17,7 @@ import { checkArcs } from "../graph/arcs.ts";
 import { Init, type ModelEntry, type Signature } from "../models/model.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
-import type { ClusterParams } from "../sampling/cluster.ts";
+import type { SamplerChoice } from "../sampling/mod.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
 import type { TaskEntry } from "../tasks/task.ts";
 import type { TrainOptions } from "./config.ts";
@@ -69,8 +69,8 @@ export interface TrainJob {
   /** Sampled operators that an approximated run begins with. */
   readonly operators?: Document | null;
   readonly operatorUse?: OperatorUse | null;
-  /** How parts become batches, where they are drawn as training goes. */
-  readonly cluster?: ClusterParams | null;
+  /** What batches are drawn by, where they are drawn as training goes. */
+  readonly sampler?: SamplerChoice | null;
   /** Where dense features are kept. */
   readonly featureStore?: StoreChoice | undefined;
   /** Gets the engine of a run before anything runs on it. */
@@ -362,7 +362,7 @@ export class Run {
         train: options,
         features: this.recipe,
         source: this.source.name,
-        ...(this.job.cluster ? { cluster: this.job.cluster } : {}),
+        ...(this.job.sampler ? { sampler: this.job.sampler } : {}),
         ...(this.job.approx ? { approx: this.job.approx } : {}),
         seed: this.seed,
       },

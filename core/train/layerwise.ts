@@ -205,7 +205,8 @@ export class LayerwiseInference {
       arcWeight: null,
     };
     batches.copyBlock(b, 1, 0, block, values);
-    const batch = { index: b, epoch: 0, step: 0, nodes, levelSizes: [numRows, numCols], blocks: [block] };
+    const levelSizes = [numRows, numCols];
+    const batch = { index: b, epoch: 0, step: 0, nodes, nodeWeight: null, levelSizes, blocks: [block] };
     return {
       nodes,
       input: {

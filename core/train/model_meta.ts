@@ -8,7 +8,6 @@ import { models } from "../models/mod.ts";
 import type { Signature } from "../models/model.ts";
 import { tasks } from "../tasks/mod.ts";
 import { norms } from "../tensor/norm.ts";
-import { clusterParams } from "../sampling/cluster.ts";
 import { trainOptions } from "./config.ts";
 import type { Progress } from "./run.ts";
 
@@ -37,8 +36,8 @@ const schema = z.looseObject({
     train: trainOptions,
     features: recipe,
     source: z.string(),
-    /** Where batches were drawn from parts as training went. */
-    cluster: clusterParams.optional(),
+    /** What batches were drawn by as training went. */
+    sampler: z.object({ name: z.string(), params }).optional(),
     /** What stood for exact gradients. */
     approx: z.object({ name: z.string(), params, operators: z.string().optional() }).optional(),
     seed: count,

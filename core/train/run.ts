@@ -226,8 +226,10 @@ function runEpoch(
         );
       }
       queue.source.observe?.(batch, feedback);
-      total += feedback.loss * batch.numLossRows;
-      weight += batch.numLossRows;
+      // A loss that stands for all training items is one estimate among others.
+      const rows = batch.lossRowWeights ? 1 : batch.numLossRows;
+      total += feedback.loss * rows;
+      weight += rows;
       progress.step++;
       batches++;
     }

@@ -34,7 +34,10 @@ export class SampleFeed {
   private nextEpoch = 0;
   /** What all chunks have in common, of the first one. */
   private shape:
-    | Pick<SampleBatches, "hops" | "epochs"> & { readonly isPacked: boolean; readonly isInductive: boolean }
+    | Pick<SampleBatches, "hops" | "epochs" | "hasArcWeights" | "hasNodeWeights"> & {
+      readonly isPacked: boolean;
+      readonly isInductive: boolean;
+    }
     | null = null;
 
   /** `redraw` begins anew: chunks are then dropped when the next one is asked for, instead of kept. */
@@ -88,8 +91,16 @@ export class SampleFeed {
 
   private get first() {
     if (this.shape === null) {
-      const { batches: { hops, epochs, meta }, pack } = this.chunk(0)!;
-      this.shape = { hops, epochs, isPacked: pack !== null, isInductive: meta.params["inductive"] === true };
+      const { batches, pack } = this.chunk(0)!,
+        { hops, epochs, hasArcWeights, hasNodeWeights, meta } = batches;
+      this.shape = {
+        hops,
+        epochs,
+        hasArcWeights,
+        hasNodeWeights,
+        isPacked: pack !== null,
+        isInductive: meta.params["inductive"] === true,
+      };
     }
     return this.shape;
   }
@@ -97,6 +108,16 @@ export class SampleFeed {
   /** Hops of every chunk. */
   get hops(): number {
     return this.first.hops;
+  }
+
+  /** Whether arcs say what they count in sums that stand for the whole graph. */
+  get hasArcWeights(): boolean {
+    return this.first.hasArcWeights;
+  }
+
+  /** Whether nodes say what their losses count. */
+  get hasNodeWeights(): boolean {
+    return this.first.hasNodeWeights;
   }
 
   /** Whether features come with the batches. */
@@ -217,7 +238,10 @@ export interface BatchFeatures {
   readonly store: FeatureStore | null;
 }
 
-/** Batches for training, with operators normalised inside the batch (subgraphs) or unbiased for the graph (blocks). */
+/**
+ * Batches for training, with operators normalised inside the batch (subgraphs) or unbiased for the graph (blocks, and
+ * subgraphs whose arcs say what they count).
+ */
 export function sampledSource(
   engine: Engine,
   arena: Arena,
@@ -235,11 +259,18 @@ export function sampledSource(
       `draw it with ${layers} numbers in --fanout, or train ${feed.hops} layers (--layers, or --hops of models that have it)`,
     );
   }
+  if (feed.hasNodeWeights && batchLoss === "nodes") {
+    throw new GustError(
+      "usage",
+      `--batch-loss nodes: batches of ${feed.name} weigh the loss of each node, so that every batch stands for all nodes`,
+      "leave it out",
+    );
+  }
   const isTrain = new Uint8Array(graph.numNodes);
   for (const v of train) isTrain[Number(v)] = 1;
   const all = targetTensor(arena, targets);
   const ids = graph.nodeIds();
-  const maker = feed.hops === 0
+  const maker = feed.hops === 0 && !feed.hasArcWeights
     ? new SubgraphOperators(engine, graph)
     : new GraphDegrees(engine, arena, graph);
   return {
@@ -276,6 +307,9 @@ export function sampledSource(
           targets: target,
           lossRows: step.bind(NativeArray.from<"I32">(lossRows)),
           numLossRows: lossRows.length,
+          ...(batch.nodeWeight
+            ? { lossRowWeights: step.bind(rowWeights(batch.nodeWeight, lossRows, train.length)) }
+            : {}),
           ...(batchLoss === "nodes" ? { lossWeight: lossRows.length / train.length } : {}),
         } satisfies Batch;
       }
@@ -289,6 +323,12 @@ function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): Int32Arr
   let count = 0;
   for (let i = 0; i < seeds; i++) if (isTrain[Number(list[i])]) rows[count++] = i;
   return rows.subarray(0, count);
+}
+
+/** What the rows that count of a batch count of the mean over `total` training nodes. */
+function rowWeights(nodeWeight: NativeArray<"F32">, rows: Int32Array, total: number): NativeArray<"F32"> {
+  const all = nodeWeight.read();
+  return NativeArray.from<"F32">(Float32Array.from(rows, (i) => all[i]! / total));
 }
 
 /** The features of a batch's nodes that are packed behind the sample. */

@@ -12,6 +12,8 @@ export interface Batch extends ForwardInput {
   /** I64 output rows that count in the loss. */
   readonly lossRows: TensorHandle;
   readonly numLossRows: number;
+  /** F32 [numLossRows] what each of these rows counts, so that their sum stands for the mean over all training items. */
+  readonly lossRowWeights?: TensorHandle;
   /** What its mean loss counts in the gradient, 1 where absent. */
   readonly lossWeight?: number;
   /** An input whose forward pass is the same, where only gradients differ. */

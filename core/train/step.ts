@@ -35,6 +35,7 @@ export function trainingStep(engine: Engine, arena: Arena, parts: StepParts, bat
     targets: batch.targets,
     rows: batch.lossRows,
     count: batch.numLossRows,
+    weights: batch.lossRowWeights ?? null,
   });
   engine.phase = "backward";
   const { lossWeight = 1 } = batch;

@@ -317,6 +317,15 @@ void number_nodes(const GraphView<I>& graph, const int64_t* seeds, int64_t count
   }
 }
 
+/** Whether nodes are numbered in the order of their original ids. */
+inline bool ids_rise(int64_t n, const int64_t* ids) {
+  return parallel_sum<int64_t>(n - 1, int64_t{1} << 16, [&](int64_t begin, int64_t end) {
+           int64_t falls = 0;
+           for (int64_t i = begin; i < end; ++i) falls += ids[i] >= ids[i + 1];
+           return falls;
+         }) == 0;
+}
+
 /** Positions take 32 bits. */
 inline void check_batch_size(int64_t count) {
   if (count > INT32_MAX)

@@ -7,16 +7,6 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kGrain = int64_t{1} << 16;
-
-bool rises(int64_t n, const int64_t* ids) {
-  return parallel_sum<int64_t>(n - 1, kGrain, [&](int64_t begin, int64_t end) {
-           int64_t falls = 0;
-           for (int64_t i = begin; i < end; ++i) falls += ids[i] >= ids[i + 1];
-           return falls;
-         }) == 0;
-}
-
 /** Starts of count pieces of the given sizes. */
 template <class Size>
 std::vector<int64_t> starts_of(int64_t count, Size&& size) {
@@ -46,7 +36,7 @@ int32_t gust_sampler_create(int64_t num_nodes, int64_t indptr, int64_t num_edges
     if (num_nodes < 0 || num_edges < 0) fail(GUST_EINVAL, "a graph of %lld nodes, %lld edges", ll(num_nodes), ll(num_edges));
     const auto* ptr = reinterpret_cast<const int64_t*>(indptr);
     const auto* id = reinterpret_cast<const int64_t*>(ids);
-    const bool in_id_order = by_position != 0 || !id || rises(num_nodes, id);
+    const bool in_id_order = by_position != 0 || !id || ids_rise(num_nodes, id);
     dispatch_index(dtype, [](auto) {});
     auto* sampler = new Sampler{dtype,
                                 {num_nodes, num_edges, ptr, reinterpret_cast<const int32_t*>(indices), id, in_id_order},

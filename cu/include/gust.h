@@ -585,6 +585,31 @@ GUST_API int32_t gust_batches_destroy(int64_t batches);
 GUST_API int32_t gust_batch_check(int64_t rows, int64_t columns, int64_t entries, int64_t indptr, int64_t indices,
                                   int64_t* out);
 
+/* ---- subgraphs of random walks ------------------------------------------------------------------------------ */
+/* A batch is the nodes that `draws` walks of `length` steps visit, a step going to a uniform in-neighbour and a walk
+ * ending where there is none. Roots are drawn with replacement. Source: Zeng et al. 2020 (arXiv:1907.04931). */
+
+/** Walks on a CSR graph, described as for gust_sampler_create(). Roots are uniform; with by_columns (length 0 alone) in
+ *  proportion to the squared length of their column of (D + I)^-1 (A + I). out[0] = walks. */
+GUST_API int32_t gust_walks_create(int64_t num_nodes, int64_t indptr, int64_t num_edges, int64_t indices, int32_t dtype,
+                                   int64_t ids, int32_t by_position, int32_t by_columns, int64_t draws, int64_t length,
+                                   int64_t* out);
+GUST_API int32_t gust_walks_destroy(int64_t walks);
+/** Batches first_step, first_step + 1, ... of the epoch: batch b has the distinct nodes[node_ptr[b] .. node_ptr[b+1])
+ *  (I64, ascending), with room for num_batches * min(draws * (length + 1), num_nodes). */
+GUST_API int32_t gust_walks_draw(int64_t walks, int64_t num_batches, int64_t seed, int64_t stream, int64_t epoch,
+                                 int64_t first_step, int64_t nodes, int64_t* node_ptr);
+/** Take note of num_batches induced subgraphs: their nodes (I64) and numbers of arcs (I64), one after another. */
+GUST_API int32_t gust_walks_count(int64_t walks, int64_t num_batches, int64_t num_nodes, int64_t nodes,
+                                  int64_t num_arcs, int64_t edges);
+/** node_weight F32: 1 / P(v), arc_weight F32: P(v) / P(u and v) for an arc of row v and column u, of induced subgraphs as
+ *  flat arrays: batch b has nodes (I32 or I64) and rows node_ptr[b] .. node_ptr[b+1] with arcs edge_ptr[b] ..
+ *  edge_ptr[b+1], its indptr beginning at node_ptr[b] + b. In closed form for length 0 and 1, else by the subgraphs that
+ *  were counted, which need the arc numbers `edges` (I64; else NULL). */
+GUST_API int32_t gust_walks_weights(int64_t walks, int64_t num_batches, const int64_t* node_ptr, int64_t nodes,
+                                    int32_t dtype, const int64_t* edge_ptr, int64_t indptr, int64_t indices,
+                                    int64_t edges, int64_t node_weight, int64_t arc_weight);
+
 /* ---- batches of whole graphs ------------------------------------------------------------------------------ */
 
 /** First row in the batch of each of the graphs chosen[0 .. count) (out_ptr, count + 1) of a union of `graphs` graphs,

@@ -22,10 +22,9 @@ describe("gust train --sampler cluster", () => {
     run("sample g p --method cluster --parts-per-batch 2 --epochs 4 -o s");
     const ahead = trained("g s -o ahead").runs[0];
     for (const split of ["train", "val", "test"]) expect(ahead[split]).toBe(auto.runs[0][split]);
-    expect((documentOf(here, "named").meta["config"] as Record<string, unknown>)["cluster"]).toEqual({
-      partsPerBatch: 2,
-      batchOrder: "shuffle",
-      inductive: false,
+    expect((documentOf(here, "named").meta["config"] as Record<string, unknown>)["sampler"]).toEqual({
+      name: "cluster",
+      params: { partsPerBatch: 2, batchOrder: "shuffle", inductive: false },
     });
   });
 
@@ -65,7 +64,9 @@ describe("gust train --sampler cluster", () => {
       drawn = trained("g p --inductive --split file -o drawn_i");
     expect(ahead.runs[0].epochs).toBe(drawn.runs[0].epochs);
     run("train g p --inductive --split random --train-per-class 7 --epochs 2 -o random_i");
-    expect(documentOf(here, "random_i").meta["config"]).toMatchObject({ cluster: { inductive: true } });
+    expect(documentOf(here, "random_i").meta["config"]).toMatchObject({
+      sampler: { name: "cluster", params: { inductive: true } },
+    });
     expect(documentOf(here, "random_i").provenance.at(-1)!.params).toMatchObject({ inductive: true });
   });
 
