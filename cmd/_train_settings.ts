@@ -26,13 +26,28 @@ import {
   registryOptions,
 } from "./_options.ts";
 
+/** Options that tasks and samplers have in common: both are said to take them. */
+const sharedOptions = (() => {
+  const ofTasks = registryOptions(tasks), ofSamplers = registryOptions(trainSamplers);
+  return Object.fromEntries(
+    Object.keys(ofTasks).filter((key) => key in ofSamplers).map((key) => {
+      const meta = ofTasks[key]!.meta()!;
+      const description = `${meta.description}; ${ofSamplers[key]!.meta()!.description}`;
+      return [key, ofTasks[key]!.meta({ ...meta, description })];
+    }),
+  );
+})();
+
 export const options = z.object({
   model: z.enum(models.names as [string, ...string[]]).default("gcn").describe("what to train"),
   ...registryOptions(models),
   task: z.enum(["auto", ...tasks.names]).default("auto").describe(
     "what is predicted; auto is the first that the graph has targets for",
   ),
+  // A key of both means the same: items per step. That of tasks takes 0 as well.
+  ...registryOptions(trainSamplers),
   ...registryOptions(tasks),
+  ...sharedOptions,
   ...trainOptions.shape,
   ...registryOptions(optimizers),
   ...registryOptions(schedules),
@@ -47,7 +62,6 @@ export const options = z.object({
   sampler: z.enum(["auto", ...trainSamplers.names]).default("auto").describe(
     "what draws batches as training goes; auto takes parts of a partition (cluster) where one comes without a sample",
   ),
-  ...registryOptions(trainSamplers),
   featureStore: z.enum(featureStores).default("auto").describe(
     "where dense features are: memory of the GPU, the host's read over the bus by the GPU (zerocopy) or copied by the " +
       "CPU (staged), or both (tiered); results are the same",
@@ -171,11 +185,13 @@ export type Settings =
   };
 
 const samplerKeys = [...trainSamplers].flatMap(({ params }) => Object.keys(params!.shape));
+const taskKeys = [...tasks].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
 
 /** The sampler that the options ask for: options of one alone are those of clusters. Null: none. */
 function askedSampler(o: Options): string | null {
   if (o.sampler !== "auto") return o.sampler;
-  return samplerKeys.some((key) => (o as Params)[key] !== undefined) ? "cluster" : null;
+  const own = samplerKeys.filter((key) => !taskKeys.includes(key));
+  return own.some((key) => (o as Params)[key] !== undefined) ? "cluster" : null;
 }
 
 /** The settings that the options ask for. */
@@ -222,7 +238,10 @@ export function taskSettings(
   const usual = trainOptions.parse({});
   const idle = (task.unused ?? []).filter((key) => given.has(key) && o[key] !== usual[key]);
   const problems = idle.map((key) => `--${kebab(key)} does not apply to task "${task.name}"`);
-  const [taskParams] = allParams([[tasks, task]], o, problems) as [Params];
+  // What the sampler takes is not the task's.
+  const taken = o.sampler === "auto" ? {} : trainSamplers.get(o.sampler).params!.shape;
+  const own = Object.fromEntries(Object.entries(o).filter(([key]) => !(key in taken)));
+  const [taskParams] = allParams([[tasks, task]], own, problems) as [Params];
   const { kind } = task.outputs(graph, taskParams);
   const [lossParams] = allParams([[losses, lossFor(kind, options.loss)]], o) as [Params];
   return { task, taskParams, lossParams };

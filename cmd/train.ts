@@ -72,7 +72,8 @@ function drawnBatches(
   if (!chosen) return null;
   const { choice: { name, params }, partition } = chosen, sampler = samplers.get(name);
   const feed = (seed: number, splitIndex: number) => {
-    const trainNodes = params["inductive"] === true
+    // Samplers of hops begin with the training nodes.
+    const trainNodes = params["inductive"] === true || "split" in sampler.params!.shape
       ? task.split(graph, { ...options, splitIndex, seed }).train
       : null;
     const own = { ...params, epochs: options.epochs, splitIndex };

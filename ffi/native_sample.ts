@@ -116,6 +116,18 @@ export class NativeBatches {
     );
   }
 
+  /**
+   * Copy the arc weights of block `hop` of the same batches, one per arc.
+   * @throws {NativeError} (usage) for batches without.
+   */
+  copyArcWeight(first: number, count: number, hop: number, to: NativeArray<"F32">): void {
+    const arcs = this.sizes.slice(first, first + count).reduce((sum, { edges }) => sum + edges[hop]!, 0);
+    if (to.length !== arcs) {
+      throw new RangeError(`room for ${to.length} arc weights of block ${hop}, expected ${arcs}`);
+    }
+    call("gust_batches_copy_arc_weight", this.usable(), first, count, hop, to.address);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -182,26 +194,106 @@ export class NativeSampler {
     fanout: readonly number[],
     key: SampleKey,
   ): NativeBatches {
+    const keyed = [key.seed, key.epoch, key.firstStep] as const;
+    return this.grown(
+      seeds,
+      ptr,
+      fanout,
+      (...batches) => callOut(1, "gust_sample_neighbors", ...batches, ...keyed),
+    );
+  }
+
+  /**
+   * The same by layer-neighbour sampling, with arc weights: about `fanout[h]` in-neighbours, -1 takes all.
+   *
+   * @param importance  iterations of the sources' probabilities.
+   * @param dependent  every hop has the same random numbers.
+   */
+  labor(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    fanout: readonly number[],
+    { importance, dependent }: { readonly importance: number; readonly dependent: boolean },
+    key: SampleKey,
+  ): NativeBatches {
+    needInteger("importance", importance);
+    const keyed = [key.seed, key.epoch, key.firstStep] as const;
+    return this.grown(
+      seeds,
+      ptr,
+      fanout,
+      (...batches) => callOut(1, "gust_sample_labor", ...batches, importance, dependent ? 1 : 0, ...keyed),
+    );
+  }
+
+  /**
+   * Layer-wise samples of batches of seeds, with arc weights: hop h draws `sizes[h]` nodes for all its rows together.
+   *
+   * @param wholeGraph  with replacement by importance for all nodes, else without by that for the rows.
+   * @param normalize  weighted rows keep the sum of their arcs.
+   */
+  layers(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    sizes: readonly number[],
+    { wholeGraph, normalize }: { readonly wholeGraph: boolean; readonly normalize: boolean },
+    key: SampleKey,
+  ): NativeBatches {
+    const flags = [wholeGraph ? 1 : 0, normalize ? 1 : 0] as const;
+    const keyed = [key.seed, key.epoch, key.firstStep] as const;
+    return this.grown(
+      seeds,
+      ptr,
+      sizes,
+      (...batches) => callOut(1, "gust_sample_layers", ...batches, ...this.weights(), ...flags, ...keyed),
+    );
+  }
+
+  /**
+   * The same as neighbors() with arc weights: with replacement, in proportion to the graph's weights, or both.
+   * @throws {NativeError} (data) for a weight below 0.
+   */
+  weighted(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    fanout: readonly number[],
+    { byWeight, replace }: { readonly byWeight: boolean; readonly replace: boolean },
+    key: SampleKey,
+  ): NativeBatches {
+    const weights = byWeight ? this.weights() : [0, 0] as const;
+    const keyed = [key.seed, key.epoch, key.firstStep] as const;
+    return this.grown(
+      seeds,
+      ptr,
+      fanout,
+      (...batches) => callOut(1, "gust_sample_weighted", ...batches, ...weights, replace ? 1 : 0, ...keyed),
+    );
+  }
+
+  /** Address and dtype of the graph's weights. */
+  private weights(): readonly [address: number, dtype: number] {
+    const { values } = this.csr;
+    return values ? [values.address, code(values)] : [0, 0];
+  }
+
+  /** What all samplers of hops are told first, checked, and the batches of the handle that they give. */
+  private grown(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    counts: readonly number[],
+    sample: (
+      ...batches: [number, number, BigInt64Array<ArrayBuffer>, number, BigInt64Array<ArrayBuffer>, number]
+    ) => number[],
+  ): NativeBatches {
     this.checkGroup(seeds, ptr);
-    for (const f of fanout) needInteger("fanout", f, -1);
-    if (fanout.length === 0 || fanout.length > 64) {
-      throw new RangeError(`${fanout.length} hops, expected 1 to 64`);
+    for (const count of counts) needInteger("fanout", count, -1);
+    if (counts.length === 0 || counts.length > 64) {
+      throw new RangeError(`${counts.length} hops, expected 1 to 64`);
     }
-    const words = BigInt64Array.from(fanout, BigInt);
-    const [handle] = callOut(
-      1,
-      "gust_sample_neighbors",
-      this.handle,
-      seeds.address,
-      BigInt64Array.from(ptr, BigInt),
-      ptr.length - 1,
-      words,
-      fanout.length,
-      key.seed,
-      key.epoch,
-      key.firstStep,
-    ) as [number];
-    return new NativeBatches(handle, ptr.length - 1, fanout.length);
+    const numBatches = ptr.length - 1;
+    const [pointer, perHop] = [BigInt64Array.from(ptr, BigInt), BigInt64Array.from(counts, BigInt)];
+    const [handle] = sample(this.handle, seeds.address, pointer, numBatches, perHop, counts.length);
+    return new NativeBatches(handle!, numBatches, counts.length);
   }
 
   /** Induced subgraphs of batches of nodes. @throws as neighbors() does. */

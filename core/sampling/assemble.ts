@@ -92,7 +92,8 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   const nodeDType = indexDType(graph.numNodes);
   // Either has a weight of 4 bytes where the plan gives weights.
   const own = plan.weights ? 4 : 0;
-  const nodeBytes = (nodeDType === "I32" ? 4 : 8) + own, arcBytes = (weights ? 16 : 4) + own;
+  const nodeBytes = (nodeDType === "I32" ? 4 : 8) + own;
+  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : own);
   let pending = new Pending();
   for (let epoch = 0; epoch < plan.epochs; epoch++) {
     const { nodes, ptr } = plan.seeds(epoch);
@@ -159,7 +160,7 @@ function assemble(
   const keepsEdges = weights !== null || plan.weights?.readsEdges === true;
   const blocks = Array.from(
     { length: Math.max(plan.hops, 1) },
-    (_, h) => assembleBlock(runs, sizes, h, buffers, weights, keepsEdges),
+    (_, h) => assembleBlock(runs, sizes, h, buffers, weights, keepsEdges, plan.hasArcWeights === true),
   );
   const nodePtr = pointer(nodeCounts);
   const counted = plan.weights && weigh(plan.weights, nodePtr, nodes, blocks[0]!, buffers);
@@ -176,11 +177,11 @@ function assemble(
       tensor("nodes", nodes),
       tensor("level_size", levelSizes, [sizes.length, plan.hops + 1]),
       ...(counted ? [tensor("node_weight", counted.nodeWeight)] : []),
-      ...blocks.flatMap(({ edges, edge_weight, ...block }, h) =>
+      ...blocks.flatMap(({ edges, edge_weight, arc_weight, ...block }, h) =>
         Object.entries({
           ...block,
           ...(edges && edge_weight ? { edges, edge_weight } : {}),
-          ...(counted ? { arc_weight: counted.arcWeight } : {}),
+          ...(counted ? { arc_weight: counted.arcWeight } : arc_weight ? { arc_weight } : {}),
         }).map(([name, data]) => tensor(`block${h}.${name}`, data))
       ),
     ],
@@ -217,6 +218,8 @@ interface FlatBlock {
   readonly indices: NativeArray<"I32">;
   readonly edges: NativeArray<"I64"> | null;
   readonly edge_weight: NativeArray<"F32"> | null;
+  /** Where batches come with them. */
+  readonly arc_weight: NativeArray<"F32"> | null;
 }
 
 /** One block of all batches as flat arrays. */
@@ -227,6 +230,7 @@ function assembleBlock(
   buffers: Buffers,
   weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
   keepsEdges: boolean,
+  hasArcWeights: boolean,
 ): FlatBlock {
   const rows = sizes.map(({ levels }) => levels[h]!);
   const arcs = sizes.map(({ edges }) => edges[h]!);
@@ -234,6 +238,7 @@ function assembleBlock(
   const indices = buffers.take(`${h}.indices`, "I32", total(arcs));
   const edges = keepsEdges ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
   const edgeWeight = weights ? buffers.take(`${h}.edge_weight`, "F32", total(arcs)) : null;
+  const arcWeight = hasArcWeights ? buffers.take(`${h}.arc_weight`, "F32", total(arcs)) : null;
   let batch = 0, row = 0, arc = 0;
   for (const { batches, first, count } of runs) {
     const numRows = total(rows.slice(batch, batch + count)) + count,
@@ -244,6 +249,7 @@ function assembleBlock(
       edges: edges && edges.slice(arc, numArcs),
       edgeWeight: edgeWeight && edgeWeight.slice(arc, numArcs),
     }, weights);
+    if (arcWeight) batches.copyArcWeight(first, count, h, arcWeight.slice(arc, numArcs));
     batch += count;
     row += numRows;
     arc += numArcs;
@@ -255,5 +261,6 @@ function assembleBlock(
     indices,
     edges,
     edge_weight: edgeWeight,
+    arc_weight: arcWeight,
   };
 }

@@ -2,17 +2,31 @@
 import { z } from "zod";
 import { registry } from "../registry.ts";
 import { cluster } from "./cluster.ts";
+import { fastgcn } from "./fastgcn.ts";
 import { full } from "./full.ts";
+import { labor } from "./labor.ts";
+import { ladies } from "./ladies.ts";
 import { neighbor } from "./neighbor.ts";
 import { node } from "./node.ts";
 import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
 import { saintWalk } from "./saint_walk.ts";
 
-export const samplers = registry("sampler", [full, neighbor, cluster, node, saintNode, saintEdge, saintWalk]);
+export const samplers = registry("sampler", [
+  full,
+  neighbor,
+  labor,
+  ladies,
+  fastgcn,
+  cluster,
+  node,
+  saintNode,
+  saintEdge,
+  saintWalk,
+]);
 
 /** Options of samplers that training has of its own. */
-const ofTraining = ["epochs", "splitIndex"];
+const ofTraining = ["epochs", "split", "splitIndex"];
 
 /** Samplers that draw batches as training goes, without the options that training sets. */
 export const trainSamplers = registry(

@@ -14,7 +14,7 @@ export interface SampleInput {
   /** A partition of this graph, where the sampler needs one and the graph is not stored part by part. */
   readonly partition: Document | null;
   readonly seed: number;
-  /** The training nodes, where they are not those of a stored split. */
+  /** The training nodes, where they are not those of a stored split: what is drawn from, or the seeds. */
   readonly trainNodes?: BigInt64Array;
 }
 
@@ -42,6 +42,8 @@ export interface BatchPlan {
   readonly epochs: number;
   /** Blocks per batch; 0 = one square subgraph that every layer uses. */
   readonly hops: number;
+  /** Whether batches come with arc weights. @default {false} */
+  readonly hasArcWeights?: boolean;
   /** The seeds of an epoch, in order; valid until the next call. */
   seeds(epoch: number): EpochSeeds;
   /** Grow some batches of an epoch; `firstStep` is the number of the first one. */
@@ -54,7 +56,7 @@ export interface BatchPlan {
 
 export interface SamplerEntry extends Entry {
   readonly needsPartition: boolean;
-  /** Whether batches can be drawn as training goes, which sets `epochs` and `splitIndex`. */
+  /** Whether batches can be drawn as training goes, which sets `epochs` and the seeds. */
   readonly inTraining?: boolean;
   /** Number of blocks and of epochs for these params. */
   shape(params: Record<string, unknown>): { hops: number; epochs: number };

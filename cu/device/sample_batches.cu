@@ -161,6 +161,11 @@ int32_t gust_batches_copy_block(int64_t batches, int64_t first, int64_t count, i
   });
 }
 
+/** No sampler of a GPU makes arc weights. */
+int32_t gust_batches_copy_arc_weight(int64_t, int64_t, int64_t, int64_t, int64_t) {
+  return guard([&] { fail(GUST_EINVAL, "batches without arc weights"); });
+}
+
 int32_t gust_batches_destroy(int64_t batches) {
   return guard([&] { delete reinterpret_cast<Batches*>(batches); });
 }

@@ -76,7 +76,8 @@ using Array = std::vector<T, Uninitialized<T>>;
 struct Block {
   Array<int64_t> indptr;
   Array<int32_t> indices;
-  Array<int64_t> edges;  // arc numbers in the graph, kept where they are asked for
+  Array<int64_t> edges;     // arc numbers in the graph, kept where they are asked for
+  Array<float> arc_weight;  // how many of its row's arcs each stands for, where the sampler says so
 };
 
 struct Batch {
@@ -93,6 +94,7 @@ struct Batch {
       block.indptr.clear();
       block.indices.clear();
       block.edges.clear();
+      block.arc_weight.clear();
     }
   }
 };
@@ -272,6 +274,8 @@ class Pool {
   std::vector<Batch> batches_;
 };
 
+struct LayerImportance;
+
 /** A graph being sampled. */
 struct Sampler {
   int32_t dtype;
@@ -279,6 +283,8 @@ struct Sampler {
   GraphView<int64_t> view64;
   bool keeps_edges;
   std::shared_ptr<Pool> pool;
+  std::shared_ptr<LayerImportance> importance{};  // made when a layer-wise sampler first asks for it
+  std::mutex importance_lock{};
 
   template <class F>
   void dispatch(F&& f) const {

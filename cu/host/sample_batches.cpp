@@ -100,6 +100,21 @@ int32_t gust_batches_copy_block(int64_t batches, int64_t first, int64_t count, i
   });
 }
 
+int32_t gust_batches_copy_arc_weight(int64_t batches, int64_t first, int64_t count, int64_t hop, int64_t arc_weight) {
+  return guard([&] {
+    auto& all = batches_at(batches, first, count);
+    if (hop < 0 || hop >= std::max<int64_t>(all.hops, 1)) fail(GUST_EINVAL, "block %lld of %lld", ll(hop), ll(all.hops));
+    const Batch* from = all.list.data() + first;
+    const auto block = [&](int64_t b) -> const Block& { return from[b].blocks[static_cast<size_t>(hop)]; };
+    for (int64_t b = 0; b < count; ++b)
+      if (block(b).arc_weight.size() != block(b).indices.size()) fail(GUST_EINVAL, "batches without arc weights");
+    const auto arcs = starts_of(count, [&](int64_t b) { return static_cast<int64_t>(block(b).indices.size()); });
+    parallel_tasks(count, [&](int64_t b) {
+      copy_to(reinterpret_cast<float*>(arc_weight) + arcs[b], block(b).arc_weight);
+    });
+  });
+}
+
 int32_t gust_batches_destroy(int64_t batches) {
   return guard([&] { delete reinterpret_cast<Batches*>(batches); });
 }

@@ -552,6 +552,25 @@ GUST_API int32_t gust_sample_neighbors(int64_t sampler, int64_t seeds, const int
  *  out[0] = batches of one square block. */
 GUST_API int32_t gust_sample_induced(int64_t sampler, int64_t nodes, const int64_t* node_ptr, int64_t num_batches,
                                      int64_t* out);
+/** Layer-neighbour sampling of the same batches: hop h keeps about fanout[h] in-neighbours (-1: all) of every node
+ *  reached so far, by one random number per source node. importance: fixed-point iterations of the sources'
+ *  probabilities; dependent: the same random numbers in every hop. Batches have arc weights. out[0] = batches. */
+GUST_API int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                   const int64_t* fanout, int64_t hops, int64_t importance, int32_t dependent,
+                                   int64_t seed, int64_t epoch, int64_t first_step, int64_t* out);
+/** Layer-wise sampling of the same batches: hop h draws sizes[h] nodes for all nodes reached so far together. weights:
+ *  of the arcs, as weights_dtype, or NULL: 1. whole_graph: nodes are drawn with replacement by their importance for all
+ *  nodes, else without by that for the nodes reached. normalize: rows keep the sum of their weights. Batches have arc
+ *  weights. out[0] = batches. */
+GUST_API int32_t gust_sample_layers(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                    const int64_t* sizes, int64_t hops, int64_t weights, int32_t weights_dtype,
+                                    int32_t whole_graph, int32_t normalize, int64_t seed, int64_t epoch,
+                                    int64_t first_step, int64_t* out);
+/** Neighbour sampling of the same batches in proportion to the weights of the arcs (as weights_dtype, not negative;
+ *  NULL: uniform), with or without replacement. Batches have arc weights. out[0] = batches. */
+GUST_API int32_t gust_sample_weighted(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                      const int64_t* fanout, int64_t hops, int64_t weights, int32_t weights_dtype,
+                                      int32_t replace, int64_t seed, int64_t epoch, int64_t first_step, int64_t* out);
 /** Per batch: its level sizes (hops + 1 numbers), then the arcs of each block. */
 GUST_API int32_t gust_batches_sizes(int64_t batches, int64_t* sizes);
 /** The nodes of batches first .. first + count - 1 one after another, as dtype. */
@@ -561,6 +580,9 @@ GUST_API int32_t gust_batches_copy_nodes(int64_t batches, int64_t first, int64_t
 GUST_API int32_t gust_batches_copy_block(int64_t batches, int64_t first, int64_t count, int64_t hop, int64_t indptr,
                                          int64_t indices, int64_t edges, int64_t weights, int32_t weights_dtype,
                                          int64_t edge_weight);
+/** The arc weights of the same block (F32), of batches that have them: how many of its row's arcs each stands for. */
+GUST_API int32_t gust_batches_copy_arc_weight(int64_t batches, int64_t first, int64_t count, int64_t hop,
+                                              int64_t arc_weight);
 GUST_API int32_t gust_batches_destroy(int64_t batches);
 /** out[0] = 1 if indptr rises from 0 to entries and all indices (I32) are below columns. */
 GUST_API int32_t gust_batch_check(int64_t rows, int64_t columns, int64_t entries, int64_t indptr, int64_t indices,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openFile } from "../../core/format/read.ts";
 import { asNew, writeFile } from "../../core/format/write.ts";
 import { SampleBatches } from "../../core/sampling/batches.ts";
+import { samplers } from "../../core/sampling/mod.ts";
 import { openTestDevice } from "../_device.ts";
 import { Graph } from "../../core/graph/graph.ts";
 import { partitionOf } from "../core/sampling/_graphs.ts";
@@ -33,11 +34,25 @@ const listed = (line: string) => {
 describe("gust sample", () => {
   test("writes sound documents of every method, with provenance, and says what it drew", () => {
     for (
-      const [method, ...flags] of [["full"], ["neighbor", "--fanout", "5,5"], ["node"], [
-        "cluster",
-        "--parts-per-batch",
-        "3",
-      ]] as const
+      const [method, ...flags] of [
+        ["full"],
+        ["neighbor", "--fanout", "5,5"],
+        [
+          "labor",
+          "--fanout",
+          "5,5",
+          "--importance",
+          "1",
+        ],
+        ["ladies", "--layer-size", "200,200"],
+        ["fastgcn", "--layer-size", "300,300"],
+        ["node"],
+        [
+          "cluster",
+          "--parts-per-batch",
+          "3",
+        ],
+      ] as const
     ) {
       const inputs = method === "cluster" ? ["g", "p"] : ["g"];
       const said = json(
@@ -234,7 +249,7 @@ describe("gust sample", () => {
   test("lists its methods and their options", () => {
     const { text } = gustOk(["sample", "--help"], here);
     for (
-      const word of ["--fanout", "--parts-per-batch", "--batch-size", "neighbor", "cluster", "node", "full"]
+      const word of ["--fanout", "--layer-size", "--parts-per-batch", "--batch-size", ...samplers.names]
     ) expect(text).toContain(word);
     expect(gustOk(["inspect", "--list"], here).text).toContain("neighbor");
   });

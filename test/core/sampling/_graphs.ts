@@ -140,5 +140,17 @@ export function arcsOf(batch: SampledBatch, hop: number): [number, number][] {
   ).flat();
 }
 
+/** Of each node as a row of block 0: the sum over its drawn arcs u of edge weight, arc weight and x(u). */
+export function rowSums(batch: SampledBatch, x: (u: number) => number): Map<number, number> {
+  const { indptr, arcWeight, edgeWeight, numRows } = batch.blocks[0]!;
+  const ptr = indptr.toNumbers(), counts = arcWeight!.toNumbers(), values = edgeWeight?.toNumbers();
+  const nodes = batch.nodes.toNumbers(), arcs = arcsOf(batch, 0);
+  return new Map(Array.from({ length: numRows }, (_, r) => {
+    let sum = 0;
+    for (let i = ptr[r]!; i < ptr[r + 1]!; i++) sum += counts[i]! * (values?.[i] ?? 1) * x(arcs[i]![1]);
+    return [nodes[r]!, sum];
+  }));
+}
+
 /** Epochs of a test of frequencies: bounds hold for any number, and each takes the emulated device some milliseconds. */
 export const epochsOf = (count: number): number => testDevice === "emulated" ? count / 20 : count;

@@ -4,7 +4,7 @@ import { samplers } from "../../../core/sampling/mod.ts";
 import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { checkDocument } from "../../../core/format/check.ts";
 import { setThreads } from "../../../ffi/engine.ts";
-import { openTestDevice } from "../../_device.ts";
+import { openTestDevice, testDevice } from "../../_device.ts";
 import { arcsOf, batchesOf, draw, graphOf, partitionOf, permutation, randomRows } from "./_graphs.ts";
 
 await openTestDevice();
@@ -19,6 +19,9 @@ const weights = rows.map((row, v) => row.map((u) => v + u / 1000));
 const cases: Record<string, { params: Record<string, unknown>; seeds: readonly number[] | null }> = {
   full: { params: {}, seeds: [...Array(N).keys()] },
   neighbor: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
+  labor: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
+  ladies: { params: { layerSize: [40, 50], batchSize: 32, epochs: 3 }, seeds: train },
+  fastgcn: { params: { layerSize: [40, 50], batchSize: 32, epochs: 3 }, seeds: train },
   cluster: { params: { partsPerBatch: 3, epochs: 3 }, seeds: [...Array(N).keys()] },
   node: { params: { batchSize: 70, epochs: 3 }, seeds: [...Array(N).keys()] },
   "saint-node": { params: { nodesPerBatch: 70, epochs: 3 }, seeds: null },
@@ -30,10 +33,15 @@ test("every sampler has a case here", () => {
   expect(Object.keys(cases).sort()).toEqual([...samplers.names].sort());
 });
 
+/** Samplers that draw on this device. */
+const names = samplers.names.filter((name) =>
+  testDevice === "cpu" || !["labor", "ladies", "fastgcn"].includes(name)
+);
+
 const graph = graphOf(rows, { train });
 const partition = partitionOf(graph, part, 10);
 
-describe.each(samplers.names)("sampler %s", (method) => {
+describe.each(names)("sampler %s", (method) => {
   const { params, seeds } = cases[method]!;
   const documents = draw(graph, method, params, { partition });
   const batches = batchesOf(documents);
@@ -146,7 +154,7 @@ const moved = (() => {
   return { graph: other, partition: partitionOf(other, movedPart, 10), original: (v: number) => ids[v]! };
 })();
 
-describe.each(samplers.names.filter((name) => name !== "full"))("random sampler %s", (method) => {
+describe.each(names.filter((name) => name !== "full"))("random sampler %s", (method) => {
   const { params } = cases[method]!;
   const batches = batchesOf(draw(graph, method, params, { partition }));
 
@@ -169,11 +177,15 @@ describe.each(samplers.names.filter((name) => name !== "full"))("random sampler 
   });
 });
 
-test.each(samplers.names.filter((name) => name !== "neighbor"))(
+test.each(names)(
   "sampler %s makes no nodes out of an empty graph",
   (method) => {
     const empty = graphOf([]);
-    const params = { ...cases[method]!.params, ...(method === "cluster" ? { partsPerBatch: 1 } : {}) };
+    const params = {
+      ...cases[method]!.params,
+      ...(method === "cluster" ? { partsPerBatch: 1 } : {}),
+      ...("split" in samplers.get(method).params!.shape && method !== "cluster" ? { split: "all" } : {}),
+    };
     const none = batchesOf(draw(empty, method, params, { partition: partitionOf(empty, [], 1) }));
     expect(none.reduce((sum, b) => sum + b.nodes.length, 0)).toBe(0);
   },

@@ -1,0 +1,133 @@
+// Sampling with arc weights: rows of a block that are drawn one after another, each arc with how many of its row's arcs
+// it stands for, so that a sum over the row's drawn arcs, each times its weight, estimates the sum over all of them.
+#pragma once
+
+#include <cmath>
+
+#include "sample.h"
+
+namespace gust::sampling {
+
+/** An arc that was drawn. */
+struct Drawn {
+  int64_t edge;
+  float weight;
+};
+
+/** Weights of a graph's arcs: F32, F64, or 1 each. */
+struct ArcValues {
+  const void* values;
+  int32_t dtype;
+
+  ArcValues(int64_t address, int32_t dtype_) : values(reinterpret_cast<const void*>(address)), dtype(dtype_) {
+    if (values) dispatch_real(dtype, [](auto) {});
+  }
+  double at(int64_t edge) const {
+    if (!values) return 1;
+    return dtype == GUST_F32 ? static_cast<const float*>(values)[edge] : static_cast<const double*>(values)[edge];
+  }
+};
+
+/** Appends rows to a block. Nodes that are new to the batch get the next positions, by row and then by original id. */
+template <class I, class Positions>
+class RowWriter {
+ public:
+  RowWriter(const GraphView<I>& graph, bool keeps_edges, Batch& batch, Positions& positions)
+      : graph_(graph), keeps_edges_(keeps_edges), batch_(batch), positions_(positions) {}
+
+  void begin(Block& block, int64_t rows) {
+    block_ = &block;
+    block.indptr.reserve(static_cast<size_t>(rows + 1));
+    block.indptr.push_back(0);
+  }
+
+  /** The drawn arcs of the next row, in the order in which the row stores them; `arcs` is reordered. */
+  void row(std::vector<Drawn>& arcs) {
+    const auto count = static_cast<int64_t>(arcs.size());
+    check_batch_size(static_cast<int64_t>(batch_.nodes.size()) + count);
+    if (!graph_.in_id_order)
+      std::sort(arcs.begin(), arcs.end(), [&](const Drawn& a, const Drawn& b) {
+        const uint64_t x = graph_.id(graph_.source(a.edge)), y = graph_.id(graph_.source(b.edge));
+        return x != y ? x < y : a.edge < b.edge;
+      });
+    auto&& table = positions_.table();
+    placed_.clear();
+    bool ascends = true;
+    for (const Drawn& arc : arcs) {
+      const int64_t u = graph_.source(arc.edge);
+      const auto [position, is_new] = table.insert(u, static_cast<int32_t>(batch_.nodes.size()));
+      if (is_new) batch_.nodes.push_back(u);
+      ascends = ascends && (placed_.empty() || placed_.back().position <= position);
+      placed_.push_back({position, arc});
+    }
+    if (!ascends)
+      std::sort(placed_.begin(), placed_.end(), [](const Placed& a, const Placed& b) {
+        return a.position != b.position ? a.position < b.position : a.arc.edge < b.arc.edge;
+      });
+    for (const Placed& placed : placed_) {
+      block_->indices.push_back(placed.position);
+      block_->arc_weight.push_back(placed.arc.weight);
+      if (keeps_edges_) block_->edges.push_back(placed.arc.edge);
+    }
+    block_->indptr.push_back(static_cast<int64_t>(block_->indices.size()));
+  }
+
+  /** After the last row of a hop. */
+  void end() { batch_.levels.push_back(static_cast<int64_t>(batch_.nodes.size())); }
+
+ private:
+  struct Placed {
+    int32_t position;
+    Drawn arc;
+  };
+  const GraphView<I>& graph_;
+  bool keeps_edges_;
+  Batch& batch_;
+  Positions& positions_;
+  Block* block_ = nullptr;
+  std::vector<Placed> placed_;
+};
+
+/** Scale the weights of arcs so that they add up to `total`. */
+inline void scale_to(std::vector<Drawn>& arcs, double total) {
+  double sum = 0;
+  for (const Drawn& arc : arcs) sum += arc.weight;
+  if (sum > 0)
+    for (Drawn& arc : arcs) arc.weight = static_cast<float>(arc.weight * (total / sum));
+}
+
+/** The random numbers of a hop. */
+inline Random hop_random(const char* stream, int64_t seed, int64_t epoch, int64_t step, int64_t hop) {
+  return Random(static_cast<uint64_t>(seed), stream_id(stream), static_cast<uint32_t>(epoch),
+                static_cast<uint32_t>(step), static_cast<uint32_t>(hop));
+}
+
+/** Batches whose hops draw(graph, batch, positions, writer, step, hop) makes, in parallel. out[0] = batches. */
+template <class Draw>
+void sample_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches, int64_t hops,
+                    int64_t first_step, int64_t* out, Draw&& draw) {
+  auto& s = *reinterpret_cast<Sampler*>(sampler);
+  const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
+  auto batches = std::make_unique<Batches>(s.pool, num_batches, hops);
+  s.dispatch([&](const auto& graph) {
+    parallel_tasks(num_batches, [&](int64_t b) {
+      Batch& batch = batches->list[b];
+      s.pool->with(batch, [&](auto& positions) {
+        const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
+        check_batch_size(count);
+        number_nodes(graph, nodes + seed_ptr[b], count, batch, positions);
+        batch.levels.push_back(count);
+        RowWriter writer(graph, s.keeps_edges, batch, positions);
+        for (int64_t h = 0; h < hops; ++h) {
+          const auto rows = static_cast<int64_t>(batch.nodes.size());
+          writer.begin(batch.blocks[h], rows);
+          draw(graph, s, batch, writer, rows, first_step + b, h);
+          writer.end();
+        }
+      });
+    });
+  });
+  out[0] = reinterpret_cast<int64_t>(batches.release());
+}
+
+}  // namespace gust::sampling
