@@ -33,8 +33,8 @@ export interface RowAllocation {
 
 /**
  * Choose greedily: from all rows whose score is not 0 on, a step takes `block` rows off the layer that loses the least
- * score by it, until the rest costs at most `cap`. Layers with at most `block` rows give none. The same for any thread
- * count. O(L n log n).
+ * score by it, until the rest costs at most `cap`. Layers with at most `block` rows give none; of the last step's rows as
+ * many stay as the cap has room for. The same for any thread count. O(L n log n).
  *
  * @throws {RangeError} for arrays of sizes that do not fit.
  * @throws {NativeError} (data) for scores or counts that are negative or not finite, (invalid) for costs above 2^63.

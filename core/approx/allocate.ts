@@ -15,7 +15,8 @@ export type Allocation = (typeof allocations)[number];
  * Set the shares of the products that have been measured.
  *
  * greedy: from all rows whose score is not zero, blocks of rows are given up, each by the layer that loses the smallest
- * sum of scores over its length, until the multiply-adds of the layers are within `budget` of those of the exact products.
+ * sum of scores over its length, until the multiply-adds of the layers are within `budget` of those of the exact products;
+ * of the last block as many rows stay as the budget has room for.
  * uniform: the same share of the rows for every layer.
  *
  * @param isStatic  whether all steps have the same rows; else shares are of the rows that have a score.

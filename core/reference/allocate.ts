@@ -17,7 +17,8 @@ export interface Budget {
 }
 
 /**
- * Lists of rows, best first, get shorter by `block` rows where that loses the least, until all fit.
+ * Lists of rows, best first, get shorter by `block` rows where that loses the least, until all fit; those of the last
+ * rows that fit as well come back.
  * Source: Liu et al. 2023, arXiv:2210.10737, algorithm 1.
  */
 export function allocateRows({ scores, counts, widths, scale, cap, block, least }: Budget) {
@@ -30,13 +31,22 @@ export function allocateRows({ scores, counts, widths, scale, cap, block, least 
   const costOf = (chosen: readonly Numbers[]) =>
     chosen.reduce((total, rows, l) => total + widths[l]! * rows.reduce((sum, i) => sum + counts[i]!, 0), 0);
   const loss = (l: number) => lists[l]!.slice(-block).reduce((sum, i) => sum + score(l, i), 0);
+  let last: { readonly rows: number[]; readonly off: number[] } | null = null;
   while (costOf(lists) > cap) {
     let best = -1;
+    last = null;
     lists.forEach((rows, l) => {
       if (rows.length > block && (best < 0 || loss(l) < loss(best))) best = l;
     });
     if (best < 0) break;
-    lists[best]!.splice(-block);
+    const rows = lists[best]!;
+    last = { rows, off: rows.splice(-block) };
+  }
+  for (const row of last?.off ?? []) {
+    last!.rows.push(row);
+    if (costOf(lists) <= cap) continue;
+    last!.rows.pop();
+    break;
   }
   const kept = lists.map((rows) => Math.max(Math.min(least, n), rows.length));
   const usedByKept = costOf(ranked.map((rows, l) => rows.slice(0, kept[l])));

@@ -5,7 +5,8 @@
 //
 // From all rows with a score that is not 0 on, a step takes the last `block` rows of the layer that loses the least by
 // it, of equal ones the first. The loss of a step is what it takes off, not that per multiply-add saved. A layer with
-// no more than `block` rows gives none, and others go on.
+// no more than `block` rows gives none, and others go on. Of the last step's rows as many stay as the cap has room for:
+// where few rows have most of the entries, a whole block would leave much of the budget unused.
 //
 // Owner: one layer per task, which sorts its scores. Memory: 16 bytes per row and layer, 16 more while it is sorted.
 // Determinism: rows are ordered by score, then by number; losses are differences of prefix sums in float64, taken in
@@ -95,19 +96,24 @@ void check_costs(int64_t layers, int64_t n, const int64_t* counts, const int64_t
   }
 }
 
-/** Take rows off until the rest costs at most `cap`, or no layer has more than `block`; returns the cost. */
+/** Take rows off until the rest costs at most `cap`, or no layer has more than `block`; returns its cost. */
 int64_t fit(std::vector<Layer>& layers, int64_t cap, int64_t block) {
   int64_t cost = 0;
   for (const Layer& layer : layers) cost += layer.cost[layer.kept];
+  Layer* least = nullptr;
   while (cost > cap) {
-    Layer* least = nullptr;
+    least = nullptr;
     for (Layer& layer : layers)
       if (layer.kept > block && (!least || layer.loss(block) < least->loss(block))) least = &layer;
     if (!least) break;
     cost -= least->saved(block);
     least->kept -= block;
   }
-  return cost;
+  if (!least) return cost;
+  const int64_t* first = least->cost.data() + least->kept;
+  const int64_t room = std::upper_bound(first, first + block, *first + (cap - cost)) - first - 1;
+  least->kept += room;
+  return cost + first[room] - first[0];
 }
 
 }  // namespace

@@ -86,6 +86,23 @@ describe("allocateRows()", () => {
     });
   });
 
+  test("of the last block as many rows stay as there is room for", () => {
+    // Rows 0 to 3 in order, which cost 10, 5, 4 and 1: without the last two 15, and row 2 comes back where 19 fit.
+    const problem = {
+      scores: [4, 3, 2, 1],
+      counts: [10, 5, 4, 1],
+      widths: [1],
+      scale: [1],
+      block: 2,
+      least: 0,
+    };
+    expect(allocate({ ...problem, cap: 20 })).toEqual({ kept: [4], used: 20, usedByKept: 20 });
+    expect(allocate({ ...problem, cap: 19 })).toEqual({ kept: [3], used: 19, usedByKept: 19 });
+    expect(allocate({ ...problem, cap: 18 })).toEqual({ kept: [2], used: 15, usedByKept: 15 });
+    // No more than a block is left, whatever it costs.
+    expect(allocate({ ...problem, cap: 3 })).toEqual({ kept: [2], used: 15, usedByKept: 15 });
+  });
+
   test("is the reference's, on every thread count", () => {
     fc.assert(fc.property(problems(4, 40), (problem) => {
       const want = reference(problem);

@@ -33,7 +33,7 @@ const GRAPHS: Readonly<Record<string, string>> = {
 const CASES: Readonly<Record<string, { graph: string; options: string }>> = {
   sparse: { graph: "sparse", options: "--hidden 128 --epochs 40 --budgets 0.05,0.1,0.3" },
   dense: { graph: "dense", options: "--hidden 128 --epochs 40 --budgets 0.05,0.1,0.3" },
-  runs: { graph: "skewed", options: "--hidden 256 --layer-norm batch --epochs 150 --budgets 0.1" },
+  runs: { graph: "skewed", options: "--hidden 256 --layer-norm batch --epochs 200 --budgets 0.1" },
   amazon: { graph: "amazon", options: "--hidden 256 --epochs 200 --budgets 0.1,0.3" },
 };
 
