@@ -37,6 +37,7 @@ using namespace gust::sampling;
 namespace {
 
 constexpr int64_t kGrain = int64_t{1} << 14;
+constexpr int64_t kAhead = 4;  // rows whose arcs are asked for ahead
 
 template <class I>
 std::shared_ptr<LayerImportance> importance_of(const GraphView<I>& graph, const ArcValues& values) {
@@ -164,8 +165,10 @@ int32_t gust_sample_layers(int64_t sampler, int64_t seeds, const int64_t* seed_p
             auto& nodes = layer.found.nodes;
             if (whole_graph && size >= 0) draw_nodes(known, random, size, layer, positions);
             for (int64_t r = 0; r < rows; ++r) {
+              if (r + kAhead < rows) graph.prefetch_row(batch.nodes[r + kAhead]);
               const int64_t v = batch.nodes[r];
               const auto row = graph.row(v);
+              for (int64_t e = row.begin; e < row.end; ++e) table.prefetch(graph.source(e));
               for (int64_t e = row.begin; e < row.end; ++e) {
                 const int64_t u = graph.source(e);
                 if (whole_graph && size >= 0) {
