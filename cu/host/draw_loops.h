@@ -1,5 +1,5 @@
-// Random words of several ids at once, for one instruction set: included by the headers of loops (isa_loops.h). Integers
-// only: every set gives the same numbers.
+// Random words of several ids at once, for one instruction set: included by the headers of loops (isa_loops.h).
+// Integers only: every set gives the same numbers.
 
 typedef uint64_t Wide __attribute__((vector_size(GUST_LOOP_BYTES)));
 constexpr int64_t kWide = GUST_LOOP_BYTES / 8;

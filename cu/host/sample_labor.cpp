@@ -1,15 +1,18 @@
-// Layer-neighbour sampling (LABOR): of every row, the arcs whose source's random number is below a threshold of the row.
+// Layer-neighbour sampling (LABOR): of every row, the arcs whose source's random number is below a threshold of the
+// row.
 //
 // A source t has one number r_t of a hop and batch, which all rows share: arc t -> s is kept where r_t < c_s pi_t, so
-// rows that have neighbours in common keep the same ones. c_s solves sum_t 1 / min(1, c_s pi_t) = d_s^2 / k, the variance
-// of k neighbours out of d_s; with pi = 1 that is c_s = k / d_s, and k arcs are kept in expectation. `importance` times,
-// pi_t becomes pi_t max_s c_s over the rows that t leads to, which keeps the variance and lowers the number of sources.
-// Expectation: of arc weights 1 / min(1, c_s pi_t), the inclusion probability inverted, row sums are unbiased; scaled to
-// the row's d_s arcs (Hajek), as here and in the paper, they are unbiased but for O(1 / k), and means are exact of constants.
+// rows that have neighbours in common keep the same ones. c_s solves sum_t 1 / min(1, c_s pi_t) = d_s^2 / k, the
+// variance of k neighbours out of d_s; with pi = 1 that is c_s = k / d_s, and k arcs are kept in expectation.
+// `importance` times, pi_t becomes pi_t max_s c_s over the rows that t leads to, which keeps the variance and lowers
+// the number of sources.
+// Expectation: of arc weights 1 / min(1, c_s pi_t), the inclusion probability inverted, row sums are unbiased; scaled
+// to the row's d_s arcs (Hajek), as here and in the paper, they are unbiased but for O(1 / k), and means are exact of
+// constants.
 //
-// Source: Balin and Catalyurek 2023 (arXiv:2210.13339), sections 3.2 and 3.3, equations 9, 10, 14 and 16.
-// Cost: O(arcs of the rows reached), a random number each where no node table holds them. Parallel over batches; without
-// `importance` decisions are made on integers.
+// Source: Balin and Catalyurek 2023 (arXiv:2210.13339), sections 3.2 and 3.3.
+// Cost: O(arcs of the rows reached), a random number for each. Parallel over batches;
+// without `importance` decisions are made on integers.
 #include <immintrin.h>
 
 #include <cstring>
