@@ -2,9 +2,9 @@
  * Neighbour sampling: batches of seeds, and for each layer a bounded number of in-neighbours. Source: Hamilton et al.
  * 2017, algorithm 2.
  *
- * Expectation: uniform draws make means of a row unbiased, and sums that count each of the k drawn arcs d / k times.
- * With `weighted` or `replace` arcs have weights, inverse inclusion probabilities or m / (k p) of an arc that k draws of
- * probability p gave m times: sums are exactly unbiased, means but for O(1 / k).
+ * Expectation: uniform draws make means of a row unbiased, and sums that count each of the k drawn arcs d / k times. With
+ * `weighted` or `replace` arcs have weights: inverse inclusion probabilities given the key of the first arc left out, or
+ * m / (k p) of an arc that k draws of probability p gave m times; sums and means are exactly unbiased.
  */
 import { z } from "zod";
 import { GustError } from "../errors.ts";

@@ -1,22 +1,63 @@
-// Layer-neighbour sampling (LABOR): of every row, the arcs whose source's random number is below a threshold of the row.
+// Layer-neighbour sampling (LABOR): of every row, the arcs whose source's random number is below a threshold of the
+// row.
 //
 // A source t has one number r_t of a hop and batch, which all rows share: arc t -> s is kept where r_t < c_s pi_t, so
-// rows that have neighbours in common keep the same ones. c_s solves sum_t 1 / min(1, c_s pi_t) = d_s^2 / k, the variance
-// of k neighbours out of d_s; with pi = 1 that is c_s = k / d_s, and k arcs are kept in expectation. `importance` times,
-// pi_t becomes pi_t max_s c_s over the rows that t leads to, which keeps the variance and lowers the number of sources.
-// Expectation: of arc weights 1 / min(1, c_s pi_t), the inclusion probability inverted, row sums are unbiased; scaled to
-// the row's d_s arcs (Hajek), as here and in the paper, they are unbiased but for O(1 / k), and means are exact of constants.
+// rows that have neighbours in common keep the same ones. c_s solves sum_t 1 / min(1, c_s pi_t) = d_s^2 / k, the
+// variance of k neighbours out of d_s; with pi = 1 that is c_s = k / d_s, and k arcs are kept in expectation.
+// `importance` times, pi_t becomes pi_t max_s c_s over the rows that t leads to, which keeps the variance and lowers
+// the number of sources.
+// Expectation: of arc weights 1 / min(1, c_s pi_t), the inclusion probability inverted, row sums are unbiased; scaled
+// to the row's d_s arcs (Hajek), as here and in the paper, they are unbiased but for O(1 / k), and means are exact of
+// constants.
 //
-// Source: Balin and Catalyurek 2023 (arXiv:2210.13339), sections 3.2 and 3.3, equations 9, 10, 14 and 16.
-// Cost: O(arcs of the rows reached), a random number each where no node table holds them. Parallel over batches; without
-// `importance` decisions are made on integers.
+// Source: Balin and Catalyurek 2023 (arXiv:2210.13339), sections 3.2 and 3.3.
+// Cost: O(arcs of the rows reached), a random number for each. Parallel over batches;
+// without `importance` decisions are made on integers.
+#include <immintrin.h>
+
+#include <cstring>
+
 #include "../include/gust.h"
+#include "../common/isa.h"
 #include "sample_weighted.h"
 
 using namespace gust;
 using namespace gust::sampling;
 
 namespace {
+
+constexpr int64_t kAhead = 4;      // rows whose arcs are asked for ahead
+constexpr int64_t kIdLanes = 8;    // a multiple of how many words are drawn at once
+constexpr int64_t kDrawn = 512;    // arcs whose words are drawn together, a multiple of kIdLanes
+
+struct Loops {
+  void (*first_words)(const Random& random, const uint64_t* ids, int64_t count, uint32_t* words);
+};
+
+#define GUST_LOOPS "sample_labor_loops.h"
+#include "isa_loops.h"
+
+/** The arcs e of a row whose source's word is below `below`, each with weight 1. */
+template <class I>
+void keep_below(const GraphView<I>& graph, const Random& random, const Loops& vectors,
+                typename GraphView<I>::Row row, uint64_t below, std::vector<Drawn>& arcs) {
+  alignas(64) uint64_t ids[kDrawn];
+  alignas(64) uint32_t words[kDrawn];
+  for (int64_t begin = row.begin; begin < row.end; begin += kDrawn) {
+    const int64_t count = std::min(row.end - begin, kDrawn), padded = num_chunks(count, kIdLanes) * kIdLanes;
+    for (int64_t i = 0; i < count; ++i) ids[i] = graph.id(graph.source(begin + i));
+    std::fill(ids + count, ids + padded, 0);
+    vectors.first_words(random, ids, padded, words);
+    const size_t before = arcs.size();
+    arcs.resize(before + static_cast<size_t>(count));
+    Drawn* to = arcs.data() + before;
+    for (int64_t i = 0; i < count; ++i) {  // as likely as not: no branch
+      *to = {begin + i, 1};
+      to += words[i] < below;
+    }
+    arcs.resize(static_cast<size_t>(to - arcs.data()));
+  }
+}
 
 /** The numbers pi of a hop's sources, by arcs of its rows: node table of its own. */
 struct Sources {
@@ -53,6 +94,7 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
                           const int64_t* fanout, int64_t hops, int64_t importance, int32_t dependent, int64_t seed,
                           int64_t epoch, int64_t first_step, int64_t* out) {
   return guard([&] {
+    const Loops& vectors = loops();
     sample_batches(
         sampler, seeds, seed_ptr, num_batches, hops, first_step, out,
         [&](const auto& graph, Sampler& s, Batch& batch, auto& writer, int64_t rows, int64_t step, int64_t hop) {
@@ -61,6 +103,7 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
           std::vector<Drawn> arcs;
           if (importance == 0 || k <= 0) {
             for (int64_t r = 0; r < rows; ++r) {
+              if (r + kAhead < rows) graph.prefetch_row(batch.nodes[r + kAhead]);
               const auto row = graph.row(batch.nodes[r]);
               const int64_t d = row.size();
               arcs.clear();
@@ -68,8 +111,7 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
                 for (int64_t e = row.begin; e < row.end; ++e) arcs.push_back({e, 1});
               } else if (k > 0) {
                 const auto below = static_cast<uint64_t>((static_cast<unsigned __int128>(k) << 32) / d);
-                for (int64_t e = row.begin; e < row.end; ++e)
-                  if (random.u32(graph.id(graph.source(e)), 0) < below) arcs.push_back({e, 1});
+                keep_below(graph, random, vectors, row, below, arcs);
                 scale_to(arcs, static_cast<double>(d));
               }
               writer.row(arcs);

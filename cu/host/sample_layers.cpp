@@ -1,18 +1,18 @@
 // Layer-wise sampling: for every hop, a number of nodes for all rows reached so far together (LADIES, FastGCN).
 //
-// With P = D^-1/2 A D^-1/2, D = weighted in-degree + 1, a node's importance is the sum of P_vu^2 over rows v: over those
-// reached so far (LADIES: nodes without an arc to them are never drawn), or over all nodes (FastGCN).
+// With P = D^-1/2 A D^-1/2, D = weighted in-degree + 1, a node's importance is the sum of P_vu^2 over rows v: over
+// those reached so far (LADIES: nodes without an arc to them are never drawn), or over all nodes (FastGCN).
 //
 // LADIES draws s distinct nodes: those with the s smallest keys U_u / importance_u (sequential Poisson or priority
-// sampling). Given the next key tau, node u is in with probability min(1, importance_u tau), and the inverse of that as
-// the weight of its arcs makes row sums exactly unbiased. The reference draws without replacement as well, but weights
-// by 1 / (s p_u), which is not unbiased then. Keys need no logarithm: the same bits everywhere.
+// sampling). Given the next key tau, node u is in with probability min(1, importance_u tau), and the inverse of that
+// as the weight of its arcs makes row sums exactly unbiased. The reference draws without replacement as well, but
+// weights by 1 / (s p_u), which is not unbiased then. Keys need no logarithm: the same bits everywhere.
 // FastGCN draws s nodes with replacement; a node drawn m times has weight m / (s q_u), and row sums are unbiased.
 // `normalize` scales each row so that its weighted arcs add up to what all its arcs do, as LADIES does: of lower
 // variance, unbiased but for O(1 / s).
 //
-// Source: Zou et al. 2019 (arXiv:1911.07323), section 4.1, algorithm 1; Chen et al. 2018 (arXiv:1801.10247), section 3.2;
-// Ohlsson 1998, J. Official Statistics 14(2); Duffield, Lund and Thorup 2007, J. ACM 54(6).
+// Source: Zou et al. 2019 (arXiv:1911.07323), section 4.1, algorithm 1; Chen et al. 2018 (arXiv:1801.10247), section
+// 3.2; Ohlsson 1998, J. Official Statistics 14(2); Duffield, Lund and Thorup 2007, J. ACM 54(6).
 // Cost: O(arcs of the rows reached) per batch and hop; once per graph O(nodes + arcs). Parallel over batches.
 #include <numeric>
 
@@ -37,6 +37,7 @@ using namespace gust::sampling;
 namespace {
 
 constexpr int64_t kGrain = int64_t{1} << 14;
+constexpr int64_t kAhead = 4;  // rows whose arcs are asked for ahead
 
 template <class I>
 std::shared_ptr<LayerImportance> importance_of(const GraphView<I>& graph, const ArcValues& values) {
@@ -164,8 +165,10 @@ int32_t gust_sample_layers(int64_t sampler, int64_t seeds, const int64_t* seed_p
             auto& nodes = layer.found.nodes;
             if (whole_graph && size >= 0) draw_nodes(known, random, size, layer, positions);
             for (int64_t r = 0; r < rows; ++r) {
+              if (r + kAhead < rows) graph.prefetch_row(batch.nodes[r + kAhead]);
               const int64_t v = batch.nodes[r];
               const auto row = graph.row(v);
+              for (int64_t e = row.begin; e < row.end; ++e) table.prefetch(graph.source(e));
               for (int64_t e = row.begin; e < row.end; ++e) {
                 const int64_t u = graph.source(e);
                 if (whole_graph && size >= 0) {

@@ -1,8 +1,8 @@
 // Neighbour sampling with arc weights: with replacement, in proportion to the weights of the arcs, or both.
 //
-// Without replacement the arcs with the `fanout` smallest keys -log(U) / weight are drawn: of those that are left, each
-// next one in proportion to its weight. Given the next key tau, an arc is in with probability 1 - exp(-weight tau), and
-// the inverse of that as its arc weight makes row sums exactly unbiased. Arcs of weight 0 are never drawn.
+// Without replacement the arcs with the `fanout` smallest keys -log(U) / weight are drawn: of those that are left,
+// each next one in proportion to its weight. Given the next key tau, an arc is in with probability 1 - exp(-weight
+// tau), and the inverse of that as its arc weight makes row sums exactly unbiased. Arcs of weight 0 are never drawn.
 // With replacement, fanout draws of probability p (weight over the row's sum, or 1 / d) are searched for in running
 // sums; an arc drawn m times is stored once, with arc weight m / (fanout p): row sums are unbiased.
 //

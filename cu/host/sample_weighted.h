@@ -51,23 +51,27 @@ class RowWriter {
         return x != y ? x < y : a.edge < b.edge;
       });
     auto&& table = positions_.table();
-    placed_.clear();
-    bool ascends = true;
-    for (const Drawn& arc : arcs) {
-      const int64_t u = graph_.source(arc.edge);
-      const auto [position, is_new] = table.insert(u, static_cast<int32_t>(batch_.nodes.size()));
-      if (is_new) batch_.nodes.push_back(u);
-      ascends = ascends && (placed_.empty() || placed_.back().position <= position);
-      placed_.push_back({position, arc});
+    sources_.resize(arcs.size());
+    places_.resize(arcs.size());
+    for (size_t i = 0; i < arcs.size(); ++i) {
+      sources_[i] = graph_.source(arcs[i].edge);
+      table.prefetch(sources_[i]);
     }
-    if (!ascends)
-      std::sort(placed_.begin(), placed_.end(), [](const Placed& a, const Placed& b) {
-        return a.position != b.position ? a.position < b.position : a.arc.edge < b.arc.edge;
-      });
-    for (const Placed& placed : placed_) {
-      block_->indices.push_back(placed.position);
-      block_->arc_weight.push_back(placed.arc.weight);
-      if (keeps_edges_) block_->edges.push_back(placed.arc.edge);
+    for (size_t i = 0; i < arcs.size(); ++i) {
+      const auto [position, is_new] = table.insert(sources_[i], static_cast<int32_t>(batch_.nodes.size()));
+      if (is_new) batch_.nodes.push_back(sources_[i]);
+      places_[i] = static_cast<uint64_t>(position) << 32 | i;
+    }
+    sort(places_.data(), count);
+    const size_t begin = block_->indices.size();
+    block_->indices.resize(begin + arcs.size());
+    block_->arc_weight.resize(begin + arcs.size());
+    if (keeps_edges_) block_->edges.resize(begin + arcs.size());
+    for (size_t i = 0; i < arcs.size(); ++i) {
+      const Drawn& arc = arcs[places_[i] & 0xffffffffu];
+      block_->indices[begin + i] = static_cast<int32_t>(places_[i] >> 32);
+      block_->arc_weight[begin + i] = arc.weight;
+      if (keeps_edges_) block_->edges[begin + i] = arc.edge;
     }
     block_->indptr.push_back(static_cast<int64_t>(block_->indices.size()));
   }
@@ -76,16 +80,24 @@ class RowWriter {
   void end() { batch_.levels.push_back(static_cast<int64_t>(batch_.nodes.size())); }
 
  private:
-  struct Placed {
-    int32_t position;
-    Drawn arc;
-  };
+  /** Most rows are short, and their last places rise. */
+  static void sort(uint64_t* places, int64_t count) {
+    if (count > 32) return std::sort(places, places + count);
+    for (int64_t i = 1; i < count; ++i) {
+      const uint64_t place = places[i];
+      int64_t j = i;
+      for (; j > 0 && places[j - 1] > place; --j) places[j] = places[j - 1];
+      places[j] = place;
+    }
+  }
+
   const GraphView<I>& graph_;
   bool keeps_edges_;
   Batch& batch_;
   Positions& positions_;
   Block* block_ = nullptr;
-  std::vector<Placed> placed_;
+  std::vector<int64_t> sources_;
+  std::vector<uint64_t> places_;  // position << 32 | number in the row
 };
 
 /** Scale the weights of arcs so that they add up to `total`. */

@@ -6,6 +6,7 @@ import { Tape } from "../../../core/tensor/autograd.ts";
 import { gather } from "../../../core/tensor/ops/gather.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
 import { graphOperator } from "../../../core/train/full_batch.ts";
+import { testDevice } from "../../_device.ts";
 import { type GraphParts, makeGraph } from "../_graphs.ts";
 import { draw } from "../sampling/_graphs.ts";
 import { batchSource, setting } from "./_train.ts";
@@ -25,14 +26,19 @@ const weightsOf = (of: readonly (readonly number[])[]) =>
 const EPOCHS = 3000;
 
 /** Mean and standard error of a sampled product with x, per node and column. */
-function average(graph: Graph, fanout: number, norm: Norm): { mean: number[]; error: number[] } {
+function average(
+  graph: Graph,
+  method: string,
+  params: Record<string, unknown>,
+  norm: Norm,
+): { mean: number[]; error: number[] } {
   const s = setting(graph, "gcn", { layers: 1 });
   const x = new Tensor(s.engine.persistent.tensor("F32", [n, 2]));
   x.set(features.flat());
   const source = batchSource(
     s,
     graph,
-    draw(graph, "neighbor", { fanout: [fanout], batchSize: 5, epochs: EPOCHS, split: "all" }),
+    draw(graph, method, { ...params, batchSize: 5, epochs: EPOCHS, split: "all" }),
     [0],
   );
   const sum = new Float64Array(2 * n), squares = new Float64Array(2 * n);
@@ -81,7 +87,7 @@ const variants: [string, GraphParts, number, Norm][] = [
 describe("the sampled operator of a neighbour block", () => {
   test.each(variants)("averages to the exact product: %s", (_, given, fanout, norm) => {
     const graph = makeGraph(given);
-    const { mean, error } = average(graph, fanout, norm), want = exact(graph, norm);
+    const { mean, error } = average(graph, "neighbor", { fanout: [fanout] }, norm), want = exact(graph, norm);
     // Five standard errors: one false alarm in 1.7 million numbers, and the draws are the same every time. Float32
     // rounding adds some 1e-7.
     const off = mean.map((m, i) => Math.abs(m - want[i]!) - 5 * error[i]! - 1e-6);
@@ -89,5 +95,36 @@ describe("the sampled operator of a neighbour block", () => {
     // The draws do vary, and the test would see a bias of a quarter.
     expect(Math.max(...error)).toBeGreaterThan(1e-4);
     expect(Math.max(...error)).toBeLessThan(norm === "none" ? 0.4 : 0.05);
+  });
+});
+
+const weightsOfLooped = { ...parts, rows: looped, weights: weightsOf(looped) };
+const arcWeighted: [string, GraphParts, string, Record<string, unknown>, Norm][] = [
+  ["neighbor by weight", weightsOfLooped, "neighbor", { fanout: [2], weighted: true }, "sym"],
+  ["neighbor with replacement", weightsOfLooped, "neighbor", { fanout: [2], replace: true }, "row"],
+  ["ladies, rows as they are", weightsOfLooped, "ladies", { layerSize: [5], normalize: false }, "none"],
+  ["ladies, means", parts, "ladies", { layerSize: [5], normalize: false }, "mean"],
+  ["fastgcn", parts, "fastgcn", { layerSize: [6] }, "sym"],
+  ["fastgcn of a weighted graph, means", weightsOfLooped, "fastgcn", { layerSize: [6] }, "mean"],
+];
+
+describe("the operator of a block with arc weights", () => {
+  test.skipIf(testDevice !== "cpu").each(arcWeighted)(
+    "averages to the exact product: %s",
+    (_, given, method, params, norm) => {
+      const graph = makeGraph(given);
+      const { mean, error } = average(graph, method, params, norm), want = exact(graph, norm);
+      // Bounds as above.
+      const off = mean.map((m, i) => Math.abs(m - want[i]!) - 5 * error[i]! - 1e-6);
+      expect(off.findIndex((v) => v > 0)).toBe(-1);
+      expect(Math.max(...error)).toBeGreaterThan(1e-4);
+      expect(Math.max(...error)).toBeLessThan(norm === "none" ? 0.4 : 0.05);
+    },
+  );
+
+  test.skipIf(testDevice !== "cpu")("is the exact product where labor keeps every arc", () => {
+    const graph = makeGraph(weightsOfLooped);
+    const { mean } = average(graph, "labor", { fanout: [n] }, "sym"), want = exact(graph, "sym");
+    mean.forEach((m, i) => expect(m).toBeCloseTo(want[i]!, 5));
   });
 });
