@@ -27,7 +27,8 @@ const even = `${sbm} --homophily 0.5`;
 const GRAPHS: Readonly<Record<string, string>> = {
   sparse: `${even} --nodes 262144 --degree 50 --feature-noise 6 --train-per-class 12000 -o sparse`,
   dense: `${even} --nodes 65536 --degree 400 --feature-noise 10 --train-per-class 3000 -o dense`,
-  skewed: `${sbm} --nodes 65536 --degree 400 --skew 3 --homophily 0.35 --feature-noise 4 --label-noise 0.1 --train-per-class 3000 -o skewed`,
+  skewed:
+    `${sbm} --nodes 65536 --degree 400 --skew 3 --homophily 0.35 --feature-noise 4 --label-noise 0.1 --train-per-class 3000 -o skewed`,
   amazon: `import ${join(data, "amazon_computers/amazon_computers.npz")} --symmetrize -q -o amazon`,
 };
 const CASES: Readonly<Record<string, { graph: string; options: string }>> = {

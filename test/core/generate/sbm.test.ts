@@ -153,9 +153,10 @@ describe("sbm", () => {
     expect(x!.kind === "dense" && y!.kind === "dense" && x!.array.window())
       .toEqual(y!.kind === "dense" && y!.array.window());
     // One class has no other.
-    expect(new Set(make("sbm", { ...params, classes: 1, labelNoise: 1 }).graph.labels()!.toNumbers())).toEqual(
-      new Set([0]),
-    );
+    expect(new Set(make("sbm", { ...params, classes: 1, labelNoise: 1 }).graph.labels()!.toNumbers()))
+      .toEqual(
+        new Set([0]),
+      );
     expect(() => make("sbm", { ...params, labelCount: 4, labelNoise: 0.1 })).toThrow("--label-noise 0.1");
   });
 
