@@ -20,7 +20,7 @@ export const ladies = defineSampler({
   params: z.object({
     layerSize: layerSizeParam,
     normalize: z.boolean().default(true).describe(
-      "scale the drawn arcs of a row to the weight of all its arcs",
+      "do not scale the drawn arcs of a row to the weight of all its arcs",
     ),
     ...seedParams,
   }).strict(),
