@@ -32,8 +32,8 @@ const handleOf = {
   values: fixed.reshape(vector(numbers), [5, 3]),
 };
 
-/** The loss of an entry on the five items, in float64. */
-function lossOf(entry: LossEntry, params: Record<string, unknown>) {
+/** The loss of an entry on the five items, in float64; with weights of the rows that count, their sum. */
+function lossOf(entry: LossEntry, params: Record<string, unknown>, weights?: readonly number[]) {
   const kind = entry.kinds.find((k) => k !== "links") ?? "labels";
   const context = { arena: fixed, targets: targetsOf[kind], train: BigInt64Array.from(rows, BigInt) };
   const loss = entry.create(context, entry.params!.parse(params) as Record<string, unknown>);
@@ -45,11 +45,12 @@ function lossOf(entry: LossEntry, params: Record<string, unknown>) {
         targets: handleOf[kind],
         rows: index(rows).handle,
         count: rows.length,
+        weights: weights ? vector(weights) : null,
       }),
   };
 }
-const valueOf = (entry: LossEntry, params: Record<string, unknown>) => {
-  const { inputs, f } = lossOf(entry, params);
+const valueOf = (entry: LossEntry, params: Record<string, unknown>, weights?: readonly number[]) => {
+  const { inputs, f } = lossOf(entry, params, weights);
   return withTape((tape) => f(tape, inputs).item());
 };
 
@@ -113,6 +114,20 @@ describe.each(cases)("%s %j", (name, params, want) => {
     expectNear([valueOf(losses.get(name), params)], [want()], isWeighted ? 1e-7 : 1e-14);
   });
   test("has the gradient that differences give", () => checkGradients(lossOf(losses.get(name), params)));
+});
+
+describe.each(cases.filter(([name]) => name !== "margin"))("%s %j of weighted rows", (name, params, want) => {
+  const entry = losses.get(name), row = (i: number) => rows.map((_, r) => r === i ? 1 : 0);
+  test("is the mean where every row weighs its share of it, and the sum of its rows", () => {
+    // Class weights are stored as float32.
+    const tolerance = "classWeights" in params || "balanced" in params ? 1e-7 : 1e-14;
+    expectNear([valueOf(entry, params, rows.map(() => 1 / rows.length))], [want()], tolerance);
+    const weights = [3, 0.5, 0, 7], each = rows.map((_, i) => valueOf(entry, params, row(i)));
+    const total = sum(each.map((loss, i) => weights[i]! * loss));
+    expectNear([valueOf(entry, params, weights)], [total], 1e-14);
+  });
+  test("has the gradient that differences give", () =>
+    checkGradients(lossOf(entry, params, [3, 0.5, 0.25, 7])));
 });
 
 test("every loss is looked at, and the first that fits the targets is the usual one", () => {
