@@ -7,7 +7,6 @@ import type { Norm } from "../../../core/tensor/norm.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
 import { gather } from "../../../core/tensor/ops/gather.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
-import { graphOperator } from "../../../core/train/full_batch.ts";
 import type { Batch } from "../../../core/train/source.ts";
 import { targetTensor } from "../../../core/train/targets.ts";
 import { NativeArray } from "../../../ffi/native.ts";
@@ -15,20 +14,9 @@ import { openTestDevice } from "../../_device.ts";
 import { type GraphParts, makeGraph } from "../_graphs.ts";
 import { draw, epochsOf } from "../sampling/_graphs.ts";
 import { batchSource, type Setting, setting } from "./_train.ts";
+import { exact, features, looped, n, parts, rows, weightsOf } from "./_unbiased.ts";
 
 await openTestDevice();
-
-const n = 12;
-/** In-degrees 0 to 9, no self-loops. */
-const rows = Array.from(
-  { length: n },
-  (_, v) => Array.from({ length: n }, (_, u) => u).filter((u) => u !== v && (u * 5 + v) % n < v % 10),
-);
-const features = Array.from({ length: n }, (_, v) => [Math.sin(v), v % 3 - 1]);
-const parts: GraphParts = { rows, features, labels: rows.map((_, v) => v % 2), directed: true };
-const looped = rows.map((row, v) => v % 3 === 1 ? [...row, v].sort((a, b) => a - b) : row);
-const weightsOf = (of: readonly (readonly number[])[]) =>
-  of.map((row, v) => row.map((u) => (u + v) % 4 === 0 ? 5 : 0.5));
 
 const BATCHES = epochsOf(4000);
 /** Of estimates: each probability of a node is known to a thousandth or two, of an arc to a hundredth. */
@@ -69,16 +57,6 @@ class Means {
     const [count, sum, squares] = this.sums.get(key)!, mean = sum / count;
     return { mean, error: Math.sqrt(Math.max(0, squares / count - mean ** 2) / count) };
   }
-}
-
-function exact(graph: Graph, norm: Norm): number[] {
-  const s = setting(graph, "gcn", {}), arena = s.engine.arena();
-  const x = new Tensor(arena.tensor("F32", [n, 2]));
-  x.set(features.flat());
-  const y = graphOperator(s.engine, arena, graph, norm).apply(new Tape(s.engine, arena, false), x)
-    .toNumbers();
-  s.engine.destroy();
-  return y;
 }
 
 const variants: [string, GraphParts, Norm][] = [

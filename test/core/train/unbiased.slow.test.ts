@@ -5,23 +5,11 @@ import type { Norm } from "../../../core/tensor/norm.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
 import { gather } from "../../../core/tensor/ops/gather.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
-import { graphOperator } from "../../../core/train/full_batch.ts";
 import { testDevice } from "../../_device.ts";
 import { type GraphParts, makeGraph } from "../_graphs.ts";
 import { draw } from "../sampling/_graphs.ts";
 import { batchSource, setting } from "./_train.ts";
-
-const n = 12;
-/** In-degrees 0 to 9, no self-loops. */
-const rows = Array.from(
-  { length: n },
-  (_, v) => Array.from({ length: n }, (_, u) => u).filter((u) => u !== v && (u * 5 + v) % n < v % 10),
-);
-const features = Array.from({ length: n }, (_, v) => [Math.sin(v), v % 3 - 1]);
-const parts: GraphParts = { rows, features, labels: rows.map((_, v) => v % 2), directed: true };
-const looped = rows.map((row, v) => v % 3 === 1 ? [...row, v].sort((a, b) => a - b) : row);
-const weightsOf = (of: readonly (readonly number[])[]) =>
-  of.map((row, v) => row.map((u) => (u + v) % 4 === 0 ? 5 : 0.5));
+import { exact, features, looped, n, parts, rows, weightsOf } from "./_unbiased.ts";
 
 const EPOCHS = 3000;
 
@@ -61,16 +49,6 @@ function average(
   const mean = Array.from(sum, (v) => v / EPOCHS);
   const error = Array.from(squares, (v, i) => Math.sqrt(Math.max(0, v / EPOCHS - mean[i]! ** 2) / EPOCHS));
   return { mean, error };
-}
-
-function exact(graph: Graph, norm: Norm): number[] {
-  const s = setting(graph, "gcn", {}), arena = s.engine.arena();
-  const x = new Tensor(arena.tensor("F32", [n, 2]));
-  x.set(features.flat());
-  const y = graphOperator(s.engine, arena, graph, norm).apply(new Tape(s.engine, arena, false), x)
-    .toNumbers();
-  s.engine.destroy();
-  return y;
 }
 
 const variants: [string, GraphParts, number, Norm][] = [
