@@ -3,13 +3,23 @@ import { z } from "zod";
 import { registry } from "../registry.ts";
 import { cluster } from "./cluster.ts";
 import { full } from "./full.ts";
+import { mvs } from "./mvs.ts";
 import { neighbor } from "./neighbor.ts";
 import { node } from "./node.ts";
 import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
 import { saintWalk } from "./saint_walk.ts";
 
-export const samplers = registry("sampler", [full, neighbor, cluster, node, saintNode, saintEdge, saintWalk]);
+export const samplers = registry("sampler", [
+  full,
+  neighbor,
+  cluster,
+  node,
+  saintNode,
+  saintEdge,
+  saintWalk,
+  mvs,
+]);
 
 /** Options of samplers that training has of its own. */
 const ofTraining = ["epochs", "splitIndex"];
@@ -18,6 +28,7 @@ const ofTraining = ["epochs", "splitIndex"];
 export const trainSamplers = registry(
   "sampler",
   [...samplers].filter(({ inTraining }) => inTraining).map((sampler) => {
+    if (sampler.trainParams) return { ...sampler, params: sampler.trainParams };
     const own = Object.entries(sampler.params!.shape).filter(([key]) => !ofTraining.includes(key));
     return { ...sampler, params: z.object(Object.fromEntries(own)).strict() };
   }),

@@ -20,6 +20,7 @@ import { optimizers } from "../optim/mod.ts";
 import type { SamplerChoice } from "../sampling/mod.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
 import type { TaskEntry } from "../tasks/task.ts";
+import { adaptiveSampler, checkAdaptive } from "./adaptive.ts";
 import type { TrainOptions } from "./config.ts";
 import { Ema } from "./ema.ts";
 import { fullInput } from "./full_batch.ts";
@@ -215,6 +216,7 @@ export class Run {
   static start(job: TrainJob, seed: number): Run {
     const { graph, model: entry, modelParams, task, taskParams, options } = job;
     checkAccepted(job);
+    checkAdaptive(job);
     checkStore(job);
     const { kind, width, edgeTypes } = task.outputs(graph, taskParams);
     if (width < 1) {
@@ -265,7 +267,7 @@ export class Run {
     const ema = options.ema > 0 ? new Ema(engine, model.parameters, options.ema) : null;
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
-    const used = job.samples ? trainingRows.store : null, { stats } = rows;
+    const used = job.samples || adaptiveSampler(job) ? trainingRows.store : null, { stats } = rows;
     return new Run(
       job,
       seed,
