@@ -1,6 +1,7 @@
-/** Neighbour sampling alone, as `gust sample` draws a pass over all nodes, without writing it. */
+/** Sampling alone, as `gust sample` draws a pass over all nodes, without writing it. */
 import { z } from "zod";
-import { neighbor } from "../sampling/neighbor.ts";
+import { GustError } from "../errors.ts";
+import { samplers } from "../sampling/mod.ts";
 import { CHUNK_BYTES } from "../sampling/sample.ts";
 import { defineBenchmark, resultOf, runs, uniformGraph, uniformShape } from "./benchmark.ts";
 import { type Subject, timeOf } from "./measure.ts";
@@ -11,11 +12,22 @@ export const fanout = z.array(z.int().min(-1).max(65536)).min(1).max(64).default
 );
 export const batchSize = z.int().min(1).default(1024).describe("seeds per batch");
 
+/** Samplers that draw, from a graph alone. */
+const drawing = [...samplers].filter(({ name, needsPartition }) => name !== "full" && !needsPartition);
+
 export const sample = defineBenchmark({
   name: "sample",
-  summary: "neighbour sampling of all nodes in batches: milliseconds per million sampled edges",
+  summary: "sampling of all nodes in batches: milliseconds per million sampled edges",
   source: "gust",
-  params: z.object({ fanout, batchSize, runs, ...uniformShape }).strict(),
+  params: z.object({
+    method: z.enum(drawing.map(({ name }) => name)).default("neighbor").describe(
+      "how batches are drawn; of what is not an option here, with the sampler's defaults",
+    ),
+    fanout,
+    batchSize,
+    runs,
+    ...uniformShape,
+  }).strict(),
   peers: {
     dgl: { script: "sample_dgl.py" },
     torch: { without: "it samples no neighbours" },
@@ -23,15 +35,20 @@ export const sample = defineBenchmark({
     triton: { without: "it is compared in spmm alone" },
   },
   generated: uniformGraph,
-  async run({ graph: open, seed, peers }, { fanout, batchSize, runs }) {
-    const { graph, label } = open();
-    const params = { fanout, batchSize, epochs: 1, split: "all", splitIndex: 0 };
+  async run({ graph: open, seed, peers }, { method, fanout, batchSize, runs }) {
+    if (peers && method !== "neighbor") {
+      throw new GustError("usage", `--method ${method}: other software is measured with neighbor alone`);
+    }
+    const { graph, label } = open(), sampler = samplers.get(method);
+    const asked = Object.entries({ fanout, batchSize, split: "all" });
+    const known = asked.filter(([key]) => key in sampler.params!.shape);
+    const params = sampler.params!.parse(Object.fromEntries(known)) as Record<string, unknown>;
     let pass = 0, arcs = 0;
     const passes: Subject = {
       run(repeat) {
         for (let r = 0; r < repeat; r++) {
           const input = { graph, partition: null, seed: seed + pass++ };
-          for (const part of neighbor.parts(input, params, { chunkBytes: CHUNK_BYTES, reuse: true })) {
+          for (const part of sampler.parts(input, params, { chunkBytes: CHUNK_BYTES, reuse: true })) {
             arcs += part.numArcs;
           }
         }
@@ -46,10 +63,13 @@ export const sample = defineBenchmark({
     };
     const compared = await peers?.compare(ours, { fanout, batchSize }, runs);
     const stats = (compared?.ours ?? (await inTurns([ours], runs))[0]!)["per_million"]!;
-    const rest = { name: "sample_neighbor", graph: label, dtype: null, stats };
+    const rest = { name: `sample_${method.replace("-", "_")}`, graph: label, dtype: null, stats };
     return [{
       ...resultOf({ ...rest, peers: compared?.results("per_million") }),
       medges_s: 1000 / stats.medianMs,
+      ...(method === "saint-walk"
+        ? { notes: ["sample_saint_walk draws the subgraphs it counts ahead as well"] }
+        : {}),
     }];
   },
 });

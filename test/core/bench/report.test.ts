@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { resultOf } from "../../../core/bench/benchmark.ts";
+import { type BenchContext, resultOf } from "../../../core/bench/benchmark.ts";
 import { benchGemm } from "../../../core/bench/gemm.ts";
 import { benchmarks } from "../../../core/bench/mod.ts";
 import {
@@ -131,6 +131,18 @@ describe("benchmarks", () => {
     const [only] = await entry.run(context, entry.params.parse({ fanout: [3, 2], batchSize: 100, runs: 3 }));
     expect(only).toMatchObject({ name: "sample_neighbor", graph: label, runs: 3 });
     expect(only!.medges_s! * only!.median_ms).toBeCloseTo(1000, 6);
+  });
+
+  test("sample measures subgraphs too, and compares neighbours alone", async () => {
+    const entry = benchmarks.get("sample");
+    for (const method of ["node", "saint-node", "saint-edge", "saint-walk"]) {
+      const [only] = await entry.run(context, entry.params.parse({ method, runs: 3 }));
+      expect(only).toMatchObject({ name: `sample_${method.replace("-", "_")}`, runs: 3 });
+      expect(only!.medges_s!).toBeGreaterThan(0);
+    }
+    const params = entry.params.parse({ method: "saint-edge" });
+    const peers = {} as NonNullable<BenchContext["peers"]>;
+    expect(async () => await entry.run({ ...context, peers }, params)).toThrow("with neighbor alone");
   });
 
   test("sage reports sampling, training and both, per batch", async () => {
