@@ -61,7 +61,7 @@ describe.each([
       JSON.parse(line)
     );
     expect(lines.at(-1).loss).toBeLessThan(lines[0].loss / 2);
-    // Of three classes, in a few batches of a small graph; chance is a third.
+    // One of three classes by chance is 0.33.
     expect(json(run("eval m g --json").text).value).toBeGreaterThan(0.6);
   });
 
