@@ -3,7 +3,8 @@
  * that of uniform draws, in closed form of the last layer and measured of the whole gradient.
  *
  * Reference values: a 2-layer gcn of width 64 trained by full-gradient Adam at 0.01, from other initial weights, within 10 %
- * in closed form and 15 % measured. Without biases and with features of row sum 1: with biases all scores are alike at first. Hidden-layer rows are exact here: it is the draws that are measured.
+ * in closed form and 15 % measured. Without biases and with features of row sum 1: with biases all scores are alike at
+ * first. Hidden-layer rows are exact here: it is the draws that are measured.
  */
 import { describe, expect } from "bun:test";
 import { Engine } from "../ffi/engine.ts";
