@@ -5,7 +5,7 @@ import { Graph } from "../core/graph/graph.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { noCounts, sampleChunks, sampleDocument, type SampleRequest } from "../core/sampling/sample.ts";
 import { withIo } from "./_io.ts";
-import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+import { defineCommand, entryParams, filesNamed, registryOptions } from "./_options.ts";
 
 const options = z.object({
   method: z.enum(samplers.names as [string, ...string[]]).default("neighbor").describe(
@@ -37,6 +37,7 @@ Examples:
       const start = performance.now();
       const sampler = samplers.get(o.method);
       const params = entryParams(samplers, sampler, o);
+      io.alsoRead.push(...filesNamed(sampler, params));
       const graphDocument = io.one("graph", 'make one with "gust import" or "gust generate"');
       const graph = new Graph(graphDocument);
       const partition = !sampler.needsPartition

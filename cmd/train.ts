@@ -43,7 +43,8 @@ import { EpochLog, progressLine, watchInterrupt } from "./_train_talk.ts";
 interface Drawn {
   readonly choice: SamplerChoice;
   readonly partition: Document | null;
-  feed(seed: number, splitIndex: number): SampleFeed;
+  /** Null: the sampler is a batch source by itself. */
+  feed(seed: number, splitIndex: number): SampleFeed | null;
 }
 
 /** The sampler of a run without samples: what it asks for, or clusters where a partition came; null: neither. */
@@ -71,6 +72,7 @@ function drawnBatches(
   const chosen = chosenSampler(io, graph, asked);
   if (!chosen) return null;
   const { choice: { name, params }, partition } = chosen, sampler = samplers.get(name);
+  if (sampler.isAdaptive) return { ...chosen, feed: () => null };
   const feed = (seed: number, splitIndex: number) => {
     // Samplers of hops begin with the training nodes.
     const trainNodes = params["inductive"] === true || "split" in sampler.params!.shape

@@ -5,7 +5,7 @@ import { operatorProduct } from "../tensor/operator.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { defineModel, matmulOrder, project, projection } from "./model.ts";
 import { hopOf, precalcParam, precalculated, readsOf } from "./precalc.ts";
-import { buildStack, stackParams } from "./stack.ts";
+import { buildStack, lastLayerOf, stackParams } from "./stack.ts";
 
 export const gcn = defineModel({
   name: "gcn",
@@ -25,6 +25,10 @@ export const gcn = defineModel({
   },
   operator: adjacencyKind,
   precalc: (params) => precalculated(params, adjacencyKind(params), false),
+  lastLayer: (params) =>
+    params.precalc
+      ? "--precalc: its first layer is computed ahead, of all nodes"
+      : lastLayerOf(params, ["neighbours"]),
   build: (init, signature, params, role) =>
     buildStack(init, signature, params, role, (init, { index, count, inWidth, width }) => {
       const weight = init.glorot(`layer${index}.weight`, index, inWidth, width);

@@ -110,6 +110,9 @@ export interface ModelAccepts {
   approx(params: Record<string, unknown>): string | null;
 }
 
+/** What weights of a layer multiply: the layer's operator times the rows of the layer before, or those rows themselves. */
+export type LayerInput = "neighbours" | "own";
+
 /** A first layer's product with the adjacency, computed once ahead of training: what the model gets as features. */
 export interface Precalculated {
   /** The operator of the product. */
@@ -129,6 +132,12 @@ export interface ModelEntry extends Entry {
    * @throws {GustError} (usage) for params that do not go together with it.
    */
   precalc?(params: Record<string, unknown>): Precalculated | null;
+  /**
+   * What the weights of its last layer multiply, of models whose layers are products of weights with these alone, so that
+   * neighbours can be rows of an earlier pass and the length of a node's gradient is known from one pass; else why not.
+   * Absent: they are not.
+   */
+  lastLayer?(params: Record<string, unknown>): readonly LayerInput[] | string;
   /** The paper's training settings: used where an option is not given. */
   readonly train?: Partial<TrainOptions>;
   /** Whether its layers go by which nodes are linked alone, so that weights of edges have no say; absent: they have. */
@@ -151,6 +160,7 @@ export function defineModel<S extends z.ZodObject>(entry: {
   propagate?(params: z.infer<S>): { hops: number; norm: "sym" | "row" } | null;
   operator(params: z.infer<S>): Norm;
   precalc?(params: z.infer<S>): Precalculated | null;
+  lastLayer?(params: z.infer<S>): readonly LayerInput[] | string;
   readonly train?: Partial<TrainOptions>;
   ignoresWeights?(params: z.infer<S>): boolean;
   readonly replaced?: ModelEntry["replaced"];
@@ -290,6 +300,7 @@ export function matmulOrder(
   x: FeatureInput,
   weight: Tensor,
 ): "combine-first" | "aggregate-first" {
+  if (a.addsRows) return "aggregate-first";
   if (x instanceof SparseOperator) return "combine-first";
   const { rows, cols: width } = weight;
   const gathered = SPARSE_COST * (a instanceof SparseOperator ? a.pattern.numEntries : a.numCols);

@@ -20,7 +20,7 @@ import {
   projection,
   sumOfProducts,
 } from "./model.ts";
-import { buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
+import { buildStack, dense, lastLayerOf, type LayerPlace, stackParams } from "./stack.ts";
 
 const aggregators = ["mean", "max", "pool"] as const;
 
@@ -45,6 +45,10 @@ export const sage = defineModel({
         ? null
         : "the gradient of a maximum goes to one neighbour per column, which is no product",
   },
+  lastLayer: (params) =>
+    params.aggregator === "mean"
+      ? lastLayerOf(params, ["own", "neighbours"])
+      : `--aggregator ${params.aggregator}: a maximum over neighbours is no product`,
   operator: ({ aggregator }) => aggregator === "mean" ? "mean" : "none",
   ignoresWeights: ({ aggregator }) => aggregator !== "mean",
   train: { lr: 0.01, weightDecay: 5e-4 },

@@ -26,6 +26,7 @@ import {
   type FeatureInput,
   type ForwardInput,
   type Init,
+  type LayerInput,
   type Model,
   project,
   type Role,
@@ -108,6 +109,18 @@ export function makeNorm(
 export function normsRows({ layerNorm }: Record<string, unknown>): boolean {
   const name = (layerNorm as string | undefined) ?? "none";
   return name === "none" || layerNorms.get(name).scope === "row";
+}
+
+/** ModelEntry.lastLayer of a stack whose own weights multiply `inputs` in each layer. */
+export function lastLayerOf(
+  params: StackParams,
+  inputs: readonly LayerInput[],
+): readonly LayerInput[] | string {
+  const { layers, jk, layerNorm, residual } = params;
+  if (layers < 2) return "--layers 1: there are no rows between layers";
+  if (jk !== "none") return `--jk ${jk}: its output is made of more than the last layer's rows`;
+  if (!normsRows(params)) return `--layer-norm ${layerNorm}: a row depends on the others of its batch`;
+  return residual === "linear" ? [...inputs, "own"] : inputs;
 }
 
 /** Whether the norm of these options, if any, gives a node the same in evaluation whichever nodes are beside it. */

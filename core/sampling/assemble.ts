@@ -90,10 +90,9 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   const buffers = new Buffers(reuse);
   const weights = graph.csr.values;
   const nodeDType = indexDType(graph.numNodes);
-  // Either has a weight of 4 bytes where the plan gives weights.
-  const own = plan.weights ? 4 : 0;
-  const nodeBytes = (nodeDType === "I32" ? 4 : 8) + own;
-  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : own);
+  // A weight takes 4 bytes.
+  const nodeBytes = (nodeDType === "I32" ? 4 : 8) + (plan.weights ? 4 : 0);
+  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights || plan.weights?.weighsArcs ? 4 : 0);
   let pending = new Pending();
   for (let epoch = 0; epoch < plan.epochs; epoch++) {
     const { nodes, ptr } = plan.seeds(epoch);
@@ -181,7 +180,11 @@ function assemble(
         Object.entries({
           ...block,
           ...(edges && edge_weight ? { edges, edge_weight } : {}),
-          ...(counted ? { arc_weight: counted.arcWeight } : arc_weight ? { arc_weight } : {}),
+          ...(counted && plan.weights!.weighsArcs
+            ? { arc_weight: counted.arcWeight }
+            : arc_weight
+            ? { arc_weight }
+            : {}),
         }).map(([name, data]) => tensor(`block${h}.${name}`, data))
       ),
     ],
@@ -204,7 +207,7 @@ function weigh(
 ) {
   const to = {
     nodeWeight: buffers.take("node_weight", "F32", nodes.length),
-    arcWeight: buffers.take("arc_weight", "F32", indices.length),
+    arcWeight: buffers.take("arc_weight", "F32", weights.weighsArcs ? indices.length : 0),
   };
   weights.fill({ nodePtr, nodes, edgePtr: edge_ptr, indptr, indices, edges }, to);
   return to;

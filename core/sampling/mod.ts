@@ -6,6 +6,7 @@ import { fastgcn } from "./fastgcn.ts";
 import { full } from "./full.ts";
 import { labor } from "./labor.ts";
 import { ladies } from "./ladies.ts";
+import { mvs } from "./mvs.ts";
 import { neighbor } from "./neighbor.ts";
 import { node } from "./node.ts";
 import { saintEdge } from "./saint_edge.ts";
@@ -23,6 +24,7 @@ export const samplers = registry("sampler", [
   saintNode,
   saintEdge,
   saintWalk,
+  mvs,
 ]);
 
 /** Options of samplers that training has of its own. */
@@ -32,6 +34,7 @@ const ofTraining = ["epochs", "split", "splitIndex"];
 export const trainSamplers = registry(
   "sampler",
   [...samplers].filter(({ inTraining }) => inTraining).map((sampler) => {
+    if (sampler.trainParams) return { ...sampler, params: sampler.trainParams };
     const own = Object.entries(sampler.params!.shape).filter(([key]) => !ofTraining.includes(key));
     return { ...sampler, params: z.object(Object.fromEntries(own)).strict() };
   }),

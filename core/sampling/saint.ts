@@ -66,7 +66,11 @@ export function saintPlan(
       return sampler.induced(drawn.nodes, drawn.ptr);
     },
     estimateArcs: (count) => count * Math.max(1, degree * Math.min(1, count / Math.max(1, numNodes))),
-    weights: { readsEdges: walks.needsCounts, fill: (batches, to) => walks.weights(batches, to) },
+    weights: {
+      readsEdges: walks.needsCounts,
+      weighsArcs: true,
+      fill: (batches, to) => walks.weights(batches, to),
+    },
   };
 }
 

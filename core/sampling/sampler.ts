@@ -31,6 +31,9 @@ export interface EpochSeeds {
 export interface BatchWeights {
   /** Whether it reads the arcs' numbers in the graph, which the plan's batches have then. */
   readonly readsEdges: boolean;
+  /** Whether arcs have weights; else each counts 1, with the degrees inside the batch. */
+  readonly weighsArcs: boolean;
+  /** `arcWeight` has an element per arc where arcs have weights, else none. */
   fill(
     batches: FlatSubgraphs,
     to: { readonly nodeWeight: NativeArray<"F32">; readonly arcWeight: NativeArray<"F32"> },
@@ -58,6 +61,13 @@ export interface SamplerEntry extends Entry {
   readonly needsPartition: boolean;
   /** Whether batches can be drawn as training goes, which sets `epochs` and the seeds. */
   readonly inTraining?: boolean;
+  /**
+   * Whether it goes by what training finds out (scores, rows of earlier passes): in training it is a batch source of its
+   * own (core/train/adaptive.ts), with `trainParams`; elsewhere a file stands for that.
+   */
+  readonly isAdaptive?: boolean;
+  /** Its options in training, where those are others. */
+  readonly trainParams?: z.ZodObject;
   /** Number of blocks and of epochs for these params. */
   shape(params: Record<string, unknown>): { hops: number; epochs: number };
   /** The batches in pieces. */
@@ -72,6 +82,8 @@ export function defineSampler<S extends z.ZodObject>(entry: {
   readonly params: S;
   readonly needsPartition: boolean;
   readonly inTraining?: boolean;
+  readonly isAdaptive?: boolean;
+  readonly trainParams?: z.ZodObject;
   shape(params: z.infer<S>): { hops: number; epochs: number };
   plan(input: SampleInput, params: z.infer<S>): BatchPlan;
 }): SamplerEntry {

@@ -3,8 +3,10 @@ import { z } from "zod";
 import { GustError } from "../errors.ts";
 import { checkInside } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { Loss } from "../losses/loss.ts";
 import { normsRows } from "../models/stack.ts";
 import type { Metric } from "../metrics/metric.ts";
+import { adaptiveSource } from "../train/adaptive.ts";
 import { LayerwiseInference } from "../train/layerwise.ts";
 import { LayerwiseScorer } from "../train/layerwise_scorer.ts";
 import type { Outputs } from "../train/predictions.ts";
@@ -74,7 +76,9 @@ export const node = defineTask({
       );
     }
     const layers = model.accepts.hops(modelParams);
-    const source = () => {
+    const source = (loss: Loss) => {
+      const adaptive = adaptiveSource(run, targets, train, loss);
+      if (adaptive) return adaptive;
       if (!samples && layers === 0 && normsRows(modelParams) && input.features instanceof Tensor) {
         return featureRowsSource(engine, arena, graph, input.features, targets, train);
       }
@@ -85,18 +89,13 @@ export const node = defineTask({
         batchLoss: options.batchLoss,
       });
     };
-    if (options.inference !== "layerwise") return { source: source(), ...itemParts(run, targets) };
-    const inference = new LayerwiseInference(
-      engine,
-      arena,
-      graph,
-      run.model,
-      model.name,
-      model.operator(modelParams),
-      features,
-    );
-    const scorer = (metric: Metric) => new LayerwiseScorer(inference, targets, split, metric);
-    return { source: source(), ...itemParts(run, targets, scorer) };
+    const layerwise = () => {
+      const norm = model.operator(modelParams);
+      const inference = new LayerwiseInference(engine, arena, graph, run.model, model.name, norm, features);
+      return (metric: Metric) => new LayerwiseScorer(inference, targets, split, metric);
+    };
+    const parts = itemParts(run, targets, options.inference === "layerwise" ? layerwise() : undefined);
+    return { source: source(parts.loss), ...parts };
   },
   evaluate(run, subset) {
     const { graph } = run;

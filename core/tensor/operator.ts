@@ -33,6 +33,8 @@ import { Tensor } from "./tensor.ts";
 export interface Operator {
   readonly numRows: number;
   readonly numCols: number;
+  /** Whether it adds terms of its own, made of rows like those of x: it is applied before x is multiplied by weights. */
+  readonly addsRows?: boolean;
   /** @param ending  what follows the product, as epilogue() does it: a fused part of it, where an operator can. */
   apply(tape: Tape, x: Tensor, ending?: EpilogueParts): Tensor;
 }

@@ -21,6 +21,7 @@ import { optimizers } from "../optim/mod.ts";
 import type { SamplerChoice } from "../sampling/mod.ts";
 import { learningRate, schedules } from "../schedules/mod.ts";
 import type { TaskEntry } from "../tasks/task.ts";
+import { adaptiveSampler, checkAdaptive } from "./adaptive.ts";
 import type { TrainOptions } from "./config.ts";
 import { Ema } from "./ema.ts";
 import { fullInput } from "./full_batch.ts";
@@ -225,6 +226,7 @@ export class Run {
   static start(job: TrainJob, seed: number): Run {
     const { graph, model: entry, modelParams, task, taskParams, options } = job;
     checkAccepted(job);
+    checkAdaptive(job);
     checkStore(job);
     const { kind, width, edgeTypes } = task.outputs(graph, taskParams);
     if (width < 1) {
@@ -275,7 +277,7 @@ export class Run {
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
     const { source, approximation } = approximated(job, seed, engine, exact, training);
-    const used = job.samples ? trainingRows.store : null, { stats } = rows;
+    const used = job.samples || adaptiveSampler(job) ? trainingRows.store : null, { stats } = rows;
     return new Run(
       job,
       seed,

@@ -11,11 +11,11 @@ import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
 import type { NativeSampler } from "../../ffi/native_sample.ts";
 import { type Scratch, ScratchWriter } from "../cache/scratch.ts";
 import { GustError } from "../errors.ts";
-import { indexDType } from "../graph/csr.ts";
 import { prepareFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatureInput, ForwardInput, Model, Stage } from "../models/model.ts";
 import { nativeSampler } from "../sampling/native.ts";
+import { oneBatch } from "../sampling/one_batch.ts";
 import { putRange } from "../sampling/sampler.ts";
 import { Tape } from "../tensor/autograd.ts";
 import type { Norm } from "../tensor/norm.ts";
@@ -179,40 +179,19 @@ export class LayerwiseInference {
     return prepareFeatures(this.engine, arena, stored!, norm, null, stats, nodes, store).input;
   }
 
-  /**
-   * Chunk b of a group: its rows come first among its nodes, then their neighbours. Its arrays are the arena's, which
-   * gives them back at once: the garbage collector knows nothing of how large they are.
-   */
+  /** Chunk b of a group: its rows come first among its nodes, then their neighbours. */
   private chunk(
     arena: Arena,
     batches: ReturnType<NativeSampler["neighbors"]>,
     b: number,
   ): { readonly input: Omit<ForwardInput, "features">; readonly nodes: Indices } {
-    const { csr: { values }, numNodes } = this.graph;
-    const { levels: [numRows, numCols], edges: [arcs] } = batches.sizes[b]! as unknown as {
-      levels: readonly [number, number];
-      edges: readonly [number];
-    };
-    const nodes = arena.array(indexDType(numNodes), numCols) as Indices;
-    batches.copyNodes(b, 1, nodes);
-    const block = {
-      numRows,
-      numCols,
-      indptr: arena.array("I64", numRows + 1),
-      indices: arena.array("I32", arcs),
-      edges: values && arena.array("I64", arcs),
-      edgeWeight: values && arena.array("F32", arcs),
-      arcWeight: null,
-    };
-    batches.copyBlock(b, 1, 0, block, values);
-    const levelSizes = [numRows, numCols];
-    const batch = { index: b, epoch: 0, step: 0, nodes, nodeWeight: null, levelSizes, blocks: [block] };
+    const batch = oneBatch(arena, this.graph, batches, b), { nodes } = batch;
     return {
       nodes,
       input: {
         operator: batchOperators(arena, batch, this.norm, this.operators),
         ids: arena.bind(
-          this.ids ? gatherRows(this.ids, 1, nodes, arena.array("I64", numCols)) : nodes as NativeArray,
+          this.ids ? gatherRows(this.ids, 1, nodes, arena.array("I64", nodes.length)) : nodes as NativeArray,
         ),
         graphs: null,
       },

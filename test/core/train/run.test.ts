@@ -5,6 +5,7 @@ import type { Document } from "../../../core/format/document.ts";
 import { Run, type RunHooks, type TrainJob } from "../../../core/train/job.ts";
 import type { EpochRecord } from "../../../core/train/run.ts";
 import { median } from "../../../core/train/run.ts";
+import { mvsParams } from "../../../core/sampling/mvs.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { draw, partitionOf } from "../sampling/_graphs.ts";
@@ -56,6 +57,16 @@ const progressOf = (d: Document) => d.meta["progress"] as Record<string, unknown
 const jobs: [string, (epochs: number, rest?: Record<string, unknown>) => TrainJob][] = [
   ["a gcn on the full graph", (epochs, rest) => job(graph, "gcn", { epochs, ...rest })],
   ["a gcn on clusters", (epochs, rest) => job(graph, "gcn", { epochs, ...rest }, { samples: samples() })],
+  [
+    "a gcn on batches of minimal variance",
+    (epochs, rest) =>
+      job(graph, "gcn", { epochs, ...rest }, {
+        sampler: {
+          name: "mvs",
+          params: mvsParams.parse({ batch: 12, poolShare: 0.8, inner: 6, refreshScores: true }),
+        },
+      }),
+  ],
   [
     "an sgc with dropout and sgd",
     (epochs, rest) =>
