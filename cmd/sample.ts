@@ -1,6 +1,6 @@
 /** gust sample: draw mini-batches from a graph. */
 import { z } from "zod";
-import type { NewDocument } from "../core/format/document.ts";
+import { hashOf, type NewDocument } from "../core/format/document.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { noCounts, sampleChunks, sampleDocument, type SampleRequest } from "../core/sampling/sample.ts";
@@ -13,6 +13,11 @@ const options = z.object({
   ),
   ...registryOptions(samplers),
 }).strict();
+
+/** Read where they are asked for: readers are more than the rest of this command. */
+async function scoresOf(path: string, numNodes: number): Promise<Float64Array> {
+  return (await import("../core/readers/scores.ts")).readScores(path, numNodes);
+}
 
 const self = { name: "sample", writesDocument: true, usesDevice: true } as const;
 
@@ -33,7 +38,7 @@ Examples:
   gust sample cora.graph.safetensors --fanout 10,10 --batch-size 64 -o cora.sample.safetensors
   gust partition cora.graph.safetensors -k 32 | gust sample --method cluster --parts-per-batch 4 | gust train`,
   run: (inputs, o, common) =>
-    withIo(self, inputs, common, (io) => {
+    withIo(self, inputs, common, async (io) => {
       const start = performance.now();
       const sampler = samplers.get(o.method);
       const params = entryParams(samplers, sampler, o);
@@ -46,13 +51,17 @@ Examples:
         ? io.maybe("partition")
         : io.one("partition", "gust partition GRAPH -k 32 | gust sample --method cluster");
       const from = partition ? [graphDocument, partition] : [graphDocument];
+      const { scores: path, ...own } = params;
+      const scores = path === undefined ? undefined : await scoresOf(path as string, graph.numNodes);
+      const recorded = scores ? { ...own, scores: hashOf([scores]) } : own;
       const request: SampleRequest = {
         graph,
         partition,
         sampler,
         params,
+        ...(scores ? { scores } : {}),
         seed: common.seed,
-        provenance: io.provenance({ method: sampler.name, ...params }, from),
+        provenance: io.provenance({ method: sampler.name, ...recorded }, from),
       };
       const counts = noCounts();
       let digest: string | null = null;

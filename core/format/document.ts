@@ -195,10 +195,14 @@ export function digestOf(
   meta: unknown,
   tensors: readonly Omit<HeaderTensor, "begin" | "end">[],
 ): string {
+  return hashOf([checksums, canonicalSchema(kind, format, meta, tensors)]);
+}
+
+/** XXH3-128 of some bytes one after another, as hexadecimal digits. */
+export function hashOf(pieces: readonly (NativeArray | TypedArray)[]): string {
   const writer = new HashingWriter(-1);
   try {
-    writer.put(checksums);
-    writer.put(canonicalSchema(kind, format, meta, tensors));
+    for (const piece of pieces) writer.put(piece);
     return Array.from(writer.takeHash(), (byte) => byte.toString(16).padStart(2, "0")).join("");
   } finally {
     writer.close();

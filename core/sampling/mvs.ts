@@ -11,9 +11,6 @@ import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
-import { InputFile } from "../readers/input.ts";
-import { readMatrix } from "../readers/matrix.ts";
-import { MAGIC, readNpy } from "../readers/npy.ts";
 import { Random, type RandomKey } from "../tensor/rng.ts";
 import { FLOOR_SHARE, minimalVariance } from "./minimal_variance.ts";
 import { nativeSampler } from "./native.ts";
@@ -64,26 +61,6 @@ export function byOriginalId(graph: Graph, nodes: readonly number[]): number[] {
   return [...nodes.keys()].sort((a, b) => ids[a]! - ids[b]!).map((i) => nodes[i]!);
 }
 
-/**
- * One score per node, from a .npy array or a text file of numbers.
- * @throws {GustError} (data, io) naming the place.
- */
-function readScores(path: string, numNodes: number): Float64Array {
-  const file = new InputFile(path, path), { source } = file;
-  const head = source.head(MAGIC.length);
-  if (!MAGIC.every((byte, i) => head[i] === byte)) {
-    return readMatrix(file, "F64", { title: "score", columns: 1, rows: numNodes, per: "one per node" }).array
-      .read();
-  }
-  const array = readNpy(source, "scores", source.bytes());
-  const bad = (what: string) => new GustError("data", `Cannot read scores of ${file.label}: ${what}`);
-  if (array.kind !== "numbers") throw bad("it holds text, expected numbers");
-  if (array.data.length !== numNodes) {
-    throw bad(`it holds ${array.data.length} numbers, expected ${numNodes}, one per node`);
-  }
-  return Float64Array.from(array.data.toNumbers());
-}
-
 export const mvs = defineSampler({
   name: "mvs",
   summary: "the subgraph of training nodes drawn by the length of their gradients, with weights in the loss",
@@ -102,8 +79,8 @@ export const mvs = defineSampler({
   inTraining: true,
   isAdaptive: true,
   shape: ({ epochs }) => ({ hops: 0, epochs }),
-  plan({ graph, seed, trainNodes }, { batch, scores: path, floorShare, epochs, splitIndex }) {
-    if (path === undefined) {
+  plan({ graph, seed, scores, trainNodes }, { batch, floorShare, epochs, splitIndex }) {
+    if (!scores) {
       throw new GustError(
         "usage",
         "--method mvs draws by scores that training gives, expected --scores FILE",
@@ -118,16 +95,16 @@ export const mvs = defineSampler({
         "gust split draws one",
       );
     }
-    const all = readScores(path, graph.numNodes), nodes = byOriginalId(graph, Array.from(stored, Number));
-    const wrong = nodes.find((v) => !(all[v]! >= 0 && all[v]! < Infinity));
+    const nodes = byOriginalId(graph, Array.from(stored, Number));
+    const wrong = nodes.find((v) => !(scores[v]! >= 0 && scores[v]! < Infinity));
     if (wrong !== undefined) {
       throw new GustError(
         "data",
-        `The score of node ${wrong} in ${path} is ${all[wrong]}, expected a finite number of at least 0`,
+        `The score of node ${wrong} is ${scores[wrong]}, expected a finite number of at least 0`,
       );
     }
     const n = nodes.length, ids = originalIds(graph, nodes);
-    const own = Float64Array.from(nodes, (v) => all[v]!);
+    const own = Float64Array.from(nodes, (v) => scores[v]!);
     const p = n === 0 ? own : minimalVariance(own, Math.min(batch, n), floorShare);
     const weight = new Map(nodes.map((v, i) => [v, 1 / p[i]!]));
     const perEpoch = Math.ceil(n / batch), sampler = nativeSampler(graph);

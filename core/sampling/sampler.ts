@@ -16,6 +16,8 @@ export interface SampleInput {
   readonly seed: number;
   /** The training nodes, where they are not those of a stored split: what is drawn from, or the seeds. */
   readonly trainNodes?: BigInt64Array;
+  /** [num_nodes] what an adaptive sampler draws by. */
+  readonly scores?: Float64Array;
 }
 
 /** The seeds of an epoch: batch b has nodes[ptr[b] .. ptr[b+1]). */

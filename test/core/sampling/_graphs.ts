@@ -101,6 +101,7 @@ export function partitionOf(graph: Graph, part: readonly number[], k: number): D
 export interface DrawOptions {
   readonly seed?: number;
   readonly partition?: Document;
+  readonly scores?: Float64Array;
   readonly chunkBytes?: number;
 }
 
@@ -119,6 +120,7 @@ export function draw(
     params: sampler.params!.parse(params),
     seed: o.seed ?? 1,
     provenance: [],
+    ...(o.scores ? { scores: o.scores } : {}),
   };
   const options = o.chunkBytes === undefined ? {} : { chunkBytes: o.chunkBytes };
   return [...sampleChunks(request, noCounts(), options)].map(buildDocument);

@@ -1,14 +1,19 @@
 /** What every sampler owes, whatever its method. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { samplers } from "../../../core/sampling/mod.ts";
 import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { checkDocument } from "../../../core/format/check.ts";
 import { setThreads } from "../../../ffi/engine.ts";
 import { openTestDevice, testDevice } from "../../_device.ts";
-import { freshDir } from "../../helpers.ts";
-import { arcsOf, batchesOf, draw, graphOf, partitionOf, permutation, randomRows } from "./_graphs.ts";
+import {
+  arcsOf,
+  batchesOf,
+  draw as drawFrom,
+  graphOf,
+  partitionOf,
+  permutation,
+  randomRows,
+} from "./_graphs.ts";
 
 await openTestDevice();
 
@@ -18,12 +23,11 @@ const train = Array.from({ length: 120 }, (_, i) => 2 * i);
 const part = Array.from({ length: N }, (_, v) => (v * 7) % 10);
 const weights = rows.map((row, v) => row.map((u) => v + u / 1000));
 
-/** A file of one score per node. */
-function scoresFile(of: (v: number) => number): string {
-  const path = join(freshDir(), "scores.txt");
-  writeFileSync(path, Array.from({ length: N }, (_, v) => `${of(v)}\n`).join(""));
-  return path;
-}
+/** What adaptive samplers draw by. @param original  the original number of a node. */
+const scoresBy = (original: (v: number) => number) =>
+  Float64Array.from({ length: N }, (_, v) => original(v) % 5 + 1);
+const draw: typeof drawFrom = (graph, method, params, o) =>
+  drawFrom(graph, method, params, { scores: scoresBy((v) => v), ...o });
 
 /** Params that make several batches, and the nodes that each epoch must have as seeds; null: it draws with replacement. */
 const cases: Record<string, { params: Record<string, unknown>; seeds: readonly number[] | null }> = {
@@ -37,7 +41,7 @@ const cases: Record<string, { params: Record<string, unknown>; seeds: readonly n
   "saint-node": { params: { nodesPerBatch: 70, epochs: 3 }, seeds: null },
   "saint-edge": { params: { edgesPerBatch: 40, epochs: 3 }, seeds: null },
   "saint-walk": { params: { roots: 30, walkLength: 2, epochs: 3 }, seeds: null },
-  mvs: { params: { batch: 40, scores: scoresFile((v) => v % 5 + 1), epochs: 3 }, seeds: null },
+  mvs: { params: { batch: 40, epochs: 3 }, seeds: null },
 };
 
 test("every sampler has a case here", () => {
@@ -170,11 +174,8 @@ describe.each(names.filter((name) => name !== "full"))("random sampler %s", (met
   const batches = batchesOf(draw(graph, method, params, { partition }));
 
   test("does not depend on how the nodes are numbered, only on their ids", () => {
-    // Files are in the order of the graph's nodes.
-    const own = method === "mvs"
-      ? { ...params, scores: scoresFile((w) => moved.original(w) % 5 + 1) }
-      : params;
-    const drawn = batchesOf(draw(moved.graph, method, own, { partition: moved.partition }));
+    const own = { partition: moved.partition, scores: scoresBy(moved.original) };
+    const drawn = batchesOf(draw(moved.graph, method, params, own));
     expect(drawn.map((b) => b.nodes.toNumbers().map(moved.original))).toEqual(
       batches.map((b) => b.nodes.toNumbers()),
     );
@@ -192,10 +193,10 @@ describe.each(names.filter((name) => name !== "full"))("random sampler %s", (met
   });
 });
 
-test.each(names.filter((name) => name !== "mvs"))(
+test.each(names)(
   "sampler %s makes no nodes out of an empty graph",
   (method) => {
-    const empty = graphOf([]);
+    const empty = graphOf([], { train: [] });
     const params = {
       ...cases[method]!.params,
       ...(method === "cluster" ? { partsPerBatch: 1 } : {}),

@@ -28,7 +28,7 @@ import {
   totalSum,
 } from "../../../core/tensor/ops/row_sum.ts";
 import { sddmm } from "../../../core/tensor/ops/sddmm.ts";
-import { firstRows } from "../../../core/tensor/ops/rows.ts";
+import { aboveRows, firstRows } from "../../../core/tensor/ops/rows.ts";
 import { segmentBroadcast, segmentReduce, segmentSoftmax } from "../../../core/tensor/ops/segment.ts";
 import { unary, type UnaryKind } from "../../../core/tensor/ops/unary.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
@@ -367,6 +367,11 @@ export const cases: Record<string, Named> = {
       variable([4]),
     ),
     "all rows": of((tape, [x]) => firstRows(tape, scale(tape, x!, 2), 3), x34()),
+    "above constant rows": of((tape, [x]) => aboveRows(tape, x!, y34().handle), x34()),
+    "above no rows": of(
+      (tape, [x]) => aboveRows(tape, scale(tape, x!, 2), variable([0, 4], []).handle),
+      x34(),
+    ),
     // Gradients of first rows meet those of all and of fewer rows, which come before and after them.
     "rows that others read": of(
       (tape, [x, b]) => {
