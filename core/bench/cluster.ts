@@ -7,31 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeNative } from "../../ffi/native.ts";
-import { asNew, writeFile } from "../format/write.ts";
-import { type BenchContext, defineBenchmark, resultOf } from "./benchmark.ts";
-import { runProcess } from "./process.ts";
+import { defineBenchmark, resultOf } from "./benchmark.ts";
+import { partitionFile, parts, partsPerBatch } from "./parts.ts";
 import { trainOnce } from "./train.ts";
 import { inTurns } from "./turns.ts";
-
-/** The partition that was given as a file, or one that gust makes. */
-async function partitionFile(context: BenchContext, folder: string, parts: number): Promise<string> {
-  const path = join(folder, "parts"), given = context.partition?.() ?? null;
-  if (given) writeFile(path, asNew(given));
-  else {
-    const words = [
-      "partition",
-      context.file(),
-      "-k",
-      String(parts),
-      "--seed",
-      String(context.seed),
-      "-o",
-      path,
-    ];
-    await runProcess("gust partition", [...context.program, ...words, "-q"], describeNative().threads);
-  }
-  return path;
-}
 
 export const cluster = defineBenchmark({
   name: "cluster",
@@ -39,8 +18,8 @@ export const cluster = defineBenchmark({
     "Cluster-GCN as whole processes: an epoch over batches of parts, and the peak memory with exact scoring",
   source: "Chiang et al. 2019, arXiv:1905.07953, algorithm 1",
   params: z.object({
-    parts: z.int().min(1).default(64).describe("parts of the partition that is made where none is given"),
-    partsPerBatch: z.int().min(1).default(4).describe("parts per batch"),
+    parts,
+    partsPerBatch,
     hidden: z.int().min(1).default(64).describe("width of the hidden layer"),
     epochs: z.int().min(3).max(100000).default(10).describe("epochs of each process"),
     runs: z.int().min(3).max(10000).default(3).describe("timed runs"),

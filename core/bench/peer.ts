@@ -220,6 +220,10 @@ export class PeerSession {
     private readonly device = "cpu",
   ) {}
 
+  get names(): readonly PeerName[] {
+    return this.peers.map(({ name }) => name);
+  }
+
   /** A script's arguments: the graph, how and where it runs, and the case of a whole process. */
   private args(...what: readonly object[]): string[] {
     const words = what.map((one) => JSON.stringify(one));

@@ -173,6 +173,21 @@ describe("gust bench", () => {
     }
     const [, alone] = JSON.parse(gustOk(["bench", "cluster", "g", ...shape], { cwd }).text).results;
     expect(alone.peers).toBeUndefined();
+    for (const files of [["g", "p"], ["g", "--parts", "4"]]) {
+      const words = [
+        "bench",
+        "sample",
+        ...files,
+        "--method",
+        "cluster",
+        "--parts-per-batch",
+        "2",
+        "--runs",
+        "3",
+      ];
+      const { results } = JSON.parse(gustOk([...words, "--json", "-q"], { cwd }).text);
+      expect(results).toMatchObject([{ name: "sample_cluster", graph: "g", runs: 3 }]);
+    }
     const many = gust(["bench", "cluster", "g", "p", "--parts-per-batch", "6"], { cwd });
     expect(many).toMatchObject({ status: 1, stderr: expect.stringContaining("expected at most 5") });
   }, 60_000);

@@ -133,16 +133,18 @@ describe("benchmarks", () => {
     expect(only!.medges_s! * only!.median_ms).toBeCloseTo(1000, 6);
   });
 
-  test("sample measures subgraphs too, and compares neighbours alone", async () => {
+  test("sample measures every method, and compares those that the peer has", async () => {
     const entry = benchmarks.get("sample");
-    for (const method of ["node", "saint-node", "saint-edge", "saint-walk"]) {
+    for (const method of ["node", "labor", "ladies", "fastgcn", "saint-node", "saint-edge", "saint-walk"]) {
       const [only] = await entry.run(context, entry.params.parse({ method, runs: 3 }));
       expect(only).toMatchObject({ name: `sample_${method.replace("-", "_")}`, runs: 3 });
       expect(only!.medges_s!).toBeGreaterThan(0);
     }
-    const params = entry.params.parse({ method: "saint-edge" });
-    const peers = {} as NonNullable<BenchContext["peers"]>;
-    expect(async () => await entry.run({ ...context, peers }, params)).toThrow("with neighbor alone");
+    const params = entry.params.parse({ method: "labor" });
+    const peers = { names: ["dgl", "pyg"] } as unknown as NonNullable<BenchContext["peers"]>;
+    expect(async () => await entry.run({ ...context, peers }, params)).toThrow(
+      "--method labor --peer pyg: it has no such sampler, expected neighbor, cluster, saint-node",
+    );
   });
 
   test("sage reports sampling, training and both, per batch", async () => {
