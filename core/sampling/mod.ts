@@ -8,9 +8,11 @@ import { labor } from "./labor.ts";
 import { ladies } from "./ladies.ts";
 import { neighbor } from "./neighbor.ts";
 import { node } from "./node.ts";
+import { ppr } from "./ppr.ts";
 import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
 import { saintWalk } from "./saint_walk.ts";
+import { shadow } from "./shadow.ts";
 
 export const samplers = registry("sampler", [
   full,
@@ -23,6 +25,8 @@ export const samplers = registry("sampler", [
   saintNode,
   saintEdge,
   saintWalk,
+  shadow,
+  ppr,
 ]);
 
 /** Options of samplers that training has of its own. */

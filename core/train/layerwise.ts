@@ -206,7 +206,8 @@ export class LayerwiseInference {
     };
     batches.copyBlock(b, 1, 0, block, values);
     const levelSizes = [numRows, numCols];
-    const batch = { index: b, epoch: 0, step: 0, nodes, nodeWeight: null, levelSizes, blocks: [block] };
+    const whole = { index: b, epoch: 0, step: 0, nodes, numSeeds: numRows, nodeWeight: null };
+    const batch = { ...whole, levelSizes, blocks: [block] };
     return {
       nodes,
       input: {

@@ -280,7 +280,7 @@ export function sampledSource(
       for (const { batch, chunk } of feed.epoch(epoch)) {
         const step = next();
         const seeds = batch.levelSizes[0]!;
-        const lossRows = trainRows(batch.nodes, seeds, isTrain);
+        const lossRows = trainRows(batch.nodes, batch.numSeeds, isTrain);
         const nodes = step.bind(batch.nodes as NativeArray);
         const target = step.tensor(all.dtype, all.rank === 1 ? [seeds] : [seeds, all.cols]);
         if (seeds > 0) engine.run("gather", { x: all, index: step.rows(nodes, 0, seeds), out: target });

@@ -1,11 +1,11 @@
-/** Samplers of hops: drawn ahead, on a pipe, and as training goes. */
+/** Samplers of hops and of subgraphs around seeds: drawn ahead, on a pipe, and as training goes. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { asNew } from "../../core/format/write.ts";
 import { openNative } from "../../ffi/native.ts";
 import { gust, gustOk } from "../helpers.ts";
-import { documentOf, graphFolder, json, quietly } from "./_folder.ts";
+import { craft, documentOf, graphFolder, json, quietly } from "./_folder.ts";
 
 await openNative();
 
@@ -20,6 +20,9 @@ const cases: [string, string][] = [
   ["labor", "--fanout 4,4 --importance 1 --dependent"],
   ["ladies", "--layer-size 30,30"],
   ["fastgcn", "--layer-size 60,60"],
+  ["shadow", "--fanout 4,4"],
+  ["shadow", "--extractor ppr --topk 12"],
+  ["ppr", "--topk 12 --epsilon 1e-3"],
 ];
 
 describe("gust train --sampler", () => {
@@ -70,12 +73,32 @@ describe("gust train --sampler", () => {
     expect(documentOf(here, "random").provenance.at(-1)!.params).toMatchObject({ sampler: "labor" });
   });
 
+  test("looks at how many seeds a batch says it has", () => {
+    run("sample g --method ppr --batch-size 8 -o s --force");
+    expect(run("inspect s --check").status).toBe(0);
+    craft<BigInt64Array>(here, "s", "bad", "seed_count", (counts) => counts[1] = 1000n);
+    const checked = gust(["inspect", "bad", "--check"], here);
+    expect([checked.status, checked.stdout + checked.stderr]).toMatchObject([
+      3,
+      expect.stringContaining('"seed_count": batch 1 has 1000 seeds'),
+    ]);
+    const { status, stderr } = gust(["train", "g", "bad", "-o", "x"], here);
+    expect([status, stderr]).toMatchObject([
+      1,
+      expect.stringContaining("batch 1: 1000 seeds among its first"),
+    ]);
+  });
+
   test("refuses options of other samplers, hops that the model lacks, and weights that are not there", () => {
     const refused: [string, string][] = [
       ["train g --sampler ladies --fanout 3,3 -o x", '--fanout does not apply to sampler "ladies"'],
       ["train g --sampler labor --fanout 3 -o x", "1 hops and the model 2 layers"],
       ["train g --batch-size 8 -o x", "--batch-size does not apply to task"],
       ["sample g --method labor --importance -1 -o x", "--importance"],
+      ["sample g --method ppr --fanout 3,3 -o x", '--fanout does not apply to sampler "ppr"'],
+      ["sample g --method ppr --teleport 0 -o x", "--teleport"],
+      ["sample g --method shadow --epsilon 2 -o x", "--epsilon"],
+      ["train g --sampler shadow --topk -1 -o x", "--topk"],
     ];
     for (const [line, message] of refused) {
       const { status, stderr } = gust(line.split(" "), here);

@@ -129,15 +129,20 @@ export function batchesOf(documents: readonly Document[]): SampledBatch[] {
   return documents.flatMap((d) => [...new SampleBatches(d)]);
 }
 
-/** The arcs of a block by rows: [row's node, column's node], in graph numbers. */
-export function arcsOf(batch: SampledBatch, hop: number): [number, number][] {
-  const nodes = batch.nodes.toNumbers();
+/** The arcs of a block by rows: [row, column] as places in the batch. */
+export function placesOf(batch: SampledBatch, hop: number): [number, number][] {
   const { numRows, indptr, indices } = batch.blocks[hop]!;
   const ptr = indptr.toNumbers(), columns = indices.toNumbers();
   return Array.from(
     { length: numRows },
-    (_, r) => columns.slice(ptr[r], ptr[r + 1]).map((c): [number, number] => [nodes[r]!, nodes[c]!]),
+    (_, r) => columns.slice(ptr[r], ptr[r + 1]).map((c): [number, number] => [r, c]),
   ).flat();
+}
+
+/** The same in graph numbers. */
+export function arcsOf(batch: SampledBatch, hop: number): [number, number][] {
+  const nodes = batch.nodes.toNumbers();
+  return placesOf(batch, hop).map(([r, c]) => [nodes[r]!, nodes[c]!]);
 }
 
 /** Of each node as a row of block 0: the sum over its drawn arcs u of edge weight, arc weight and x(u). */

@@ -5,7 +5,16 @@ import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { checkDocument } from "../../../core/format/check.ts";
 import { setThreads } from "../../../ffi/engine.ts";
 import { openTestDevice, testDevice } from "../../_device.ts";
-import { arcsOf, batchesOf, draw, graphOf, partitionOf, permutation, randomRows } from "./_graphs.ts";
+import {
+  arcsOf,
+  batchesOf,
+  draw,
+  graphOf,
+  partitionOf,
+  permutation,
+  placesOf,
+  randomRows,
+} from "./_graphs.ts";
 
 await openTestDevice();
 
@@ -26,6 +35,8 @@ const cases: Record<string, { params: Record<string, unknown>; seeds: readonly n
   node: { params: { batchSize: 70, epochs: 3 }, seeds: [...Array(N).keys()] },
   "saint-node": { params: { nodesPerBatch: 70, epochs: 3 }, seeds: null },
   "saint-edge": { params: { edgesPerBatch: 40, epochs: 3 }, seeds: null },
+  shadow: { params: { fanout: [4, 3], batchSize: 8, epochs: 3 }, seeds: train },
+  ppr: { params: { topk: 6, batchSize: 8, epochs: 3 }, seeds: train },
   "saint-walk": { params: { roots: 30, walkLength: 2, epochs: 3 }, seeds: null },
 };
 
@@ -35,7 +46,7 @@ test("every sampler has a case here", () => {
 
 /** Samplers that draw on this device. */
 const names = samplers.names.filter((name) =>
-  testDevice === "cpu" || !["labor", "ladies", "fastgcn"].includes(name)
+  testDevice === "cpu" || !["labor", "ladies", "fastgcn", "shadow", "ppr"].includes(name)
 );
 
 const graph = graphOf(rows, { train });
@@ -53,9 +64,9 @@ describe.each(names)("sampler %s", (method) => {
   test("draws arcs of the graph only, each at most once in a row", () => {
     for (const batch of batches) {
       batch.blocks.forEach((_, hop) => {
-        const arcs = arcsOf(batch, hop);
-        for (const [v, u] of arcs) expect(rows[v]).toContain(u);
-        expect(new Set(arcs.map(String)).size).toBe(arcs.length);
+        for (const [v, u] of arcsOf(batch, hop)) expect(rows[v]).toContain(u);
+        const places = placesOf(batch, hop);
+        expect(new Set(places.map(String)).size).toBe(places.length);
       });
     }
   });
@@ -77,11 +88,14 @@ describe.each(names)("sampler %s", (method) => {
     for (let epoch = 0; epoch < epochs; epoch++) {
       const own = batches.filter((b) => b.epoch === epoch);
       expect(own.map((b) => b.step)).toEqual([...own.keys()]);
-      const seen = own.flatMap(({ nodes, levelSizes }) => nodes.toNumbers().slice(0, levelSizes[0]));
+      const seen = own.flatMap(({ nodes, numSeeds }) => nodes.toNumbers().slice(0, numSeeds));
       if (seeds) expect(seen.sort((a, b) => a - b)).toEqual([...seeds]);
       else expect(own.length).toBeGreaterThan(2);
     }
-    for (const { nodes } of batches) expect(new Set(nodes.toNumbers()).size).toBe(nodes.length);
+    // Each seed of shadow has a subgraph of its own.
+    for (const { nodes } of method === "shadow" ? [] : batches) {
+      expect(new Set(nodes.toNumbers()).size).toBe(nodes.length);
+    }
   });
 
   test("gives the same bytes on 1 and 2 threads", () => {
