@@ -8,6 +8,7 @@ import { labor } from "./labor.ts";
 import { ladies } from "./ladies.ts";
 import { neighbor } from "./neighbor.ts";
 import { node } from "./node.ts";
+import { pinsage } from "./pinsage.ts";
 import { ppr } from "./ppr.ts";
 import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
@@ -20,6 +21,7 @@ export const samplers = registry("sampler", [
   labor,
   ladies,
   fastgcn,
+  pinsage,
   cluster,
   node,
   saintNode,
