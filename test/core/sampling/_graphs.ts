@@ -15,6 +15,7 @@ export interface GraphOptions {
   readonly order?: "index" | "time";
   readonly tensors?: readonly NewTensor[];
   readonly numFeatures?: number;
+  readonly meta?: Record<string, unknown>;
 }
 
 const longs = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
@@ -58,6 +59,7 @@ export function graphOf(rows: readonly (readonly number[])[], o: GraphOptions = 
     num_features: o.numFeatures ?? 0,
     num_classes: 0,
     row_order: o.order ?? "index",
+    ...o.meta,
   };
   return new Graph(
     buildDocument({ kind: "graph", meta, tensors: [...tensors, ...o.tensors ?? []], provenance: [] }),
