@@ -247,11 +247,12 @@ export function taskSettings(
   return { task, taskParams, lossParams };
 }
 
-/** Columns of the edges that neither the model nor what follows it reads, for a note. */
+/** Columns of the edges that neither the model, nor what follows it, nor the sampler reads, for a note. */
 export function unreadColumns(
   graph: Graph,
   { model, modelParams }: Settings,
   { task, taskParams }: NonNullable<Settings["task"]>,
+  sampler: Readonly<Record<string, unknown>>,
 ): string[] {
   const { document } = graph;
   const columns = {
@@ -263,6 +264,8 @@ export function unreadColumns(
   const read = new Set<string>([
     ...(task.outputs(graph, taskParams).edgeTypes === undefined ? [] : ["edge_type"]),
     ...(models.get(model).ignoresWeights?.(modelParams) ? [] : ["edge_weight"]),
+    ...(sampler["typeFanout"] === undefined ? [] : ["edge_type"]),
+    ...(sampler["temporal"] === undefined ? [] : ["edge_time"]),
   ]);
   return Object.entries(columns).filter(([name]) => document.has(name) && !read.has(name)).map(([, what]) =>
     `${document.label} has ${what}, which model "${model}" does not read`

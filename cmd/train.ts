@@ -166,9 +166,10 @@ Examples:
       const graphDocument = io.until("graph") ?? io.one("graph", "give the graph document");
       const graph = new Graph(graphDocument);
       const task = asked.task ?? taskSettings(graph, o, asked.options, given);
-      for (const line of unreadColumns(graph, asked, task)) io.warn(line);
       if (resumed) checkMadeFrom(resumed, graphDocument);
       const sampled = SampleFeed.open(graph, io.read, () => io.next());
+      const samplerParams = sampled?.params ?? asked.sampler?.params ?? {};
+      for (const line of unreadColumns(graph, asked, task, samplerParams)) io.warn(line);
       if (sampled && asked.sampler) {
         throw new GustError(
           "usage",

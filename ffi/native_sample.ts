@@ -2,7 +2,7 @@
 import type { Csr } from "../core/graph/csr.ts";
 import { type DType, dtypes } from "./dtype.ts";
 import { streamId } from "./engine.ts";
-import { call, callOut, type NativeArray } from "./native.ts";
+import { call, callOut, NativeArray } from "./native.ts";
 import type { Indices } from "./native_rows.ts";
 
 const code = (array: NativeArray<DType>) => dtypes[array.dtype].code;
@@ -144,6 +144,28 @@ export interface SampleKey {
   readonly firstStep: number;
 }
 
+/** Times of arcs, and those of seeds, which arcs must be before. */
+export interface ArcTimes {
+  readonly ofArcs: NativeArray<"I64"> | NativeArray<"F64">;
+  readonly before: NativeArray<"I64"> | NativeArray<"F64">;
+}
+
+/** Which nodes are near a seed (cu/host/sample_pagerank.h). */
+export interface PageRankParams {
+  /** Probability that a walk ends in a step. */
+  readonly teleport: number;
+  /** Residual per in-neighbour from which a node is pushed. */
+  readonly epsilon: number;
+  /** How many nodes count. */
+  readonly topk: number;
+}
+
+/** Counts of in-neighbours for `hops` hops. */
+function checkCounts(counts: readonly number[], least: number, hops = counts.length): void {
+  for (const count of counts) needInteger("fanout", count, -1);
+  if (hops < least || hops > 64) throw new RangeError(`${hops} hops, expected ${least} to 64`);
+}
+
 /** A graph being sampled. Keeps the graph's arrays alive. */
 export class NativeSampler {
   private readonly handle: number;
@@ -270,6 +292,132 @@ export class NativeSampler {
     );
   }
 
+  /**
+   * Neighbour samples by kinds of arcs and times, with arc weights: hop h draws fanout[kind][h] in-neighbours of each kind.
+   *
+   * @param types  kind of each arc; null: all of kind 0.
+   * @param times  of each arc, those of `before` for each seed: arcs of hops from a seed have a time below its own.
+   * @param recent  the latest arcs instead of uniform ones.
+   * @throws {NativeError} (data) for a kind that has no fanout.
+   */
+  byKind(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    fanout: readonly (readonly number[])[],
+    { types, times, recent }: {
+      readonly types: NativeArray<"I32"> | null;
+      readonly times: ArcTimes | null;
+      readonly recent: boolean;
+    },
+    key: SampleKey,
+  ): NativeBatches {
+    const hops = fanout[0]?.length ?? 0, arcs = this.csr.indices.length;
+    if (fanout.some((own) => own.length !== hops)) throw new RangeError("kinds of different numbers of hops");
+    for (const column of [types, times?.ofArcs]) {
+      if (column && column.length !== arcs) {
+        throw new RangeError(`a column of ${column.length} of ${arcs} arcs`);
+      }
+    }
+    if (times && (times.before.length < ptr.at(-1)! || times.before.dtype !== times.ofArcs.dtype)) {
+      throw new RangeError(`${times.before.length} ${times.before.dtype} times of ${ptr.at(-1)} seeds`);
+    }
+    const columns = times
+      ? [times.ofArcs.address, code(times.ofArcs), times.before.address] as const
+      : [0, dtypes.I64.code, 0] as const;
+    const keyed = [recent ? 1 : 0, key.seed, key.epoch, key.firstStep] as const;
+    const kinds = [fanout.length, types?.address ?? 0] as const;
+    return this.grown(
+      seeds,
+      ptr,
+      fanout.flat(),
+      (...batches) => callOut(1, "gust_sample_by_kind", ...batches, ...kinds, ...columns, ...keyed),
+      hops,
+    );
+  }
+
+  /** Importance neighbours: hop h has the fanout[h] nodes (-1: all) that walks from each node reached visit most. */
+  visits(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    fanout: readonly number[],
+    { walks, length, stop, returnP, inOutQ }: {
+      readonly walks: number;
+      readonly length: number;
+      /** Probability that a walk ends before a step, but the first. */
+      readonly stop: number;
+      readonly returnP: number;
+      readonly inOutQ: number;
+    },
+    key: SampleKey,
+  ): NativeBatches {
+    needInteger("walks", walks, 1);
+    needInteger("steps of a walk", length, 1);
+    const asked = [walks, length, stop, returnP, inOutQ] as const;
+    const keyed = [key.seed, key.epoch, key.firstStep] as const;
+    return this.grown(
+      seeds,
+      ptr,
+      fanout,
+      (...batches) => callOut(1, "gust_sample_visits", ...batches, ...this.weights(), ...asked, ...keyed),
+    );
+  }
+
+  /**
+   * Induced subgraphs around seeds, which are their first nodes: within hops of drawn in-neighbours, or of the largest
+   * personalised PageRank.
+   *
+   * @param apart  each seed has a subgraph of its own, of which a batch is the disjoint union.
+   */
+  around(
+    seeds: NativeArray<"I64">,
+    ptr: readonly number[],
+    extent: { readonly fanout: readonly number[] } | PageRankParams,
+    apart: boolean,
+    key: SampleKey,
+  ): NativeBatches {
+    this.checkGroup(seeds, ptr);
+    const fanout = "fanout" in extent ? extent.fanout : [];
+    const { teleport, epsilon, topk } = "fanout" in extent ? { teleport: 1, epsilon: 1, topk: 0 } : extent;
+    checkCounts(fanout, "fanout" in extent ? 1 : 0);
+    needInteger("topk", topk);
+    const [handle] = callOut(
+      1,
+      "gust_sample_around",
+      this.handle,
+      seeds.address,
+      BigInt64Array.from(ptr, BigInt),
+      ptr.length - 1,
+      BigInt64Array.from(fanout.length > 0 ? fanout : [0], BigInt),
+      fanout.length,
+      teleport,
+      epsilon,
+      topk,
+      apart ? 1 : 0,
+      key.seed,
+      key.epoch,
+      key.firstStep,
+    ) as [number];
+    return new NativeBatches(handle, ptr.length - 1, 0);
+  }
+
+  /** The `topk` largest approximate personalised PageRanks of each seed, largest first: their nodes and scores. */
+  pageRank(
+    seeds: NativeArray<"I64">,
+    { teleport, epsilon, topk }: PageRankParams,
+  ): { readonly nodes: number[]; readonly scores: number[] }[] {
+    needInteger("topk", topk);
+    const nodes = NativeArray.allocate("I64", seeds.length * topk),
+      scores = NativeArray.allocate("F64", seeds.length * topk),
+      counts = NativeArray.allocate("I64", seeds.length);
+    const found = [nodes.address, scores.address, counts.address] as const;
+    const { length, address } = seeds;
+    call("gust_sample_pagerank", this.handle, length, address, teleport, epsilon, topk, ...found);
+    return counts.toNumbers().map((count, i) => ({
+      nodes: nodes.slice(i * topk, count).toNumbers(),
+      scores: scores.slice(i * topk, count).toNumbers(),
+    }));
+  }
+
   /** Address and dtype of the graph's weights. */
   private weights(): readonly [address: number, dtype: number] {
     const { values } = this.csr;
@@ -284,16 +432,14 @@ export class NativeSampler {
     sample: (
       ...batches: [number, number, BigInt64Array<ArrayBuffer>, number, BigInt64Array<ArrayBuffer>, number]
     ) => number[],
+    hops = counts.length,
   ): NativeBatches {
     this.checkGroup(seeds, ptr);
-    for (const count of counts) needInteger("fanout", count, -1);
-    if (counts.length === 0 || counts.length > 64) {
-      throw new RangeError(`${counts.length} hops, expected 1 to 64`);
-    }
+    checkCounts(counts, 1, hops);
     const numBatches = ptr.length - 1;
     const [pointer, perHop] = [BigInt64Array.from(ptr, BigInt), BigInt64Array.from(counts, BigInt)];
-    const [handle] = sample(this.handle, seeds.address, pointer, numBatches, perHop, counts.length);
-    return new NativeBatches(handle!, numBatches, counts.length);
+    const [handle] = sample(this.handle, seeds.address, pointer, numBatches, perHop, hops);
+    return new NativeBatches(handle!, numBatches, hops);
   }
 
   /** Induced subgraphs of batches of nodes. @throws as neighbors() does. */

@@ -32,6 +32,16 @@ function checkLevels(checker: Checker, { num_batches: batches, hops }: Meta): nu
   return levels;
 }
 
+/** Seeds are the first nodes of a batch. */
+function checkSeedCounts(checker: Checker, levels: readonly (readonly number[])[]): void {
+  checker.doc.tensor("seed_count", "I64").toNumbers().forEach((count, b) => {
+    const most = levels[b]![0]!;
+    if (count < 0 || count > most) {
+      checker.add(`tensor "seed_count": batch ${b} has ${count} seeds, expected 0 to ${most}`);
+    }
+  });
+}
+
 /** One block of all batches. `rows[b]` rows over `columns[b]` nodes are expected. */
 function checkBlock(checker: Checker, h: number, rows: readonly number[], columns: readonly number[]): void {
   const { doc } = checker;
@@ -109,6 +119,7 @@ export function checkSample(checker: Checker): void {
   if (!checker.pointer("node_ptr", doc.spec("nodes").shape[0]!)) return;
   const levels = checkLevels(checker, meta);
   if (!levels) return;
+  if (doc.has("seed_count")) checkSeedCounts(checker, levels);
   for (let h = 0; h < Math.max(meta.hops, 1); h++) {
     const square = meta.hops === 0;
     checkBlock(

@@ -240,6 +240,8 @@ const sampleRows: Row[] = [
   row("node_ptr", "I64", ["B+1"], true),
   row("nodes", "I32 I64", ["batch nodes"], true),
   row("level_size", "I64", ["B", "hops+1"], true),
+  /** How many of a batch's first nodes it is drawn for; absent: level_size[b, 0]. */
+  row("seed_count", "I64", ["B"]),
   /** What the loss of a node counts: 1 over the probability that a batch has it. */
   row("node_weight", "F32", ["batch nodes"]),
   row("block{hop}.row_ptr", "I64", ["B+1"], true),

@@ -44,16 +44,25 @@ interface Run {
 class Pending {
   readonly runs: Run[] = [];
   readonly sizes: BatchSizes[] = [];
+  readonly seedCounts: number[] = [];
   readonly epochs: number[] = [];
   firstStep = 0;
   sizeBytes = 0;
 
-  add(batches: NativeBatches, index: number, epoch: number, step: number, sizeBytes: number): void {
+  add(
+    batches: NativeBatches,
+    index: number,
+    numSeeds: number,
+    epoch: number,
+    step: number,
+    sizeBytes: number,
+  ): void {
     if (this.sizes.length === 0) this.firstStep = step;
     const run = this.runs.at(-1);
     if (run?.batches === batches) run.count++;
     else this.runs.push({ batches, first: index, count: 1 });
     this.sizes.push(batches.sizes[index]!);
+    this.seedCounts.push(numSeeds);
     this.epochs.push(epoch);
     this.sizeBytes += sizeBytes;
   }
@@ -88,7 +97,7 @@ function batchBytes({ levels, edges }: BatchSizes, nodeBytes: number, arcBytes: 
  */
 export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: PartOptions): Generator<Part> {
   const buffers = new Buffers(reuse);
-  const weights = graph.csr.values;
+  const weights = plan.hasOwnArcs ? null : graph.csr.values;
   const nodeDType = indexDType(graph.numNodes);
   // A weight takes 4 bytes.
   const nodeBytes = (nodeDType === "I32" ? 4 : 8) + (plan.weights ? 4 : 0);
@@ -106,7 +115,7 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
           for (const run of pending.runs) if (run.batches !== batches) run.batches.close();
           pending = new Pending();
         }
-        pending.add(batches, b, epoch, first + b, sizeBytes);
+        pending.add(batches, b, ptr[first + b + 1]! - ptr[first + b]!, epoch, first + b, sizeBytes);
       }
       first = end;
     }
@@ -138,7 +147,7 @@ function pointer(sizes: readonly number[]): BigInt64Array {
 const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
 function assemble(
-  { runs, sizes, epochs, firstStep, sizeBytes }: Pending,
+  { runs, sizes, seedCounts, epochs, firstStep, sizeBytes }: Pending,
   plan: BatchPlan,
   buffers: Buffers,
   nodeDType: "I32" | "I64",
@@ -175,6 +184,7 @@ function assemble(
       tensor("node_ptr", nodePtr),
       tensor("nodes", nodes),
       tensor("level_size", levelSizes, [sizes.length, plan.hops + 1]),
+      ...(plan.seedsFirst ? [tensor("seed_count", BigInt64Array.from(seedCounts, BigInt))] : []),
       ...(counted ? [tensor("node_weight", counted.nodeWeight)] : []),
       ...blocks.flatMap(({ edges, edge_weight, arc_weight, ...block }, h) =>
         Object.entries({

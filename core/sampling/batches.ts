@@ -29,8 +29,10 @@ export interface SampledBatch {
   readonly epoch: number;
   /** Number in the epoch. */
   readonly step: number;
-  /** Nodes of the graph: seeds first, then by hop of discovery. */
+  /** Nodes of the graph: seeds first, then by hop of discovery. Subgraphs of several seeds may each have a node. */
   readonly nodes: Indices;
+  /** How many of the first nodes the batch is drawn for: losses are theirs alone. */
+  readonly numSeeds: number;
   /** What the loss of each node counts in a sum whose expectation is that over all nodes of the graph, or null. */
   readonly nodeWeight: NativeArray<"F32"> | null;
   /** levelSizes[h] nodes are within h hops of the seeds: a prefix of `nodes`. One number for a square subgraph. */
@@ -73,6 +75,7 @@ export class SampleBatches {
   private readonly levels: readonly number[];
   private readonly nodes: Indices;
   private readonly nodeWeight: NativeArray<"F32"> | null;
+  private readonly seedCounts: readonly number[] | null;
   private readonly arrays: readonly BlockArrays[];
   private readonly checked = new Set<number>();
 
@@ -84,6 +87,7 @@ export class SampleBatches {
     this.meta = document.meta as unknown as SampleMeta;
     this.nodes = document.tensor("nodes", "I32", "I64") as Indices;
     this.nodeWeight = document.has("node_weight") ? document.tensor("node_weight", "F32") : null;
+    this.seedCounts = document.has("seed_count") ? document.tensor("seed_count", "I64").toNumbers() : null;
     this.epochPtr = this.pointer("epoch_ptr", this.numBatches);
     this.nodePtr = this.pointer("node_ptr", this.nodes.length);
     this.levels = document.tensor("level_size", "I64").toNumbers();
@@ -193,6 +197,7 @@ export class SampleBatches {
       epoch,
       step: before + index - first,
       nodes: (this.nodes as NativeArray<"I32">).slice(start, count),
+      numSeeds: this.seedCounts?.[index] ?? levelSizes[0]!,
       nodeWeight: this.nodeWeight && this.nodeWeight.slice(start, count),
       levelSizes,
       blocks: blocks.map((block, h) => ({ ...block, numCols: levelSizes[this.hops === 0 ? 0 : h + 1]! })),
@@ -201,13 +206,16 @@ export class SampleBatches {
     return batch;
   }
 
-  private check({ index, nodes, levelSizes, blocks }: SampledBatch): void {
+  private check({ index, nodes, numSeeds, levelSizes, blocks }: SampledBatch): void {
     const bad = (what: string) => this.damaged(`batch ${index}: ${what}`);
     if (
       levelSizes[0]! < 0 || levelSizes.at(-1) !== nodes.length ||
       levelSizes.some((size, h) => h > 0 && size < levelSizes[h - 1]!)
     ) {
       throw bad(`level sizes ${levelSizes.join(", ")} do not rise to its ${nodes.length} nodes`);
+    }
+    if (!(numSeeds >= 0 && numSeeds <= levelSizes[0]!)) {
+      throw bad(`${numSeeds} seeds among its first ${levelSizes[0]} nodes`);
     }
     const { count, value } = findOutside(nodes, 0, this.meta.num_nodes - 1);
     if (count > 0) throw bad(`node ${value}, expected numbers below ${this.meta.num_nodes}`);

@@ -9,9 +9,12 @@ import { ladies } from "./ladies.ts";
 import { mvs } from "./mvs.ts";
 import { neighbor } from "./neighbor.ts";
 import { node } from "./node.ts";
+import { pinsage } from "./pinsage.ts";
+import { ppr } from "./ppr.ts";
 import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
 import { saintWalk } from "./saint_walk.ts";
+import { shadow } from "./shadow.ts";
 
 export const samplers = registry("sampler", [
   full,
@@ -19,12 +22,15 @@ export const samplers = registry("sampler", [
   labor,
   ladies,
   fastgcn,
+  pinsage,
   cluster,
   node,
   saintNode,
   saintEdge,
   saintWalk,
   mvs,
+  shadow,
+  ppr,
 ]);
 
 /** Options of samplers that training has of its own. */

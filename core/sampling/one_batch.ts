@@ -30,5 +30,6 @@ export function oneBatch(
     arcWeight: null,
   };
   batches.copyBlock(b, 1, 0, block, values);
-  return { index: b, epoch: 0, step: 0, nodes, nodeWeight: null, levelSizes: levels, blocks: [block] };
+  const whole = { index: b, epoch: 0, step: 0, nodes, numSeeds: numRows, nodeWeight: null };
+  return { ...whole, levelSizes: levels, blocks: [block] };
 }

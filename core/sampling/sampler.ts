@@ -49,6 +49,10 @@ export interface BatchPlan {
   readonly hops: number;
   /** Whether batches come with arc weights. @default {false} */
   readonly hasArcWeights?: boolean;
+  /** Whether arcs of batches are none of the graph's, and have no numbers in it. @default {false} */
+  readonly hasOwnArcs?: boolean;
+  /** Whether seeds are the first nodes of square subgraphs, and the only ones in the loss. @default {false} */
+  readonly seedsFirst?: boolean;
   /** The seeds of an epoch, in order; valid until the next call. */
   seeds(epoch: number): EpochSeeds;
   /** Grow some batches of an epoch; `firstStep` is the number of the first one. */

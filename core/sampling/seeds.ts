@@ -18,8 +18,21 @@ export const seedParams = {
 
 /** Numbers of in-neighbours, one per layer. */
 export const fanoutParam = z.array(z.int().min(-1).max(65536)).min(1).max(64).default([15, 10]).describe(
-  "in-neighbours per layer, last layer first; -1 = all",
+  "in-neighbours per layer, last layer first, or per hop of subgraphs; -1 = all",
 );
+
+/** Which nodes are near a seed: by approximate personalised PageRank (cu/host/sample_pagerank.h). */
+export const pageRankParams = {
+  topk: z.int().min(0).max(1 << 20).default(32).describe(
+    "nodes around each seed, those of the largest personalised PageRank",
+  ),
+  teleport: z.number().min(0.001).max(1).default(0.25).describe(
+    "probability alpha that the walk of the PageRank ends in a step",
+  ),
+  epsilon: z.number().min(1e-9).max(1).default(1e-4).describe(
+    "error of the PageRank of a node per in-neighbour of it",
+  ),
+};
 
 /** Numbers of nodes, one per layer. */
 export const layerSizeParam = z.array(z.int().min(-1)).min(1).max(64).default([512, 512]).describe(

@@ -94,7 +94,13 @@ export class GraphDegrees implements BlockOperators {
   /** Powers of the degrees, by exponent and self-loop. */
   private readonly powers = new Map<string, TensorHandle>();
 
-  constructor(private readonly engine: Engine, private readonly persistent: Arena, graph: Graph) {
+  /** @param hasPast  whether rows stand for arcs of before a time, of which the graph's degrees say nothing. */
+  constructor(
+    private readonly engine: Engine,
+    private readonly persistent: Arena,
+    graph: Graph,
+    private readonly hasPast = false,
+  ) {
     const { csr, selfLoopsRemoved } = adjacency(graph);
     this.hasLoops = selfLoopsRemoved > 0;
     this.pattern = Pattern.of(persistent, csr);
@@ -143,6 +149,13 @@ export class GraphDegrees implements BlockOperators {
         values,
         left: degreePower(engine, arena, pattern, values, "F32", -1, 0),
       });
+    }
+    if (this.hasPast) {
+      throw new GustError(
+        "usage",
+        "The model multiplies by what degrees of the whole graph normalise, which count arcs of after the seeds' times",
+        "train one that takes means or attention over the arcs that were drawn: --model sage, gat or gatv2",
+      );
     }
     if (kind === "hop2") {
       throw new GustError(

@@ -11,7 +11,7 @@ import type { Csr } from "../graph/csr.ts";
 import type { FeatureStore } from "../graph/feature_store.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
 import { type Features, featureScale, type Graph } from "../graph/graph.ts";
-import { SampleBatches, type SampledBatch } from "../sampling/batches.ts";
+import { SampleBatches, type SampledBatch, type SampleMeta } from "../sampling/batches.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { batchOperators, GraphDegrees, SubgraphOperators } from "./batch_operators.ts";
 import type { Batch, BatchSource } from "./source.ts";
@@ -36,7 +36,7 @@ export class SampleFeed {
   private shape:
     | Pick<SampleBatches, "hops" | "epochs" | "hasArcWeights" | "hasNodeWeights"> & {
       readonly isPacked: boolean;
-      readonly isInductive: boolean;
+      readonly params: SampleMeta["params"];
     }
     | null = null;
 
@@ -99,7 +99,7 @@ export class SampleFeed {
         hasArcWeights,
         hasNodeWeights,
         isPacked: pack !== null,
-        isInductive: meta.params["inductive"] === true,
+        params: meta.params ?? {},
       };
     }
     return this.shape;
@@ -125,9 +125,19 @@ export class SampleFeed {
     return this.first.isPacked;
   }
 
+  /** What the sampler was told. */
+  get params(): SampleMeta["params"] {
+    return this.first.params;
+  }
+
   /** Whether batches hold training nodes alone. */
   get isInductive(): boolean {
-    return this.first.isInductive;
+    return this.params["inductive"] === true;
+  }
+
+  /** Whether rows stand for arcs of before the seeds' times. */
+  get isTemporal(): boolean {
+    return this.params["temporal"] !== undefined;
   }
 
   /** The batches of sample epoch `epoch` modulo the epochs that were drawn, each valid until the next. */
@@ -272,7 +282,7 @@ export function sampledSource(
   const ids = graph.nodeIds();
   const maker = feed.hops === 0 && !feed.hasArcWeights
     ? new SubgraphOperators(engine, graph)
-    : new GraphDegrees(engine, arena, graph);
+    : new GraphDegrees(engine, arena, graph, feed.isTemporal);
   return {
     name: feed.name,
     isStatic: false,
@@ -280,7 +290,7 @@ export function sampledSource(
       for (const { batch, chunk } of feed.epoch(epoch)) {
         const step = next();
         const seeds = batch.levelSizes[0]!;
-        const lossRows = trainRows(batch.nodes, seeds, isTrain);
+        const lossRows = trainRows(batch.nodes, batch.numSeeds, isTrain);
         const nodes = step.bind(batch.nodes as NativeArray);
         const target = step.tensor(all.dtype, all.rank === 1 ? [seeds] : [seeds, all.cols]);
         if (seeds > 0) engine.run("gather", { x: all, index: step.rows(nodes, 0, seeds), out: target });

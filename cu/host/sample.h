@@ -282,6 +282,7 @@ struct Sampler {
   GraphView<int32_t> view32;
   GraphView<int64_t> view64;
   bool keeps_edges;
+  bool by_position;  // rows ascend by time, else by column
   std::shared_ptr<Pool> pool;
   std::shared_ptr<LayerImportance> importance{};  // made when a layer-wise sampler first asks for it
   std::mutex importance_lock{};

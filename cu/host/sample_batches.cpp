@@ -42,6 +42,7 @@ int32_t gust_sampler_create(int64_t num_nodes, int64_t indptr, int64_t num_edges
                                 {num_nodes, num_edges, ptr, reinterpret_cast<const int32_t*>(indices), id, in_id_order},
                                 {num_nodes, num_edges, ptr, reinterpret_cast<const int64_t*>(indices), id, in_id_order},
                                 keep_edges != 0,
+                                by_position != 0,
                                 std::make_shared<Pool>(num_nodes)};
     out[0] = reinterpret_cast<int64_t>(sampler);
   });

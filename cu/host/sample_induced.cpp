@@ -4,17 +4,15 @@
 // batch of all nodes is the graph itself. Cost: O(sum of degrees of B) look-ups, O(|B| + kept) memory.
 // Parallel over batches. Source: Chiang et al. 2019 (arXiv:1905.07953), section 3.2 (q clusters and the links between).
 #include <functional>
-#include <tuple>
 
 #include "../include/gust.h"
-#include "sample.h"
+#include "sample_induced.h"
 
 using namespace gust;
 using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kAhead = 16;     // arcs whose look-up is asked for ahead
 constexpr int64_t kRowsAhead = 8;  // rows whose arcs are
 constexpr size_t kLongRun = 16;    // mean length of ascending runs from which merging them beats sorting
 
@@ -39,16 +37,6 @@ void sort_runs(std::vector<int64_t>& x, Less less) {
   }
 }
 
-/** Sort the arcs from `begin` on by position, their numbers with them. */
-void sort_row(Block& block, size_t begin, bool keeps_edges) {
-  auto& indices = block.indices;
-  if (!keeps_edges) return std::sort(indices.begin() + static_cast<ptrdiff_t>(begin), indices.end());
-  std::vector<std::pair<int32_t, int64_t>> arcs;
-  for (size_t k = begin; k < indices.size(); ++k) arcs.emplace_back(indices[k], block.edges[k]);
-  std::sort(arcs.begin(), arcs.end());
-  for (size_t k = begin; k < indices.size(); ++k) std::tie(indices[k], block.edges[k]) = arcs[k - begin];
-}
-
 template <class I, class Positions>
 void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, int64_t count, Batch& batch,
             Positions& positions) {
@@ -71,33 +59,7 @@ void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, i
   for (int64_t i = 0; i < count; ++i) {
     if (i + 2 * kRowsAhead < count) __builtin_prefetch(graph.indptr + ordered[i + 2 * kRowsAhead]);
     if (i + kRowsAhead < count) graph.prefetch_row(ordered[i + kRowsAhead]);
-    const auto row = graph.row(ordered[i]);
-    const size_t begin = block.indices.size(), most = begin + static_cast<size_t>(row.size());
-    block.indices.resize(most);
-    if (keeps_edges) block.edges.resize(most);
-    // About as many arcs stay as are left out: all are written, and the next is written over those that are not kept.
-    int32_t* to = block.indices.data() + begin;
-    int64_t* edges = keeps_edges ? block.edges.data() + begin : nullptr;
-    int32_t last = -1;
-    bool ascending = true;
-    for (int64_t e = row.begin; e < row.end; ++e) {
-      if (e + kAhead < row.end) table.prefetch(graph.source(e + kAhead));
-      const int32_t position = table.find(graph.source(e));
-      const bool is_kept = position >= 0;
-      *to = position;
-      to += is_kept;
-      if (keeps_edges) {
-        *edges = e;
-        edges += is_kept;
-      }
-      ascending &= !is_kept | (position >= last);
-      last = is_kept ? position : last;
-    }
-    const auto end = static_cast<size_t>(to - block.indices.data());
-    block.indices.resize(end);
-    if (keeps_edges) block.edges.resize(end);
-    if (!ascending) sort_row(block, begin, keeps_edges);
-    block.indptr.push_back(static_cast<int64_t>(end));
+    append_induced_row(graph, table, ordered[i], keeps_edges, block);
   }
 }
 

@@ -21,9 +21,8 @@
 #include <cstring>
 
 #include "../include/gust.h"
-#include "../common/draws.h"
 #include "../common/isa.h"
-#include "sample.h"
+#include "sample_pick.h"
 
 using namespace gust;
 using namespace gust::sampling;
@@ -54,36 +53,6 @@ struct Loops {
 
 #define GUST_LOOPS "sample_loops.h"
 #include "isa_loops.h"
-
-/** A set of numbers 0 .. size-1 as bits, with a bit for each word that has any: read in order, and empty again. */
-class RankSet {
- public:
-  void reserve(int64_t size) {
-    if (static_cast<int64_t>(words_.size()) * 64 >= size) return;
-    words_.resize(static_cast<size_t>(num_chunks(size, 64)));
-    summary_.resize(static_cast<size_t>(num_chunks(size, 4096)));
-  }
-  /** Whether t is new. */
-  bool insert(int64_t t) {
-    uint64_t& word = words_[t >> 6];
-    const uint64_t bit = uint64_t{1} << (t & 63);
-    if (word & bit) return false;
-    word |= bit;
-    summary_[t >> 12] |= uint64_t{1} << (t >> 6 & 63);
-    return true;
-  }
-  template <class Visit>
-  void drain(int64_t size, Visit&& visit) {
-    for (int64_t s = 0; s < num_chunks(size, 4096); ++s)
-      for (uint64_t& left = summary_[s]; left; left &= left - 1) {
-        const int64_t w = s << 6 | __builtin_ctzll(left);
-        for (uint64_t& word = words_[w]; word; word &= word - 1) visit(w << 6 | __builtin_ctzll(word));
-      }
-  }
-
- private:
-  std::vector<uint64_t> words_, summary_;
-};
 
 /** Rows of a hop that are worked on together. */
 template <class Row>
@@ -231,12 +200,7 @@ class BatchSampler {
 
   /** Write first + each of `count` numbers below `size`, ascending. */
   void one_by_one(const Random& random, uint64_t id, int64_t size, int64_t count, int64_t first, int64_t* to) {
-    Draws draws(random, id);
-    set_.reserve(size);
-    for (int64_t j = size - count; j < size; ++j)
-      if (!set_.insert(static_cast<int64_t>(draws.below(static_cast<uint64_t>(j) + 1)))) set_.insert(j);
-    if (draws.used_up()) fail(GUST_EINVAL, "%s", kDrawsUsedUp);
-    set_.drain(size, [&](int64_t t) { *to++ = first + t; });
+    pick_ranks(random, id, size, count, set_, [&](int64_t t) { *to++ = first + t; });
   }
 
   /** Put arcs in the order of their sources' original ids. */

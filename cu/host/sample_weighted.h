@@ -41,24 +41,40 @@ class RowWriter {
     block.indptr.push_back(0);
   }
 
-  /** The drawn arcs of the next row, in the order in which the row stores them; `arcs` is reordered. */
-  void row(std::vector<Drawn>& arcs) {
-    const auto count = static_cast<int64_t>(arcs.size());
-    check_batch_size(static_cast<int64_t>(batch_.nodes.size()) + count);
+  /**
+   * The drawn arcs of the next row, in the order in which the row stores them; `arcs` is reordered.
+   * @param space  added to nodes where they are looked up: those of one row are found again by the same.
+   */
+  void row(std::vector<Drawn>& arcs, int64_t space = 0) {
     if (!graph_.in_id_order)
       std::sort(arcs.begin(), arcs.end(), [&](const Drawn& a, const Drawn& b) {
         const uint64_t x = graph_.id(graph_.source(a.edge)), y = graph_.id(graph_.source(b.edge));
         return x != y ? x < y : a.edge < b.edge;
       });
-    auto&& table = positions_.table();
     sources_.resize(arcs.size());
+    for (size_t i = 0; i < arcs.size(); ++i) sources_[i] = graph_.source(arcs[i].edge);
+    append(arcs, space);
+  }
+
+  /** The next row, whose columns are nodes in the order of original ids, each in the place of an arc. */
+  void row_of_nodes(const std::vector<Drawn>& nodes) {
+    sources_.resize(nodes.size());
+    for (size_t i = 0; i < nodes.size(); ++i) sources_[i] = nodes[i].edge;
+    append(nodes, 0);
+  }
+
+  /** After the last row of a hop. */
+  void end() { batch_.levels.push_back(static_cast<int64_t>(batch_.nodes.size())); }
+
+ private:
+  void append(const std::vector<Drawn>& arcs, int64_t space) {
+    const auto count = static_cast<int64_t>(arcs.size());
+    check_batch_size(static_cast<int64_t>(batch_.nodes.size()) + count);
+    auto&& table = positions_.table();
+    for (int64_t source : sources_) table.prefetch(source + space);
     places_.resize(arcs.size());
     for (size_t i = 0; i < arcs.size(); ++i) {
-      sources_[i] = graph_.source(arcs[i].edge);
-      table.prefetch(sources_[i]);
-    }
-    for (size_t i = 0; i < arcs.size(); ++i) {
-      const auto [position, is_new] = table.insert(sources_[i], static_cast<int32_t>(batch_.nodes.size()));
+      const auto [position, is_new] = table.insert(sources_[i] + space, static_cast<int32_t>(batch_.nodes.size()));
       if (is_new) batch_.nodes.push_back(sources_[i]);
       places_[i] = static_cast<uint64_t>(position) << 32 | i;
     }
@@ -76,10 +92,6 @@ class RowWriter {
     block_->indptr.push_back(static_cast<int64_t>(block_->indices.size()));
   }
 
-  /** After the last row of a hop. */
-  void end() { batch_.levels.push_back(static_cast<int64_t>(batch_.nodes.size())); }
-
- private:
   /** Most rows are short, and their last places rise. */
   static void sort(uint64_t* places, int64_t count) {
     if (count > 32) return std::sort(places, places + count);

@@ -571,6 +571,39 @@ GUST_API int32_t gust_sample_layers(int64_t sampler, int64_t seeds, const int64_
 GUST_API int32_t gust_sample_weighted(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
                                       const int64_t* fanout, int64_t hops, int64_t weights, int32_t weights_dtype,
                                       int32_t replace, int64_t seed, int64_t epoch, int64_t first_step, int64_t* out);
+/** Neighbour sampling of the same batches by kinds of arcs and time. types: kind of each arc (I32, below num_types),
+ *  or NULL: all of kind 0; hop h draws fanout[kind * hops + h] in-neighbours of each kind (-1: all), uniform without
+ *  replacement. times: of each arc, as times_dtype (I64 or F64), or NULL; before: of each seed, as the same. A node
+ *  that was reached from a seed draws among arcs with a time below the seed's, with recent the latest of them; nodes
+ *  of seeds with the same time are one node of the batch, others are not. Batches have arc weights. out[0] = batches. */
+GUST_API int32_t gust_sample_by_kind(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                     const int64_t* fanout, int64_t hops, int64_t num_types, int64_t types,
+                                     int64_t times, int32_t times_dtype, int64_t before, int32_t recent, int64_t seed,
+                                     int64_t epoch, int64_t first_step, int64_t* out);
+/** Importance neighbours of the same batches: from every node reached so far `walks` random walks of up to `length`
+ *  steps to in-neighbours, each step but the first left out, with all after it, with probability `stop`; hop h has
+ *  the fanout[h] nodes (-1: all) that they visit most. A step from v that came from t goes back to t with weight 1 /
+ *  return_p, to in-neighbours of t with 1, and elsewhere with 1 / inout_q. weights: of the arcs, as weights_dtype, or
+ *  NULL. Arcs of batches are none of the graph; they have arc weights, shares of the visits times the row's sum of
+ *  weights without self-loops. out[0] = batches. */
+GUST_API int32_t gust_sample_visits(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                    const int64_t* fanout, int64_t hops, int64_t weights, int32_t weights_dtype,
+                                    int64_t walks, int64_t length, double stop, double return_p, double inout_q,
+                                    int64_t seed, int64_t epoch, int64_t first_step, int64_t* out);
+/** Induced subgraphs around the seeds of the same batches: of the nodes within `hops` hops, fanout[h] in-neighbours
+ *  (-1: all) of each that hop h - 1 found; without hops (0) of the seed and the topk nodes of the largest
+ *  personalised PageRank, see gust_sample_pagerank(). apart: every seed has a subgraph of its own, and the batch is
+ *  their disjoint union; else the nodes of all seeds have one together. Seeds are the first nodes. out[0] = batches
+ *  of one square block. */
+GUST_API int32_t gust_sample_around(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
+                                    const int64_t* fanout, int64_t hops, double teleport, double epsilon, int64_t topk,
+                                    int32_t apart, int64_t seed, int64_t epoch, int64_t first_step, int64_t* out);
+/** The topk largest approximate personalised PageRanks of each of seeds[0 .. count), the walk going to in-neighbours
+ *  and ending with probability `teleport` in each step: nodes (I64) and scores (F64) [count, topk] by falling score,
+ *  ties by original id, counts (I64 [count]) of them. No node keeps a residual of epsilon times its in-degree or
+ *  more. */
+GUST_API int32_t gust_sample_pagerank(int64_t sampler, int64_t count, int64_t seeds, double teleport, double epsilon,
+                                      int64_t topk, int64_t nodes, int64_t scores, int64_t counts);
 /** Per batch: its level sizes (hops + 1 numbers), then the arcs of each block. */
 GUST_API int32_t gust_batches_sizes(int64_t batches, int64_t* sizes);
 /** The nodes of batches first .. first + count - 1 one after another, as dtype. */

@@ -15,6 +15,7 @@ export interface GraphOptions {
   readonly order?: "index" | "time";
   readonly tensors?: readonly NewTensor[];
   readonly numFeatures?: number;
+  readonly meta?: Record<string, unknown>;
 }
 
 const longs = (values: readonly number[]) => BigInt64Array.from(values, BigInt);
@@ -58,6 +59,7 @@ export function graphOf(rows: readonly (readonly number[])[], o: GraphOptions = 
     num_features: o.numFeatures ?? 0,
     num_classes: 0,
     row_order: o.order ?? "index",
+    ...o.meta,
   };
   return new Graph(
     buildDocument({ kind: "graph", meta, tensors: [...tensors, ...o.tensors ?? []], provenance: [] }),
@@ -131,15 +133,20 @@ export function batchesOf(documents: readonly Document[]): SampledBatch[] {
   return documents.flatMap((d) => [...new SampleBatches(d)]);
 }
 
-/** The arcs of a block by rows: [row's node, column's node], in graph numbers. */
-export function arcsOf(batch: SampledBatch, hop: number): [number, number][] {
-  const nodes = batch.nodes.toNumbers();
+/** The arcs of a block by rows: [row, column] as places in the batch. */
+export function placesOf(batch: SampledBatch, hop: number): [number, number][] {
   const { numRows, indptr, indices } = batch.blocks[hop]!;
   const ptr = indptr.toNumbers(), columns = indices.toNumbers();
   return Array.from(
     { length: numRows },
-    (_, r) => columns.slice(ptr[r], ptr[r + 1]).map((c): [number, number] => [nodes[r]!, nodes[c]!]),
+    (_, r) => columns.slice(ptr[r], ptr[r + 1]).map((c): [number, number] => [r, c]),
   ).flat();
+}
+
+/** The same in graph numbers. */
+export function arcsOf(batch: SampledBatch, hop: number): [number, number][] {
+  const nodes = batch.nodes.toNumbers();
+  return placesOf(batch, hop).map(([r, c]) => [nodes[r]!, nodes[c]!]);
 }
 
 /** Of each node as a row of block 0: the sum over its drawn arcs u of edge weight, arc weight and x(u). */

@@ -12,6 +12,7 @@ import {
   graphOf,
   partitionOf,
   permutation,
+  placesOf,
   randomRows,
 } from "./_graphs.ts";
 
@@ -34,12 +35,15 @@ const cases: Record<string, { params: Record<string, unknown>; seeds: readonly n
   full: { params: {}, seeds: [...Array(N).keys()] },
   neighbor: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
   labor: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
+  pinsage: { params: { fanout: [4, 3], batchSize: 32, epochs: 3 }, seeds: train },
   ladies: { params: { layerSize: [40, 50], batchSize: 32, epochs: 3 }, seeds: train },
   fastgcn: { params: { layerSize: [40, 50], batchSize: 32, epochs: 3 }, seeds: train },
   cluster: { params: { partsPerBatch: 3, epochs: 3 }, seeds: [...Array(N).keys()] },
   node: { params: { batchSize: 70, epochs: 3 }, seeds: [...Array(N).keys()] },
   "saint-node": { params: { nodesPerBatch: 70, epochs: 3 }, seeds: null },
   "saint-edge": { params: { edgesPerBatch: 40, epochs: 3 }, seeds: null },
+  shadow: { params: { fanout: [4, 3], batchSize: 8, epochs: 3 }, seeds: train },
+  ppr: { params: { topk: 6, batchSize: 8, epochs: 3 }, seeds: train },
   "saint-walk": { params: { roots: 30, walkLength: 2, epochs: 3 }, seeds: null },
   mvs: { params: { batch: 40, epochs: 3 }, seeds: null },
 };
@@ -50,7 +54,7 @@ test("every sampler has a case here", () => {
 
 /** Samplers that draw on this device. */
 const names = samplers.names.filter((name) =>
-  testDevice === "cpu" || !["labor", "ladies", "fastgcn"].includes(name)
+  testDevice === "cpu" || !["labor", "ladies", "fastgcn", "shadow", "ppr", "pinsage"].includes(name)
 );
 
 const graph = graphOf(rows, { train });
@@ -60,6 +64,8 @@ describe.each(names)("sampler %s", (method) => {
   const { params, seeds } = cases[method]!;
   const documents = draw(graph, method, params, { partition });
   const batches = batchesOf(documents);
+  // Its arcs lead to what walks visit.
+  const hasOwnArcs = method === "pinsage";
 
   test("makes documents that pass every check", () => {
     for (const document of documents) expect(checkDocument(document)).toEqual([]);
@@ -68,9 +74,9 @@ describe.each(names)("sampler %s", (method) => {
   test("draws arcs of the graph only, each at most once in a row", () => {
     for (const batch of batches) {
       batch.blocks.forEach((_, hop) => {
-        const arcs = arcsOf(batch, hop);
-        for (const [v, u] of arcs) expect(rows[v]).toContain(u);
-        expect(new Set(arcs.map(String)).size).toBe(arcs.length);
+        if (!hasOwnArcs) { for (const [v, u] of arcsOf(batch, hop)) expect(rows[v]).toContain(u); }
+        const places = placesOf(batch, hop);
+        expect(new Set(places.map(String)).size).toBe(places.length);
       });
     }
   });
@@ -92,11 +98,14 @@ describe.each(names)("sampler %s", (method) => {
     for (let epoch = 0; epoch < epochs; epoch++) {
       const own = batches.filter((b) => b.epoch === epoch);
       expect(own.map((b) => b.step)).toEqual([...own.keys()]);
-      const seen = own.flatMap(({ nodes, levelSizes }) => nodes.toNumbers().slice(0, levelSizes[0]));
+      const seen = own.flatMap(({ nodes, numSeeds }) => nodes.toNumbers().slice(0, numSeeds));
       if (seeds) expect(seen.sort((a, b) => a - b)).toEqual([...seeds]);
       else expect(own.length).toBeGreaterThan(2);
     }
-    for (const { nodes } of batches) expect(new Set(nodes.toNumbers()).size).toBe(nodes.length);
+    // Each seed of shadow has a subgraph of its own.
+    for (const { nodes } of method === "shadow" ? [] : batches) {
+      expect(new Set(nodes.toNumbers()).size).toBe(nodes.length);
+    }
   });
 
   test("gives the same bytes on 1 and 2 threads", () => {
@@ -124,6 +133,7 @@ describe.each(names)("sampler %s", (method) => {
       const batch of batchesOf(draw(weighted, method, params, { partition: partitionOf(weighted, part, 10) }))
     ) {
       batch.blocks.forEach((block, hop) => {
+        if (hasOwnArcs) return expect([block.edges, block.edgeWeight]).toEqual([null, null]);
         const arcs = arcsOf(batch, hop);
         expect(block.edges!.toNumbers().map((e) => [...flat[e]!])).toEqual(arcs);
         expect(block.edgeWeight!.toNumbers()).toEqual(arcs.map(([v, u]) => Math.fround(v + u / 1000)));

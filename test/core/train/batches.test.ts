@@ -121,6 +121,22 @@ describe.each(graphs)("%s", (_, graph) => {
     s.engine.destroy();
   });
 
+  test.each([
+    ["shadow", { fanout: [-1, -1, -1] }],
+    ["shadow", { extractor: "ppr", topk: n, epsilon: 1e-9 }],
+    ["ppr", { topk: n, epsilon: 1e-9 }],
+  ])(
+    "subgraphs of %s %j, of all that a seed sees, give the gradients of the whole graph",
+    (method, params) => {
+      const s = setting(graph, "gcn", options);
+      const documents = draw(graph, method, { ...params, batchSize: n, split: "train" });
+      const results = steps(s, batchSource(s, graph, documents, train));
+      expect(results.length).toBe(1);
+      expectSame(results[0]!, whole());
+      s.engine.destroy();
+    },
+  );
+
   test.each(["sym", "row"] as const)(
     "blocks of all neighbours give the scores of the whole graph, norm %s",
     (norm) => {
@@ -175,6 +191,20 @@ describe("batches", () => {
       expect(counts.reduce((sum, [, loss]) => sum + loss!, 0)).toBe(train.length);
       arena.destroy();
     }
+    s.engine.destroy();
+  });
+
+  test.each(["shadow", "ppr"])("of %s count the loss of their seeds alone", (method) => {
+    const s = setting(graph, "gcn", { hidden: 4, dropout: 0 });
+    const documents = draw(graph, method, { batchSize: 4, split: "train" });
+    const arena = s.engine.arena();
+    const counts = Array.from(
+      batchSource(s, graph, documents, train).batches(0, () => arena),
+      (batch) => batch.numLossRows,
+    );
+    expect(counts.slice(0, -1)).toEqual(counts.slice(0, -1).map(() => 4));
+    expect(counts.reduce((a, b) => a + b, 0)).toBe(train.length);
+    arena.destroy();
     s.engine.destroy();
   });
 

@@ -40,8 +40,8 @@ struct Graph {
   }
 };
 
-/** All arrays of batches of one hop after another, as numbers. */
-std::vector<int64_t> contents(int64_t batches, int64_t count, int64_t hops) {
+/** All arrays of batches of one hop after another, as numbers; nodes are counted from `first` on. */
+std::vector<int64_t> contents(int64_t batches, int64_t count, int64_t hops, int64_t first = 0) {
   const int64_t blocks = std::max<int64_t>(hops, 1), width = hops + 1 + blocks;
   std::vector<int64_t> sizes(static_cast<size_t>(count * width)), all;
   succeed(gust_batches_sizes(batches, sizes.data()));
@@ -49,7 +49,7 @@ std::vector<int64_t> contents(int64_t batches, int64_t count, int64_t hops) {
   for (int64_t b = 0; b < count; ++b) nodes += sizes[b * width + hops];
   std::vector<int64_t> list(static_cast<size_t>(nodes));
   succeed(gust_batches_copy_nodes(batches, 0, count, GUST_I64, address(list)));
-  all.insert(all.end(), list.begin(), list.end());
+  for (int64_t v : list) all.push_back(v - first);
   for (int64_t h = 0; h < blocks; ++h) {
     int64_t rows = 0, arcs = 0;
     for (int64_t b = 0; b < count; ++b) {
@@ -72,7 +72,57 @@ std::vector<int64_t> pointer(int64_t count, int64_t size) {
   return ptr;
 }
 
+/** What subgraphs around seeds and draws by kinds and times are, for 20 batches of 30 nodes from `first` on. */
+std::vector<std::vector<int64_t>> drawn_around(const Graph& graph, int64_t first, bool with_ids) {
+  constexpr int64_t kBatches = 20, kSeeds = 30, kHops = 2;
+  const int64_t sampler = graph.sampler(with_ids), fanout[2 * kHops] = {4, 3, 1, -1};
+  const auto ptr = pointer(kBatches, kSeeds);
+  std::vector<int64_t> seeds(kBatches * kSeeds), before, times;
+  std::iota(seeds.begin(), seeds.end(), first);
+  for (int64_t v : seeds) before.push_back((v - first) % 7 * 10);
+  std::vector<int32_t> kinds;
+  for (size_t e = 0; e < graph.indices.size(); ++e) {
+    times.push_back(static_cast<int64_t>(e * 31 % 70));
+    kinds.push_back(static_cast<int32_t>(e % 2));
+  }
+  std::vector<std::vector<int64_t>> all;
+  const auto take = [&](int64_t batches, int64_t hops) {
+    all.push_back(contents(batches, kBatches, hops, first));
+    succeed(gust_batches_destroy(batches));
+  };
+  int64_t out;
+  for (int32_t apart : {0, 1})
+    for (int64_t hops : {int64_t{0}, kHops}) {
+      succeed(gust_sample_around(sampler, address(seeds), ptr.data(), kBatches, fanout, hops, 0.2, 1e-3, 9, apart, 3, 1,
+                                 0, &out));
+      take(out, 0);
+    }
+  for (int32_t recent : {0, 1}) {
+    succeed(gust_sample_by_kind(sampler, address(seeds), ptr.data(), kBatches, fanout, kHops, 2, address(kinds),
+                                address(times), GUST_I64, address(before), recent, 3, 1, 0, &out));
+    take(out, kHops);
+  }
+  succeed(gust_sampler_destroy(sampler));
+  return all;
+}
+
 }  // namespace
+
+GUST_TEST(subgraphs_around_seeds_depend_neither_on_threads_nor_on_how_nodes_are_found) {
+  constexpr int64_t kFirst = (int64_t{1} << 22) + 16, kNodes = 2000;  // rows have as many arcs as without the others
+  const Graph near(kNodes, 0, 8);
+  Graph far(kFirst + kNodes, kFirst, 8);
+  for (int64_t v = 0; v < far.num_nodes; ++v) far.ids[v] = v >= kFirst ? v - kFirst : kNodes + v;
+  std::vector<std::vector<int64_t>> first;
+  for (int threads : {1, 4}) {
+    succeed(gust_set_num_threads(threads));
+    const auto got = drawn_around(near, 0, false);
+    if (first.empty()) first = got;
+    for (size_t i = 0; i < first.size(); ++i) GUST_CHECK(first[i].size() > 3000 && got[i] == first[i]);
+    GUST_CHECK(drawn_around(far, kFirst, true) == first);
+  }
+  succeed(gust_set_num_threads(0));
+}
 
 GUST_TEST(samples_are_the_same_on_any_number_of_threads) {
   constexpr int64_t kBatches = 40, kSeeds = 25, kHops = 3;
