@@ -17,6 +17,8 @@ for name in "$@"; do
   mkdir -p "$folder"
   [ -x "$folder/$name/bin/python" ] || python3 -m venv "$folder/$name"
   "$folder/$name/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
+  # DGL's first import writes its settings, and says so on standard output.
+  [ "$name" != dgl ] || "$folder/dgl/bin/python" -W ignore -c "import dgl" > /dev/null
 done
 
 # PyG samples neighbours with torch-sparse alone, which is built from source: minutes, and it needs a C++ compiler.
