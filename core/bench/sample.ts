@@ -13,7 +13,9 @@ export const fanout = z.array(z.int().min(-1).max(65536)).min(1).max(64).default
 export const batchSize = z.int().min(1).default(1024).describe("seeds per batch");
 
 /** Samplers that draw, from a graph alone. */
-const drawing = [...samplers].filter(({ name, needsPartition }) => name !== "full" && !needsPartition);
+const drawing = [...samplers].filter(({ name, needsPartition, isAdaptive }) =>
+  name !== "full" && !needsPartition && !isAdaptive
+);
 
 export const sample = defineBenchmark({
   name: "sample",

@@ -12,6 +12,7 @@ import { node } from "./node.ts";
 import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
 import { saintWalk } from "./saint_walk.ts";
+import { vrgcn } from "./vrgcn.ts";
 
 export const samplers = registry("sampler", [
   full,
@@ -25,6 +26,7 @@ export const samplers = registry("sampler", [
   saintEdge,
   saintWalk,
   mvs,
+  vrgcn,
 ]);
 
 /** Options of samplers that training has of its own. */

@@ -63,7 +63,7 @@ export interface SamplerEntry extends Entry {
   readonly inTraining?: boolean;
   /**
    * Whether it goes by what training finds out (scores, rows of earlier passes): in training it is a batch source of its
-   * own (core/train/adaptive.ts), with `trainParams`; elsewhere a file stands for that.
+   * own (core/train/adaptive.ts); elsewhere a file stands for that, or it refuses.
    */
   readonly isAdaptive?: boolean;
   /** Its options in training, where those are others. */
