@@ -29,6 +29,7 @@ export const vrgcn: SamplerEntry = {
   needsPartition: false,
   inTraining: true,
   isAdaptive: true,
+  onlyInTraining: true,
   shape: () => ({ hops: 0, epochs: 1 }),
   parts() {
     throw new GustError(
