@@ -23,6 +23,8 @@ import { Tensor } from "../tensor/tensor.ts";
 
 /** What a layer gave for every node, activation applied and no dropout: (nodes, width), in memory of the host. */
 export class History {
+  private all: Float32Array | null = null;
+
   constructor(private readonly rows: NativeArray<"F32">, readonly width: number) {}
 
   /** Of a pass over the whole graph; it is the pass's memory where that is the host's. */
@@ -49,8 +51,14 @@ export class History {
 
   /** Put the rows of some nodes in place of what they had. */
   put(nodes: readonly number[], handle: TensorHandle): void {
-    const { rows, width } = this, from = hostArray(handle, "F32");
-    nodes.forEach((v, i) => rows.window(v * width, width).set(from.window(i * width, width)));
+    const { rows, width } = this, from = hostArray(handle, "F32").window();
+    // A window for each row costs more than the row; one may not reach over all.
+    const all = this.all ??= rows.window();
+    nodes.forEach((v, i) => {
+      const row = from.subarray(i * width, (i + 1) * width), at = v * width;
+      if (at + width <= all.length) all.set(row, at);
+      else rows.window(at, width).set(row);
+    });
   }
 }
 
