@@ -110,8 +110,9 @@ matrix, the product with it, and "all": the product and what --cache-every of th
 Variance compares gradients at the weights after --epochs of exact training: "error" is the mean squared distance of a
 sampled gradient from the exact one, over the square of that; it is what lacking neighbours add ("rows", the bias of Cong et
 al.), what the choice of nodes adds ("draws", their variance) and the cross term. "systematic" is what stays in the mean of
-many. Steps of small error x time come first in question; --json has the terms by layer. uniform is mvs with even
-probabilities; batches of subgraph samplers have fewer nodes whose loss counts ("counted").
+many. --json has the terms by layer. uniform is mvs with even probabilities; batches of subgraph samplers have fewer nodes
+whose loss counts ("counted"). Small errors are no promise: under Adam a sampler of a hundred times the error can reach a
+score as soon.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which

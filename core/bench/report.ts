@@ -200,7 +200,7 @@ const VARIANCE_COLUMNS: Columns = [
   ["systematic", varianceOf(({ systematic }) => digits(Math.max(0, systematic)))],
   ["sample ms", varianceOf(({ sample_ms }) => show(sample_ms, 3))],
   ["train ms", varianceOf(({ train_ms }) => show(train_ms, 3))],
-  ["error x ms", (r) => r.variance ? digits(r.variance.error * r.median_ms) : "-"],
+  ["step ms", (r) => show(r.median_ms, 3)],
 ];
 
 const rscOf = (get: (r: RscResult) => string) => (r: BenchResult) => r.rsc ? get(r.rsc) : "-";

@@ -52,7 +52,7 @@ test("bench variance has a line for each sampler and size, whose terms add up", 
     expect(Math.min(terms.sample_ms, terms.train_ms, median_ms)).toBeGreaterThan(0);
   }
   const text = reportText({ machine: thisMachine(), results });
-  expect(text).toContain("error x ms");
+  expect(text).toContain("step ms");
   expect(text).toMatch(/^vrgcn +30 /m);
   // No partition: no clusters.
   const without = await measured({ batchSizes: [30], draws: 10 });
