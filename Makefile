@@ -252,14 +252,15 @@ REAL_GRAPHS := $(or $(GUST_DATA),../shared/data)
 VARIANCE := $(BUILD)/variance
 bench-variance: build
 	@mkdir -p $(VARIANCE)
-	$(BUILD)/gust import $(REAL_GRAPHS)/cora/cora.npz -o $(VARIANCE)/all -q
-	$(BUILD)/gust split $(VARIANCE)/all --method random --train 1208 --val 500 --test 1000 -o $(VARIANCE)/cora -q
-	$(BUILD)/gust partition $(VARIANCE)/cora -k 21 -o $(VARIANCE)/cora.parts -q
+	$(BUILD)/gust import $(REAL_GRAPHS)/cora/cora.npz -o $(VARIANCE)/all -q --force
+	$(BUILD)/gust split $(VARIANCE)/all --method random --train 1208 --val 500 --test 1000 -o $(VARIANCE)/cora -q --force
+	$(BUILD)/gust partition $(VARIANCE)/cora -k 21 -o $(VARIANCE)/cora.parts -q --force
 	$(BUILD)/gust bench variance $(VARIANCE)/cora $(VARIANCE)/cora.parts --json=test/peers/results/variance.json
 	$(BUILD)/gust generate sbm --nodes 100000 --degree 10 --classes 10 --features 32 --feature-noise 6 --homophily 0.6 \
-	  --train-per-class 1000 --val-per-class 300 -o $(VARIANCE)/generated -q
-	$(BUILD)/gust partition $(VARIANCE)/generated -k 780 -o $(VARIANCE)/generated.parts -q
-	$(BUILD)/gust bench variance $(VARIANCE)/generated $(VARIANCE)/generated.parts --draws 100 \
+	  --train-per-class 1000 --val-per-class 300 -o $(VARIANCE)/generated -q --force
+	$(BUILD)/gust partition $(VARIANCE)/generated -k 780 -o $(VARIANCE)/generated.parts -q --force
+	$(BUILD)/gust bench variance $(VARIANCE)/generated $(VARIANCE)/generated.parts --draws 50 \
+	  --samplers uniform,mvs,neighbor,vrgcn,cluster \
 	  --json=test/peers/results/variance_generated.json
 	@$(DENO) fmt -q test/peers/results
 
