@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -245,6 +245,34 @@ bench-orders: build
 # Sampled backward products beside exact ones: a quarter of an hour on two threads, or `make bench-rsc ONLY=sparse,dense`.
 bench-rsc: build
 	@$(BUN) test/peers/rsc.ts $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
+# Variance of sampled gradients on cora (1,208 training nodes) and a generated graph of 100,000 nodes: five minutes.
+REAL_GRAPHS := $(or $(GUST_DATA),../shared/data)
+VARIANCE := $(BUILD)/variance
+bench-variance: build
+	@mkdir -p $(VARIANCE)
+	$(BUILD)/gust import $(REAL_GRAPHS)/cora/cora.npz -o $(VARIANCE)/all -q --force
+	$(BUILD)/gust split $(VARIANCE)/all --method random --train 1208 --val 500 --test 1000 -o $(VARIANCE)/cora -q --force
+	$(BUILD)/gust partition $(VARIANCE)/cora -k 21 -o $(VARIANCE)/cora.parts -q --force
+	$(BUILD)/gust bench variance $(VARIANCE)/cora $(VARIANCE)/cora.parts --json=test/peers/results/variance.json
+	$(BUILD)/gust generate sbm --nodes 100000 --degree 10 --classes 10 --features 32 --feature-noise 6 --homophily 0.6 \
+	  --train-per-class 1000 --val-per-class 300 -o $(VARIANCE)/generated -q --force
+	$(BUILD)/gust partition $(VARIANCE)/generated -k 780 -o $(VARIANCE)/generated.parts -q --force
+	$(BUILD)/gust bench variance $(VARIANCE)/generated $(VARIANCE)/generated.parts --draws 50 \
+	  --samplers uniform,mvs,neighbor,vrgcn,cluster \
+	  --json=test/peers/results/variance_generated.json
+	@$(DENO) fmt -q test/peers/results
+
+# Minimal variance sampling beside even draws, in training: ten minutes on two threads.
+bench-samplers: build
+	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/samplers.ts $(REAL_GRAPHS)/cora/cora.npz $(ONLY) \
+	  --out test/peers/results/samplers.json
+	@$(DENO) fmt -q test/peers/results
+
+# Cluster-GCN beside vrgcn on a generated graph of the size of Amazon2M: 12 GB of memory, half an hour on two threads.
+bench-contest: build
+	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/contest.ts $(ONLY) --out test/peers/results/contest.json
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

@@ -64,15 +64,20 @@ export function watchInterrupt(heard = () => {}): { stopped: () => boolean; rele
 
 const showScore = (x: number) => Number.isNaN(x) ? "-" : (100 * x).toFixed(1);
 
+/** What an epoch was, in a line; "-" for what there is none of: a score, the loss where every batch was empty. */
+export function progressText(seed: number, r: EpochRecord, total: number): string {
+  const loss = Number.isNaN(r.loss) ? "-" : r.loss.toFixed(4);
+  return `seed ${seed} epoch ${r.epoch}/${total} loss ${loss} train ${showScore(r.train)} val ${
+    showScore(r.val)
+  } ${r.ms.toFixed(1)} ms`;
+}
+
 /** The line of progress, redrawn ten times a second. */
 export function progressLine(io: Io, total: number) {
   let last = 0;
   return (seed: number, r: EpochRecord) => {
     if (!io.showsProgress || (performance.now() - last < 100 && r.epoch < total)) return;
     last = performance.now();
-    const text = `seed ${seed} epoch ${r.epoch}/${total} loss ${r.loss.toFixed(4)} train ${
-      showScore(r.train)
-    } val ${showScore(r.val)} ${r.ms.toFixed(1)} ms`;
-    writeAll(2, `\r\x1b[K${text}${r.epoch === total ? "\n" : ""}`);
+    writeAll(2, `\r\x1b[K${progressText(seed, r, total)}${r.epoch === total ? "\n" : ""}`);
   };
 }

@@ -107,6 +107,13 @@ Its first table is of one backward product by itself, with the widest gradient o
 exact epochs: scores of rows, their choice (as many of the best as have at most the budget's share of the entries), their
 matrix, the product with it, and "all": the product and what --cache-every of them share of the rest.
 
+Variance compares gradients at the weights after --epochs of exact training: "error" is the mean squared distance of a
+sampled gradient from the exact one, over the square of that; it is what lacking neighbours add ("rows", the bias of Cong et
+al.), what the choice of nodes adds ("draws", their variance) and the cross term. "systematic" is what stays in the mean of
+many. --json has the terms by layer. uniform is mvs with even probabilities; batches of subgraph samplers have fewer nodes
+whose loss counts ("counted"). Small errors are no promise: under Adam a sampler of a hundred times the error can reach a
+score as soon.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
 test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
@@ -123,6 +130,7 @@ Examples:
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
   gust bench spmm cora.ordered.graph.safetensors --kernel rowwise,pinned --misses
   gust bench traffic cora.graph.safetensors cora.k20.partition.safetensors --self-loops --cache-rows 128
+  gust bench variance cora.graph.safetensors cora.k20.partition.safetensors --batch-sizes 64,256
   gust bench --scale
   gust bench --tune
   gust bench --report bench.html spmm.json roofline.json`,

@@ -10,10 +10,10 @@ import { Graph } from "../core/graph/graph.ts";
 import type { Metric } from "../core/metrics/metric.ts";
 import { metrics, showScore } from "../core/metrics/mod.ts";
 import { models } from "../core/models/mod.ts";
-import { type SamplerChoice, samplers, trainSamplers } from "../core/sampling/mod.ts";
-import { chunkDocuments } from "../core/sampling/sample.ts";
+import { type SamplerChoice, trainSamplers } from "../core/sampling/mod.ts";
 import type { TaskEntry } from "../core/tasks/task.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
+import { drawnFeed } from "../core/train/drawn.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { describeNative } from "../ffi/native.ts";
@@ -71,26 +71,16 @@ function drawnBatches(
 ): Drawn | null {
   const chosen = chosenSampler(io, graph, asked);
   if (!chosen) return null;
-  const { choice: { name, params }, partition } = chosen, sampler = samplers.get(name);
-  if (sampler.isAdaptive) return { ...chosen, feed: () => null };
-  const feed = (seed: number, splitIndex: number) => {
-    // Samplers of hops begin with the training nodes.
-    const trainNodes = params["inductive"] === true || "split" in sampler.params!.shape
-      ? task.split(graph, { ...options, splitIndex, seed }).train
-      : null;
-    const own = { ...params, epochs: options.epochs, splitIndex };
-    const known = Object.entries(own).filter(([key]) => key in sampler.params!.shape);
-    const request = {
+  const { choice, partition } = chosen;
+  const feed = (seed: number, splitIndex: number) =>
+    drawnFeed(choice, {
       graph,
       partition,
       seed,
-      sampler,
-      params: Object.fromEntries(known),
-      provenance: [],
-      ...(trainNodes ? { trainNodes } : {}),
-    };
-    return SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), name);
-  };
+      epochs: options.epochs,
+      splitIndex,
+      train: () => task.split(graph, { ...options, splitIndex, seed }).train,
+    });
   return { ...chosen, feed };
 }
 

@@ -27,6 +27,7 @@ describe("mean accuracy of ten seeds of a GCN on cora's public split", () => {
         "labor --fanout 10,10 --importance 2",
         "ladies --layer-size 256,256",
         "fastgcn --layer-size 512,512",
+        "vrgcn --fanout 2,2",
       ]
     ) expect(Math.abs(accuracy(`--sampler ${flags}`) - uniform)).toBeLessThan(0.02);
   }, 10 * MINUTES);

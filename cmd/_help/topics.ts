@@ -1,6 +1,7 @@
 /** What gust help says of the registries: their entries, with the options and defaults of each. */
 import { registries } from "../../core/registries.ts";
 import type { Entry, Registry } from "../../core/registry.ts";
+import { samplers, trainSamplers } from "../../core/sampling/mod.ts";
 import { subcommands } from "../_commands.ts";
 import { describeFlag, flagsOf, operandWords, placeholder, type Subcommand } from "../_options.ts";
 
@@ -83,20 +84,46 @@ export function chosenIn(registry: Registry<Entry>, subs: readonly Subcommand[])
   });
 }
 
+/** Options with their defaults, under a title; nothing where there are none. */
+function optionLines(title: string, params: Entry["params"]): string[] {
+  const flags = params ? flagsOf(params) : [];
+  return [
+    ...(flags.length > 0 ? ["", title] : []),
+    ...flags.flatMap((info) => [
+      `  ${info.flag}${info.type === "boolean" ? "" : ` <${placeholder(info)}>`}`,
+      ...wrap(describeFlag(info), "      "),
+    ]),
+  ];
+}
+
+/** Where a sampler is chosen, and its options in training where those are others. */
+function samplerPlaces(
+  name: string,
+  usual: readonly string[],
+): { chosen: string[]; inTraining: Entry["params"] } {
+  const sampler = samplers.get(name), trains = trainSamplers.names.includes(name);
+  return {
+    chosen: [
+      ...(sampler.onlyInTraining ? [] : usual),
+      ...(trains ? [`gust train --sampler ${name}`] : []),
+    ],
+    inTraining: sampler.trainParams,
+  };
+}
+
 /** An entry: what it is, where it comes from, how it is chosen, its options. */
 export function topicText({ registry, entry }: Topic): string {
-  const flags = entry.params ? flagsOf(entry.params) : [];
-  const chosen = (chosenBy[registry.kind] ?? []).map((words) => `${words} ${entry.name}`);
+  const usual = (chosenBy[registry.kind] ?? []).map((words) => `${words} ${entry.name}`);
+  const { chosen, inTraining } = registry.kind === samplers.kind
+    ? samplerPlaces(entry.name, usual)
+    : { chosen: usual, inTraining: undefined };
   return [
     ...wrap(`${entry.name} (${registry.kind}): ${entry.summary}`, ""),
     "",
     ...wrap(`Source: ${entry.source}`, "  "),
     ...chosen.map((line, i) => `${i === 0 ? "  Chosen by: " : "             "}${line}`),
-    ...(flags.length > 0 ? ["", "Options:"] : []),
-    ...flags.flatMap((info) => [
-      `  ${info.flag}${info.type === "boolean" ? "" : ` <${placeholder(info)}>`}`,
-      ...wrap(describeFlag(info), "      "),
-    ]),
+    ...optionLines("Options:", entry.params),
+    ...optionLines("Options in training:", inTraining),
     "",
   ].join("\n");
 }

@@ -8,6 +8,7 @@ import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 import type { RscResult } from "./rsc.ts";
 import type { RscProduct } from "./rsc_products.ts";
 import type { TrafficResult } from "./traffic.ts";
+import type { VarianceResult } from "./variance.ts";
 
 export const benchDTypes = ["f32", "bf16", "f16", "u8"] as const;
 export type BenchDType = (typeof benchDTypes)[number];
@@ -51,6 +52,8 @@ export interface BenchResult {
   readonly rsc?: RscResult;
   /** Of one backward product, exact or sampled: what the line is of, and what it gives. */
   readonly rsc_product?: RscProduct;
+  /** Of a sampler's batches: how far their gradients are from the exact one. Its times above are those of a step. */
+  readonly variance?: VarianceResult;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

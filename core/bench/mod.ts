@@ -15,6 +15,7 @@ import { spmm } from "./spmm.ts";
 import { traffic } from "./traffic.ts";
 import { train } from "./train.ts";
 import { tune } from "./tune.ts";
+import { variance } from "./variance.ts";
 
 export const benchmarks = registry<Benchmark>("benchmark", [
   spmm,
@@ -30,5 +31,6 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   scale,
   importing,
   traffic,
+  variance,
   tune,
 ]);

@@ -14,6 +14,7 @@ import { growth } from "./scale.ts";
 import type { RscResult } from "./rsc.ts";
 import type { RscProduct } from "./rsc_products.ts";
 import type { TrafficResult } from "./traffic.ts";
+import type { VarianceResult } from "./variance.ts";
 import { findPeers, type PeerName, type PeerPlaces, PeerSession } from "./peer.ts";
 
 export interface BenchReport {
@@ -183,6 +184,25 @@ const TRAFFIC_COLUMNS: Columns = [
   ["energy x", of((t) => t.energy_vs_none, 2)],
 ];
 
+/** Three digits that count, whatever the size. */
+const digits = (x: number) => Number(x.toPrecision(3)).toString();
+const varianceOf = (get: (v: VarianceResult) => string) => (r: BenchResult) =>
+  r.variance ? get(r.variance) : "-";
+const VARIANCE_COLUMNS: Columns = [
+  ["sampler", varianceOf(({ sampler }) => sampler)],
+  ["batch", varianceOf(({ batch }) => String(batch))],
+  ["counted", varianceOf(({ counted }) => show(counted, 0))],
+  ["read", varianceOf(({ read }) => show(read, 0))],
+  ["rows", varianceOf(({ rows }) => digits(rows))],
+  ["draws", varianceOf(({ draws }) => digits(draws))],
+  ["cross", varianceOf(({ cross }) => digits(cross))],
+  ["error", varianceOf(({ error }) => digits(error))],
+  ["systematic", varianceOf(({ systematic }) => digits(Math.max(0, systematic)))],
+  ["sample ms", varianceOf(({ sample_ms }) => show(sample_ms, 3))],
+  ["train ms", varianceOf(({ train_ms }) => show(train_ms, 3))],
+  ["step ms", (r) => show(r.median_ms, 3)],
+];
+
 const rscOf = (get: (r: RscResult) => string) => (r: BenchResult) => r.rsc ? get(r.rsc) : "-";
 const byLayer = (get: (r: RscResult) => readonly (number | null)[]) =>
   rscOf((r) => get(r).map((x) => show(x, 2)).join(" ") || "-");
@@ -273,6 +293,8 @@ function reportTable(results: readonly BenchResult[]): ReportTable {
     ? TRAFFIC_COLUMNS
     : results.some((r) => r.rsc !== undefined)
     ? RSC_COLUMNS
+    : results.some((r) => r.variance !== undefined)
+    ? VARIANCE_COLUMNS
     : results.some((r) => r.file_bytes !== undefined)
     ? IMPORT_COLUMNS
     : [...COLUMNS, ...known(MORE_COLUMNS, results)];

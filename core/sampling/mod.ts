@@ -15,6 +15,7 @@ import { saintEdge } from "./saint_edge.ts";
 import { saintNode } from "./saint_node.ts";
 import { saintWalk } from "./saint_walk.ts";
 import { shadow } from "./shadow.ts";
+import { vrgcn } from "./vrgcn.ts";
 
 export const samplers = registry("sampler", [
   full,
@@ -31,6 +32,7 @@ export const samplers = registry("sampler", [
   mvs,
   shadow,
   ppr,
+  vrgcn,
 ]);
 
 /** Options of samplers that training has of its own. */

@@ -7,8 +7,8 @@ import type { Graph } from "../graph/graph.ts";
 import type { SampledBatch } from "./batches.ts";
 
 /**
- * Batch b of a group of batches of one block: the in-neighbours of its rows, or a square subgraph. Its arrays are the
- * arena's, which gives them back at once: the garbage collector knows nothing of how large they are.
+ * Batch b of a group: blocks of in-neighbours, or a square subgraph. Its arrays are the arena's, which gives them back at
+ * once: the garbage collector knows nothing of how large they are.
  */
 export function oneBatch(
   arena: Arena,
@@ -16,20 +16,23 @@ export function oneBatch(
   batches: NativeBatches,
   b: number,
 ): SampledBatch {
-  const { levels, edges: [arcs = 0] } = batches.sizes[b]!;
-  const numRows = levels[0]!, numCols = levels.at(-1)!;
-  const nodes = arena.array(indexDType(numNodes), numCols) as Indices;
+  const { levels, edges } = batches.sizes[b]!;
+  const nodes = arena.array(indexDType(numNodes), levels.at(-1)!) as Indices;
   batches.copyNodes(b, 1, nodes);
-  const block = {
-    numRows,
-    numCols,
-    indptr: arena.array("I64", numRows + 1),
-    indices: arena.array("I32", arcs),
-    edges: values && arena.array("I64", arcs),
-    edgeWeight: values && arena.array("F32", arcs),
-    arcWeight: null,
-  };
-  batches.copyBlock(b, 1, 0, block, values);
-  const whole = { index: b, epoch: 0, step: 0, nodes, numSeeds: numRows, nodeWeight: null };
-  return { ...whole, levelSizes: levels, blocks: [block] };
+  const blocks = edges.map((arcs, hop) => {
+    const numRows = levels[hop]!;
+    const block = {
+      numRows,
+      numCols: levels[hop + 1] ?? numRows,
+      indptr: arena.array("I64", numRows + 1),
+      indices: arena.array("I32", arcs),
+      edges: values && arena.array("I64", arcs),
+      edgeWeight: values && arena.array("F32", arcs),
+      arcWeight: null,
+    };
+    batches.copyBlock(b, 1, hop, block, values);
+    return block;
+  });
+  const whole = { index: b, epoch: 0, step: 0, nodes, numSeeds: levels[0]!, nodeWeight: null };
+  return { ...whole, levelSizes: levels, blocks };
 }

@@ -69,9 +69,11 @@ export interface SamplerEntry extends Entry {
   readonly inTraining?: boolean;
   /**
    * Whether it goes by what training finds out (scores, rows of earlier passes): in training it is a batch source of its
-   * own (core/train/adaptive.ts), with `trainParams`; elsewhere a file stands for that.
+   * own (core/train/adaptive.ts); elsewhere a file stands for that.
    */
   readonly isAdaptive?: boolean;
+  /** No file can stand for that: it draws nothing elsewhere. */
+  readonly onlyInTraining?: boolean;
   /** Its options in training, where those are others. */
   readonly trainParams?: z.ZodObject;
   /** Number of blocks and of epochs for these params. */

@@ -3,20 +3,53 @@ import { GustError, problemsError } from "../errors.ts";
 import type { Loss } from "../losses/loss.ts";
 import { samplers } from "../sampling/mod.ts";
 import type { MvsParams } from "../sampling/mvs.ts";
+import type { VrgcnParams } from "../sampling/vrgcn.ts";
 import type { TaskRun } from "../tasks/task.ts";
+import type { AdaptiveContext } from "./adaptive_batches.ts";
 import type { TrainJob } from "./job.ts";
 import { MvsSource } from "./mvs.ts";
 import type { BatchSource } from "./source.ts";
 import { type Targets, targetTensor } from "./targets.ts";
+import { VrgcnSource } from "./vrgcn.ts";
 
 /** The adaptive sampler of a job, or null. */
 export function adaptiveSampler({ sampler }: Pick<TrainJob, "sampler">): TrainJob["sampler"] | null {
   return sampler && samplers.get(sampler.name).isAdaptive ? sampler : null;
 }
 
+/** What jobs of each adaptive sampler must be besides, and their batch sources. */
+interface AdaptiveEntry {
+  /** Whether a first layer that is computed ahead fits it. */
+  readonly takesPrecalc: boolean;
+  problems(job: TrainJob): string[];
+  source(context: AdaptiveContext, params: Record<string, unknown>): BatchSource;
+}
+
+const entries: Readonly<Record<string, AdaptiveEntry>> = {
+  mvs: {
+    takesPrecalc: false,
+    problems: ({ options }) =>
+      options.batchLoss === "nodes"
+        ? ["--batch-loss nodes: each node has a weight of its own in the loss"]
+        : [],
+    source: (context, params) => new MvsSource(context, params as unknown as MvsParams),
+  },
+  vrgcn: {
+    takesPrecalc: true,
+    problems({ model, modelParams, sampler }) {
+      const hops = model.accepts.hops(modelParams), { fanout } = sampler!.params as unknown as VrgcnParams;
+      return fanout.length === hops ? [] : [
+        `--fanout has ${fanout.length} numbers and the model ${hops} layers of neighbours, expected one each`,
+      ];
+    },
+    source: (context, params) => new VrgcnSource(context, params as unknown as VrgcnParams),
+  },
+};
+
 /** What the weights of the last layer multiply. @throws {GustError} (usage) with the reason where they cannot be told. */
 function lastLayerOf({ model, modelParams }: TrainJob, name: string) {
-  const inputs = model.lastLayer?.(modelParams);
+  const params = entries[name]!.takesPrecalc ? { ...modelParams, precalc: false } : modelParams;
+  const inputs = model.lastLayer?.(params);
   if (inputs !== undefined && typeof inputs !== "string") return inputs;
   throw new GustError(
     "usage",
@@ -31,6 +64,7 @@ function lastLayerOf({ model, modelParams }: TrainJob, name: string) {
 export function checkAdaptive(job: TrainJob): void {
   const sampler = adaptiveSampler(job);
   if (!sampler) return;
+  lastLayerOf(job, sampler.name);
   const problems = [
     ...(job.task.name === "node"
       ? []
@@ -38,12 +72,9 @@ export function checkAdaptive(job: TrainJob): void {
     ...(job.approx
       ? [`--approx ${job.approx.name} samples products that multiply by rows of earlier passes`]
       : []),
-    ...(job.options.batchLoss === "nodes"
-      ? ["--batch-loss nodes: each node has a weight of its own in the loss"]
-      : []),
+    ...entries[sampler.name]!.problems(job),
   ];
   if (problems.length) throw problemsError("usage", `--sampler ${sampler.name} does not fit`, problems);
-  lastLayerOf(job, sampler.name);
 }
 
 /** The batch source of the job's adaptive sampler, or null where it has none. */
@@ -56,7 +87,7 @@ export function adaptiveSource(
   const sampler = adaptiveSampler(job);
   if (!sampler) return null;
   const { graph, modelParams } = job;
-  return new MvsSource({
+  return entries[sampler.name]!.source({
     engine,
     arena,
     graph,
@@ -71,5 +102,6 @@ export function adaptiveSource(
     dropout: modelParams["dropout"] as number,
     lastLayer: lastLayerOf(job, sampler.name),
     hasBias: modelParams["bias"] as boolean,
-  }, sampler.params as unknown as MvsParams);
+    batchLoss: job.options.batchLoss,
+  }, sampler.params);
 }

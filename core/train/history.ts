@@ -2,10 +2,11 @@
  * Rows of hidden layers from earlier passes, and operators that multiply by them where a batch has no rows of its own.
  *
  *   eq7:              y = L_BB x + L_BO h_O                          one product, of x above h_O
- *   control variate:  y = M_BB (x - h_B) + L_B,BO h_BO
+ *   control variate:  y = M (x - h_X) + L_B,BO h_BO
  *
- * B are the batch's nodes, O their neighbours outside of it, h their rows of earlier passes, L the graph's operator; M is
- * L_BB or what stands for it, and with M = L_BB both are the same. Gradients flow to x alone.
+ * B are the rows' nodes, O their neighbours outside of them, h rows of earlier passes, L the graph's operator; X are the
+ * nodes of x, B and perhaps some more, and M is what stands for L there: with X = B and M = L_BB both are the same, with
+ * an unbiased M the second is unbiased. Gradients flow to x alone.
  *
  * Source: Cong et al. 2020, arXiv:2006.13866, eq. 7; Chen et al. 2018, arXiv:1710.10568, eq. 5 (control variate).
  */
@@ -22,11 +23,23 @@ import { Tensor } from "../tensor/tensor.ts";
 
 /** What a layer gave for every node, activation applied and no dropout: (nodes, width), in memory of the host. */
 export class History {
+  private all: Float32Array | null = null;
+
   constructor(private readonly rows: NativeArray<"F32">, readonly width: number) {}
 
   /** Of a pass over the whole graph; it is the pass's memory where that is the host's. */
   static of({ handle }: Tensor): History {
     return new History(hostArray(handle, "F32"), handle.cols);
+  }
+
+  /** Rows of zeros. */
+  static zeros(numNodes: number, width: number): History {
+    return new History(NativeArray.allocate("F32", numNodes * width).reachable(), width);
+  }
+
+  /** The rows, where ops read and write them in place. */
+  bind(arena: Arena): TensorHandle {
+    return arena.bind(this.rows, [this.rows.length / Math.max(1, this.width), this.width]);
   }
 
   /** The rows of some nodes, in `arena`. */
@@ -37,9 +50,15 @@ export class History {
   }
 
   /** Put the rows of some nodes in place of what they had. */
-  put(nodes: readonly number[], { handle }: Tensor): void {
-    const { rows, width } = this, from = hostArray(handle, "F32");
-    nodes.forEach((v, i) => rows.window(v * width, width).set(from.window(i * width, width)));
+  put(nodes: readonly number[], handle: TensorHandle): void {
+    const { rows, width } = this, from = hostArray(handle, "F32").window();
+    // A window for each row costs more than the row; one may not reach over all.
+    const all = this.all ??= rows.window();
+    nodes.forEach((v, i) => {
+      const row = from.subarray(i * width, (i + 1) * width), at = v * width;
+      if (at + width <= all.length) all.set(row, at);
+      else rows.window(at, width).set(row);
+    });
   }
 }
 
@@ -73,31 +92,35 @@ export class HistoryOperator implements Operator {
   }
 }
 
-/** The change of the batch's rows times an operator of its own, and rows of earlier passes times the exact one. */
+/** The change of x's rows times an operator of their own, and rows of earlier passes times the exact one. */
 export class ControlVariateOperator implements Operator {
   readonly addsRows = true;
 
   /**
    * @param exact  (batch, batch + outside)
-   * @param inner  (batch, batch)
+   * @param inner  (batch, rows of x)
    * @param all    the batch's rows, then those outside.
+   * @param own    those of x; by default the batch's.
    */
   constructor(
     private readonly exact: SparseOperator,
     private readonly inner: SparseOperator,
     private readonly all: HistoryRows,
+    private readonly own: HistoryRows | null = null,
   ) {}
 
   get numRows(): number {
     return this.exact.numRows;
   }
   get numCols(): number {
-    return this.exact.numRows;
+    return this.inner.numCols;
   }
 
   apply(tape: Tape, x: Tensor, ending?: EpilogueParts): Tensor {
     const before = read(tape, this.all);
-    const own = new Tensor(tape.arena.rows(before.handle, 0, this.numRows));
+    const own = this.own
+      ? read(tape, this.own)
+      : new Tensor(tape.arena.rows(before.handle, 0, this.inner.numCols));
     const change = this.inner.apply(tape, axpby(tape, x, own, 1, -1));
     const y = axpby(tape, change, this.exact.apply(tape, before), 1, 1);
     return ending ? epilogue(tape, y, ending) : y;

@@ -53,9 +53,20 @@ export function lastLayerScores(
   });
 }
 
+/** A pass layer by layer: the rows that each layer but the last gives (activation applied, no dropout). */
+export function hiddenRows(tape: Tape, stages: readonly Stage[], input: ForwardInput): Tensor[] {
+  const hidden: Tensor[] = [];
+  let x: FeatureInput = input.features;
+  for (const stage of stages.slice(0, -1)) {
+    const rows = stage.forward(tape, x, { ...input, features: x });
+    hidden.push(rows);
+    x = rows;
+  }
+  return hidden;
+}
+
 /**
- * An exact pass, layer by layer: the rows that each layer but the last gives (activation applied, no dropout), and the last
- * layer's pass.
+ * The same, and the last layer's pass.
  *
  * @param reads  what the last layer's weights multiply (ModelEntry.lastLayer).
  */
@@ -66,14 +77,8 @@ export function layerPass(
   reads: readonly LayerInput[],
   hasBias: boolean,
 ): { readonly hidden: readonly Tensor[]; readonly last: LastLayer } {
-  const hidden: Tensor[] = [];
-  let x: FeatureInput = input.features;
-  for (const stage of stages.slice(0, -1)) {
-    const rows = stage.forward(tape, x, { ...input, features: x });
-    hidden.push(rows);
-    x = rows;
-  }
-  const before = hidden.at(-1)!, operator = input.operator(stages.length - 1, stages.length);
+  const hidden = hiddenRows(tape, stages, input), before = hidden.at(-1)!;
+  const operator = input.operator(stages.length - 1, stages.length);
   const logits = stages.at(-1)!.forward(tape, before, { ...input, features: before });
   const inputs = reads.map((what) =>
     what === "own" ? firstRows(tape, before, logits.rows) : operator.apply(tape, before)

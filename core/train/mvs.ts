@@ -10,14 +10,10 @@
  * Source: Cong et al. 2020, arXiv:2006.13866, algorithm 1. Expectation: the small steps' gradients are those of the pool's
  * mean loss, given the rows of neighbours, which are constants.
  */
-import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import type { Arena, TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { gatherRows } from "../../ffi/native_rows.ts";
 import { shuffle } from "../../ffi/native_sample.ts";
-import { prepareFeatures, requireFeatures } from "../graph/features.ts";
-import type { Graph } from "../graph/graph.ts";
-import type { Loss } from "../losses/loss.ts";
-import type { ForwardInput, LayerInput, Stage } from "../models/model.ts";
+import type { ForwardInput } from "../models/model.ts";
 import type { SampledBatch } from "../sampling/batches.ts";
 import { minimalVariance } from "../sampling/minimal_variance.ts";
 import { byOriginalId, drawItems, type MvsParams, originalIds } from "../sampling/mvs.ts";
@@ -28,36 +24,11 @@ import type { Norm } from "../tensor/norm.ts";
 import { type Operator, SparseOperator, storedEntries } from "../tensor/operator.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
+import { type AdaptiveContext, floats, integers, nodeRows } from "./adaptive_batches.ts";
 import { batchOperators, GraphDegrees } from "./batch_operators.ts";
 import { ControlVariateOperator, History, HistoryOperator } from "./history.ts";
 import { lastLayerScores, layerPass } from "./last_layer.ts";
-import type { BatchFeatures } from "./sampled.ts";
 import type { Batch, BatchSource } from "./source.ts";
-
-/** What the source needs of a run. */
-export interface MvsContext {
-  readonly engine: Engine;
-  /** Lives as long as the run. */
-  readonly arena: Arena;
-  readonly graph: Graph;
-  readonly seed: number;
-  readonly stages: readonly Stage[];
-  /** The whole graph. */
-  readonly input: ForwardInput;
-  /** Rows that batches read. */
-  readonly features: BatchFeatures;
-  /** Of all nodes. */
-  readonly targets: TensorHandle;
-  readonly train: BigInt64Array;
-  readonly loss: Loss;
-  /** The operator where a layer asks for none of its own. */
-  readonly norm: Norm;
-  /** On the input of each layer. */
-  readonly dropout: number;
-  /** What the last layer's weights multiply. */
-  readonly lastLayer: readonly LayerInput[];
-  readonly hasBias: boolean;
-}
 
 /** The nodes that small steps draw from, and what they are drawn by. */
 interface Pool {
@@ -73,9 +44,6 @@ interface SmallBatch {
   readonly drawn: readonly number[];
 }
 
-const integers = (values: readonly number[]) => NativeArray.from<"I64">(BigInt64Array.from(values, BigInt));
-const floats = (values: readonly number[]) => NativeArray.from<"F32">(Float32Array.from(values));
-
 export class MvsSource implements BatchSource {
   readonly name = "mvs";
   readonly isStatic = false;
@@ -88,7 +56,7 @@ export class MvsSource implements BatchSource {
   private pool: Pool | null = null;
   private current: SmallBatch | null = null;
 
-  constructor(private readonly context: MvsContext, private readonly params: MvsParams) {
+  constructor(private readonly context: AdaptiveContext, private readonly params: MvsParams) {
     const { engine, arena, graph } = context;
     this.sampler = nativeSampler(graph);
     this.operators = new GraphDegrees(engine, arena, graph);
@@ -155,39 +123,17 @@ export class MvsSource implements BatchSource {
 
   /** Nodes drawn from the pool. Where none was, no row counts, and the step is left out. */
   private smallBatch(arena: Arena, pool: Pool, epoch: number, step: number): SmallBatch {
-    const { graph, seed, engine, targets: all, features } = this.context;
+    const { context } = this, { graph, seed } = context;
     const drawn = drawItems(pool.probabilities, pool.ids, { seed, stream: "sample.mvs", epoch, step });
     const seeds = integers(drawn.map((i) => pool.nodes[i]!)), count = drawn.length;
     const group = this.sampler.neighbors(seeds, [0, count], [-1], { seed, epoch, firstStep: step });
     const sampled = oneBatch(arena, graph, group, 0);
     group.close();
-    const nodes = arena.bind(sampled.nodes as NativeArray), ids = graph.nodeIds();
-    const originals = ids
-      ? arena.bind(gatherRows(ids, 1, sampled.nodes, arena.array("I64", sampled.nodes.length)))
-      : nodes;
-    const targets = arena.tensor(all.dtype, all.rank === 1 ? [count] : [count, all.cols]);
-    if (count > 0) engine.run("gather", { x: all, index: arena.rows(nodes, 0, count), out: targets });
     const weights = drawn.map((i) => 1 / (pool.probabilities[i]! * pool.nodes.length));
-    const stored = features.stored ?? requireFeatures(graph);
-    const rows = prepareFeatures(
-      engine,
-      arena,
-      stored,
-      features.norm,
-      null,
-      features.stats,
-      sampled.nodes,
-      features.store,
-    );
+    const rows = nodeRows(context, arena, sampled.nodes, count);
     const batch: Batch = {
-      numNodes: sampled.nodes.length,
-      features: rows.input,
-      operator: this.layerOperators(arena, sampled, originals, weights),
-      graphs: null,
-      ids: originals,
-      targets,
-      lossRows: arena.bind(integers(drawn.map((_, i) => i))),
-      numLossRows: count,
+      ...rows,
+      operator: this.layerOperators(arena, sampled, rows.ids!, weights),
       lossRowWeights: arena.bind(floats(weights)),
     };
     return { batch, drawn };
@@ -284,7 +230,7 @@ export class MvsSource implements BatchSource {
     const tape = new Tape(engine, scratch, false);
     const { hidden, last } = layerPass(tape, stages, batch, lastLayer, hasBias);
     const nodes = current.drawn.map((i) => pool.nodes[i]!);
-    hidden.forEach((rows, l) => this.histories[l]!.put(nodes, rows));
+    hidden.forEach((rows, l) => this.histories[l]!.put(nodes, rows.handle));
     if (refreshScores) {
       const fresh = lastLayerScores(tape, last, loss, batch.targets, batch.lossRows);
       current.drawn.forEach((i, k) => pool.scores[i] = fresh[k]!);

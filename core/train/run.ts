@@ -24,6 +24,7 @@ export interface Progress {
 
 export interface EpochRecord {
   epoch: number;
+  /** NaN where every batch was left out. */
   loss: number;
   batches: number;
   /** Batches without an item that counts, which were left out; absent: none. */

@@ -48,12 +48,21 @@ const cases: Record<string, { params: Record<string, unknown>; seeds: readonly n
   mvs: { params: { batch: 40, epochs: 3 }, seeds: null },
 };
 
-test("every sampler has a case here", () => {
-  expect(Object.keys(cases).sort()).toEqual([...samplers.names].sort());
+/** What draws in training alone. */
+const refusing = [...samplers].filter(({ onlyInTraining }) => onlyInTraining).map(({ name }) => name);
+
+test("every sampler has a case here, or says why it draws no batches ahead", () => {
+  expect([...Object.keys(cases), ...refusing].sort()).toEqual([...samplers.names].sort());
+  for (const name of refusing) {
+    expect(samplers.get(name)).toMatchObject({ inTraining: true, isAdaptive: true });
+    expect(() => draw(graphOf(rows, { train }), name, {})).toThrow(
+      `--method ${name}: its batches read rows of hidden layers from earlier steps, which training alone has`,
+    );
+  }
 });
 
 /** Samplers that draw on this device. */
-const names = samplers.names.filter((name) =>
+const names = Object.keys(cases).filter((name) =>
   testDevice === "cpu" || !["labor", "ladies", "fastgcn", "shadow", "ppr", "pinsage"].includes(name)
 );
 

@@ -2,117 +2,37 @@
 import { describe, expect, test } from "bun:test";
 import type { Arena, Engine } from "../../../ffi/engine.ts";
 import { NativeArray } from "../../../ffi/native.ts";
-import { prepareFeatures, requireFeatures } from "../../../core/graph/features.ts";
-import { losses } from "../../../core/losses/mod.ts";
-import { models } from "../../../core/models/mod.ts";
 import type { ForwardInput } from "../../../core/models/model.ts";
 import { minimalVariance } from "../../../core/sampling/minimal_variance.ts";
 import { drawItems, mvsParams } from "../../../core/sampling/mvs.ts";
 import { nativeSampler } from "../../../core/sampling/native.ts";
 import { oneBatch } from "../../../core/sampling/one_batch.ts";
-import { nodeTargets } from "../../../core/tasks/node.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
 import { storedEntries } from "../../../core/tensor/operator.ts";
 import { Tensor } from "../../../core/tensor/tensor.ts";
 import { batchOperators, GraphDegrees } from "../../../core/train/batch_operators.ts";
-import { fullInput } from "../../../core/train/full_batch.ts";
 import { ControlVariateOperator, HistoryOperator } from "../../../core/train/history.ts";
 import { lastLayerScores, layerPass } from "../../../core/train/last_layer.ts";
-import { type MvsContext, MvsSource } from "../../../core/train/mvs.ts";
+import { MvsSource } from "../../../core/train/mvs.ts";
 import type { Batch } from "../../../core/train/source.ts";
-import { targetTensor } from "../../../core/train/targets.ts";
-import { makeGraph } from "../_graphs.ts";
 import { randoms } from "../tensor/_autograd.ts";
+import {
+  all,
+  apart,
+  each,
+  exactLogits,
+  gradient,
+  graph,
+  length,
+  type Made,
+  n,
+  sourceOf as adaptive,
+} from "./_adaptive.ts";
 import { setting } from "./_train.ts";
 
-const n = 60, all = Array.from({ length: n }, (_, v) => v);
-/** Many small groups, and node 0 that is linked to some of each. */
-const isLinked = (u: number, v: number) =>
-  u !== v && ((u * v + 3 * (u + v)) % 11 === 0 || (u * v === 0 && (u + v) % 7 === 3));
-const rows = all.map((v) => all.filter((u) => isLinked(u, v)));
-const graph = makeGraph({
-  rows,
-  features: all.map((v) => randoms(6, `features ${v}`)),
-  labels: all.map((v) => (v * v) % 4),
-  numClasses: 4,
-});
-
 /** A source on the graph, and what it is made of. */
-function sourceOf(
-  name: string,
-  options: Record<string, unknown>,
-  params: Record<string, unknown>,
-  train: readonly number[] = all,
-) {
-  const own = { hidden: 8, dropout: 0, ...options };
-  const { engine, model, norm } = setting(graph, name, own), entry = models.get(name);
-  const arena = engine.arena(), targets = nodeTargets(graph);
-  const given = entry.params!.parse(own) as Record<string, unknown>;
-  const { input: features } = prepareFeatures(engine, arena, requireFeatures(graph), "none", null);
-  const trainNodes = BigInt64Array.from(train, BigInt), loss = losses.get("cross-entropy");
-  const context: MvsContext = {
-    engine,
-    arena,
-    graph,
-    seed: 1,
-    stages: model.stages!,
-    input: fullInput(engine, arena, graph, () => features, norm),
-    features: { norm: "none", stats: null, stored: null, store: null },
-    targets: targetTensor(arena, targets),
-    train: trainNodes,
-    loss: loss.create(
-      { arena, targets, train: trainNodes },
-      loss.params!.parse({}) as Record<string, unknown>,
-    ),
-    norm,
-    dropout: own.dropout,
-    lastLayer: entry.lastLayer!(given) as MvsContext["lastLayer"],
-    hasBias: true,
-  };
-  return { engine, model, context, source: new MvsSource(context, mvsParams.parse(params)) };
-}
-
-type Made = ReturnType<typeof sourceOf>;
-
-/** Gradients of the loss on a batch, one list for all parameters. */
-function gradient({ engine, model, context }: Made, batch: Batch): number[] {
-  const arena = engine.arena(), tape = new Tape(engine, arena, true);
-  const loss = context.loss(tape, {
-    outputs: model.forward(tape, batch),
-    targets: batch.targets,
-    rows: batch.lossRows,
-    count: batch.numLossRows,
-    weights: batch.lossRowWeights ?? null,
-  });
-  const result = tape.grad(loss, model.parameters).flatMap((g) => g!.toNumbers());
-  arena.destroy();
-  return result;
-}
-
-const length = (x: readonly number[]) => Math.sqrt(x.reduce((sum, v) => sum + v * v, 0));
-const apart = (x: readonly number[], y: readonly number[]) => {
-  expect(x.length).toBe(y.length);
-  return length(x.map((v, i) => v - y[i]!));
-};
-
-/** The batches of an epoch, each with what `body` makes of it while it is there. */
-function each<T>({ engine, source }: Made, body: (batch: Batch, step: number) => T, epoch = 0): T[] {
-  const arena = engine.arena(), results: T[] = [];
-  for (const batch of source.batches(epoch, () => arena)) {
-    results.push(body(batch, results.length));
-    arena.reset();
-  }
-  return results;
-}
-
-/** Rows of the nodes' exact logits. */
-function exactLogits({ engine, context }: Made): number[][] {
-  const arena = engine.arena(), tape = new Tape(engine, arena, false);
-  const { last: { logits } } = layerPass(tape, context.stages, context.input, context.lastLayer, true);
-  const flat = logits.toNumbers(), width = logits.cols;
-  arena.destroy();
-  return all.map((v) => flat.slice(v * width, (v + 1) * width));
-}
+const sourceOf = (name: string, options: Record<string, unknown>, params: Record<string, unknown>) =>
+  adaptive((context) => new MvsSource(context, mvsParams.parse(params)), name, options);
 
 function logitsOf({ engine, model }: Made, input: ForwardInput): number[] {
   return model.forward(new Tape(engine, engine.arena(), false), input).toNumbers();

@@ -6,6 +6,7 @@ import { Run, type RunHooks, type TrainJob } from "../../../core/train/job.ts";
 import type { EpochRecord } from "../../../core/train/run.ts";
 import { median } from "../../../core/train/run.ts";
 import { mvsParams } from "../../../core/sampling/mvs.ts";
+import { vrgcnParams } from "../../../core/sampling/vrgcn.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { draw, partitionOf } from "../sampling/_graphs.ts";
@@ -54,6 +55,10 @@ const tensorsOf = (d: Document) =>
   Object.fromEntries(d.names.map((name) => [name, d.tensor(name).toNumbers()]));
 const progressOf = (d: Document) => d.meta["progress"] as Record<string, unknown>;
 
+const vrgcn = (fanout: readonly number[]) => ({
+  name: "vrgcn",
+  params: vrgcnParams.parse({ fanout, batchSize: 20 }),
+});
 const jobs: [string, (epochs: number, rest?: Record<string, unknown>) => TrainJob][] = [
   ["a gcn on the full graph", (epochs, rest) => job(graph, "gcn", { epochs, ...rest })],
   ["a gcn on clusters", (epochs, rest) => job(graph, "gcn", { epochs, ...rest }, { samples: samples() })],
@@ -65,6 +70,18 @@ const jobs: [string, (epochs: number, rest?: Record<string, unknown>) => TrainJo
           name: "mvs",
           params: mvsParams.parse({ batch: 12, poolShare: 0.8, inner: 6, refreshScores: true }),
         },
+      }),
+  ],
+  [
+    "a gcn by control variates",
+    (epochs, rest) => job(graph, "gcn", { epochs, ...rest }, { sampler: vrgcn([2, 2]) }),
+  ],
+  [
+    "a gcn by control variates, its first layer computed ahead, without dropout",
+    (epochs, rest) =>
+      job(graph, "gcn", { epochs, lr: 0.03, ...rest }, {
+        sampler: vrgcn([1, 2]),
+        params: { layers: 3, precalc: true, dropout: 0 },
       }),
   ],
   [
