@@ -16,6 +16,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { FeatStats } from "../graph/features.ts";
 import { checkArcs } from "../graph/arcs.ts";
 import { Init, type ModelEntry, type Signature } from "../models/model.ts";
+import { orderedForApproximation } from "../models/reorder.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { SamplerChoice } from "../sampling/mod.ts";
@@ -253,7 +254,8 @@ export class Run {
       ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
     engine.setStep(seed, 0, 0);
-    const model = task.build(new Init(engine), entry, signature, modelParams, taskParams);
+    const built = job.approx ? orderedForApproximation(modelParams) : modelParams;
+    const model = task.build(new Init(engine), entry, signature, built, taskParams);
     const optimizer = optimizers.get(options.optimizer).create(engine, model.parameters, {
       lr: options.lr,
       weightDecay: ({ layer, decay }) =>

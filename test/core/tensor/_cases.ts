@@ -1,6 +1,6 @@
 /** A function for every op of core/tensor/ops, by the name of its file. */
 import { unaryKinds } from "../../../ffi/ops.ts";
-import { Pattern } from "../../../core/tensor/operator.ts";
+import { Pattern, SparseOperator } from "../../../core/tensor/operator.ts";
 import { addBias, broadcastRows, columnSum } from "../../../core/tensor/ops/add_bias.ts";
 import { argScatter } from "../../../core/tensor/ops/arg.ts";
 import { attention } from "../../../core/tensor/ops/attention.ts";
@@ -13,6 +13,7 @@ import { dropout } from "../../../core/tensor/ops/dropout.ts";
 import { epilogue } from "../../../core/tensor/ops/epilogue.ts";
 import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
 import { edgeSum, headDots, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
+import { layerProduct, orders } from "../../../core/tensor/ops/layer_product.ts";
 import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
 import { matmul, matmulSum } from "../../../core/tensor/ops/matmul.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
@@ -56,6 +57,15 @@ export function pattern45(dtype: "I32" | "I64" = "I32"): Pattern {
     integers(dtype, [0, 2, 2, 4, 1, 0, 1, 4]),
   );
 }
+
+/** pattern45() with values, scales and what a diagonal adds to its first rows. */
+const scaledOperator = () =>
+  new SparseOperator(pattern45(), {
+    values: new Tensor(vector(randoms(8, "values"))),
+    left: vector([1, 0.5, 2, 1]),
+    right: vector([1, 2, 0.5, 1, 3]),
+    diagonal: vector([0.5, 1, 0.25, 2]),
+  });
 
 const segments = () => index([0, 2, 2, 5, 6]);
 const labels = () => integers("I32", [2, -1, 0, 1, 1]);
@@ -257,6 +267,26 @@ export const cases: Record<string, Named> = {
       variable([5, 2]),
     ),
   },
+  layer_product: Object.fromEntries(
+    orders.flatMap((order) =>
+      (["kept", "recomputed", "aggregate-first"] as const)
+        .filter((made) => made !== "kept" || order === "aggregate-first")
+        .flatMap((weightGradient) =>
+          orders.map((inputGradient) => [
+            `${order}, dW ${weightGradient}, dX ${inputGradient}`,
+            of(
+              (tape, [x, w, addend, bias]) =>
+                layerProduct(scaledOperator(), x!, w!, { order, weightGradient, inputGradient })
+                  .apply(tape, { addend: addend!, bias: bias!, activation: "tanh" }),
+              variable([5, 3]),
+              variable([3, 2]),
+              variable([4, 2]),
+              variable([2]),
+            ),
+          ])
+        )
+    ),
+  ),
   log_softmax: {
     "rows": of((tape, [x]) => logSoftmax(tape, x!), x34()),
     "one column": of((tape, [x]) => logSoftmax(tape, x!), variable([3, 1])),

@@ -47,6 +47,7 @@ test("decompose() of every fused op equals its forward pass", () => {
   expect([...compared].sort()).toEqual([
     "attention",
     "epilogue",
+    "layer_product",
     "matmul_epilogue",
     "matmul_sum",
     "row_normalize",
