@@ -1,7 +1,8 @@
 /** Graph convolutional network. */
 import { z } from "zod";
 import { adjacencyKind, adjacencyParams } from "../tensor/norm.ts";
-import { defineModel, projection } from "./model.ts";
+import { defineModel, type ForwardInput, projection } from "./model.ts";
+import type { SparseOperator } from "../tensor/operator.ts";
 import { hopOf, precalcParam, precalculated, readsOf } from "./precalc.ts";
 import { ProductPlans, reorderParams } from "./reorder.ts";
 import { buildStack, stackParams } from "./stack.ts";
@@ -34,6 +35,7 @@ export const gcn = defineModel({
       // Dropout falls on the product where that is computed ahead.
       if (hop < 0) return (tape, x, _, after) => after(tape, projection(x, weight), bias);
       const product = plans.add({
+        layer: index,
         inWidth,
         width,
         isFirst: index === 0,
@@ -45,6 +47,8 @@ export const gcn = defineModel({
       return (tape, x, { operator }, after) =>
         after(tape, product(tape, operator(hop, hops), x, weight), bias);
     }, readsOf(precalc));
-    return { ...model, products: plans };
+    const plan = ({ operator, features }: ForwardInput) =>
+      plans.planned(operator(0, params.layers) as SparseOperator, features);
+    return { ...model, plan };
   },
 });

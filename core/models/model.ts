@@ -11,7 +11,7 @@ import type { EpilogueParts } from "../tensor/ops/epilogue.ts";
 import { matmul, matmulSum } from "../tensor/ops/matmul.ts";
 import { type Operator, operatorProduct, type Product, SparseOperator } from "../tensor/operator.ts";
 import { Parameter, Tensor } from "../tensor/tensor.ts";
-import type { ProductPlans } from "./reorder.ts";
+import type { LayerPlan } from "./plan.ts";
 
 /** Node features: dense rows, or a sparse matrix (never made dense). */
 export type FeatureInput = Tensor | SparseOperator;
@@ -95,8 +95,8 @@ export interface Model {
    * absent where it cannot be cut like that.
    */
   readonly stages?: readonly Stage[];
-  /** Its products with the adjacency as planned; absent where it has none with an order. */
-  readonly products?: ProductPlans;
+  /** What its layers do in a training step on a whole graph; absent where there is nothing to choose. */
+  readonly plan?: (input: ForwardInput) => readonly LayerPlan[];
 }
 
 /** What a model needs of its inputs, and what it refuses, with the reason. */

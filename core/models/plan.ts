@@ -23,6 +23,14 @@ export interface SparseShape {
   /** Bytes that a product streams besides its dense matrices, and that one with the transpose does. */
   readonly streamed: number;
   readonly streamedTransposed: number;
+  /** Rows of dense numbers that the product with the transpose streams: of its result, or of what it adds up in place. */
+  readonly rowsTransposed: number;
+}
+
+/** Sparse features. */
+export interface SparseInput extends SparseShape {
+  /** Bytes of a copy that dropout makes. */
+  readonly droppedBytes: number;
 }
 
 /** A layer's product. */
@@ -31,7 +39,7 @@ export interface ProductShape {
   readonly inWidth: number;
   readonly width: number;
   /** X where it is sparse, which is never aggregated first unless it is written out; null: dense rows. */
-  readonly sparseInput: SparseShape | null;
+  readonly sparseInput: SparseInput | null;
   readonly needsInputGradient: boolean;
   /** Whether the rows of X are multiplied by weights of their own as well, and both products are added. */
   readonly hasOwn: boolean;
@@ -63,8 +71,7 @@ export function sparseWork(
   numberBytes: number,
   transposed = false,
 ): ProductWork {
-  const out = transposed ? a.cols : a.rows;
-  const dense = numberBytes * width * (a.entries + out);
+  const dense = numberBytes * width * (a.entries + (transposed ? a.rowsTransposed : a.rows));
   return {
     ...noWork,
     sparseFlops: 2 * a.entries * width,
@@ -149,7 +156,8 @@ function ownWork(shape: ProductShape, form: ProductForm) {
  */
 const SPARSE_COST = 8;
 
-const workCost = ({ sparseFlops, denseFlops }: ProductWork) => (SPARSE_COST * sparseFlops + denseFlops) / 2;
+export const workCost = ({ sparseFlops, denseFlops }: ProductWork) =>
+  (SPARSE_COST * sparseFlops + denseFlops) / 2;
 
 /** The time of a form, in multiply-adds of dense products. */
 export function formCost(shape: ProductShape, form: ProductForm): number {
@@ -197,6 +205,22 @@ export function formsOf(shape: ProductShape, ordering: Ordering): ProductForm[] 
 export function cheapestForm(shape: ProductShape, forms: readonly ProductForm[]): ProductForm {
   const costs = forms.map((form) => formCost(shape, form));
   return forms[costs.indexOf(Math.min(...costs))]!;
+}
+
+/** A layer as it is planned, for a person to read. */
+export interface LayerPlan {
+  readonly layer: number;
+  readonly inWidth: number;
+  readonly width: number;
+  readonly order: Order;
+  /** As in ProductForm; null where gradients have one form. */
+  readonly weightGradient: ProductForm["weightGradient"] | null;
+  readonly inputGradient: ProductForm["inputGradient"] | null;
+  /** What is kept from the forward to the backward pass, in a word, and its bytes. */
+  readonly keeps: string;
+  readonly keptBytes: number;
+  readonly forward: ProductWork;
+  readonly backward: ProductWork;
 }
 
 /** A way to compute a layer: what it costs, and the bytes that it keeps from the forward to the backward pass. */

@@ -7,6 +7,7 @@ import { GustError } from "../errors.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import { type Operator, operatorProduct, type Product, SparseOperator } from "../tensor/operator.ts";
 import { layerProduct, type ProductForm } from "../tensor/ops/layer_product.ts";
+import { SparseFeatures } from "../tensor/sparse_features.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type FeatureInput, project, projection } from "./model.ts";
 import {
@@ -15,14 +16,20 @@ import {
   formsOf,
   formWork,
   isPlain,
+  type LayerPlan,
   type Ordering,
   orderings,
   type ProductShape,
-  type ProductWork,
+  type SparseInput,
   type SparseShape,
   withinBudget,
 } from "./plan.ts";
 import { dense } from "./stack.ts";
+
+/** The option of models that can do with less memory. */
+export const budgetParam = z.string().default("none").describe(
+  "bytes (512M, 4G) that layers may keep from the forward to the backward pass; the rest is computed again",
+);
 
 /** The options of models whose layers are products. */
 export const reorderParams = {
@@ -30,9 +37,7 @@ export const reorderParams = {
     "multiply features by the weights first (combine-first), or by the adjacency; auto takes the order that costs a " +
       "training step less, layer by layer, forward looks at the forward pass alone",
   ),
-  memoryBudget: z.string().default("none").describe(
-    "bytes (512M, 4G) that layers may keep from the forward to the backward pass; the rest is computed again",
-  ),
+  memoryBudget: budgetParam,
 };
 export interface ReorderParams {
   readonly reorder?: Ordering;
@@ -49,7 +54,7 @@ export function orderedForApproximation(params: Record<string, unknown>): Record
 }
 
 /** A budget in bytes; null: none. */
-export const budgetBytes = ({ memoryBudget = "none" }: ReorderParams): number | null =>
+export const budgetBytes = ({ memoryBudget = "none" }: Pick<ReorderParams, "memoryBudget">): number | null =>
   memoryBudget === "none" ? null : parseSize(memoryBudget);
 
 /** The refusal of a budget that nothing fits. */
@@ -75,11 +80,29 @@ export function sparseShape({ pattern, scales, order }: SparseOperator): SparseS
     streamed: 8 * (numRows + 1) + both + bytesOf(order),
     // The transpose reads the values by the numbers of their entries.
     streamedTransposed: 8 * (numCols + 1) + both + (values && !order ? 8 * numEntries : 0),
+    rowsTransposed: numCols,
   };
+}
+
+/**
+ * The same of sparse features.
+ * @param drops  whether dropout will fall on them.
+ */
+export function sparseInput(features: FeatureInput, drops = false): SparseInput | null {
+  if (!(features instanceof SparseOperator)) return null;
+  const shape = sparseShape(features), { pattern: { numRows, numEntries, indices }, scales } = features;
+  if (!(features instanceof SparseFeatures && features.isNarrow)) {
+    return { ...shape, droppedBytes: dtypes[scales.values?.dtype ?? "F32"].size * numEntries };
+  }
+  // Ones that are left are scaled by their rows.
+  const streamed = shape.streamed + (drops && !scales.values && !scales.left ? 4 * numRows : 0);
+  const droppedBytes = 8 * (numRows + 1) + bytesOf(indices) + bytesOf(scales.values?.handle);
+  return { ...shape, streamed, streamedTransposed: streamed, rowsTransposed: numRows, droppedBytes };
 }
 
 /** Where a product stands in its model. */
 export interface ProductPlace {
+  readonly layer: number;
   readonly inWidth: number;
   readonly width: number;
   /** Whether X are the features, which want no gradient. */
@@ -92,16 +115,6 @@ export interface ProductPlace {
   readonly hasOwn: boolean;
 }
 
-/** A product as planned. */
-export interface PlannedProduct {
-  readonly place: ProductPlace;
-  readonly shape: ProductShape;
-  readonly form: ProductForm;
-  readonly work: { readonly forward: ProductWork; readonly backward: ProductWork };
-  /** Bytes that are kept from the forward to the backward pass: X, A X. */
-  readonly keptBytes: number;
-}
-
 /** The products of a model, in the order of its layers. */
 export class ProductPlans {
   private readonly places: ProductPlace[] = [];
@@ -109,7 +122,7 @@ export class ProductPlans {
   /** By operator of the first product that asked. */
   private readonly budgeted = new WeakMap<Operator, readonly ProductForm[]>();
   /** The features' shape, where they are sparse: the first product is asked first. */
-  private sparseFeatures: SparseShape | null = null;
+  private sparseFeatures: SparseInput | null = null;
 
   constructor(private readonly params: ReorderParams) {
     this.budget = budgetBytes(params);
@@ -128,7 +141,7 @@ export class ProductPlans {
   private form(tape: Tape, number: number, a: SparseOperator, x: FeatureInput, weight: Tensor): ProductForm {
     const numberBytes = dtypes[weight.dtype].size;
     if (this.places[number]!.isFirst) {
-      this.sparseFeatures = x instanceof SparseOperator ? sparseShape(x) : null;
+      this.sparseFeatures = sparseInput(x);
     }
     // Outside of training nothing is kept.
     if (this.budget !== null && tape.training) {
@@ -171,14 +184,23 @@ export class ProductPlans {
   }
 
   /** What training does on features with this operator. */
-  planned(a: SparseOperator, features: FeatureInput, numberBytes = 4): readonly PlannedProduct[] {
-    this.sparseFeatures = features instanceof SparseOperator ? sparseShape(features) : null;
+  planned(a: SparseOperator, features: FeatureInput, numberBytes = 4): readonly LayerPlan[] {
+    this.sparseFeatures = sparseInput(features, this.places[0]?.makesInput);
     const operator = sparseShape(a);
     const budgeted = this.budget === null ? null : this.withinBudget(operator, numberBytes);
     return this.places.map((place, number) => {
       const shape = this.shape(number, operator, numberBytes);
-      const form = budgeted?.[number] ?? this.cheapest(shape);
-      return { place, shape, form, work: formWork(shape, form), keptBytes: keptBytes(place, shape, form) };
+      const form = budgeted?.[number] ?? this.cheapest(shape), isKept = form.weightGradient === "kept";
+      const { layer, inWidth, width } = place;
+      return {
+        layer,
+        inWidth,
+        width,
+        ...form,
+        keeps: !isKept ? "X" : place.keepsInput || place.hasOwn ? "X, AX" : "AX",
+        keptBytes: keptBytes(place, shape, form),
+        ...formWork(shape, form),
+      };
     });
   }
 }
@@ -193,7 +215,7 @@ function keptBytes(
   // Sparse features are kept by their values, or as the rows that they were written out as.
   const written = sparseInput && order === "aggregate-first" && readsInput ? rows : 0;
   const isRead = keepsInput || hasOwn || (readsInput && written === 0);
-  const input = makesInput && isRead ? (sparseInput ? numberBytes * sparseInput.entries : rows) : 0;
+  const input = makesInput && isRead ? (sparseInput ? sparseInput.droppedBytes : rows) : 0;
   return input + written + (readsInput ? 0 : numberBytes * operator.rows * inWidth);
 }
 

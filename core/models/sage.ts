@@ -5,7 +5,14 @@ import { type Operator, type Product, SparseOperator, storedEntries } from "../t
 import { firstRows } from "../tensor/ops/rows.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
-import { defineModel, type FeatureInput, type Init, projection, sumOfProducts } from "./model.ts";
+import {
+  defineModel,
+  type FeatureInput,
+  type ForwardInput,
+  type Init,
+  projection,
+  sumOfProducts,
+} from "./model.ts";
 import { ProductPlans, reorderParams } from "./reorder.ts";
 import { buildStack, dense, type LayerPlace, stackParams } from "./stack.ts";
 
@@ -60,7 +67,9 @@ export const sage = defineModel({
         return after(tape, z, bias, addend);
       };
     });
-    return params.aggregator === "mean" ? { ...model, products: plans } : model;
+    const plan = ({ operator, features }: ForwardInput) =>
+      plans.planned(operator(0, params.layers) as SparseOperator, features);
+    return params.aggregator === "mean" ? { ...model, plan } : model;
   },
 });
 
@@ -76,6 +85,7 @@ function meanOf(
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
   // A node's own weights read X as well.
   const place = {
+    layer: index,
     inWidth,
     width,
     isFirst: index === 0,

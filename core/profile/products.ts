@@ -12,13 +12,15 @@ export interface ProductCounters extends Observer {
   readonly work: PassWork;
 }
 
+const sparseProducts = new Set<OpCall["op"]>(["spmm", "spmm_transposed", "attention", "attention_backward"]);
+
 /** Counts what an engine runs from then on that it is its observer. */
 export function productCounters(): ProductCounters {
   let work: PassWork = { forward: noWork, backward: noWork };
   const count = ({ op, phase, work: { streamedBytes, gathered, flops } }: OpCall) => {
     if (phase !== "forward" && phase !== "backward") return;
     const bytes = streamedBytes + (gathered?.bytes ?? 0);
-    const done = op === "spmm"
+    const done = sparseProducts.has(op)
       ? { ...noWork, sparseFlops: flops, sparseBytes: bytes }
       : op === "gemm"
       ? { ...noWork, denseFlops: flops, denseBytes: bytes }

@@ -16,7 +16,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { FeatStats } from "../graph/features.ts";
 import { checkArcs } from "../graph/arcs.ts";
 import { Init, type ModelEntry, type Signature } from "../models/model.ts";
-import { orderedForApproximation } from "../models/reorder.ts";
+import { orderedForApproximation, type ReorderParams } from "../models/reorder.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { SamplerChoice } from "../sampling/mod.ts";
@@ -127,6 +127,14 @@ export function checkAccepted(
       "usage",
       `Model "${model.name}" does not accept sampled batches: ${batches}`,
       "leave the samples out, or train gcn on them",
+    );
+  }
+  const { memoryBudget = "none" } = modelParams as ReorderParams;
+  if (samples && memoryBudget !== "none") {
+    throw new GustError(
+      "usage",
+      `--memory-budget ${memoryBudget} applies to steps on the whole graph, whose memory is planned ahead`,
+      "leave the batches out, or make them smaller",
     );
   }
   if (isPrecalculated && samples?.isPacked) {

@@ -17,7 +17,14 @@ function shape(
   m = n,
   degree = 10,
 ): ProductShape {
-  const operator = { rows: n, cols: m, entries: n * degree, streamed: 0, streamedTransposed: 0 };
+  const operator = {
+    rows: n,
+    cols: m,
+    entries: n * degree,
+    streamed: 0,
+    streamedTransposed: 0,
+    rowsTransposed: m,
+  };
   return {
     operator,
     inWidth,
@@ -84,7 +91,15 @@ describe("the order", () => {
     expect(chosen(shape(16, 8, {}, 10, 1000, 2)).order).toBe("aggregate-first");
   });
   test("combines sparse features first, unless it is told not to", () => {
-    const sparseInput = { rows: 1000, cols: 8, entries: 50, streamed: 0, streamedTransposed: 0 };
+    const sparseInput = {
+      rows: 1000,
+      cols: 8,
+      entries: 50,
+      streamed: 0,
+      streamedTransposed: 0,
+      rowsTransposed: 8,
+      droppedBytes: 200,
+    };
     const sparse = shape(8, 16, { ...first, sparseInput });
     expect(chosen(sparse)).toEqual({ ...combined, inputGradient: "none" });
     expect(cheapestForm(sparse, formsOf(sparse, "aggregate-first"))).toEqual({

@@ -50,6 +50,7 @@ test("decompose() of every fused op equals its forward pass", () => {
     "layer_product",
     "matmul_epilogue",
     "matmul_sum",
+    "projected_attention",
     "row_normalize",
     "segment_norm",
     "softmax_cross_entropy",
