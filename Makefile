@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-reorder
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -245,6 +245,12 @@ bench-orders: build
 # Sampled backward products beside exact ones: a quarter of an hour on two threads, or `make bench-rsc ONLY=sparse,dense`.
 bench-rsc: build
 	@$(BUN) test/peers/rsc.ts $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
+# Orders of layers' products by widths, what --reorder auto takes, and predicted against counted work: five minutes.
+bench-reorder: build
+	@$(BUILD)/gust bench reorder --nodes 4000 --nnz 40000 --width 8,16,32,64,128,256,512,1024 --runs 15 -q \
+	  --json=test/peers/results/reorder.json
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

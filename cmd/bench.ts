@@ -107,6 +107,10 @@ Its first table is of one backward product by itself, with the widest gradient o
 exact epochs: scores of rows, their choice (as many of the best as have at most the budget's share of the entries), their
 matrix, the product with it, and "all": the product and what --cache-every of them share of the rest.
 
+Reorder times one layer's product A X W, forward and backward, in each order and with A X kept or not, for every pair of
+--width: "*" marks what --reorder auto takes, "of best" is its shortest time over that of all. Predicted operations and
+bytes stand beside those that were counted.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
 test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
@@ -118,6 +122,7 @@ Examples:
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench rsc cora.graph.safetensors --hidden 64 --budgets 0.1,0.3 --epochs 200
+  gust bench reorder cora.graph.safetensors --width 16,64,256
   gust bench cluster cora.graph.safetensors cora.k20.partition.safetensors --peer pyg,dgl
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
