@@ -108,8 +108,9 @@ exact epochs: scores of rows, their choice (as many of the best as have at most 
 matrix, the product with it, and "all": the product and what --cache-every of them share of the rest.
 
 Reorder times one layer's product A X W, forward and backward, in each order and with A X kept or not, for every pair of
---width: "*" marks what --reorder auto takes, "of best" is its shortest time over that of all. Predicted operations and
-bytes stand beside those that were counted.
+--width, and steps of gcn and sage of three layers in turn: "*" marks what --reorder auto takes, "of best" is a shortest
+time over the shortest of all candidates (of models: of both fixed orders). Predicted operations and bytes stand beside
+those that were counted.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which

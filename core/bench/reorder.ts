@@ -7,7 +7,10 @@
  */
 import { z } from "zod";
 import { Engine } from "../../ffi/engine.ts";
-import { allForms, cheapestForm, formsOf, formWork, type ProductShape } from "../models/plan.ts";
+import type { Graph } from "../graph/graph.ts";
+import { models } from "../models/mod.ts";
+import { Init } from "../models/model.ts";
+import { addWork, allForms, cheapestForm, formsOf, formWork, type ProductShape } from "../models/plan.ts";
 import { sparseShape } from "../models/reorder.ts";
 import { productCounters } from "../profile/products.ts";
 import { Tape } from "../tensor/autograd.ts";
@@ -18,12 +21,13 @@ import { graphOperator } from "../train/full_batch.ts";
 import { defineBenchmark, resultOf, runs, uniformGraph, uniformShape } from "./benchmark.ts";
 import { measure, type Stats } from "./measure.ts";
 
-/** A candidate of a layer. */
+/** A candidate of a layer, or an order of a whole model. */
 export interface ReorderResult {
   readonly in_width: number;
   readonly out_width: number;
   readonly is_first: boolean;
-  readonly form: ProductForm;
+  /** null: every layer's own. */
+  readonly form: ProductForm | null;
   /** Whether it is what auto takes. */
   readonly is_chosen: boolean;
   /** Its shortest time over the shortest of all candidates. */
@@ -128,6 +132,52 @@ function workSum({ forward, backward }: ReturnType<typeof formWork>): ReorderWor
 const nameOf = ({ order, weightGradient }: ProductForm) =>
   order === "combine-first" ? order : `${order}, AX ${weightGradient === "kept" ? "kept" : "not kept"}`;
 
+/** The orders that a model of three layers can be told to take, in turn: forward and backward of a step. */
+function modelOf(
+  engine: Engine,
+  graph: Graph,
+  name: string,
+  [features, hidden, outputs]: readonly [number, number, number],
+  runs: number,
+) {
+  const entry = models.get(name), arena = engine.arena(), operators = engine.arena();
+  const x = engine.persistent.tensor("F32", [graph.numNodes, features]);
+  const g = engine.persistent.tensor("F32", [graph.numNodes, outputs]);
+  for (const out of [x, g]) engine.run("uniform", { out, low: -1, high: 1, stream: 1, layer: 0 });
+  const all = ["auto", "combine-first", "aggregate-first"].map((reorder) => {
+    const params = entry.params!.parse({ layers: 3, hidden, dropout: 0, reorder }) as Record<string, unknown>;
+    const signature = { num_features: features, num_classes: outputs };
+    const model = entry.build(new Init(engine), signature, params, "logits");
+    const norm = entry.operator(params), operator = graphOperator(engine, operators, graph, norm);
+    const input = { features: new Tensor(x), operator: () => operator, ids: null, graphs: null };
+    const program = engine.plan(() => {
+      const tape = new Tape(engine, arena, true);
+      engine.phase = "forward";
+      const logits = model.forward(tape, input);
+      engine.phase = "backward";
+      return tape.grad(logits, model.parameters, { seed: new Tensor(g) }).map((t) => t!.handle);
+    });
+    const counters = productCounters();
+    engine.observer = counters;
+    program.replay();
+    const layers = model.plan!(input);
+    const predicted = {
+      forward: addWork(...layers.map(({ forward }) => forward)),
+      backward: addWork(...layers.map(({ backward }) => backward)),
+    };
+    const subject = {
+      run: (repeat: number) => {
+        for (let r = 0; r < repeat; r++) program.replay();
+      },
+    };
+    return { reorder, subject, predicted: workSum(predicted), counted: workSum(counters.work) };
+  });
+  const times = measure(all.map(({ subject }) => subject), runs);
+  arena.destroy();
+  operators.destroy();
+  return all.map((one, i) => ({ ...one, stats: times[i]! }));
+}
+
 export const reorder = defineBenchmark({
   name: "reorder",
   summary:
@@ -140,7 +190,7 @@ export const reorder = defineBenchmark({
     // Counters know programs that were made while somebody watched.
     engine.observer = productCounters();
     const operator = graphOperator(engine, engine.arena(), graph, "sym") as SparseOperator;
-    const results = [true, false].flatMap((isFirst) =>
+    const layers = [true, false].flatMap((isFirst) =>
       widths.flatMap((inWidth) =>
         widths.flatMap((width) => {
           const lines = layerOf(engine, operator, inWidth, width, isFirst, runs);
@@ -169,7 +219,37 @@ export const reorder = defineBenchmark({
         })
       )
     );
+    const sorted = widths.toSorted((a, b) => a - b), middle = sorted[sorted.length >> 1]!;
+    const ends = [sorted[0]!, sorted.at(-1)!] as const;
+    const steps = ["gcn", "sage"].flatMap((name) =>
+      [[ends[1], middle, ends[0]], [ends[0], middle, ends[1]], [middle, middle, middle]].flatMap((shape) => {
+        const [inWidth, hidden, width] = shape as [number, number, number];
+        const lines = modelOf(engine, graph, name, [inWidth, hidden, width], runs);
+        const best = Math.min(...lines.slice(1).map(({ stats }) => stats.minMs));
+        return lines.map(({ reorder, stats, predicted, counted }) => ({
+          ...resultOf({
+            name: `${name} ${inWidth} to ${hidden} to ${hidden} to ${width}: ${reorder}`,
+            graph: label,
+            width: hidden,
+            dtype: "f32",
+            stats,
+            flops: counted.flops,
+            bytes: counted.bytes,
+          }),
+          reorder: {
+            in_width: inWidth,
+            out_width: width,
+            is_first: true,
+            form: null,
+            is_chosen: reorder === "auto",
+            of_best: stats.minMs / best,
+            predicted,
+            counted,
+          },
+        }));
+      })
+    );
     engine.destroy();
-    return results;
+    return [...steps, ...layers];
   },
 });
