@@ -171,6 +171,7 @@ function levelWork(place: AttentionPlace, shape: Shape, level: Level) {
   const edges = 8 * (n + 1) + indexBytes * entries, scores = 2 * n * heads;
   const pass = (sums: number, numbers: number): ProductWork => ({
     ...noWork,
+    sparseReads: entries,
     sparseFlops: 2 * sums * entries * total,
     sparseBytes: edges + numberBytes * (entries * total + scores + numbers),
   });

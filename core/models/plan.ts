@@ -49,15 +49,24 @@ export interface ProductShape {
 
 /** What products compute and move: 2 operations per multiply-add, every matrix once, rows by index one per entry. */
 export interface ProductWork {
+  /** Rows that sparse products read by index: one per entry. */
+  readonly sparseReads: number;
   readonly sparseFlops: number;
   readonly sparseBytes: number;
   readonly denseFlops: number;
   readonly denseBytes: number;
 }
 
-export const noWork: ProductWork = { sparseFlops: 0, sparseBytes: 0, denseFlops: 0, denseBytes: 0 };
+export const noWork: ProductWork = {
+  sparseReads: 0,
+  sparseFlops: 0,
+  sparseBytes: 0,
+  denseFlops: 0,
+  denseBytes: 0,
+};
 export const addWork = (...works: readonly ProductWork[]): ProductWork =>
   works.reduce((a, b) => ({
+    sparseReads: a.sparseReads + b.sparseReads,
     sparseFlops: a.sparseFlops + b.sparseFlops,
     sparseBytes: a.sparseBytes + b.sparseBytes,
     denseFlops: a.denseFlops + b.denseFlops,
@@ -74,6 +83,7 @@ export function sparseWork(
   const dense = numberBytes * width * (a.entries + (transposed ? a.rowsTransposed : a.rows));
   return {
     ...noWork,
+    sparseReads: a.entries,
     sparseFlops: 2 * a.entries * width,
     sparseBytes: (transposed ? a.streamedTransposed : a.streamed) + dense,
   };
@@ -151,13 +161,15 @@ function ownWork(shape: ProductShape, form: ProductForm) {
 }
 
 /**
- * Multiply-adds of a dense product that take as long as one of a sparse product, whose rows lie anywhere in memory.
- * `gust bench reorder` holds what follows from it against times.
+ * Multiply-adds of a dense product that take as long as one of a sparse product, whose rows lie anywhere in memory, and
+ * columns that would take as long as finding a row does: what `gust bench reorder` chose best with.
  */
 const SPARSE_COST = 8;
+const ROW_COST = 24;
 
-export const workCost = ({ sparseFlops, denseFlops }: ProductWork) =>
-  (SPARSE_COST * sparseFlops + denseFlops) / 2;
+/** The time of products, in multiply-adds of dense ones. */
+export const workCost = ({ sparseReads, sparseFlops, denseFlops }: ProductWork): number =>
+  SPARSE_COST * (sparseFlops / 2 + ROW_COST * sparseReads) + denseFlops / 2;
 
 /** The time of a form, in multiply-adds of dense products. */
 export function formCost(shape: ProductShape, form: ProductForm): number {

@@ -21,7 +21,7 @@ export function productCounters(): ProductCounters {
     if (phase !== "forward" && phase !== "backward") return;
     const bytes = streamedBytes + (gathered?.bytes ?? 0);
     const done = sparseProducts.has(op)
-      ? { ...noWork, sparseFlops: flops, sparseBytes: bytes }
+      ? { ...noWork, sparseReads: gathered!.indices.rows, sparseFlops: flops, sparseBytes: bytes }
       : op === "gemm"
       ? { ...noWork, denseFlops: flops, denseBytes: bytes }
       : noWork;
