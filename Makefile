@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest bench-reorder
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -273,6 +273,12 @@ bench-samplers: build
 # Cluster-GCN beside vrgcn on a generated graph of the size of Amazon2M: 12 GB of memory, half an hour on two threads.
 bench-contest: build
 	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/contest.ts $(ONLY) --out test/peers/results/contest.json
+	@$(DENO) fmt -q test/peers/results
+
+# Orders of layers' products by widths, what --reorder auto takes, and predicted against counted work: five minutes.
+bench-reorder: build
+	@$(BUILD)/gust bench reorder --nodes 4000 --nnz 40000 --width 8,16,32,64,128,256,512,1024 --runs 15 -q \
+	  --json=test/peers/results/reorder.json
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

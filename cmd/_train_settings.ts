@@ -81,6 +81,9 @@ export const options = z.object({
   allSplits: z.boolean().default(false).describe(
     "train on every stored split (fold) in turn, each with every seed",
   ),
+  plan: z.boolean().default(false).describe(
+    "print in which order layers multiply, with predicted operations and bytes, and what they keep; then stop",
+  ),
   profile: z.boolean().default(false).describe(
     "say where the time went, op by op; --profile=FILE writes a trace for chrome://tracing or Perfetto too",
   ),

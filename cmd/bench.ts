@@ -113,6 +113,10 @@ al.), what the choice of nodes adds ("draws", their variance) and the cross term
 many. --json has the terms by layer. uniform is mvs with even probabilities; batches of subgraph samplers have fewer nodes
 whose loss counts ("counted"). Small errors are no promise: under Adam a sampler of a hundred times the error can reach a
 score as soon.
+Reorder times one layer's product A X W, forward and backward, in each order and with A X kept or not, for every pair of
+--width, and steps of gcn and sage of three layers in turn: "*" marks what --reorder auto takes, "of best" is a shortest
+time over the shortest of all candidates (of models: of both fixed orders). Predicted operations and bytes stand beside
+those that were counted.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
@@ -125,6 +129,7 @@ Examples:
   gust bench import --edges 1000000 --formats edgelist,metis
   gust bench train cora.graph.safetensors --model gcn --hidden 16
   gust bench rsc cora.graph.safetensors --hidden 64 --budgets 0.1,0.3 --epochs 200
+  gust bench reorder cora.graph.safetensors --width 16,64,256
   gust bench cluster cora.graph.safetensors cora.k20.partition.safetensors --peer pyg,dgl
   gust bench spmm cora.graph.safetensors --peer torch,dgl
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton

@@ -15,6 +15,7 @@ import type { TaskEntry } from "../core/tasks/task.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { drawnFeed } from "../core/train/drawn.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
+import { planText } from "../core/train/plan_report.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { describeNative } from "../ffi/native.ts";
 import { Interrupted } from "./_exit.ts";
@@ -139,6 +140,7 @@ Examples:
   gust train cora.graph.safetensors --model gcn -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --json=scores.json -o cora.model.safetensors
   gust train cora.graph.safetensors --repeat 10 --jobs 2 -o cora.model.safetensors
+  gust train cora.graph.safetensors --hidden 64 --layers 3 --plan
   gust train cora.graph.safetensors --profile=trace.json -o cora.model.safetensors
   gust train mutag.graph.safetensors --model gin --all-splits --json=scores.json -o mutag.model.safetensors
   gust train cora.graph.safetensors --approx rsc --save-operators cora.operators -o cora.model.safetensors
@@ -147,7 +149,7 @@ Examples:
   gust split cora.graph.safetensors --method links | gust train --task link --decoder dot | gust eval`,
   refine: withPublished,
   run: (inputs, o, common, given) =>
-    withIo(self, inputs, common, async (io) => {
+    withIo({ ...self, writesDocument: !o.plan }, inputs, common, async (io) => {
       io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && !isPropagated(d));
       if (o.saveOperators !== undefined && !o.saveOperators.includes("{")) checkFolder(o.saveOperators);
       const resumed = o.resume === undefined ? null : openFile(o.resume);
@@ -207,6 +209,17 @@ Examples:
       });
 
       const profile = o.profile || o.profileFile !== undefined ? new TrainProfile(io, o.profileFile) : null;
+      if (o.plan) {
+        const run = Run.start(jobOf(settings.seed, settings.options.splitIndex), settings.seed);
+        try {
+          const plan = run.plan();
+          if (!common.json) io.print(planText(plan));
+          io.json(plan);
+        } finally {
+          run.close();
+        }
+        return;
+      }
       const log = new EpochLog(o.log, resumed !== null);
       const interrupt = watchInterrupt();
       const progress = progressLine(io, settings.options.epochs);

@@ -600,7 +600,7 @@ export class Engine {
       bytes.set(block, at);
       at += block.length;
     }
-    const memory = plan?.finish(results ?? null) ?? null;
+    const memory = plan?.finish(results ?? null, cuts.map(({ ops }) => ops)) ?? null;
     return new Program(this, bytes, blocks.length, cuts, hostSteps, [...scopes], calls, memory);
   }
 

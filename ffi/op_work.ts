@@ -65,6 +65,11 @@ const workFunctions: Partial<Record<OpName, WorkFunction>> = {
     gathered: rowsOf(x!, indices!),
     flops: 2 * indices!.rows * x!.cols,
   }),
+  spmm_transposed: ({ indptr, indices, values, left, x, out }) => ({
+    streamedBytes: sum(indptr, indices, values, left, x),
+    gathered: rowsOf(out!, indices!),
+    flops: 2 * indices!.rows * x!.cols,
+  }),
   spmm_heads: ({ indptr, indices, values, x, out }) => ({
     streamedBytes: sum(indptr, indices, values, out),
     gathered: rowsOf(x!, indices!),
@@ -85,6 +90,17 @@ const workFunctions: Partial<Record<OpName, WorkFunction>> = {
     streamedBytes: sum(indptr, indices, x, out),
     gathered: rowsOf(y!, indices!),
     flops: 2 * indices!.rows * x!.cols,
+  }),
+  // Sums of rows of x weighted by alpha, and by alpha times the slope where the gradient will want them.
+  attention: ({ indptr, indices, row, column, x, out, sloped, top, total, mean_slope }) => ({
+    streamedBytes: sum(indptr, indices, row, column, out, sloped, top, total, mean_slope),
+    gathered: rowsOf(x!, indices!),
+    flops: (sloped ? 4 : 2) * indices!.rows * x!.cols,
+  }),
+  attention_backward: ({ indptr, indices, g, ids: _, ...rest }) => ({
+    streamedBytes: sum(indptr, indices, g, ...Object.values(rest).filter((t) => typeof t === "object")),
+    gathered: rowsOf(g!, indices!),
+    flops: 4 * indices!.rows * g!.cols,
   }),
   edge_sum: ({ indptr, indices, x, y, out }) => ({
     streamedBytes: sum(indptr, indices, x, out),

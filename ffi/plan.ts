@@ -64,6 +64,8 @@ export interface PlannedBytes {
   readonly shared: number;
   readonly results: number;
   readonly unplanned: number;
+  /** Of tensors that one part leaves to a later one, at each cut; results are not among them. */
+  readonly kept: readonly number[];
 }
 
 /** The tensors of a program that is being planned, and then their places. */
@@ -119,8 +121,9 @@ export class MemoryPlan {
   /**
    * Give results memory and the others offsets.
    * @param results  what stays readable; null: every tensor.
+   * @param cuts  numbers of the ops that parts begin with.
    */
-  finish(results: readonly TensorHandle[] | null): PlannedBytes {
+  finish(results: readonly TensorHandle[] | null, cuts: readonly number[]): PlannedBytes {
     const kept = new Set(results ? results.map((t) => this.bySlot.get(t.slot)?.root) : this.roots);
     const inner = this.roots.filter((root) => !kept.has(root) && root.last >= 0);
     const { offsets, bytes } = assignOffsets(
@@ -140,7 +143,12 @@ export class MemoryPlan {
       this.placeRoot(root, root.arena.tensor("U8", [size]).address);
     }
     const unplanned = this.roots.reduce((sum, { handle }) => sum + aligned(bytesOf(handle)), 0);
-    return { shared: bytes, results: own, unplanned };
+    const keptAt = (cut: number) =>
+      inner.reduce(
+        (sum, { handle, first, last }) => first < cut && cut <= last ? sum + bytesOf(handle) : sum,
+        0,
+      );
+    return { shared: bytes, results: own, unplanned, kept: cuts.map(keptAt) };
   }
 
   /** Let the shared block begin at `address`. */

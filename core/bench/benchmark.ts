@@ -5,6 +5,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
+import type { ReorderResult } from "./reorder.ts";
 import type { RscResult } from "./rsc.ts";
 import type { RscProduct } from "./rsc_products.ts";
 import type { TrafficResult } from "./traffic.ts";
@@ -54,6 +55,8 @@ export interface BenchResult {
   readonly rsc_product?: RscProduct;
   /** Of a sampler's batches: how far their gradients are from the exact one. Its times above are those of a step. */
   readonly variance?: VarianceResult;
+  /** Of a way to compute a layer's product: how it was predicted, and whether it is chosen. Times are of a step. */
+  readonly reorder?: ReorderResult;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

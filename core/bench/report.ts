@@ -11,6 +11,7 @@ import { Graph } from "../graph/graph.ts";
 import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
 import { WIDE_SPREAD } from "./measure.ts";
 import { growth } from "./scale.ts";
+import type { ReorderResult } from "./reorder.ts";
 import type { RscResult } from "./rsc.ts";
 import type { RscProduct } from "./rsc_products.ts";
 import type { TrafficResult } from "./traffic.ts";
@@ -240,6 +241,19 @@ const PRODUCT_COLUMNS: Columns = [
   ["runs", (r) => String(r.runs)],
 ];
 
+const reorderOf = (get: (r: ReorderResult) => string) => (r: BenchResult) => r.reorder ? get(r.reorder) : "-";
+const REORDER_COLUMNS: Columns = [
+  ["layer", (r) => r.name],
+  ["auto", reorderOf(({ is_chosen }) => is_chosen ? "*" : "")],
+  ...TIMES,
+  ["of best", reorderOf(({ of_best }) => show(of_best, 2))],
+  ["predicted MFLOP", reorderOf(({ predicted }) => show(predicted.flops / 1e6, 3))],
+  ["counted MFLOP", reorderOf(({ counted }) => show(counted.flops / 1e6, 3))],
+  ["predicted MB", reorderOf(({ predicted }) => show(predicted.bytes / 1e6, 3))],
+  ["counted MB", reorderOf(({ counted }) => show(counted.bytes / 1e6, 3))],
+  ["runs", (r) => String(r.runs)],
+];
+
 /** Columns that some result has a number in. */
 const known = (columns: Columns, results: readonly BenchResult[]) =>
   columns.filter(([, cell]) => results.some((r) => cell(r) !== "-"));
@@ -295,6 +309,8 @@ function reportTable(results: readonly BenchResult[]): ReportTable {
     ? RSC_COLUMNS
     : results.some((r) => r.variance !== undefined)
     ? VARIANCE_COLUMNS
+    : results.some((r) => r.reorder !== undefined)
+    ? REORDER_COLUMNS
     : results.some((r) => r.file_bytes !== undefined)
     ? IMPORT_COLUMNS
     : [...COLUMNS, ...known(MORE_COLUMNS, results)];

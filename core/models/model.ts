@@ -11,6 +11,7 @@ import type { EpilogueParts } from "../tensor/ops/epilogue.ts";
 import { matmul, matmulSum } from "../tensor/ops/matmul.ts";
 import { type Operator, operatorProduct, type Product, SparseOperator } from "../tensor/operator.ts";
 import { Parameter, Tensor } from "../tensor/tensor.ts";
+import type { LayerPlan } from "./plan.ts";
 
 /** Node features: dense rows, or a sparse matrix (never made dense). */
 export type FeatureInput = Tensor | SparseOperator;
@@ -94,6 +95,8 @@ export interface Model {
    * absent where it cannot be cut like that.
    */
   readonly stages?: readonly Stage[];
+  /** What its layers do in a training step on a whole graph; absent where there is nothing to choose. */
+  readonly plan?: (input: ForwardInput) => readonly LayerPlan[];
 }
 
 /** What a model needs of its inputs, and what it refuses, with the reason. */
@@ -285,26 +288,4 @@ export function project(tape: Tape, x: FeatureInput, weight: Tensor): Tensor {
 /** x @ weight + bias. */
 export function affine(tape: Tape, x: FeatureInput, weight: Tensor, bias: Tensor | null): Tensor {
   return projection(x, weight).apply(tape, { bias });
-}
-
-/** Multiply-adds of a dense product that take as long as one of a sparse product, whose rows lie anywhere in memory. */
-const SPARSE_COST = 8;
-
-/**
- * Which order of A H W costs less. Of the same nodes on both sides it is the one whose sparse product is narrower; a
- * sampled block has many columns for each row, and projecting them first may cost more than it saves. Sparse features
- * are projected first: they are no rows of numbers before.
- */
-export function matmulOrder(
-  a: Operator,
-  x: FeatureInput,
-  weight: Tensor,
-): "combine-first" | "aggregate-first" {
-  if (a.addsRows) return "aggregate-first";
-  if (x instanceof SparseOperator) return "combine-first";
-  const { rows, cols: width } = weight;
-  const gathered = SPARSE_COST * (a instanceof SparseOperator ? a.pattern.numEntries : a.numCols);
-  const combine = a.numCols * rows * width + gathered * width;
-  const aggregate = gathered * rows + a.numRows * rows * width;
-  return combine <= aggregate ? "combine-first" : "aggregate-first";
 }

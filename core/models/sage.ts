@@ -1,25 +1,19 @@
 /** GraphSAGE: a node's own features and an aggregate of its neighbours', each with its weights. */
 import { z } from "zod";
 import type { Tape } from "../tensor/autograd.ts";
-import {
-  type Operator,
-  operatorProduct,
-  type Product,
-  SparseOperator,
-  storedEntries,
-} from "../tensor/operator.ts";
+import { type Operator, type Product, SparseOperator, storedEntries } from "../tensor/operator.ts";
 import { firstRows } from "../tensor/ops/rows.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { finish } from "./activation.ts";
 import {
   defineModel,
   type FeatureInput,
+  type ForwardInput,
   type Init,
-  matmulOrder,
-  project,
   projection,
   sumOfProducts,
 } from "./model.ts";
+import { ProductPlans, reorderParams } from "./reorder.ts";
 import { buildStack, dense, lastLayerOf, type LayerPlace, stackParams } from "./stack.ts";
 
 const aggregators = ["mean", "max", "pool"] as const;
@@ -33,8 +27,15 @@ export const sage = defineModel({
     aggregator: z.enum(aggregators).default("mean").describe(
       "mean or maximum of the neighbours, or maximum of a layer of its own over them (pool)",
     ),
+    ...reorderParams,
     ...stackParams({ hidden: 64, layers: 2, dropout: 0.5 }),
-  }).strict(),
+  }).strict().refine(({ aggregator, reorder }) => aggregator === "mean" || reorder === "auto", {
+    path: ["reorder"],
+    error: "a maximum over neighbours is no product: it has one order, expected auto or --aggregator mean",
+  }).refine(({ aggregator, memoryBudget }) => aggregator === "mean" || memoryBudget === "none", {
+    path: ["memoryBudget"],
+    error: "a maximum over neighbours is not computed again, expected none or --aggregator mean",
+  }),
   accepts: {
     hops: ({ layers }) => layers,
     propagated: "its layers aggregate neighbours themselves, after dropout",
@@ -52,12 +53,13 @@ export const sage = defineModel({
   operator: ({ aggregator }) => aggregator === "mean" ? "mean" : "none",
   ignoresWeights: ({ aggregator }) => aggregator !== "mean",
   train: { lr: 0.01, weightDecay: 5e-4 },
-  build: (init, signature, params, role) =>
-    buildStack(init, signature, params, role, (init, place) => {
+  build(init, signature, params, role) {
+    const plans = new ProductPlans(params);
+    const model = buildStack(init, signature, params, role, (init, place) => {
       const { index, count, inWidth, width } = place;
       const own = init.glorot(`layer${index}.self`, index, inWidth, width);
       const neighbours = params.aggregator === "mean"
-        ? meanOf(init, place)
+        ? meanOf(init, place, plans, params.dropout > 0)
         : maximumOf(init, place, params.aggregator === "pool" ? params.hidden : null);
       const bias = params.bias ? init.zeros(`layer${index}.bias`, index, width) : null;
       return (tape, x, { operator }, after) => {
@@ -68,18 +70,35 @@ export const sage = defineModel({
         const { z, addend } = sumOfProducts(tape, summed, projection(kept, own));
         return after(tape, z, bias, addend);
       };
-    }),
+    });
+    const plan = ({ operator, features }: ForwardInput) =>
+      plans.planned(operator(0, params.layers) as SparseOperator, features);
+    return params.aggregator === "mean" ? { ...model, plan } : model;
+  },
 });
 
 /** A layer's product of the neighbours' features: (numCols, inWidth) -> (numRows, width). */
 type Neighbours = (tape: Tape, x: FeatureInput, operator: Operator) => Product;
 
-function meanOf(init: Init, { index, inWidth, width }: LayerPlace): Neighbours {
+function meanOf(
+  init: Init,
+  { index, inWidth, width }: LayerPlace,
+  plans: ProductPlans,
+  drops: boolean,
+): Neighbours {
   const weight = init.glorot(`layer${index}.neighbour`, index, inWidth, width);
-  return (tape, x, operator) =>
-    matmulOrder(operator, x, weight) === "combine-first"
-      ? operatorProduct(operator, project(tape, x, weight))
-      : projection(operator.apply(tape, x as Tensor), weight);
+  // A node's own weights read X as well.
+  const place = {
+    layer: index,
+    inWidth,
+    width,
+    isFirst: index === 0,
+    makesInput: drops || index > 0,
+    keepsInput: false,
+    hasOwn: true,
+  };
+  const product = plans.add(place);
+  return (tape, x, operator) => product(tape, operator, x, weight);
 }
 
 /** @param pool  width of the layer that neighbours go through first, or null. */

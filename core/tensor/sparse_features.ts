@@ -14,7 +14,8 @@ const MOST_COLUMNS = 1 << 15;
 
 /** Rows are nodes, columns features; values, if any, are constants. */
 export class SparseFeatures extends SparseOperator {
-  private get isNarrow(): boolean {
+  /** Whether gradients of weights are added up in place, without a transpose, and dropout takes entries away. */
+  get isNarrow(): boolean {
     return this.numCols <= MOST_COLUMNS;
   }
 

@@ -15,7 +15,8 @@ import type { FeatureReads, FeatureStore } from "../graph/feature_store.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatStats } from "../graph/features.ts";
 import { checkArcs } from "../graph/arcs.ts";
-import { Init, type ModelEntry, type Signature } from "../models/model.ts";
+import { type ForwardInput, Init, type ModelEntry, type Signature } from "../models/model.ts";
+import { orderedForApproximation, type ReorderParams } from "../models/reorder.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { SamplerChoice } from "../sampling/mod.ts";
@@ -34,6 +35,7 @@ import {
   resumeTraining,
 } from "./model_document.ts";
 import { checkStore, featureRecipe, modelFeatures, openStore, type StoreChoice } from "./model_features.ts";
+import { type PlanReport, planReport } from "./plan_report.ts";
 import { Rehearsal } from "./rehearsal.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training, weightsOf } from "./run.ts";
 import type { SampleFeed } from "./sampled.ts";
@@ -129,6 +131,14 @@ export function checkAccepted(
       "leave the samples out, or train gcn on them",
     );
   }
+  const { memoryBudget = "none" } = modelParams as ReorderParams;
+  if (samples && memoryBudget !== "none") {
+    throw new GustError(
+      "usage",
+      `--memory-budget ${memoryBudget} applies to steps on the whole graph, whose memory is planned ahead`,
+      "leave the batches out, or make them smaller",
+    );
+  }
   if (isPrecalculated && samples?.isPacked) {
     throw new GustError(
       "usage",
@@ -219,6 +229,7 @@ export class Run {
     private readonly recipe: FeatureRecipe,
     private readonly stats: FeatStats | null,
     private readonly store: FeatureStore | null,
+    private readonly input: ForwardInput,
     private readonly free: () => void,
   ) {}
 
@@ -255,7 +266,8 @@ export class Run {
       ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };
     engine.setStep(seed, 0, 0);
-    const model = task.build(new Init(engine), entry, signature, modelParams, taskParams);
+    const built = job.approx ? orderedForApproximation(modelParams) : modelParams;
+    const model = task.build(new Init(engine), entry, signature, built, taskParams);
     const optimizer = optimizers.get(options.optimizer).create(engine, model.parameters, {
       lr: options.lr,
       weightDecay: ({ layer, decay }) =>
@@ -293,6 +305,7 @@ export class Run {
       recipe,
       stats,
       used,
+      input,
       free,
     );
   }
@@ -349,6 +362,23 @@ export class Run {
       features: this.store?.counts ?? null,
       finished: progress.finished,
     };
+  }
+
+  /**
+   * What layers do in a training step on the whole graph.
+   * @throws {GustError} (usage) where steps are of other sizes, or there is nothing to choose.
+   */
+  plan(): PlanReport {
+    const { job: { model, approx }, training, exact, input } = this;
+    const why = approx
+      ? `--approx ${approx.name} replaces products`
+      : !exact.isStatic
+      ? "every batch has sizes of its own, expected steps on the whole graph"
+      : training.model.plan
+      ? null
+      : `model "${model.name}" has layers of one order, expected gcn, sage (mean) or gat without a decoder`;
+    if (why !== null) throw new GustError("usage", `--plan: ${why}`);
+    return planReport(model.name, training.model.plan!(input));
   }
 
   /** What the scores are. */

@@ -48,6 +48,38 @@ describe("workOf()", () => {
     );
   });
 
+  test("of attention are one or two weighted sums of rows, and the arrays of both ends once", () => {
+    const both = {
+      indptr: tensor(5, 1, "I64"),
+      indices: tensor(10, 1, "I32"),
+      row: tensor(4, 2),
+      column: tensor(6, 2),
+      x: tensor(6, 8),
+      out: tensor(4, 8),
+    };
+    const scalars = { slope: 0.2, p: 0, stream: 1, layer: 0 }, streamed = 40 + 40 + 4 * (8 + 12 + 32);
+    const gathered = { tableRows: 6, rowBytes: 32, bytes: 320 };
+    expect(work("attention", { ...both, ...scalars })).toMatchObject({
+      streamedBytes: streamed,
+      gathered,
+      flops: 160,
+    });
+    const sums = { sloped: tensor(4, 8), top: tensor(4, 2), total: tensor(4, 2), mean_slope: tensor(4, 2) };
+    expect(work("attention", { ...both, ...sums, ...scalars })).toMatchObject({
+      streamedBytes: streamed + 4 * (32 + 24),
+      flops: 320,
+    });
+    const gradients = { dx: tensor(6, 8), d_row: tensor(6, 2), d_column: tensor(6, 2) };
+    const vectors = { left: tensor(8), right: tensor(8), g: tensor(4, 8), ids: tensor(6, 1, "I64") };
+    expect(work("attention_backward", { ...both, ...sums, ...gradients, ...vectors, ...scalars }))
+      .toMatchObject({
+        // x, left, right, g, dx and the two gradients of scores besides; masks read few ids.
+        streamedBytes: streamed + 4 * (32 + 24) + 4 * (48 + 16 + 32 + 48 + 24),
+        gathered: { tableRows: 4, bytes: 320 },
+        flops: 320,
+      });
+  });
+
   test("of a sparse product are a row of x for every entry, and the arrays of the matrix once", () => {
     const indices = tensor(10, 1, "I32"), x = tensor(6, 8, "BF16");
     const { streamedBytes, gathered, flops } = work("spmm", {

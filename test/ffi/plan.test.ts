@@ -1,7 +1,7 @@
 /** Planned memory: no two tensors that are needed at the same time overlap, and nobody reads what is not a result. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Engine } from "../../ffi/engine.ts";
+import { Engine, type TensorHandle } from "../../ffi/engine.ts";
 import { openNative } from "../../ffi/native.ts";
 import { assignOffsets, type Need } from "../../ffi/plan.ts";
 import { constant, Tensor } from "../../core/tensor/tensor.ts";
@@ -74,7 +74,7 @@ describe("Engine.plan()", () => {
     const engine = new Engine(), x = constant(engine.arena(), "F64", [16], new Array<number>(16).fill(3));
     const { program, made } = doubling(engine, x, 10);
     expect(program.length).toBe(10);
-    expect(program.memory).toEqual({ shared: 2 * 128, results: 128, unplanned: 10 * 128 });
+    expect(program.memory).toEqual({ shared: 2 * 128, results: 128, unplanned: 10 * 128, kept: [] });
     expect(made.at(-1)!.toNumbers()).not.toContain(3 * 1024);
     program.replay();
     expect(made.at(-1)!.toNumbers()).toEqual(new Array<number>(16).fill(3 * 1024));
@@ -183,7 +183,27 @@ describe("Engine.plan()", () => {
     });
     program.replay();
     expect(made.map((t) => t.item())).toEqual([2, 3]);
-    expect(program.memory).toEqual({ shared: 0, results: 128, unplanned: 128 });
+    expect(program.memory).toEqual({ shared: 0, results: 128, unplanned: 128, kept: [] });
+    engine.destroy();
+  });
+
+  test("counts what one part leaves to a later one, results aside", () => {
+    const engine = new Engine(), arena = engine.arena(), x = constant(arena, "F64", [3], [1, 2, 3]);
+    const next = (from: TensorHandle, size: number) => {
+      const out = arena.tensor("F64", [size]);
+      engine.run("axpby", { x: from, out, alpha: 2, beta: 0 });
+      return out;
+    };
+    const program = engine.plan(() => {
+      const a = next(x.handle, 3), b = next(a, 3), result = next(b, 3);
+      engine.cut();
+      const c = next(a, 3);
+      engine.cut();
+      next(c, 3);
+      return [result];
+    });
+    // Of three numbers each: a is read in the second part, c in the third.
+    expect(program.memory!.kept).toEqual([24, 24]);
     engine.destroy();
   });
 

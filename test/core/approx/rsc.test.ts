@@ -19,7 +19,8 @@ const graph = sbmGraph({
   trainPerClass: 20,
   featureNoise: 2,
 });
-const params = { hidden: 16, layers: 3 };
+/** In the order that an approximated run takes, so that exact ones are the same bytes. */
+const params = { hidden: 16, layers: 3, reorder: "forward" };
 const rsc = (options: Record<string, unknown> = {}) => ({
   name: "rsc",
   params: approximations.get("rsc").params!.parse(options) as Record<string, unknown>,

@@ -1,12 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Engine } from "../../../ffi/engine.ts";
 import { models } from "../../../core/models/mod.ts";
-import { Init, matmulOrder } from "../../../core/models/model.ts";
+import { Init } from "../../../core/models/model.ts";
 import { Tape } from "../../../core/tensor/autograd.ts";
 import type { Norm } from "../../../core/tensor/norm.ts";
-import { Tensor } from "../../../core/tensor/tensor.ts";
 import { makeGraph } from "../_graphs.ts";
-import { Pattern, SparseOperator } from "../../../core/tensor/operator.ts";
 import { engine, expectNear, fixed, randoms } from "../tensor/_autograd.ts";
 import { g6Features, g6Rows, graphInput } from "./_models.ts";
 
@@ -147,22 +145,4 @@ test("a model of more than 256 matrices starts them all differently", () => {
   const values = Array.from({ length: 600 }, (_, k) => init.glorot(`w${k}`, 0, 2, 2).toNumbers().join());
   expect(new Set(values).size).toBe(600);
   own.destroy();
-});
-
-test("matmulOrder() runs the sparse product at the narrower width, and projects few rows of a block", () => {
-  const x = new Tensor(fixed.tensor("F64", [4, 3])),
-    narrow = new Tensor(fixed.tensor("F64", [3, 2])),
-    wide = new Tensor(fixed.tensor("F64", [3, 5]));
-  const of = (numRows: number, numCols: number, numEntries: number) => {
-    const indptr = fixed.tensor("I64", [numRows + 1]), indices = fixed.tensor("I32", [numEntries]);
-    return new SparseOperator(new Pattern(fixed, numRows, numCols, indptr, indices));
-  };
-  const square = of(4, 4, 9);
-  expect([matmulOrder(square, x, narrow), matmulOrder(square, x, wide)]).toEqual([
-    "combine-first",
-    "aggregate-first",
-  ]);
-  // 1000 columns to project, or 10 rows and one more number of each of 20 entries.
-  const many = new Tensor(fixed.tensor("F64", [1000, 3]));
-  expect(matmulOrder(of(10, 1000, 20), many, narrow)).toBe("aggregate-first");
 });

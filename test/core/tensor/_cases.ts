@@ -1,9 +1,9 @@
 /** A function for every op of core/tensor/ops, by the name of its file. */
 import { unaryKinds } from "../../../ffi/ops.ts";
-import { Pattern } from "../../../core/tensor/operator.ts";
+import { Pattern, SparseOperator } from "../../../core/tensor/operator.ts";
 import { addBias, broadcastRows, columnSum } from "../../../core/tensor/ops/add_bias.ts";
 import { argScatter } from "../../../core/tensor/ops/arg.ts";
-import { attention } from "../../../core/tensor/ops/attention.ts";
+import { attention, keptScores } from "../../../core/tensor/ops/attention.ts";
 import { axpby, scale } from "../../../core/tensor/ops/axpby.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
 import { columnAffine } from "../../../core/tensor/ops/column_affine.ts";
@@ -13,9 +13,11 @@ import { dropout } from "../../../core/tensor/ops/dropout.ts";
 import { epilogue } from "../../../core/tensor/ops/epilogue.ts";
 import { gather, scatterAdd } from "../../../core/tensor/ops/gather.ts";
 import { edgeSum, headDots, sddmmHeads, spmmHeads } from "../../../core/tensor/ops/heads.ts";
+import { layerProduct, orders } from "../../../core/tensor/ops/layer_product.ts";
 import { logSoftmax } from "../../../core/tensor/ops/log_softmax.ts";
 import { matmul, matmulSum } from "../../../core/tensor/ops/matmul.ts";
 import { mul } from "../../../core/tensor/ops/mul.ts";
+import { projectedAttention } from "../../../core/tensor/ops/projected_attention.ts";
 import { rowNormalize, segmentNorm } from "../../../core/tensor/ops/norms.ts";
 import { relu } from "../../../core/tensor/ops/relu.ts";
 import { reshape } from "../../../core/tensor/ops/reshape.ts";
@@ -56,6 +58,32 @@ export function pattern45(dtype: "I32" | "I64" = "I32"): Pattern {
     integers(dtype, [0, 2, 2, 4, 1, 0, 1, 4]),
   );
 }
+
+/** pattern45() with values, scales and what a diagonal adds to its first rows. */
+const scaledOperator = () =>
+  new SparseOperator(pattern45(), {
+    values: new Tensor(vector(randoms(8, "values"))),
+    left: vector([1, 0.5, 2, 1]),
+    right: vector([1, 2, 0.5, 1, 3]),
+    diagonal: vector([0.5, 1, 0.25, 2]),
+  });
+
+/** Attention over pattern45(): what it is, its options, its columns. */
+const attentionOptions = () =>
+  ([[2, 3, 0, false], [1, 4, 0.4, false], [3, 1, 0.4, true]] as const).map(([heads, width, p, hasIds]) =>
+    [
+      `${heads} heads of ${width}, dropout ${p}`,
+      () => ({
+        pattern: pattern45(),
+        heads,
+        slope: 0.2,
+        p,
+        layer: 3,
+        ids: hasIds ? integers("I64", [9, 8, 7, 6, 5]) : null,
+      }),
+      heads * width,
+    ] as const
+  );
 
 const segments = () => index([0, 2, 2, 5, 6]);
 const labels = () => integers("I32", [2, -1, 0, 1, 1]);
@@ -98,24 +126,18 @@ export const cases: Record<string, Named> = {
     ),
   },
   attention: Object.fromEntries(
-    // Widths of one head and several, with and without dropout, by numbers of original nodes.
-    ([[2, 3, 0, false], [1, 4, 0.4, false], [3, 1, 0.4, true]] as const).map(([heads, width, p, hasIds]) => [
-      `${heads} heads of ${width}, dropout ${p}`,
-      of(
-        (tape, [x, left, right]) =>
-          attention(tape, x!, left!, right!, {
-            pattern: pattern45(),
-            heads,
-            slope: 0.2,
-            p,
-            layer: 3,
-            ids: hasIds ? integers("I64", [9, 8, 7, 6, 5]) : null,
-          }),
-        variable([5, heads * width]),
-        variable([heads * width], randoms(heads * width, "left")),
-        variable([heads * width], randoms(heads * width, "right")),
-      ),
-    ]),
+    // Widths of one head and several, with and without dropout, by numbers of original nodes, and what is kept.
+    attentionOptions().flatMap(([name, options, total]) =>
+      keptScores.map((keeps) => [
+        `${name}, ${keeps} kept`,
+        of(
+          (tape, [x, left, right]) => attention(tape, x!, left!, right!, options(), keeps),
+          variable([5, total]),
+          variable([total], randoms(total, "left")),
+          variable([total], randoms(total, "right")),
+        ),
+      ])
+    ),
   ),
   axpby: {
     "a x + b y": of((tape, [x, y]) => axpby(tape, x!, y!, 2, -3), x34(), y34()),
@@ -257,6 +279,26 @@ export const cases: Record<string, Named> = {
       variable([5, 2]),
     ),
   },
+  layer_product: Object.fromEntries(
+    orders.flatMap((order) =>
+      (["kept", "recomputed", "aggregate-first"] as const)
+        .filter((made) => made !== "kept" || order === "aggregate-first")
+        .flatMap((weightGradient) =>
+          orders.map((inputGradient) => [
+            `${order}, dW ${weightGradient}, dX ${inputGradient}`,
+            of(
+              (tape, [x, w, addend, bias]) =>
+                layerProduct(scaledOperator(), x!, w!, { order, weightGradient, inputGradient })
+                  .apply(tape, { addend: addend!, bias: bias!, activation: "tanh" }),
+              variable([5, 3]),
+              variable([3, 2]),
+              variable([4, 2]),
+              variable([2]),
+            ),
+          ])
+        )
+    ),
+  ),
   log_softmax: {
     "rows": of((tape, [x]) => logSoftmax(tape, x!), x34()),
     "one column": of((tape, [x]) => logSoftmax(tape, x!), variable([3, 1])),
@@ -343,6 +385,42 @@ export const cases: Record<string, Named> = {
     ),
     "along rows": of((tape, [x]) => rowNormalize(tape, x!, 0.1), x34()),
   },
+  projected_attention: Object.fromEntries(
+    attentionOptions().flatMap(([name, options, total]) => {
+      const vectors = [variable([total], randoms(total, "left")), variable([total], randoms(total, "right"))];
+      // Sparse features: a matrix of 5 x 5, one row of which is empty.
+      const sparse = () =>
+        new SparseOperator(
+          new Pattern(
+            fixed,
+            5,
+            5,
+            integers("I64", [0, 3, 3, 5, 8, 9]),
+            integers("I32", [0, 2, 3, 4, 1, 0, 1, 4, 2]),
+          ),
+          { values: new Tensor(vector(randoms(9, "features"))) },
+        );
+      return [
+        [
+          name,
+          of(
+            (tape, [x, w, left, right]) => projectedAttention(tape, x!, w!, left!, right!, options()),
+            variable([5, 2]),
+            variable([2, total]),
+            ...vectors,
+          ),
+        ],
+        [
+          `${name}, sparse features`,
+          of(
+            (tape, [w, left, right]) => projectedAttention(tape, sparse(), w!, left!, right!, options()),
+            variable([5, total]),
+            ...vectors,
+          ),
+        ],
+      ];
+    }),
+  ),
   relu: {
     "relu": of((tape, [x]) => relu(tape, x!), cornerless([3, 4])),
     "leaky relu": of((tape, [x]) => relu(tape, x!, 0.2), cornerless([3, 4])),

@@ -47,8 +47,10 @@ test("decompose() of every fused op equals its forward pass", () => {
   expect([...compared].sort()).toEqual([
     "attention",
     "epilogue",
+    "layer_product",
     "matmul_epilogue",
     "matmul_sum",
+    "projected_attention",
     "row_normalize",
     "segment_norm",
     "softmax_cross_entropy",
