@@ -4,6 +4,7 @@ import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
+import type { OutOfCore } from "./outofcore.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 import type { RscResult } from "./rsc.ts";
 import type { RscProduct } from "./rsc_products.ts";
@@ -51,6 +52,8 @@ export interface BenchResult {
   readonly rsc?: RscResult;
   /** Of one backward product, exact or sampled: what the line is of, and what it gives. */
   readonly rsc_product?: RscProduct;
+  /** Of out-of-core training: what was read and waited for. Its times above are those of an epoch. */
+  readonly outofcore?: OutOfCore;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

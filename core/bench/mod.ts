@@ -6,6 +6,7 @@ import { gat } from "./gat.ts";
 import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
 import { importing } from "./import.ts";
+import { outofcore } from "./outofcore.ts";
 import { roofline } from "./roofline.ts";
 import { rsc } from "./rsc.ts";
 import { sage } from "./sage.ts";
@@ -26,6 +27,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   sample,
   sage,
   cluster,
+  outofcore,
   rsc,
   scale,
   importing,

@@ -158,7 +158,9 @@ const bytes = (text: string) => z.string().optional().describe(text).meta({ valu
 /** Any of the first three asks for tiers. */
 export const packedParams = z.object({
   hostMem: bytes("tiers: memory for the rows that most batches have, of any model's training"),
-  gpuMem: bytes("tiers: the same on a GPU, 0 = none; where there is no GPU it is the host's"),
+  gpuMem: bytes(
+    "tiers: more such rows, the first ones, as a tier for a GPU's memory; training holds them in the host's so far",
+  ),
   diskBlowup: z.number().optional().describe(
     "tiers: rows on disk over nodes of the graph, about; -1 = every batch has all of its own [5]",
   ).meta({ value: "X" }),
