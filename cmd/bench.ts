@@ -102,7 +102,7 @@ of the process, with exact scoring layer by layer at the end. A partition beside
 Outofcore makes a graph, a sample and its packed tiers in the folder TMPDIR and trains on them in processes of their own, in
 turn: packed tiers and rows on demand in a control group of --memory, page cache included, which is emptied before every
 epoch (it needs the right to make one); all in memory without a bound. "hidden" is one minus the time that training waited
-over reading alone; "x on demand" and "x in memory" say how many epochs fit the time of one of these.
+over reading alone; "x on demand" and "x in memory" are their times over this one's. Times are per batch.
 
 Rsc trains exactly and by --approx rsc, once per --budgets, in turn. "product" is the time of all backward sparse products
 of an epoch, the share of choosing rows included, as measured inside the runs; "x" says how many times longer the exact

@@ -52,7 +52,7 @@ export interface BenchResult {
   readonly rsc?: RscResult;
   /** Of one backward product, exact or sampled: what the line is of, and what it gives. */
   readonly rsc_product?: RscProduct;
-  /** Of out-of-core training: what was read and waited for. Its times above are those of an epoch. */
+  /** Of out-of-core training: what was read and waited for. Its times above are those of a batch. */
   readonly outofcore?: OutOfCore;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
