@@ -220,7 +220,8 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest bench-reorder
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest bench-reorder \
+  bench-outofcore
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -279,6 +280,11 @@ bench-contest: build
 bench-reorder: build
 	@$(BUILD)/gust bench reorder --nodes 4000 --nnz 40000 --width 8,16,32,64,128,256,512,1024 --runs 15 -q \
 	  --json=test/peers/results/reorder.json
+	@$(DENO) fmt -q test/peers/results
+
+# Epochs on features that do not fit memory, in a control group: `make bench-outofcore ONLY="--nodes 262144 --memory 340M"`.
+bench-outofcore: build
+	$(BUILD)/gust bench outofcore $(ONLY) --json=test/peers/results/outofcore.json
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

@@ -99,6 +99,11 @@ model whose constants are options and stand above the table: compare policies wi
 Cluster trains with --sampler cluster in processes of its own: an epoch is one without scoring, the peak memory is that
 of the process, with exact scoring layer by layer at the end. A partition beside the graph is the one that is used.
 
+Outofcore makes a graph, a sample and its packed tiers in the folder TMPDIR and trains on them in processes of their own, in
+turn: packed tiers and rows on demand in a control group of --memory, page cache included, which is emptied before every
+epoch (it needs the right to make one); all in memory without a bound. "hidden" is one minus the time that training waited
+over reading alone; "x on demand" and "x in memory" are their times over this one's. Times are per batch.
+
 Rsc trains exactly and by --approx rsc, once per --budgets, in turn. "product" is the time of all backward sparse products
 of an epoch, the share of choosing rows included, as measured inside the runs; "x" says how many times longer the exact
 run's is. Epochs are medians of approximated ones without scoring; error, cosine and overlap are by layer, of the products

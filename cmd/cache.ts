@@ -3,11 +3,13 @@ import { z } from "zod";
 import type { OperatorsMeta } from "../core/approx/operators.ts";
 import { layouts } from "../core/cache/mod.ts";
 import { measuredOperators, type OperatorsParams } from "../core/cache/operators.ts";
-import { Packer } from "../core/cache/packed.ts";
+import { askedTiers, type PackedParams, Packer } from "../core/cache/packed.ts";
 import { propagatedDocument, type PropagatedParams } from "../core/cache/propagated.ts";
+import { tieredDocument, type TieredMeta, type TieredOptions, tierFacts } from "../core/cache/tiered.ts";
 import { GustError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
 import { mergeChunks } from "../core/format/chunks.ts";
+import { asNew } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { memoryUse } from "../ffi/native.ts";
 import { throughFile } from "../core/sampling/sample.ts";
@@ -15,7 +17,12 @@ import { type Io, withIo } from "./_io.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 
 const options = z.object({
-  pack: z.boolean().default(false).describe("copy feature rows into the batch order of a sample"),
+  layout: z.enum(layouts.names as [string, ...string[]]).optional().describe(
+    "what to make; the options of one choose it too",
+  ),
+  pack: z.boolean().default(false).describe(
+    "copy feature rows into the batch order of a sample: --layout packed",
+  ),
   ...registryOptions(layouts),
 }).strict();
 
@@ -112,6 +119,52 @@ function pack(io: Io): void {
   );
 }
 
+const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** Feature rows in tiers: these follow from the whole sample, whose chunks become one document on a pipe. */
+function packTiers(io: Io, asked: Omit<TieredOptions, "seed">): void {
+  const start = performance.now();
+  const graphDocument = io.one("graph", makeGraph), samples = io.read.filter((d) => d.kind === "sample");
+  if (samples.length === 0) io.one("sample", "gust sample --offline GRAPH | gust cache --layout packed");
+  const sample = whole(samples);
+  if (samples.length > 1 && io.toPipe) {
+    io.consumes = (d) => d.kind === "sample";
+    io.write(asNew(sample));
+  }
+  const { hostBytes, gpuBytes, blowup } = asked;
+  const made = { layout: "packed", hostBytes, gpuBytes, blowup };
+  const provenance = io.provenance(made, [graphDocument, sample]);
+  const options = { ...asked, seed: io.common.seed };
+  const { digest, tiers } = tieredDocument(
+    new Graph(graphDocument),
+    sample,
+    options,
+    provenance,
+    (document) => ({
+      digest: io.write(document),
+      tiers: (document.meta as unknown as TieredMeta).tiers,
+    }),
+  );
+  const seconds = (performance.now() - start) / 1000;
+  const facts = tierFacts(tiers);
+  io.json({
+    layout: "packed",
+    ...tiers,
+    ...facts,
+    seconds: Number(seconds.toFixed(4)),
+    peak_memory_bytes: memoryUse().residentPeak,
+    digest,
+  });
+  const { uses: { gpu, host, shared, packed } } = tiers,
+    percent = (part: number) => `${(100 * part / Math.max(1, gpu + host + shared + packed)).toFixed(1)} %`;
+  io.say(
+    `packed in tiers: of all rows ${percent(gpu + host)} in memory, ${percent(shared)} shared, ${
+      percent(packed)
+    } packed, ` +
+      `${mib(facts.disk_bytes)} on disk, ${mib(facts.read_bytes)} to read, in ${seconds.toFixed(2)} s`,
+  );
+}
+
 /** What the backward products of a model multiply by. */
 function choose(io: Io, params: OperatorsParams): void {
   const start = performance.now();
@@ -152,6 +205,11 @@ where there are some). --feat-norm comes first.
 With --pack: the feature rows of a sample's batches in batch order, dense or sparse as the graph has them. On a pipe
 each chunk of the sample is packed as it passes. Training gives the same results with and without.
 
+With --layout packed and --host-mem, --gpu-mem or --disk-blowup: the same in tiers, for features that do not fit memory.
+Rows that most batches have stay in memory; the others lie on disk so that a batch reads whole pages of rows that it
+needs, some of them shared by the batches of a segment as --disk-blowup allows. Dense features alone; the features are
+read once in order, --memory of them at a time. gust train reads such a document ahead, with the same results.
+
 With --operator rsc: the matrices that the backward products of a model would multiply by. One exact step of its best
 weights on the whole graph, with the loss, split and dropout that it was trained with, gives the scores; --budget is
 shared out and rows are chosen as in training. gust train --approx rsc begins with such a document. Memory as an epoch
@@ -160,6 +218,7 @@ of training.
 Examples:
   gust cache cora.graph.safetensors --hops 2 | gust train --model sgc
   gust sample cora.graph.safetensors --fanout 10,10 | gust cache --pack | gust train --model gcn
+  gust cache big.graph big.sample --layout packed --host-mem 3G --disk-blowup 5 -o big.cache
   gust train cora.graph.safetensors | gust cache --operator rsc --budget 0.1 | gust inspect`,
   run: (inputs, o, common) =>
     withIo(self, inputs, common, (io) => {
@@ -167,7 +226,14 @@ Examples:
       if (o.pack && isOperator) {
         throw new GustError("usage", "--pack and --operator make two documents, expected one of them");
       }
-      const layout = layouts.get(o.pack ? "packed" : isOperator ? "operators" : "propagated");
+      const asked = o.pack ? "packed" : isOperator ? "operators" : o.layout ?? "propagated";
+      if (o.layout !== undefined && o.layout !== asked) {
+        throw new GustError(
+          "usage",
+          `--layout ${o.layout}: --${o.pack ? "pack" : "operator"} makes ${asked}`,
+        );
+      }
+      const layout = layouts.get(asked);
       if (layout.name === "propagated" && given["hops"] === undefined) {
         throw new GustError(
           "usage",
@@ -175,8 +241,17 @@ Examples:
         );
       }
       const params = entryParams(layouts, layout, o);
-      if (o.pack) pack(io);
-      else if (isOperator) choose(io, params as OperatorsParams);
+      if (layout.name === "packed") {
+        const tiers = askedTiers(params as PackedParams);
+        if (!tiers && given["memory"] !== undefined) {
+          throw new GustError(
+            "usage",
+            "--memory applies to propagated features and to tiers (--host-mem SIZE)",
+          );
+        }
+        if (tiers) packTiers(io, tiers);
+        else pack(io);
+      } else if (layout.name === "operators") choose(io, params as OperatorsParams);
       else propagate(io, params as PropagatedParams);
     }),
 });

@@ -11,6 +11,9 @@ const options = z.object({
   method: z.enum(samplers.names as [string, ...string[]]).default("neighbor").describe(
     "how batches are drawn",
   ),
+  offline: z.boolean().default(false).describe(
+    "one document, on a pipe too, that says how many batches have each node: what gust cache packs by",
+  ),
   ...registryOptions(samplers),
 }).strict();
 
@@ -18,6 +21,9 @@ const options = z.object({
 async function scoresOf(path: string, numNodes: number): Promise<Float64Array> {
   return (await import("../core/readers/scores.ts")).readScores(path, numNodes);
 }
+
+/** Fewer training nodes than this see too little variety in batches that never change. */
+const MANY_NODES = 100_000;
 
 const self = { name: "sample", writesDocument: true, usesDevice: true } as const;
 
@@ -30,6 +36,9 @@ export const command = defineCommand({
     `Inputs: a graph, and for --method cluster a partition of it (gust partition), which a graph in part order needs not. On a pipe they are passed on, and
 batches follow as chunk documents while they are being drawn; -o FILE holds all of them. Random decisions depend on
 --seed and on original node ids, not on threads or the order of nodes.
+
+With --offline --epochs K: K independent passes in one document, which training goes through again and again, with the
+number of batches that each node is in.
 
 Methods:
 ${[...samplers].map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join("\n")}
@@ -61,34 +70,48 @@ Examples:
         params,
         ...(scores ? { scores } : {}),
         seed: common.seed,
-        provenance: io.provenance({ method: sampler.name, ...recorded }, from),
+        provenance: io.provenance(
+          { method: sampler.name, ...recorded, ...(o.offline ? { offline: true } : {}) },
+          from,
+        ),
       };
       const counts = noCounts();
       let digest: string | null = null;
-      if (io.toPipe) {
+      if (io.toPipe && !o.offline) {
         for (const chunk of sampleChunks(request, counts, { reuse: true })) {
           digest = io.write(chunk);
           if (io.showsProgress) io.say(`${counts.batches} batches, ${counts.arcs} arcs`);
         }
         if (counts.chunks > 1) digest = null;
       } else {
-        const document: NewDocument = sampleDocument(request, counts);
+        const document: NewDocument = sampleDocument(request, counts, { withPopularity: o.offline });
         digest = io.write(document);
       }
       const seconds = (performance.now() - start) / 1000;
       const { batches, nodes, arcs, sizeBytes, chunks } = counts;
+      const training = o.offline
+        ? graph.split("train", (params["splitIndex"] as number | undefined) ?? 0)
+        : null;
       io.json({
         method: sampler.name,
         ...sampler.shape(params),
+        ...(training ? { training_nodes: training.length } : {}),
         batches,
         nodes,
         edges: arcs,
         bytes: sizeBytes,
-        chunks: io.toPipe ? chunks : 1,
+        chunks: io.toPipe && !o.offline ? chunks : 1,
         seconds: Number(seconds.toFixed(4)),
         edges_per_second: Math.round(arcs / seconds),
         digest,
       });
+      const { epochs } = sampler.shape(params);
+      if (training && epochs === 1 && training.length < MANY_NODES) {
+        io.warn(
+          `${training.length} training nodes and 1 epoch of batches: training meets the same neighbours in every pass, ` +
+            `and with fewer than ${MANY_NODES} labels fits these: --epochs K keeps K passes`,
+        );
+      } else if (training) io.say(`${training.length} training nodes, ${epochs} epochs of batches`);
       io.say(
         `${sampler.name}: ${batches} batches, ${nodes} nodes, ${arcs} edges, ${
           (sizeBytes / 2 ** 20).toFixed(1)

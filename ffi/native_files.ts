@@ -89,6 +89,16 @@ export class HashingWriter {
   }
 }
 
+/** Have the page cache forget a file, as far as nobody has it mapped; what waits to be written is written first. */
+export function dropCached(path: string): void {
+  call("gust_file_drop", cString(path));
+}
+
+/** Bytes of a file that lie in the page cache, in whole pages. */
+export function cachedBytes(path: string): number {
+  return callOut(2, "gust_file_cached", cString(path))[0]!;
+}
+
 /** XXH3-128 of an array's bytes: 16 bytes in canonical order. */
 export function hashOf(data: NativeArray): Uint8Array {
   const hash = new Uint8Array(16);

@@ -225,6 +225,11 @@ export function columnMoments(array: NativeArray, numCols: number, index: Native
   return { mean, inverseStd };
 }
 
+/** counts[row] += how often each row is in `index`. @throws {NativeError} (data) for a row out of range. */
+export function countRows(index: Indices, counts: NativeArray<"I64">): void {
+  call("gust_rows_count", index.length, index.address, code(index), counts.length, counts.address);
+}
+
 /** Counts the distinct rows among all that were added. */
 export class DistinctRows {
   private readonly seen: NativeArray<"U8">;

@@ -4,6 +4,7 @@ import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
 import type { Stats } from "./measure.ts";
+import type { OutOfCore } from "./outofcore.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 import type { ReorderResult } from "./reorder.ts";
 import type { RscResult } from "./rsc.ts";
@@ -57,6 +58,8 @@ export interface BenchResult {
   readonly variance?: VarianceResult;
   /** Of a way to compute a layer's product: how it was predicted, and whether it is chosen. Times are of a step. */
   readonly reorder?: ReorderResult;
+  /** Of out-of-core training: what was read and waited for. Its times above are those of a batch. */
+  readonly outofcore?: OutOfCore;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

@@ -6,6 +6,7 @@ import { gat } from "./gat.ts";
 import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
 import { importing } from "./import.ts";
+import { outofcore } from "./outofcore.ts";
 import { reorder } from "./reorder.ts";
 import { roofline } from "./roofline.ts";
 import { rsc } from "./rsc.ts";
@@ -28,6 +29,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   sample,
   sage,
   cluster,
+  outofcore,
   rsc,
   reorder,
   scale,

@@ -11,6 +11,7 @@ import { Graph } from "../graph/graph.ts";
 import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
 import { WIDE_SPREAD } from "./measure.ts";
 import { growth } from "./scale.ts";
+import type { OutOfCore } from "./outofcore.ts";
 import type { ReorderResult } from "./reorder.ts";
 import type { RscResult } from "./rsc.ts";
 import type { RscProduct } from "./rsc_products.ts";
@@ -143,11 +144,19 @@ const COLUMNS: Columns = [
   ["of limit", (r) => show(r.of_roofline, 2)],
   ["runs", (r) => String(r.runs)],
 ];
+const outOf = (get: (o: OutOfCore) => number | null, digits: number) => (r: BenchResult) =>
+  show(r.outofcore && get(r.outofcore), digits);
 /** Shown where a result has them. */
 const MORE_COLUMNS: Columns = [
   ["M edges/s", (r) => show(r.medges_s, 2)],
   ["lines/row", (r) => show(r.lines_per_row, 2)],
   ["unaligned", (r) => show(r.unaligned_lines_per_row, 2)],
+  ["read MB", outOf((o) => o.read_bytes === null ? null : o.read_bytes / 1e6, 1)],
+  ["stalled ms", outOf((o) => o.stalled_ms, 1)],
+  ["hidden", outOf((o) => o.hidden_share, 3)],
+  ["cached", outOf((o) => o.cached_share, 3)],
+  ["x on demand", outOf((o) => o.vs_on_demand, 2)],
+  ["x in memory", outOf((o) => o.vs_in_memory, 2)],
   ["pinned", (r) => show(r.pinned_share, 3)],
   ["M misses", (r) => show(r.llc_misses === undefined ? null : r.llc_misses / 1e6, 3)],
   ["peak MB", (r) => show(megabytes(r.peak_memory_bytes), 0)],

@@ -9,12 +9,14 @@ import {
   gatherRows,
   type Indices,
 } from "../../ffi/native_rows.ts";
+import { GustError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import type { Csr } from "../graph/csr.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { LayoutEntry } from "./layout.ts";
+import { type LayoutEntry, memoryParam, parseSize } from "./layout.ts";
+import type { TieredOptions } from "./tiered.ts";
 
 export interface PackedMeta {
   readonly layout: "packed";
@@ -151,9 +153,44 @@ function* slices(nodes: Indices, step: number): Generator<Indices> {
   }
 }
 
+const bytes = (text: string) => z.string().optional().describe(text).meta({ value: "SIZE" });
+
+/** Any of the first three asks for tiers. */
+export const packedParams = z.object({
+  hostMem: bytes("tiers: memory for the rows that most batches have, of any model's training"),
+  gpuMem: bytes(
+    "tiers: more such rows, the first ones, as a tier for a GPU's memory; training holds them in the host's so far",
+  ),
+  diskBlowup: z.number().optional().describe(
+    "tiers: rows on disk over nodes of the graph, about; -1 = every batch has all of its own [5]",
+  ).meta({ value: "X" }),
+  memory: memoryParam("256M"),
+}).strict();
+export type PackedParams = z.infer<typeof packedParams>;
+
+/**
+ * The tiers that were asked for; null: none, plain packing.
+ * @throws {GustError} (usage) for sizes and bounds that are none.
+ */
+export function askedTiers(params: PackedParams): Omit<TieredOptions, "seed"> | null {
+  const { hostMem, gpuMem, diskBlowup, memory } = params;
+  if (hostMem === undefined && gpuMem === undefined && diskBlowup === undefined) return null;
+  const blowup = diskBlowup ?? 5;
+  if (!(blowup === -1 || blowup > 0)) {
+    throw new GustError("usage", `--disk-blowup ${blowup}, expected a number above 0, or -1 for no bound`);
+  }
+  return {
+    hostBytes: parseSize(hostMem ?? "0", 0),
+    gpuBytes: parseSize(gpuMem ?? "0", 0),
+    blowup,
+    memoryBytes: parseSize(memory),
+  };
+}
+
 export const packed: LayoutEntry = {
   name: "packed",
-  summary: "feature rows copied into the batch order of a sample (--pack)",
-  source: "gust",
-  params: z.object({}).strict(),
+  summary:
+    "feature rows copied into the batch order of a sample (--pack), in tiers with --host-mem or --disk-blowup",
+  source: "gust; tiers: DiskGNN, Liu et al. 2024, arXiv:2405.05231, sections 4 and 5",
+  params: packedParams,
 };

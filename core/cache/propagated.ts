@@ -13,7 +13,7 @@ import { type AdjacencyNorm, norms } from "../tensor/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { graphOperator } from "../train/full_batch.ts";
 import { preparedColumns } from "./columns.ts";
-import { type LayoutEntry, parseSize } from "./layout.ts";
+import { type LayoutEntry, memoryParam, parseSize } from "./layout.ts";
 import { chunkColumns, propagateColumns } from "./propagate.ts";
 import { toScratch } from "./scratch.ts";
 
@@ -44,8 +44,7 @@ export const propagatedParams = z.object({
   splitIndex: z.int().min(0).default(0).describe(
     "which of several stored splits --feat-norm standard is taken from",
   ),
-  memory: z.string().default("1G").describe("memory for features; more waits in files of the folder TMPDIR")
-    .meta({ value: "SIZE" }),
+  memory: memoryParam("1G"),
 }).strict();
 export type PropagatedParams = z.infer<typeof propagatedParams>;
 

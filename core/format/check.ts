@@ -18,6 +18,7 @@ import { hashOf } from "../../ffi/native_files.ts";
 import { checkGraph } from "./check_graph.ts";
 import { checkOperators } from "./check_operators.ts";
 import { checkSample } from "./check_sample.ts";
+import { checkTiers } from "./check_tiers.ts";
 import { CHECKSUM_BYTES, type Document } from "./document.ts";
 
 const FLOATS = ["F32", "F64", "F16", "BF16"] as const;
@@ -153,6 +154,10 @@ function checkCache(checker: Checker): void {
   const { doc } = checker;
   if (doc.meta["layout"] === "operators") {
     checkOperators(checker);
+    return;
+  }
+  if (doc.meta["tiers"]) {
+    checkTiers(checker);
     return;
   }
   checker.finite("feat");

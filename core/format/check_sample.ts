@@ -1,6 +1,8 @@
 /** Checks of a sample document's data: every batch is a sound set of nodes and blocks. */
 import { NativeArray } from "../../ffi/native.ts";
 import { findOutsideSegments, findRowDescent } from "../../ffi/native_checks.ts";
+import { hashOf } from "../../ffi/native_files.ts";
+import { countRows, type Indices } from "../../ffi/native_rows.ts";
 import type { Checker } from "./check.ts";
 
 interface Meta {
@@ -109,12 +111,24 @@ function checkBlock(checker: Checker, h: number, rows: readonly number[], column
   );
 }
 
+/** Popularities, where there are some, count the nodes of the batches. These lead to nodes that there are. */
+function checkPopularity(checker: Checker): void {
+  const { doc } = checker;
+  if (!doc.has("popularity")) return;
+  const stored = doc.tensor("popularity", "I64"), counts = NativeArray.allocate("I64", stored.length);
+  countRows(doc.tensor("nodes", "I32", "I64") as Indices, counts);
+  const counted = hashOf(counts);
+  if (hashOf(stored).some((byte, i) => byte !== counted[i])) {
+    checker.add('tensor "popularity": not the number of batches that have each node');
+  }
+}
+
 /** Every problem of a sample's data goes to `checker`. */
 export function checkSample(checker: Checker): void {
   const { doc } = checker;
   const meta = doc.meta as unknown as Meta;
   checker.pointer("epoch_ptr", meta.num_batches);
-  checker.range("nodes", 0, meta.num_nodes - 1);
+  if (checker.range("nodes", 0, meta.num_nodes - 1)) checkPopularity(checker);
   checker.finite("node_weight");
   if (!checker.pointer("node_ptr", doc.spec("nodes").shape[0]!)) return;
   const levels = checkLevels(checker, meta);

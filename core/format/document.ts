@@ -1,11 +1,22 @@
 /** Documents: opened ones, and new ones to be written. */
+import { closeSync, ftruncateSync, openSync, unlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { type DType, dtypeOf, dtypes, type TypedArray } from "../../ffi/dtype.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { HashingWriter, type Mapping } from "../../ffi/native_files.ts";
+import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
 import { GustError, problemsError } from "../errors.ts";
 import { canonicalJson } from "./json.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
-import { canonicalSchema, countOf, type HeaderTensor, layout, type Placeable } from "./safetensors.ts";
+import {
+  canonicalSchema,
+  countOf,
+  type HeaderTensor,
+  layout,
+  type Placeable,
+  tensorBytes,
+} from "./safetensors.ts";
 import { schemaProblems } from "./schema_check.ts";
 
 export type { ProvenanceRecord } from "./provenance.ts";
@@ -129,11 +140,42 @@ export class Document {
   }
 }
 
+/** Elements that come in another order than that of the file. */
+export interface ScatteredData {
+  /** Write them into an open regular file in which the tensor begins at byte `offset`. What is left out is zero. */
+  scatter(fd: number, offset: number): void;
+}
+
 /** A tensor to be written. */
 export interface NewTensor extends Placeable {
   /** The elements; a function yields them piece by piece while the document is being written. */
-  readonly data: NativeArray | TypedArray | (() => Iterable<NativeArray | TypedArray>);
+  readonly data: NativeArray | TypedArray | (() => Iterable<NativeArray | TypedArray>) | ScatteredData;
 }
+
+export const isScattered = (data: NewTensor["data"]): data is ScatteredData =>
+  typeof data === "object" && "scatter" in data;
+
+/** Room in an open file for a tensor at byte `offset`, filled, as a map that may be read. */
+export function scatterInto(fd: number, offset: number, tensor: NewTensor, data: ScatteredData): Mapping {
+  const size = tensorBytes(tensor);
+  ftruncateSync(fd, offset + size);
+  data.scatter(fd, offset);
+  return Mapping.ofDescriptor(fd, offset, size);
+}
+
+/** Scattered elements in order, by way of an unnamed file of the folder TMPDIR. */
+function* gathered(tensor: NewTensor, data: ScatteredData): Generator<NativeArray> {
+  const path = join(tmpdir(), `gust-scatter-${process.pid}-${temporaries++}`);
+  const fd = openSync(path, "wx+", 0o600);
+  try {
+    unlinkSync(path);
+    const mapping = scatterInto(fd, 0, tensor, data);
+    yield NativeArray.at(tensor.dtype, countOf(tensor.shape)!, mapping.address, mapping);
+  } finally {
+    closeSync(fd);
+  }
+}
+let temporaries = 0;
 
 /** A document to be written. */
 export interface NewDocument {
@@ -221,10 +263,12 @@ function holds(dtype: DType, data: NativeArray | TypedArray): boolean {
  * The pieces of a tensor in order.
  * @throws {TypeError} if a piece has another dtype, {RangeError} if all together are not the shape's elements.
  */
-export function* piecesOf({ name, dtype, shape, data }: NewTensor): Generator<NativeArray | TypedArray> {
+export function* piecesOf(tensor: NewTensor): Generator<NativeArray | TypedArray> {
+  const { name, dtype, shape, data } = tensor;
   const wanted = countOf(shape)!;
   let count = 0;
-  for (const piece of typeof data === "function" ? data() : [data]) {
+  const pieces = typeof data === "function" ? data() : isScattered(data) ? gathered(tensor, data) : [data];
+  for (const piece of pieces) {
     if (!holds(dtype, piece)) {
       const got = piece instanceof NativeArray ? piece.dtype : dtypeOf(piece);
       throw new TypeError(`tensor "${name}": data of ${got}, expected ${dtype}`);

@@ -89,6 +89,23 @@ const layerMeta = z.looseObject({
   overlap: z.array(share),
 });
 
+/** Rows and pages of packed features in tiers. */
+const tiersMeta = z.looseObject({
+  row_bytes: count,
+  gpu_rows: count,
+  host_rows: count,
+  segment_batches: z.int().min(1),
+  segments: count,
+  shared_rows: count,
+  shared_pages: count,
+  packed_rows: count,
+  packed_pages: count,
+  uses: z.looseObject({ gpu: count, host: count, shared: count, packed: count }),
+  read_pages: count,
+  on_demand_pages: count,
+  blowup: z.number(),
+});
+
 const cacheMeta = z.looseObject({
   layout: z.enum(["propagated", "packed", "operators"]),
   graph: digest,
@@ -98,6 +115,7 @@ const cacheMeta = z.looseObject({
   num_nodes: count,
   num_features: count.optional(),
   model_use: z.string().optional(),
+  tiers: tiersMeta.optional(),
   /** Operators: entries of the exact one, what chose the rows, for which model, and its layers (null: no product). */
   num_entries: count.optional(),
   approx: z.looseObject({ name: z.string(), params: z.record(z.string(), z.unknown()) }).optional(),
@@ -242,6 +260,8 @@ const sampleRows: Row[] = [
   row("level_size", "I64", ["B", "hops+1"], true),
   /** How many of a batch's first nodes it is drawn for; absent: level_size[b, 0]. */
   row("seed_count", "I64", ["B"]),
+  /** How many batches have each node of the graph. */
+  row("popularity", "I64", ["n"]),
   /** What the loss of a node counts: 1 over the probability that a batch has it. */
   row("node_weight", "F32", ["batch nodes"]),
   row("block{hop}.row_ptr", "I64", ["B+1"], true),
@@ -255,10 +275,23 @@ const sampleRows: Row[] = [
 ];
 
 const isPropagated = (doc: View) => doc.meta["layout"] === "propagated";
+const isTiered = (doc: View) => doc.meta["layout"] === "packed" && doc.meta["tiers"] !== undefined;
 const isOperators = (doc: View) => doc.meta["layout"] === "operators";
 const cacheRows: Row[] = [
   row("node_ptr", "I64", ["*"], (doc) => doc.meta["layout"] === "packed"),
   ...featureRows("feat", "rows", "F"),
+  // Rows in tiers: those in memory, the first ones in that of a GPU; pages of shared rows, segment by segment, then of
+  // packed ones, batch by batch; and where the rows of each batch are.
+  row("hot.feat", DENSE, ["hot rows", "F"], isTiered),
+  row("shared_ptr", "I64", ["segments+1"], isTiered),
+  row("packed_ptr", "I64", ["packed batches+1"], isTiered),
+  /** Hot, shared and packed rows of each batch. */
+  row("gather.counts", "I64", ["packed batches", 3], isTiered),
+  /** Positions in the batch of its hot, shared and packed rows, each in the order in which they lie. */
+  row("gather.pos", "I32", ["uses"], isTiered),
+  /** Numbers of the hot rows and of the segment's shared rows. */
+  row("gather.loc", "I32", ["*"], isTiered),
+  row("pages", "U8", ["pages", 4096], isTiered),
   // The chosen rows of an operator, transposed: row j lists those that have an entry (i, j).
   row("layer{layer}.rows", "I64", ["rows of layer {layer}"], true),
   row("layer{layer}.indptr", "I64", ["n+1"], true),
@@ -397,6 +430,18 @@ function layerDims(meta: Record<string, unknown>): Record<string, number> {
   );
 }
 
+/** Tiers count the rows and pages that the tensors must have. */
+function tierDims({ tiers }: Record<string, unknown>): Record<string, number> {
+  if (!tiers) return {};
+  const t = tiers as z.infer<typeof tiersMeta>, { gpu, host, shared, packed } = t.uses;
+  return {
+    "hot rows": t.gpu_rows + t.host_rows,
+    segments: t.segments,
+    pages: t.shared_pages + t.packed_pages,
+    uses: gpu + host + shared + packed,
+  };
+}
+
 function operatorRules(doc: View): string[] {
   const keys = ["num_entries", "approx", "model", "epoch", "budget", "layers"];
   const features = ["feat", "feat.indptr", "feat.indices"].filter((name) => doc.has(name));
@@ -411,6 +456,16 @@ function operatorRules(doc: View): string[] {
 function cacheRules(doc: View): string[] {
   if (isOperators(doc)) return operatorRules(doc);
   if (doc.meta["num_features"] === undefined) return ["metadata num_features is missing"];
+  if (isTiered(doc)) {
+    const others = ["feat", "feat.indptr"].filter((name) => doc.has(name));
+    const [nodes, pages] = ["node_ptr", "packed_ptr"].map((name) => doc.spec(name)?.shape[0] ?? NaN);
+    return [
+      ...others.map((name) => `tensor "${name}" has no place among tiers`),
+      ...(pages! - nodes!
+        ? [`tensor "packed_ptr" has ${pages} elements, expected the ${nodes} of "node_ptr"`]
+        : []),
+    ];
+  }
   if (doc.has("feat") === doc.has("feat.indptr")) return ['expected either "feat" or "feat.indptr"'];
   if (isPropagated(doc) && doc.has("node_ptr")) {
     return ['tensor "node_ptr" has no place in propagated features'];
@@ -448,7 +503,12 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
   },
   sample: {
     meta: sampleMeta,
-    dims: (m) => ({ B: num(m["num_batches"]), epochs: num(m["epochs"]), hops: num(m["hops"]) }),
+    dims: (m) => ({
+      n: num(m["num_nodes"]),
+      B: num(m["num_batches"]),
+      epochs: num(m["epochs"]),
+      hops: num(m["hops"]),
+    }),
     rows: sampleRows,
   },
   cache: {
@@ -457,6 +517,7 @@ export const schemas: Readonly<Record<string, KindSchema>> = {
       n: num(m["num_nodes"]),
       F: num(m["num_features"] ?? 0),
       ...(m["layout"] === "propagated" ? { rows: num(m["num_nodes"]) } : {}),
+      ...tierDims(m),
       ...layerDims(m),
     }),
     rows: cacheRows,

@@ -13,13 +13,24 @@ import {
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { NativeError } from "../../ffi/native.ts";
-import { guardTemporary, HashingWriter, position } from "../../ffi/native_files.ts";
+import { guardTemporary, HashingWriter, hashOf, position, seek } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
-import { CHECKSUM_BYTES, type Document, type NewDocument, piecesOf, plan } from "./document.ts";
+import {
+  CHECKSUM_BYTES,
+  type Document,
+  isScattered,
+  type NewDocument,
+  piecesOf,
+  plan,
+  scatterInto,
+} from "./document.ts";
 import { serialiseHeader } from "./safetensors.ts";
 
-/** Write header, tensors and checksums; returns the digest. */
-function writeDocument(fd: number, d: NewDocument): string {
+/**
+ * Write header, tensors and checksums; returns the digest.
+ * @param isPlain  whether it is a regular file that can be written anywhere: not a pipe, not opened to be extended.
+ */
+function writeDocument(fd: number, d: NewDocument, isPlain: boolean): string {
   const { metadata, tensors, checksums, digest } = plan(d);
   const sums = new Uint8Array(tensors.length * CHECKSUM_BYTES);
   const writer = new HashingWriter(fd);
@@ -27,6 +38,13 @@ function writeDocument(fd: number, d: NewDocument): string {
     writer.put(serialiseHeader(metadata, [...tensors.map(({ placed }) => placed), checksums]));
     writer.takeHash();
     tensors.forEach(({ placed, source }, i) => {
+      if (source && isPlain && isScattered(source.data)) {
+        const mapping = scatterInto(fd, position(fd), source, source.data);
+        sums.set(hashOf(mapping.bytes()), i * CHECKSUM_BYTES);
+        seek(fd, position(fd) + mapping.sizeBytes);
+        mapping.close();
+        return;
+      }
       if (source) { for (const piece of piecesOf(source)) writer.put(piece); }
       else writer.put(new Uint8Array(placed.shape[0]!));
       sums.set(writer.takeHash(), i * CHECKSUM_BYTES);
@@ -81,7 +99,7 @@ const label = (fd: number) => fd === 1 ? "standard output" : `descriptor ${fd}`;
  */
 export function writeStream(fd: number, d: NewDocument): string {
   try {
-    return undoing(fd, () => writeDocument(fd, d));
+    return undoing(fd, () => writeDocument(fd, d, false));
   } catch (error) {
     throw outputError(label(fd), error);
   }
@@ -109,7 +127,7 @@ function target(path: string): string {
  * @throws {GustError} (data) if the document breaks its schema, (io) with the system's text.
  */
 export function writeFile(path: string, d: NewDocument, options?: WriteOptions): string {
-  return replaceFile(path, (fd) => writeDocument(fd, d), options);
+  return replaceFile(path, (fd) => writeDocument(fd, d, fstatSync(fd).isFile()), options);
 }
 
 /**
@@ -162,7 +180,7 @@ function writeBeside<T>(final: string, body: (fd: number) => T): T {
   );
   const release = guardTemporary(beside);
   try {
-    const fd = openSync(beside, "w");
+    const fd = openSync(beside, "w+");
     let result: T;
     try {
       result = body(fd);

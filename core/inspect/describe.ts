@@ -1,6 +1,7 @@
 /** What `gust inspect` says of a document, as data. Reads headers, and of the data only split masks and pointers' ends. */
 import { findOutside } from "../../ffi/native_checks.ts";
 import type { OperatorsMeta } from "../approx/operators.ts";
+import { tierFacts, tiersOf } from "../cache/tiered.ts";
 import type { Container } from "../format/container.ts";
 import type { Document, Kind, TensorSpec } from "../format/document.ts";
 import type { ProvenanceRecord } from "../format/provenance.ts";
@@ -159,6 +160,23 @@ function sampleFacts(doc: Document): Record<string, unknown> {
 function cacheFacts(doc: Document): Record<string, unknown> {
   if (doc.meta["layout"] === "operators") return operatorFacts(doc.meta as unknown as OperatorsMeta);
   const { layout, num_nodes: nodes, num_features: features, hops, norm, model_use, graph, sample } = doc.meta;
+  const tiers = tiersOf(doc);
+  if (tiers) {
+    const { uses, ...sizes } = tiers;
+    const dtype = { feature_storage: "dense", feature_dtype: doc.spec("hot.feat").dtype };
+    return {
+      layout,
+      nodes,
+      features,
+      ...dtype,
+      tiers: uses,
+      ...sizes,
+      ...tierFacts(tiers),
+      model_use,
+      graph,
+      sample,
+    };
+  }
   const rows = doc.has("feat") ? doc.spec("feat").shape[0] : doc.spec("feat.indptr").shape[0]! - 1;
   return { layout, nodes, features, ...featureFacts(doc), rows, hops, norm, model_use, graph, sample };
 }

@@ -84,6 +84,18 @@ const special: Record<string, (d: Description) => string> = {
   node_types: (d) =>
     (d["node_types"] as string[]).map((type, i) => `${type} ${group((d["node_counts"] as number[])[i]!)}`)
       .join(", "),
+  tiers: (d) => {
+    const { gpu, host, shared, packed } = d["tiers"] as Record<string, number>;
+    const all = [["gpu", gpu!], ["host", host!], ["shared", shared!], ["packed", packed!]] as const;
+    const sum = gpu! + host! + shared! + packed!;
+    return all.map(([name, uses]) => `${name} ${percent(sum === 0 ? 0 : uses / sum)}`).join(", ") +
+      ` of ${group(sum)} rows`;
+  },
+  ...Object.fromEntries(
+    ["hot_bytes", "disk_bytes", "read_bytes", "on_demand_bytes"].map((
+      key,
+    ) => [key, (d: Description) => bytesText(d[key] as number)]),
+  ),
   layers: (d) => (d["layers"] as LayerFacts[]).map(layerText).join("\n"),
   budget: (d) => `${percent(d["budget"] as number)} of the multiply-adds of exact products`,
   bytes: (d) => bytesText(d.bytes),
@@ -100,6 +112,10 @@ const HIDDEN = new Set([
   "feature_nnz",
   "node_counts",
   "name",
+  "gpu_share",
+  "host_share",
+  "shared_share",
+  "packed_share",
 ]);
 
 function valueText(value: unknown): string {

@@ -1,6 +1,6 @@
 /** Training, scoring, predicting. */
 import { approximations } from "../approx/mod.ts";
-import { buildDocument, type Document, type NewDocument } from "../format/document.ts";
+import { buildDocument, type Document, isScattered, type NewDocument } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import { lossFor } from "../losses/mod.ts";
 import { models } from "../models/mod.ts";
@@ -47,7 +47,7 @@ export interface Trained {
 function detached(document: NewDocument): NewDocument {
   const tensors = document.tensors.map((tensor) => {
     const { data } = tensor;
-    return typeof data === "function" ? tensor : { ...tensor, data: () => [data] };
+    return typeof data === "function" || isScattered(data) ? tensor : { ...tensor, data: () => [data] };
   });
   return { ...document, tensors };
 }

@@ -3,7 +3,9 @@ import { closeSync, openSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { NativeArray } from "../../ffi/native.ts";
 import { seek } from "../../ffi/native_files.ts";
+import { countRows, type Indices } from "../../ffi/native_rows.ts";
 import { mergeChunks } from "../format/chunks.ts";
 import { buildDocument, type Document, type NewDocument, type ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
@@ -96,18 +98,39 @@ export function* chunkDocuments(
   for (const chunk of sampleChunks(request, noCounts(), options)) yield buildDocument(chunk);
 }
 
+export interface WholeOptions {
+  readonly chunkBytes?: number;
+  /** Whether it says how many batches have each node: 8 bytes per node. */
+  readonly withPopularity?: boolean;
+}
+
 /** The whole sample as one document: its chunks merged. Past 256 MiB they wait in unnamed files of the folder TMPDIR. */
 export function sampleDocument(
   request: SampleRequest,
   counts = noCounts(),
-  chunkBytes = MEMORY_BYTES,
+  { chunkBytes = MEMORY_BYTES, withPopularity = false }: WholeOptions = {},
 ): NewDocument {
+  const { numNodes } = request.graph;
+  const popularity = withPopularity ? NativeArray.allocate("I64", numNodes) : null;
+  const counted = (whole: NewDocument): NewDocument =>
+    popularity
+      ? {
+        ...whole,
+        tensors: [...whole.tensors, {
+          name: "popularity",
+          dtype: "I64",
+          shape: [numNodes],
+          data: popularity,
+        }],
+      }
+      : whole;
   const documents: Document[] = [];
   for (const made of sampleChunks(request, counts, { chunkBytes, reuse: true })) {
-    if (made.meta["chunk"] === undefined) return made;
+    if (popularity) countRows(made.tensors.find(({ name }) => name === "nodes")!.data as Indices, popularity);
+    if (made.meta["chunk"] === undefined) return counted(made);
     documents.push(throughFile(made));
   }
-  return mergeChunks(documents);
+  return counted(mergeChunks(documents));
 }
 
 let spilled = 0;

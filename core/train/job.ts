@@ -389,6 +389,11 @@ export class Run {
     return this.training.progress.best;
   }
 
+  /** What it trains on. */
+  get batches(): BatchSource {
+    return this.source;
+  }
+
   /** The model document as it stands now. */
   document(provenance: ProvenanceRecord[]): NewDocument {
     const { graph, model, modelParams, task, taskParams, optimizerParams, options } = this.job;

@@ -7,6 +7,7 @@ import type { ApproxReport } from "../approx/approximation.ts";
 import { GustError } from "../errors.ts";
 import type { Parameter } from "../tensor/tensor.ts";
 import { copyTensor } from "./ema.ts";
+import type { ReadReport } from "./packed_rows.ts";
 import type { Scorer, Scores } from "./scorer.ts";
 import type { Batch, BatchSource, Feedback } from "./source.ts";
 import { type ForwardPass, PlannedStep, type StepParts, trainingStep } from "./step.ts";
@@ -36,6 +37,8 @@ export interface EpochRecord {
   ms: number;
   /** What was approximated; absent: nothing. */
   approx?: ApproxReport;
+  /** What was read of features that are not in memory; absent: nothing. */
+  reads?: ReadReport;
 }
 
 export interface RunOptions {
@@ -137,7 +140,7 @@ export async function runEpochs(
     });
     const ms = performance.now() - start;
     times.push(ms);
-    const approx = source.report?.();
+    const approx = source.report?.(), reads = source.reads?.() ?? null;
     options.onEpoch?.({
       epoch: progress.epoch,
       loss,
@@ -149,6 +152,7 @@ export async function runEpochs(
       test: scores?.test ?? NaN,
       ms,
       ...(approx ? { approx } : {}),
+      ...(reads ? { reads } : {}),
     });
     progress.finished = isLast || (scores !== null && isStale());
   }

@@ -1,26 +1,27 @@
 /** Training on batches that were drawn before (gust sample), or are drawn chunk by chunk as training goes. */
 import type { Arena, Engine } from "../../ffi/engine.ts";
-import { gatherRows, type Indices, sliceCsrRows } from "../../ffi/native_rows.ts";
+import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
 import { NativeArray } from "../../ffi/native.ts";
+import { tiersOf } from "../cache/tiered.ts";
 import { GustError } from "../errors.ts";
 import { chunkOf } from "../format/chunks.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
-import { checkInside, checkPointer } from "../graph/arcs.ts";
-import type { Csr } from "../graph/csr.ts";
 import type { FeatureStore } from "../graph/feature_store.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
-import { type Features, featureScale, type Graph } from "../graph/graph.ts";
+import type { Features, Graph } from "../graph/graph.ts";
 import { SampleBatches, type SampledBatch, type SampleMeta } from "../sampling/batches.ts";
 import type { Norm } from "../tensor/norm.ts";
 import { batchOperators, GraphDegrees, SubgraphOperators } from "./batch_operators.ts";
+import { MappedRows, type PackedRows, type ReadReport } from "./packed_rows.ts";
 import type { Batch, BatchSource } from "./source.ts";
 import { type Targets, targetTensor } from "./targets.ts";
+import { TieredRows } from "./tiered_rows.ts";
 
 /** A chunk of batches, and their features in batch order where gust cache --pack made them. */
 interface Chunk {
   readonly batches: SampleBatches;
-  readonly pack: Document | null;
+  readonly pack: PackedRows | null;
 }
 
 /**
@@ -130,6 +131,11 @@ export class SampleFeed {
     return this.first.params;
   }
 
+  /** What has been read of features that are not in memory, since it was last asked. */
+  reads(): ReadReport | null {
+    return this.chunks[0]?.pack?.report() ?? null;
+  }
+
   /** Whether batches hold training nodes alone. */
   get isInductive(): boolean {
     return this.params["inductive"] === true;
@@ -184,7 +190,7 @@ function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
         );
       }
       checkMadeFrom(document, sample, "sample");
-      yield { batches: new SampleBatches(sample), pack: checkedPack(document, graph) };
+      yield { batches: new SampleBatches(sample), pack: packedRows(document, graph) };
       sample = null;
     }
   }
@@ -224,18 +230,32 @@ class ChunkOrder {
   }
 }
 
-/** Packed features whose numbers stay inside their arrays: kernels do not look. */
-function checkedPack(pack: Document, graph: Graph): Document {
-  if (pack.has("feat.indptr")) {
-    checkPointer(pack, "feat.indptr", pack.spec("feat.indices").shape[0]!);
-    checkInside(pack, "feat.indices", 0, graph.meta.num_features - 1);
+/** Features that follow a sample, however they are laid out. */
+function packedRows(pack: Document, graph: Graph): PackedRows {
+  return tiersOf(pack) ? new TieredRows(pack, graph.meta.num_features) : new MappedRows(pack, graph);
+}
+
+/** Batches with their features, where these come with them; as many are begun ahead as their reader wants. */
+function* withPacked(
+  batches: Iterable<{ readonly batch: SampledBatch; readonly chunk: Chunk }>,
+): Generator<{ readonly batch: SampledBatch; readonly packed: Features | null }> {
+  const begun: { readonly batch: SampledBatch; readonly pack: PackedRows | null }[] = [];
+  const first = () => {
+    const { batch, pack } = begun.shift()!;
+    return { batch, packed: pack && pack.take() };
+  };
+  const packs = new Set<PackedRows>();
+  try {
+    for (const { batch, chunk: { pack } } of batches) {
+      if (pack) packs.add(pack);
+      pack?.start(batch);
+      begun.push({ batch, pack });
+      if (begun.length > (pack?.ahead ?? 0)) yield first();
+    }
+    while (begun.length > 0) yield first();
+  } finally {
+    for (const pack of packs) pack.drop();
   }
-  checkPointer(
-    pack,
-    "node_ptr",
-    pack.has("feat") ? pack.spec("feat").shape[0]! : pack.spec("feat.indptr").shape[0]! - 1,
-  );
-  return pack;
 }
 
 /** How the features of a batch are prepared. */
@@ -287,7 +307,7 @@ export function sampledSource(
     name: feed.name,
     isStatic: false,
     *batches(epoch, next) {
-      for (const { batch, chunk } of feed.epoch(epoch)) {
+      for (const { batch, packed } of withPacked(feed.epoch(epoch))) {
         const step = next();
         const seeds = batch.levelSizes[0]!;
         const lossRows = trainRows(batch.nodes, batch.numSeeds, isTrain);
@@ -295,8 +315,8 @@ export function sampledSource(
         const target = step.tensor(all.dtype, all.rank === 1 ? [seeds] : [seeds, all.cols]);
         if (seeds > 0) engine.run("gather", { x: all, index: step.rows(nodes, 0, seeds), out: target });
         // Packed features are those of the batch, others are gathered.
-        const rows = chunk.pack
-          ? { of: packedFeatures(graph, batch, chunk.pack), nodes: null, store: null }
+        const rows = packed
+          ? { of: packed, nodes: null, store: null }
           : { of: features.stored ?? requireFeatures(graph), nodes: batch.nodes, store: features.store };
         yield {
           numNodes: batch.nodes.length,
@@ -324,6 +344,7 @@ export function sampledSource(
         } satisfies Batch;
       }
     },
+    reads: () => feed.reads(),
   };
 }
 
@@ -339,27 +360,4 @@ function trainRows(nodes: Indices, seeds: number, isTrain: Uint8Array): Int32Arr
 function rowWeights(nodeWeight: NativeArray<"F32">, rows: Int32Array, total: number): NativeArray<"F32"> {
   const all = nodeWeight.read();
   return NativeArray.from<"F32">(Float32Array.from(rows, (i) => all[i]! / total));
-}
-
-/** The features of a batch's nodes that are packed behind the sample. */
-function packedFeatures(graph: Graph, batch: SampledBatch, pack: Document): Features {
-  const numFeatures = graph.meta.num_features;
-  const start = pack.tensor("node_ptr", "I64").at(batch.index), count = batch.nodes.length;
-  if (pack.has("feat")) {
-    return {
-      kind: "dense",
-      numFeatures,
-      scale: featureScale(pack),
-      array: pack.tensor("feat").slice(start * numFeatures, count * numFeatures),
-    };
-  }
-  const indptr = pack.tensor("feat.indptr", "I64");
-  const csr: Csr = {
-    numRows: indptr.length - 1,
-    numCols: numFeatures,
-    indptr,
-    indices: pack.tensor("feat.indices", "I32"),
-    values: pack.has("feat.values") ? pack.tensor("feat.values", "F32") : null,
-  };
-  return { kind: "csr", numFeatures, csr: sliceCsrRows(csr, start, count) };
 }

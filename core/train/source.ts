@@ -3,6 +3,7 @@ import type { Arena, TensorHandle } from "../../ffi/engine.ts";
 import type { ApproxReport } from "../approx/approximation.ts";
 import type { ForwardInput } from "../models/model.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { ReadReport } from "./packed_rows.ts";
 
 /** One step's input: the forward pass's view, and the rows of its output that count in the loss. */
 export interface Batch extends ForwardInput {
@@ -43,4 +44,6 @@ export interface BatchSource {
   state?(): ReadonlyMap<string, TensorHandle>;
   /** What was approximated in the epoch. */
   report?(): ApproxReport;
+  /** What was read of features that are not in memory, since it was last asked; null: nothing. */
+  reads?(): ReadReport | null;
 }

@@ -9,9 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <vector>
 
 #include "../common/context.h"
 
@@ -149,6 +152,35 @@ int32_t gust_fd_map(int32_t fd, int64_t offset, int64_t size, int64_t* out) {
 
 int32_t gust_mapping_close(int64_t mapping) {
   return guard([&] { delete reinterpret_cast<Mapping*>(mapping); });
+}
+
+int32_t gust_file_drop(const char* path) {
+  return guard([&] {
+    Descriptor fd(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0) fail_errno("open");
+    if (fdatasync(fd.get()) != 0) fail_errno("fdatasync");
+    if (int problem = posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED); problem != 0)
+      fail(GUST_EIO, "posix_fadvise: %s", std::strerror(problem));
+  });
+}
+
+int32_t gust_file_cached(const char* path, int64_t* out) {
+  return guard([&] {
+    Descriptor fd(open(path, O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0) fail_errno("open");
+    struct stat info{};
+    if (fstat(fd.get(), &info) != 0) fail_errno("fstat");
+    out[0] = 0;
+    out[1] = info.st_size;
+    std::unique_ptr<Mapping> mapping(map_fd(fd.get(), 0, info.st_size));
+    const int64_t page = sysconf(_SC_PAGESIZE), step = page << 16;
+    std::vector<unsigned char> present(size_t{1} << 16);
+    for (int64_t at = 0; at < info.st_size; at += step) {
+      const int64_t size = std::min(step, static_cast<int64_t>(info.st_size) - at);
+      if (mincore(mapping->data + at, static_cast<size_t>(size), present.data()) != 0) fail_errno("mincore");
+      for (int64_t p = 0; p < (size + page - 1) / page; ++p) out[0] += present[p] & 1 ? page : 0;
+    }
+  });
 }
 
 int32_t gust_fd_read(int32_t fd, void* data, int64_t size, int64_t* out) {

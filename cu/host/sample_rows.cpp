@@ -1,5 +1,7 @@
 // Rows of feature matrices in the order of a batch, and columns of them: what caches are made of.
 // All are copies, bound by memory bandwidth; row numbers come from files and are checked. Parallel over rows.
+#include <atomic>
+
 #include "../include/gust.h"
 #include "sample.h"
 
@@ -171,6 +173,20 @@ int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_
         mark[row[i]] = 1;
       }
       out[0] = fresh;
+    });
+  });
+}
+
+int32_t gust_rows_count(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t counts) {
+  return guard([&] {
+    auto* often = reinterpret_cast<int64_t*>(counts);
+    index_at(index_dtype, index, [&](const auto* row) {
+      parallel_for(count, kRows, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          check_row(row[i], rows);
+          std::atomic_ref(often[row[i]]).fetch_add(1, std::memory_order_relaxed);
+        }
+      });
     });
   });
 }

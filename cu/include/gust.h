@@ -135,6 +135,10 @@ GUST_API int32_t gust_fd_seek(int32_t fd, int64_t offset, int32_t relative, int6
  *  the input ends early. */
 GUST_API int32_t gust_spool(int32_t fd, const void* head, int64_t head_size, int64_t size, int64_t memory_limit,
                             int64_t* out);
+/** Write what a file has in memory to its disk and let the page cache forget it, as far as nobody has it mapped. */
+GUST_API int32_t gust_file_drop(const char* path);
+/** out[0] = bytes of the file that lie in the page cache, in whole pages; out[1] = its size. */
+GUST_API int32_t gust_file_cached(const char* path, int64_t* out);
 /** out[0] = a writer to fd that hashes what passes through it; fd -1 hashes only. */
 GUST_API int32_t gust_writer_create(int32_t fd, int64_t* out);
 GUST_API int32_t gust_writer_destroy(int64_t writer);
@@ -689,6 +693,58 @@ GUST_API int32_t gust_rows_lines(int64_t count, int64_t index, int32_t index_dty
 /** Set seen[row] (U8 [rows]) for every row of index; out[0] = how many were not set. */
 GUST_API int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t seen,
                                 int64_t* out);
+/** counts (I64 [rows]) += how often each row is in index. */
+GUST_API int32_t gust_rows_count(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t counts);
+
+/* ---- packed rows ----------------------------------------------------------------------------------------- */
+/* Rows of a feature matrix laid out for the batches of a sample, in three kinds: hot rows stay in memory, shared rows lie
+ * once per segment of consecutive batches on pages of GUST_PAGE bytes that no row straddles, packed rows lie batch by
+ * batch one after another, each batch from a page on. Pages are numbered: shared ones of all segments, then packed ones. */
+#define GUST_PAGE 4096
+
+/** Decide where every row of every batch lies. Batch b has nodes[node_ptr[b] .. node_ptr[b+1]) (dtype), which are checked;
+ *  popularity I64 [n] or NULL (counted then). The device_rows + host_rows nodes that most batches have are hot, the first
+ *  device_rows of them come first. budget_rows: rows that may lie on disk, if that is enough; negative: no shared rows.
+ *  random_order: shared rows in random order instead of min-hash order. first_byte: where the matrix begins in its file,
+ *  to count the pages that reading it by rows would touch. node_ptr and nodes must outlive it. Memory: 16 bytes per node,
+ *  4 per shared row, and the nodes of a batch for each thread. out[0] = pack. */
+GUST_API int32_t gust_pack_create(int64_t n, int64_t batches, int64_t node_ptr, int64_t nodes, int32_t dtype,
+                                  int64_t popularity, int64_t row_bytes, int64_t device_rows, int64_t host_rows,
+                                  int64_t budget_rows, int32_t random_order, int64_t seed, int64_t first_byte,
+                                  int64_t* out);
+GUST_API int32_t gust_pack_destroy(int64_t pack);
+/** out[0 .. 13] = device and host rows, batches per segment, segments, shared rows, shared pages, packed rows, packed
+ *  pages, uses of device, host and shared rows by batches, pages that batches read of the shared ones, pages that they
+ *  would touch in the matrix itself, nodes of all batches. */
+GUST_API int32_t gust_pack_sizes(int64_t pack, int64_t* out);
+/** hot I64: nodes of the hot rows, ascending in either tier; shared_ptr I64 [segments + 1] and packed_ptr I64
+ *  [batches + 1]: first pages; counts I64 [batches, 3]: hot, shared and packed rows of each batch. */
+GUST_API int32_t gust_pack_tables(int64_t pack, int64_t hot, int64_t shared_ptr, int64_t packed_ptr, int64_t counts);
+/** Of `count` batches from `first`, batch by batch: pos I32 = positions in the batch of its hot, shared and packed rows,
+ *  each group in the order in which they lie; loc I32 = numbers of its hot rows and of its segment's shared rows. Either
+ *  may be NULL. */
+GUST_API int32_t gust_pack_gather(int64_t pack, int64_t first, int64_t count, int64_t pos, int64_t loc);
+/** Write those of the matrix's rows first .. first + rows, which lie at `from`, that lie on pages to them: page p is at
+ *  byte offset + p * GUST_PAGE of fd. Rows are put once each, in ascending ranges that cover the matrix. */
+GUST_API int32_t gust_pack_put(int64_t pack, int32_t fd, int64_t offset, int64_t first, int64_t rows, int64_t from);
+
+/** Read such rows ahead, with threads of its own. Pages begin at byte `offset` of the file at `path`, of which all `size`
+ *  bytes are mapped at `base` (GUST_EDATA if it is another file by now); an empty path: they are read where they are
+ *  mapped. hot: hot_rows rows of row_bytes in memory, which must outlive it. direct: past the page cache where the file
+ *  system does that. out[0] = reader, out[1] = how it reads: 0 = past the page cache, 1 = through it, dropped at once,
+ *  2 = mapped. */
+GUST_API int32_t gust_reader_create(const char* path, int64_t base, int64_t size, int64_t offset, int64_t pages,
+                                    int64_t row_bytes, int64_t hot, int64_t hot_rows, int32_t direct, int64_t* out);
+GUST_API int32_t gust_reader_destroy(int64_t reader);
+/** Begin to read a batch into `to` (row-major, row i at position i). counts[0 .. 2]: its hot, shared and packed rows; pos
+ *  and loc as gust_pack_gather made them, which are checked (GUST_EDATA) and must stay until it has been waited for; first
+ *  page and number of pages of its segment's shared rows; first page of its packed rows. */
+GUST_API int32_t gust_reader_start(int64_t reader, const int64_t* counts, int64_t pos, int64_t loc, int64_t shared_page,
+                                   int64_t shared_pages, int64_t packed_page, int64_t to);
+/** Wait for the batch that was begun first: out[0] = bytes read for it, out[1] = pages, out[2] = nanoseconds waited here,
+ *  out[3] = nanoseconds that the reader has been busy in all. */
+GUST_API int32_t gust_reader_wait(int64_t reader, int64_t* out);
+
 
 /* ---- roofline -------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { limitMemory } from "../../core/bench/limited.ts";
 import { fakePeers } from "../core/bench/_fake_peer.ts";
 import { deviceFlags, testDevice } from "../_device.ts";
 import { freshDir, gust, gustOk } from "../helpers.ts";
@@ -235,6 +236,47 @@ describe("gust bench", () => {
     expect(gust(["bench", "spmm", "none.graph"]).status).toBe(1);
   });
 });
+
+const canLimit = (() => {
+  const limit = limitMemory(2 ** 30);
+  limit?.remove();
+  return limit !== null;
+})();
+test.skipIf(!canLimit)(
+  `bench outofcore compares packed tiers, rows on demand and all in memory${
+    canLimit ? "" : " (skipped: no control group of memory can be made here)"
+  }`,
+  () => {
+    const shape = [
+      "--nodes",
+      "40000",
+      "--nnz",
+      "400000",
+      "--features",
+      "128",
+      "--train-nodes",
+      "2048",
+      "--hidden",
+      "8",
+    ];
+    const args = ["bench", "outofcore", ...shape, "--memory", "600M", "--host-mem", "2M", "--json", "-q"];
+    const { results } = JSON.parse(gustOk(args, { timeoutMs: 240_000 }).text);
+    expect(results.map((r: { name: string }) => r.name)).toEqual([
+      "packed",
+      "on-demand",
+      "in-memory",
+      "reading",
+      "disk",
+    ]);
+    const [packed, onDemand, inMemory, reading] = results.map((r: { outofcore: unknown }) => r.outofcore);
+    expect(packed).toMatchObject({ way: "packed", limit_bytes: 600 * 2 ** 20, feature_bytes: 40000 * 512 });
+    expect(packed.read_bytes).toBe(reading.read_bytes);
+    expect(packed.hidden_share).toBeLessThanOrEqual(1);
+    expect(onDemand.vs_on_demand).toBe(1);
+    expect(inMemory.cached_share).toBeGreaterThan(0.9);
+  },
+  300_000,
+);
 
 test("bench --tune keeps what it chose for this machine, and other commands find it", () => {
   const folder = join(freshDir(), "cache"), file = join(folder, "gust/tuning.json");

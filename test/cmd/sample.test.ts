@@ -31,6 +31,43 @@ const listed = (line: string) => {
   return Array.isArray(value) ? value : [value];
 };
 
+describe("gust sample --offline", () => {
+  const flags = ["--fanout", "5,5", "--batch-size", "64"];
+  test("keeps independent passes and popularity in one document, the same in a file and on a pipe", () => {
+    const said = json(
+      gustOk(["sample", "g", "--offline", "--epochs", "3", ...flags, "-o", "off.s", "--json"], here).text,
+    );
+    const document = openFile(join(folder, "off.s")), sample = new SampleBatches(document);
+    const training = new Graph(openFile(join(folder, "g"))).split("train")!.length;
+    expect(said).toMatchObject({ epochs: 3, training_nodes: training, digest: document.digest });
+    const [first, second] = [0, 1].map((epoch) =>
+      JSON.stringify([...sample.epoch(epoch)].map(({ nodes }) => nodes.toNumbers()))
+    );
+    expect(second).not.toBe(first!);
+    const counts = new Array<number>(2000).fill(0);
+    for (const v of document.tensor("nodes", "I32").toNumbers()) counts[v]!++;
+    expect(document.tensor("popularity", "I64").toNumbers()).toEqual(counts);
+    expect(gust(["inspect", "--check", "off.s"], here).status).toBe(0);
+    const piped = listed(`gust sample g --offline --epochs 3 -@ 1 ${flags.join(" ")}`);
+    expect(piped.map((d) => d["kind"])).toEqual(["graph", "sample"]);
+    expect(piped[1]!["digest"]).toBe(document.digest);
+  });
+
+  test("says when few labels meet one pass, and trains to the same model as without counts", () => {
+    const once = gust(["sample", "g", "--offline", ...flags, "-o", "once.s"], here);
+    expect(once.status).toBe(0);
+    expect(once.stderr).toMatch(
+      /^gust sample: \d+ training nodes and 1 epoch of batches: .*--epochs K keeps K passes\n$/,
+    );
+    gustOk(["sample", "g", ...flags, "-o", "plain.s"], here);
+    const digests = ["once.s", "plain.s"].map((s) => {
+      gustOk(["train", "g", s, "--epochs", "3", "-o", `${s}.m`], here);
+      return openFile(join(folder, `${s}.m`)).digest;
+    });
+    expect(digests[0]).toBe(digests[1]!);
+  }, 60_000);
+});
+
 describe("gust sample", () => {
   test("writes sound documents of every method, with provenance, and says what it drew", () => {
     for (

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { checkDocument } from "../../../core/format/check.ts";
 import { mergeChunks } from "../../../core/format/chunks.ts";
 import { buildDocument, type Document, type NewDocument } from "../../../core/format/document.ts";
 import { asNew } from "../../../core/format/write.ts";
@@ -75,9 +76,32 @@ describe("sampleChunks()", () => {
 describe("sampleDocument()", () => {
   test("is one document, merged through temporary files past the memory it was given", () => {
     const whole = buildDocument(sampleDocument(request));
-    const merged = buildDocument(sampleDocument(request, noCounts(), 5000));
+    const merged = buildDocument(sampleDocument(request, noCounts(), { chunkBytes: 5000 }));
     expect(merged.meta["chunk"]).toBeUndefined();
     expect(merged.digest).toBe(whole.digest);
+  });
+
+  test("counts the batches that have each node, whatever its pieces, and check finds wrong counts", () => {
+    const digests = [undefined, 5000].map((chunkBytes) => {
+      const made = sampleDocument(request, noCounts(), {
+        withPopularity: true,
+        ...(chunkBytes ? { chunkBytes } : {}),
+      });
+      const document = buildDocument(made);
+      const expected = new Array<number>(400).fill(0);
+      for (const v of document.tensor("nodes", "I32").toNumbers()) expected[v]!++;
+      expect(document.tensor("popularity", "I64").toNumbers()).toEqual(expected);
+      expect(checkDocument(document)).toEqual([]);
+      const wrong = expected.map((count, v) => BigInt(v === 7 ? count + 1 : count));
+      const tensors = made.tensors.map((t) =>
+        t.name === "popularity" ? { ...t, data: BigInt64Array.from(wrong) } : t
+      );
+      expect(checkDocument(buildDocument({ ...made, tensors }))).toEqual([
+        'tensor "popularity": not the number of batches that have each node',
+      ]);
+      return document.digest;
+    });
+    expect(digests[1]).toBe(digests[0]!);
   });
 });
 
