@@ -7,11 +7,11 @@ export type LayoutEntry = Entry;
 
 const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
-/** "512M" in bytes: a number with K, M, G or T (powers of 1024). @throws {GustError} (usage) */
-export function parseSize(text: string): number {
+/** "512M" in bytes, `least` or more: a number with K, M, G or T (powers of 1024). @throws {GustError} (usage) */
+export function parseSize(text: string, least = 1): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)i?B?$/i.exec(text) ?? [];
   const bytes = number === undefined ? NaN : Math.floor(Number(number) * UNITS[unit!.toUpperCase()]!);
-  if (!(bytes >= 1)) {
+  if (!(bytes >= least)) {
     throw new GustError("usage", `Size "${text}", expected a number of bytes like 512M or 4G`);
   }
   return bytes;
