@@ -73,7 +73,7 @@ export const command = defineCommand({
     ...registryOptions(benchmarks),
   }).strict(),
   details: `Benchmarks:
-${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n")}
 
 Without a graph (a file, or - for standard input) one is generated in memory. Times are medians of runs after a
 warm-up; a limit is measured in the same moments, by code that shares nothing with what is held against it, and "of
@@ -107,6 +107,10 @@ Its first table is of one backward product by itself, with the widest gradient o
 exact epochs: scores of rows, their choice (as many of the best as have at most the budget's share of the entries), their
 matrix, the product with it, and "all": the product and what --cache-every of them share of the rest.
 
+Feature-cache times no reads: it draws the batches of --method and counts which of their rows every policy of gust train
+--feature-cache would hold, with room for each of --room. "best" is the cache that knows all batches (Belady), "best
+fixed" the best rows that never change.
+
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
 test/peers/setup.sh of the sources makes, or by the interpreter that GUST_PEERS_PYTHON names.
@@ -123,6 +127,7 @@ Examples:
   gust bench spmm cora.graph.safetensors --device cuda --peer torch,triton
   gust bench spmm cora.ordered.graph.safetensors --kernel rowwise,pinned --misses
   gust bench traffic cora.graph.safetensors cora.k20.partition.safetensors --self-loops --cache-rows 128
+  gust bench feature-cache cora.graph.safetensors --method ladies --room 0.05,0.2
   gust bench --scale
   gust bench --tune
   gust bench --report bench.html spmm.json roofline.json`,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
+import type { CacheResult } from "./feature_cache.ts";
 import type { Stats } from "./measure.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
 import type { RscResult } from "./rsc.ts";
@@ -51,6 +52,8 @@ export interface BenchResult {
   readonly rsc?: RscResult;
   /** Of one backward product, exact or sampled: what the line is of, and what it gives. */
   readonly rsc_product?: RscProduct;
+  /** Of feature caches: what a policy found. Its times above are those of the policy, per epoch. */
+  readonly cache?: CacheResult;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

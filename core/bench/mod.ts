@@ -2,6 +2,7 @@
 import { registry } from "../registry.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { cluster } from "./cluster.ts";
+import { featureCache } from "./feature_cache.ts";
 import { gat } from "./gat.ts";
 import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
@@ -27,6 +28,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   sage,
   cluster,
   rsc,
+  featureCache,
   scale,
   importing,
   traffic,
