@@ -304,3 +304,46 @@ export function putRows<D extends DType>(
   const rowBytes = numCols * dtypes[source.dtype].size;
   call("gust_rows_put", from.length, from.address, to.address, rowBytes, source.address, target.address);
 }
+
+/** Largest absolute values of the rows of a matrix into `row`, and of its columns where they exceed those of `column`. */
+export function rowExtremes(
+  matrix: NativeArray<"F32">,
+  numCols: number,
+  row: NativeArray<"F32">,
+  column: NativeArray<"F32">,
+): void {
+  checkRoom(matrix, "F32", row.length * numCols);
+  checkRoom(column, "F32", numCols);
+  call("gust_rows_extremes", row.length, numCols, matrix.address, row.address, column.address);
+}
+
+/**
+ * A matrix as BF16, or as I8 times a scale per row or per column.
+ *
+ * @param to  null: only the errors are wanted.
+ * @returns the largest absolute error, and the sums of squared errors and of squares.
+ */
+export function encodeRows(
+  matrix: NativeArray<"F32">,
+  numCols: number,
+  dtype: "BF16" | "I8",
+  scale: { readonly row: NativeArray<"F32"> | null; readonly column: NativeArray<"F32"> | null },
+  to: NativeArray | null,
+): { max: number; squares: number; of: number } {
+  const rows = numCols === 0 ? 0 : matrix.length / numCols, out = new Float64Array(3);
+  if (to) checkRoom(to, dtype, matrix.length);
+  if (scale.row) checkRoom(scale.row, "F32", rows);
+  if (scale.column) checkRoom(scale.column, "F32", numCols);
+  call(
+    "gust_rows_encode",
+    rows,
+    numCols,
+    matrix.address,
+    dtypes[dtype].code,
+    scale.row?.address ?? 0,
+    scale.column?.address ?? 0,
+    to?.address ?? 0,
+    out,
+  );
+  return { max: out[0]!, squares: out[1]!, of: out[2]! };
+}

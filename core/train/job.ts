@@ -134,6 +134,13 @@ export function checkAccepted(
       "leave the cache out, or train sgc or mlp on it",
     );
   }
+  if (cache?.meta["all_hops"] && model.propagate) {
+    throw new GustError(
+      "usage",
+      `Model "${model.name}" reads the last hop alone, and ${cache.label} holds all hops side by side`,
+      "leave --all-hops out, or train mlp on it",
+    );
+  }
   if (samples && batches !== null) {
     throw new GustError(
       "usage",
@@ -203,7 +210,9 @@ export function checkBounds(graph: Graph, task: TaskEntry): void {
 function checkRecipe(resumed: Document, recipe: FeatureRecipe): void {
   const text = ({ feat_norm, propagate }: FeatureRecipe) =>
     `feat-norm ${feat_norm}, ${
-      propagate ? `${propagate.hops} hops, norm ${propagate.norm}` : "no propagation"
+      propagate
+        ? `${propagate.all ? "all " : ""}${propagate.hops} hops, norm ${propagate.norm}`
+        : "no propagation"
     }`;
   const began = text(modelMeta(resumed).config.features), now = text(recipe);
   if (began === now) return;

@@ -129,7 +129,8 @@ export function featureRecipe({ cache, model, modelParams, options }: TrainJob):
         `--features ${options.features}: ${cache.label} holds the features already`,
       );
     }
-    return { source: "file", feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
+    const propagate = { hops: meta.hops, norm: meta.norm, ...(meta.all_hops ? { all: true } : {}) };
+    return { source: "file", feat_norm: meta.feat_norm, propagate };
   }
   const source = options.features;
   return { source, feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
@@ -182,12 +183,14 @@ export function modelFeatures(
   const open = settings.open ?? ((stored) => openStore(engine, arena, { graph }, stored));
   const free = () => {};
   if (cache) {
-    checkFinite(cache, "feat");
-    const input = openPropagated(arena, cache, graph);
+    for (const name of ["feat", "feat.scale", "feat.row_scale"]) {
+      if (cache.has(name)) checkFinite(cache, name);
+    }
+    const input = openPropagated(engine, arena, cache, graph);
     const rows = { norm, stats: propagatedStats(engine, cache), stored: null, store: null };
     return {
       input: () => input,
-      numFeatures: graph.meta.num_features,
+      numFeatures: input.cols,
       rows,
       trainingRows: rows,
       free,
@@ -220,8 +223,8 @@ export function modelFeatures(
   const rows = { norm, stats, stored, store: open(stored) };
   const same = { numFeatures, rows, trainingRows: rows, free };
   if (!ahead) return { input: () => all(rows), ...same };
-  const input = propagate(engine, arena, graph, all(rows), ahead.hops, ahead.norm);
-  return { input: () => input, ...same };
+  const input = propagate(engine, arena, graph, all(rows), ahead.hops, ahead.norm, ahead.all);
+  return { input: () => input, ...same, numFeatures: input.cols };
 }
 
 type Stored = BatchFeatures & { readonly stored: Features };
