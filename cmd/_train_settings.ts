@@ -2,10 +2,12 @@
 import { z } from "zod";
 import { approximations } from "../core/approx/mod.ts";
 import type { OperatorsMeta } from "../core/approx/operators.ts";
+import { parseSize } from "../core/cache/layout.ts";
 import type { PropagatedMeta } from "../core/cache/propagated.ts";
 import { GustError, problemsError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
 import { describeDocument } from "../core/format/provenance.ts";
+import { cachePolicies } from "../core/feature_cache/mod.ts";
 import type { Graph } from "../core/graph/graph.ts";
 import { featureStores } from "../core/graph/feature_store.ts";
 import { losses, lossFor } from "../core/losses/mod.ts";
@@ -16,6 +18,7 @@ import { schedules } from "../core/schedules/mod.ts";
 import { taskFor, tasks } from "../core/tasks/mod.ts";
 import { trainOptions } from "../core/train/config.ts";
 import type { TrainJob } from "../core/train/job.ts";
+import type { CacheChoice } from "../core/train/model_features.ts";
 import { modelMeta } from "../core/train/model_document.ts";
 import {
   allParams,
@@ -69,6 +72,16 @@ export const options = z.object({
   gpuMem: z.string().default("1G").describe(
     "memory of the GPU for the features that --feature-store tiered keeps there",
   ).meta({ value: "SIZE" }),
+  featureCache: z.enum(["none", ...cachePolicies.names]).default("none").describe(
+    "which dense feature rows stay in memory when batches read the others of the graph's file; results are the same",
+  ),
+  ...registryOptions(cachePolicies),
+  hostMem: z.string().default("1G").describe("memory for the rows that --feature-cache holds").meta({
+    value: "SIZE",
+  }),
+  featureCacheBound: z.boolean().default(false).describe(
+    "compare --feature-cache with the best cache of its size, which knows all batches (Belady), and the best fixed rows",
+  ),
   repeat: z.int().min(1).default(1).describe(
     "train N seeds in a row; the best validation run is kept, or all with {seed} in -o",
   ),
@@ -105,6 +118,7 @@ export type Options = z.infer<typeof options>;
 type Params = Record<string, unknown>;
 
 const approxKeys = [...approximations].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
+const cacheKeys = [...cachePolicies].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
 
 /** Options that contradict each other, and those that would do nothing. */
 function contradictions(o: Options, { output }: CommonOptions): string[] {
@@ -154,6 +168,20 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
   }
   if (o.gpuMem !== "1G" && o.featureStore !== "tiered") {
     problems.push("--gpu-mem applies to --feature-store tiered alone");
+  }
+  if (o.featureCache === "none") {
+    const idle = [
+      ...cacheKeys.filter((key) => (o as Params)[key] !== undefined),
+      ...(o.hostMem !== "1G" ? ["hostMem"] : []),
+      ...(o.featureCacheBound ? ["featureCacheBound"] : []),
+    ];
+    problems.push(
+      ...idle.map((key) =>
+        `--${kebab(key)} applies to --feature-cache ${cachePolicies.names.join(", ")} alone`
+      ),
+    );
+  } else if (o.featureStore !== "auto") {
+    problems.push(`--feature-cache ${o.featureCache} reads rows of the file, expected no --feature-store`);
   }
   if (o.warmup >= o.epochs) {
     problems.push(`--warmup is ${o.warmup}, expected fewer epochs than the ${o.epochs} of --epochs`);
@@ -228,6 +256,14 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
     sampler: samplerParams && { name: sampler!, params: samplerParams },
     seed: common.seed,
   };
+}
+
+/** The feature cache that the options ask for; null: none. It changes no result, and a resumed run may have another. */
+export function cacheChoice(o: Options): CacheChoice | null {
+  if (o.featureCache === "none") return null;
+  const [params] = allParams([[cachePolicies, cachePolicies.get(o.featureCache)]], o) as [Params];
+  const bytes = parseSize(o.hostMem, 0);
+  return { policy: o.featureCache, params, bytes, isBounded: o.featureCacheBound };
 }
 
 /** The task, and the loss that its targets call for, with their options. */

@@ -73,7 +73,7 @@ export const command = defineCommand({
     ...registryOptions(benchmarks),
   }).strict(),
   details: `Benchmarks:
-${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
+${[...benchmarks].map(({ name, summary }) => `  ${name.padEnd(13)} ${summary}`).join("\n")}
 
 Without a graph (a file, or - for standard input) one is generated in memory. Times are medians of runs after a
 warm-up; a limit is measured in the same moments, by code that shares nothing with what is held against it, and "of
@@ -118,10 +118,15 @@ al.), what the choice of nodes adds ("draws", their variance) and the cross term
 many. --json has the terms by layer. uniform is mvs with even probabilities; batches of subgraph samplers have fewer nodes
 whose loss counts ("counted"). Small errors are no promise: under Adam a sampler of a hundred times the error can reach a
 score as soon.
+
 Reorder times one layer's product A X W, forward and backward, in each order and with A X kept or not, for every pair of
 --width, and steps of gcn and sage of three layers in turn: "*" marks what --reorder auto takes, "of best" is a shortest
 time over the shortest of all candidates (of models: of both fixed orders). Predicted operations and bytes stand beside
 those that were counted.
+
+Feature-cache times no reads: it draws the batches of --method and counts which of their rows every policy of gust train
+--feature-cache would hold, with room for each of --room. "best" is the cache that knows all batches (Belady), "best
+fixed" the best rows that never change.
 
 Peers (--peer) take turns with ours, round by round; "dgl/ours" is the peer's median over ours of the same rounds. They
 run where ours does (--device), in virtual environments in the folder GUST_PEERS [~/.cache/gust-peers], which
@@ -141,6 +146,7 @@ Examples:
   gust bench spmm cora.ordered.graph.safetensors --kernel rowwise,pinned --misses
   gust bench traffic cora.graph.safetensors cora.k20.partition.safetensors --self-loops --cache-rows 128
   gust bench variance cora.graph.safetensors cora.k20.partition.safetensors --batch-sizes 64,256
+  gust bench feature-cache cora.graph.safetensors --method ladies --room 0.05,0.2
   gust bench --scale
   gust bench --tune
   gust bench --report bench.html spmm.json roofline.json`,

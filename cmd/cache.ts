@@ -1,10 +1,12 @@
 /** gust cache: compute or pack features, or choose operators, ahead of training. */
+import { unlinkSync } from "node:fs";
 import { z } from "zod";
 import type { OperatorsMeta } from "../core/approx/operators.ts";
 import { layouts } from "../core/cache/mod.ts";
 import { measuredOperators, type OperatorsParams } from "../core/cache/operators.ts";
+import { storedBytes } from "../core/cache/encode.ts";
 import { askedTiers, type PackedParams, Packer } from "../core/cache/packed.ts";
-import { propagatedDocument, type PropagatedParams } from "../core/cache/propagated.ts";
+import { propagatedDocument, type PropagatedMeta, type PropagatedParams } from "../core/cache/propagated.ts";
 import { tieredDocument, type TieredMeta, type TieredOptions, tierFacts } from "../core/cache/tiered.ts";
 import { GustError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
@@ -33,23 +35,30 @@ const makeGraph = 'make one with "gust import" or "gust generate"';
 function propagate(io: Io, params: PropagatedParams): void {
   const start = performance.now();
   const graphDocument = io.one("graph", makeGraph);
-  const { hops, norm, featNorm, splitIndex } = params;
+  const { hops, norm, featNorm, splitIndex, allHops, dtype, checkpoint } = params;
   const made = {
     layout: "propagated",
     hops,
     norm,
     featNorm,
     ...(featNorm === "standard" ? { splitIndex } : {}),
+    ...(allHops ? { allHops } : {}),
+    ...(dtype === "f32" ? {} : { dtype }),
   };
-  const document = propagatedDocument(new Graph(graphDocument), params, io.provenance(made, [graphDocument]));
+  let resumed: number | null = null;
+  const document = propagatedDocument(
+    new Graph(graphDocument),
+    params,
+    io.provenance(made, [graphDocument]),
+    (done) => resumed ??= done,
+  );
   const computed = (performance.now() - start) / 1000;
   const digest = io.write(document);
+  if (checkpoint !== undefined) unlinkSync(checkpoint);
   const seconds = (performance.now() - start) / 1000;
-  const { num_nodes: nodes, num_features: features } = document.meta as {
-    num_nodes: number;
-    num_features: number;
-  };
-  const bytes = 4 * nodes * features;
+  const { num_nodes: nodes, num_features: features, scale_of, error } = document
+    .meta as unknown as PropagatedMeta;
+  const bytes = storedBytes(dtype) * nodes * features;
   io.json({
     layout: "propagated",
     hops,
@@ -57,7 +66,12 @@ function propagate(io: Io, params: PropagatedParams): void {
     feat_norm: featNorm,
     nodes,
     features,
+    dtype,
+    ...(allHops ? { all_hops: true } : {}),
+    ...(scale_of ? { scale_of } : {}),
+    ...(error ? { error } : {}),
     bytes,
+    ...(checkpoint === undefined ? {} : { resumed_columns: resumed }),
     seconds: Number(seconds.toFixed(4)),
     peak_memory_bytes: memoryUse().residentPeak,
     digest,
@@ -68,6 +82,14 @@ function propagate(io: Io, params: PropagatedParams): void {
     } MiB ` +
       `in ${seconds.toFixed(2)} s (${computed.toFixed(2)} s to compute)`,
   );
+  if (error) {
+    io.say(
+      `${dtype}${scale_of ? ` with a scale per ${scale_of}` : ""}: largest error ${
+        error.max.toPrecision(3)
+      }, ` +
+        `relative root mean square ${error.rms.toPrecision(3)}`,
+    );
+  }
 }
 
 /** The chunks of a sample as the one document that gust sample -o writes: a file has one cache for all of it. */
@@ -200,7 +222,9 @@ export const command = defineCommand({
   details:
     `With --hops K: norm(A)^K X for models that read features only (sgc, mlp). The norm gives every node a self-loop of
 weight 1, replacing one that is there: sym is D^-1/2 (A+I) D^-1/2, row is D^-1 (A+I). Degrees are in-degrees (of weights
-where there are some). --feat-norm comes first.
+where there are some). --feat-norm comes first. --all-hops keeps every power for mlp (SIGN). --dtype bf16 and int8 store
+them in fewer bytes, and say the error against float32. With --checkpoint a run that was ended, even by kill -9, goes on
+where it was, to the same bytes.
 
 With --pack: the feature rows of a sample's batches in batch order, dense or sparse as the graph has them. On a pipe
 each chunk of the sample is packed as it passes. Training gives the same results with and without.

@@ -2,6 +2,7 @@
 import { isOperators } from "../core/approx/operators.ts";
 import { parseSize } from "../core/cache/layout.ts";
 import { GustError } from "../core/errors.ts";
+import type { CacheReport } from "../core/feature_cache/cached_rows.ts";
 import type { Document, NewDocument } from "../core/format/document.ts";
 import { checkMadeFrom } from "../core/format/provenance.ts";
 import { openFile } from "../core/format/read.ts";
@@ -24,6 +25,7 @@ import { defineCommand } from "./_options.ts";
 import { isOrphan } from "./_program.ts";
 import { type PartResult, trainParts } from "./_train_jobs.ts";
 import {
+  cacheChoice,
   checkpointPath,
   checkSameInputs,
   filled,
@@ -108,7 +110,23 @@ function runJson(r: RunResult) {
     ...(r.gpu_memory_bytes ? { gpu_memory_bytes: r.gpu_memory_bytes } : {}),
     ...(r.skipped ? { skipped: r.skipped } : {}),
     ...(r.features ? { features: r.features } : {}),
+    ...(r.feature_cache ? { feature_cache: r.feature_cache } : {}),
   };
+}
+
+/** What a feature cache did, in a line. */
+function cacheLine(
+  { policy, rows, row_bytes, hit_ratio, bytes_read, belady, best_static }: CacheReport,
+): string {
+  const percent = (x: number) => `${(100 * x).toFixed(1)} %`,
+    mega = (bytes: number) => (bytes / 1e6).toFixed(1);
+  const bound = belady === undefined
+    ? ""
+    : ` (at best ${percent(belady)}, with fixed rows ${percent(best_static!)})`;
+  return `feature cache ${policy}: ${rows} rows, ${mega(rows * row_bytes)} MB: ${
+    percent(hit_ratio)
+  } hits${bound}, ` +
+    `${mega(bytes_read)} MB read`;
 }
 
 /** Let a signal be heard between runs that are too short to listen. */
@@ -193,6 +211,7 @@ Examples:
         );
       }
       if (resumed) checkSameInputs(resumed, all, sampled?.name ?? drawn?.choice.name ?? "full");
+      const featureCache = cacheChoice(o);
       const jobOf = (seed: number, splitIndex: number): TrainJob => ({
         graph,
         cache,
@@ -204,6 +223,7 @@ Examples:
         sampler: drawn && drawn.choice,
         operators,
         operatorUse: o.saveOperators === undefined ? null : "save",
+        featureCache,
         featureStore: { kind: o.featureStore, hotBytes: parseSize(o.gpuMem) },
         onEngine: (engine) => profile?.profiler.attach(engine),
       });
@@ -355,6 +375,9 @@ Examples:
           } over ${results.length} run${results.length > 1 ? "s" : ""}, ` +
             `${results.reduce((sum, r) => sum + r.seconds, 0).toFixed(2)} s`,
         );
+        for (const { feature_cache: cached } of results) {
+          if (cached) io.say(cacheLine(cached));
+        }
         if (unsaved.length > 0) {
           throw new GustError(
             "missing",

@@ -2,6 +2,7 @@
 import { approximations } from "./approx/mod.ts";
 import { benchmarks } from "./bench/mod.ts";
 import { decoders } from "./decoders/mod.ts";
+import { cachePolicies } from "./feature_cache/mod.ts";
 import { generators } from "./generate/mod.ts";
 import { losses } from "./losses/mod.ts";
 import { metrics } from "./metrics/mod.ts";
@@ -38,6 +39,7 @@ export const registries: readonly Registry<Entry>[] = [
   optimizers,
   schedules,
   approximations,
+  cachePolicies,
   metrics,
   partitionMetrics,
   edgePartitionMetrics,

@@ -255,3 +255,100 @@ export class DistinctRows {
     this.distinct += fresh;
   }
 }
+
+/** What rows of a file cost: how many were read, by how many reads. */
+export interface RowReads {
+  readonly rows: number;
+  readonly reads: number;
+}
+
+/**
+ * Rows `index` of a matrix that lies in a file, in that order: those that `held` has of there, the others of the file.
+ *
+ * @param file  an open file and the byte at which row 0 begins; out and held have its dtype.
+ * @param place  row of `held` where each row of the matrix is, -1: not there.
+ * @throws {NativeError} (data) for a row out of range, (io, eof) where the file cannot be read.
+ */
+export function readRows(
+  file: { readonly fd: number; readonly offset: number },
+  numCols: number,
+  index: Indices,
+  place: NativeArray<"I32">,
+  held: NativeArray<DType>,
+  out: NativeArray<DType>,
+): RowReads {
+  checkRoom(out, held.dtype, index.length * numCols);
+  const [rows, reads] = callOut(
+    2,
+    "gust_rows_read",
+    file.fd,
+    file.offset,
+    place.length,
+    numCols * dtypes[out.dtype].size,
+    index.length,
+    index.address,
+    code(index),
+    place.address,
+    held.address,
+    out.address,
+  ) as [number, number];
+  return { rows, reads };
+}
+
+/** Row to[i] of `target` = row from[i] of `source`; rows have numCols elements and are inside both. */
+export function putRows<D extends DType>(
+  source: NativeArray<D>,
+  from: NativeArray<"I32">,
+  target: NativeArray<D>,
+  to: NativeArray<"I32">,
+  numCols: number,
+): void {
+  if (from.length !== to.length || source.dtype !== target.dtype) {
+    throw new RangeError(`${from.length} rows of ${source.dtype} to ${to.length} of ${target.dtype}`);
+  }
+  const rowBytes = numCols * dtypes[source.dtype].size;
+  call("gust_rows_put", from.length, from.address, to.address, rowBytes, source.address, target.address);
+}
+
+/** Largest absolute values of the rows of a matrix into `row`, and of its columns where they exceed those of `column`. */
+export function rowExtremes(
+  matrix: NativeArray<"F32">,
+  numCols: number,
+  row: NativeArray<"F32">,
+  column: NativeArray<"F32">,
+): void {
+  checkRoom(matrix, "F32", row.length * numCols);
+  checkRoom(column, "F32", numCols);
+  call("gust_rows_extremes", row.length, numCols, matrix.address, row.address, column.address);
+}
+
+/**
+ * A matrix as BF16, or as I8 times a scale per row or per column.
+ *
+ * @param to  null: only the errors are wanted.
+ * @returns the largest absolute error, and the sums of squared errors and of squares.
+ */
+export function encodeRows(
+  matrix: NativeArray<"F32">,
+  numCols: number,
+  dtype: "BF16" | "I8",
+  scale: { readonly row: NativeArray<"F32"> | null; readonly column: NativeArray<"F32"> | null },
+  to: NativeArray | null,
+): { max: number; squares: number; of: number } {
+  const rows = numCols === 0 ? 0 : matrix.length / numCols, out = new Float64Array(3);
+  if (to) checkRoom(to, dtype, matrix.length);
+  if (scale.row) checkRoom(scale.row, "F32", rows);
+  if (scale.column) checkRoom(scale.column, "F32", numCols);
+  call(
+    "gust_rows_encode",
+    rows,
+    numCols,
+    matrix.address,
+    dtypes[dtype].code,
+    scale.row?.address ?? 0,
+    scale.column?.address ?? 0,
+    to?.address ?? 0,
+    out,
+  );
+  return { max: out[0]!, squares: out[1]!, of: out[2]! };
+}

@@ -65,6 +65,7 @@ export const chosenBy: Readonly<Record<string, readonly string[]>> = {
   schedule: ["gust train --schedule"],
   metric: ["gust train --select-by", "gust eval --metric"],
   "smoothing method": ["gust smooth --method"],
+  "feature cache": ["gust train --feature-cache"],
   benchmark: ["gust bench"],
 };
 

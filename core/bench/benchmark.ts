@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
+import type { CacheResult } from "./feature_cache.ts";
 import type { Stats } from "./measure.ts";
 import type { OutOfCore } from "./outofcore.ts";
 import type { PeerResult, PeerSession, PeerUses } from "./peer.ts";
@@ -60,6 +61,8 @@ export interface BenchResult {
   readonly reorder?: ReorderResult;
   /** Of out-of-core training: what was read and waited for. Its times above are those of a batch. */
   readonly outofcore?: OutOfCore;
+  /** Of feature caches: what a policy found. Its times above are those of the policy, per epoch. */
+  readonly cache?: CacheResult;
   /** What a reader needs to know of it, said once above the table. */
   readonly notes?: readonly string[];
   /** Other software in turn with ours, where it was asked for. */

@@ -2,6 +2,7 @@
 import { registry } from "../registry.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { cluster } from "./cluster.ts";
+import { featureCache } from "./feature_cache.ts";
 import { gat } from "./gat.ts";
 import { gather } from "./gather.ts";
 import { gemm } from "./gemm.ts";
@@ -32,6 +33,7 @@ export const benchmarks = registry<Benchmark>("benchmark", [
   outofcore,
   rsc,
   reorder,
+  featureCache,
   scale,
   importing,
   traffic,

@@ -9,6 +9,7 @@ import { generateGraph } from "../generate/graph.ts";
 import { generators } from "../generate/mod.ts";
 import { Graph } from "../graph/graph.ts";
 import { type BenchContext, type Benchmark, type BenchResult, nameOf } from "./benchmark.ts";
+import type { CacheResult } from "./feature_cache.ts";
 import { WIDE_SPREAD } from "./measure.ts";
 import { growth } from "./scale.ts";
 import type { OutOfCore } from "./outofcore.ts";
@@ -263,6 +264,18 @@ const REORDER_COLUMNS: Columns = [
   ["runs", (r) => String(r.runs)],
 ];
 
+const cacheOf = (get: (c: CacheResult) => string) => (r: BenchResult) => r.cache ? get(r.cache) : "-";
+const CACHE_COLUMNS: Columns = [
+  ["policy", cacheOf(({ policy }) => policy)],
+  ["rows", cacheOf(({ rows }) => String(rows))],
+  ["of all", cacheOf(({ room }) => show(room, 3))],
+  ["hit ratio", cacheOf(({ hit_ratio }) => show(hit_ratio, 3))],
+  ["best fixed", cacheOf(({ best_static }) => show(best_static, 3))],
+  ["best", cacheOf(({ belady }) => show(belady, 3))],
+  ["of best", cacheOf(({ hit_ratio, belady }) => show(belady === 0 ? null : hit_ratio / belady, 2))],
+  ["ms/epoch", (r) => show(r.median_ms, 2)],
+];
+
 /** Columns that some result has a number in. */
 const known = (columns: Columns, results: readonly BenchResult[]) =>
   columns.filter(([, cell]) => results.some((r) => cell(r) !== "-"));
@@ -314,6 +327,8 @@ function reportTable(results: readonly BenchResult[]): ReportTable {
     ? PRODUCT_COLUMNS
     : results.some((r) => r.traffic !== undefined)
     ? TRAFFIC_COLUMNS
+    : results.some((r) => r.cache !== undefined)
+    ? CACHE_COLUMNS
     : results.some((r) => r.rsc !== undefined)
     ? RSC_COLUMNS
     : results.some((r) => r.variance !== undefined)

@@ -14,7 +14,7 @@ export const memoryParam = (usual: string) =>
     "memory for features; of propagated ones more waits in files of the folder TMPDIR",
   ).meta({ value: "SIZE" });
 
-/** "512M" in bytes: a number with K, M, G or T (powers of 1024). @throws {GustError} (usage) if below `least`. */
+/** "512M" in bytes, `least` or more: a number with K, M, G or T (powers of 1024). @throws {GustError} (usage) */
 export function parseSize(text: string, least = 1): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)i?B?$/i.exec(text) ?? [];
   const bytes = number === undefined ? NaN : Math.floor(Number(number) * UNITS[unit!.toUpperCase()]!);

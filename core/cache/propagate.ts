@@ -24,8 +24,8 @@ export function chunkColumns(numRows: number, numCols: number, bytes: number): n
 }
 
 /**
- * Multiply `columns` by the operator `hops` times, `width` columns at a time; `sink` gets each finished chunk, which
- * is valid during the call. A column's numbers do not depend on the width.
+ * Multiply `columns` by the operator `hops` times, `width` columns at a time, from column `begin` on; `sink` gets each
+ * chunk after all of them, or (all) after each number `hop` of them from 0 on, valid during the call. A column's numbers do not depend on the width.
  */
 export function propagateColumns(
   engine: Engine,
@@ -33,20 +33,26 @@ export function propagateColumns(
   columns: Columns,
   hops: number,
   width: number,
-  sink: (chunk: NativeArray<"F32">, first: number, count: number) => void,
+  sink: (chunk: NativeArray<"F32">, first: number, count: number, hop: number) => void,
+  all = false,
+  begin = 0,
 ): void {
   let from = engine.arena(), to = engine.arena();
   try {
-    for (let first = 0; first < columns.numCols; first += width) {
+    for (let first = begin; first < columns.numCols; first += width) {
       const count = Math.min(width, columns.numCols - first);
       let x = new Tensor(columns.take(from, first, count));
-      for (let hop = 0; hop < hops; hop++) {
+      const put = (hop: number) => {
+        if (all || hop === hops) sink(hostArray(x.handle, "F32"), first, count, hop);
+      };
+      put(0);
+      for (let hop = 1; hop <= hops; hop++) {
         const y = operator.apply(new Tape(engine, to, false), x);
         from.reset();
         [from, to] = [to, from];
         x = y;
+        put(hop);
       }
-      sink(hostArray(x.handle, "F32"), first, count);
       from.reset();
     }
   } finally {
@@ -56,7 +62,7 @@ export function propagateColumns(
 }
 
 /**
- * Features propagated over a graph, in `arena`: norm(A)^hops X. Sparse features are made dense a chunk at a time; the
+ * Features propagated over a graph, in `arena`: norm(A)^hops X, or (all) X, norm(A) X, .. side by side. Sparse features are made dense a chunk at a time; the
  * result is dense.
  */
 export function propagate(
@@ -66,6 +72,7 @@ export function propagate(
   input: FeatureInput,
   hops: number,
   norm: Norm,
+  all = false,
 ): Tensor {
   checkArcs(graph);
   const columns = columnsOf(input);
@@ -73,18 +80,20 @@ export function propagate(
   const scratch = engine.arena();
   try {
     const operator = graphOperator(engine, scratch, graph, norm);
-    const all = arena.array("F32", numRows * numCols);
+    const width = all ? (hops + 1) * numCols : numCols;
+    const out = arena.array("F32", numRows * width);
     propagateColumns(
       engine,
       operator,
       columns,
       hops,
       chunkColumns(numRows, numCols, DEFAULT_BYTES),
-      (chunk, first, count) => {
-        placeColumns(chunk, count, all, numCols, first);
+      (chunk, first, count, hop) => {
+        placeColumns(chunk, count, out, width, (all ? hop * numCols : 0) + first);
       },
+      all,
     );
-    return new Tensor(arena.bind(all, [numRows, numCols]));
+    return new Tensor(arena.bind(out, [numRows, width]));
   } finally {
     scratch.destroy();
   }

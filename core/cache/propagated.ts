@@ -8,11 +8,14 @@ import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../form
 import { checkMadeFrom } from "../format/provenance.ts";
 import { checkArcs, checkFeatures } from "../graph/arcs.ts";
 import { type FeatNorm, featNorms, type FeatStats, requireFeatures } from "../graph/features.ts";
-import type { Graph } from "../graph/graph.ts";
+import { asFloats } from "../graph/feature_store.ts";
+import { featureScale, type Graph } from "../graph/graph.ts";
 import { type AdjacencyNorm, norms } from "../tensor/norm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { graphOperator } from "../train/full_batch.ts";
+import { type ColumnBlock, ColumnCheckpoint } from "./checkpoint.ts";
 import { preparedColumns } from "./columns.ts";
+import { cacheDTypes, encoded, type EncodingError } from "./encode.ts";
 import { type LayoutEntry, memoryParam, parseSize } from "./layout.ts";
 import { chunkColumns, propagateColumns } from "./propagate.ts";
 import { toScratch } from "./scratch.ts";
@@ -29,7 +32,14 @@ export interface PropagatedMeta {
   /** Which stored split "standard" took its statistics from. */
   readonly split_index?: number;
   readonly num_nodes: number;
+  /** Columns: those of all hops together. */
   readonly num_features: number;
+  /** X, norm(A) X, .., norm(A)^hops X stand side by side; absent: the last alone. */
+  readonly all_hops?: boolean;
+  /** Of int8: what a scale is of. */
+  readonly scale_of?: "row" | "column";
+  /** What storing lost against float32; absent: nothing. */
+  readonly error?: EncodingError;
   readonly model_use: string;
 }
 
@@ -44,10 +54,21 @@ export const propagatedParams = z.object({
   splitIndex: z.int().min(0).default(0).describe(
     "which of several stored splits --feat-norm standard is taken from",
   ),
+  allHops: z.boolean().default(false).describe(
+    "keep X, A X, .., A^K X side by side, for mlp (SIGN); without, the last alone",
+  ),
+  dtype: z.enum(cacheDTypes).default("f32").describe(
+    "how the numbers are stored; int8 has a scale per row or column, whichever loses less; the error is said",
+  ),
+  checkpoint: z.string().optional().describe(
+    "keep finished columns in FILE, and go on from there where it has some; it is removed at the end",
+  ).meta({ value: "FILE" }),
   memory: memoryParam("1G"),
 }).strict();
 export type PropagatedParams = z.infer<typeof propagatedParams>;
 
+/** Blocks of columns that a checkpoint has at least, where there are that many columns. */
+const LEAST_BLOCKS = 16;
 /** Rows that are put together at once when chunks of columns wait in files. */
 const ROW_BYTES = 16 * 2 ** 20;
 
@@ -56,39 +77,67 @@ const ROW_BYTES = 16 * 2 ** 20;
  * are in-degrees.
  *
  * Memory: the result if it takes at most half of `memory`, and chunks of columns in the other half; a larger result
- * waits in unnamed files. Cost: O(hops * arcs * features). The same bytes for any memory and thread count.
- * Source: Wu et al. 2019, arXiv:1902.07153, eq. 8.
+ * waits in unnamed files, or in that of --checkpoint. Cost: O(hops * arcs * features). The same bytes for any memory and thread count.
+ * Source: Wu et al. 2019, arXiv:1902.07153, eq. 8; all hops side by side: Frasca et al. 2020, SIGN, arXiv:2004.11198.
+ *
+ * @param progress  told how many columns are done: first those of a checkpoint.
+ * @throws {GustError} (mismatch) for the checkpoint of something else.
  */
 export function propagatedDocument(
   graph: Graph,
   params: PropagatedParams,
   provenance: readonly ProvenanceRecord[],
+  progress?: (done: number, of: number) => void,
 ): NewDocument {
   const features = requireFeatures(graph);
   checkArcs(graph);
   checkFeatures(graph);
-  const { hops, norm, featNorm, splitIndex } = params;
+  const { hops, norm, featNorm, splitIndex, allHops, dtype } = params;
   const memory = parseSize(params.memory);
-  const n = graph.numNodes, width = features.numFeatures;
-  const isHeld = 4 * n * width <= memory / 2;
+  const n = graph.numNodes, own = features.numFeatures, width = allHops ? (hops + 1) * own : own;
+  const isHeld = params.checkpoint === undefined && 4 * n * width <= memory / 2;
   const engine = new Engine();
+  let kept: ColumnCheckpoint | null = null;
   try {
     const arena = engine.arena();
     const train = featNorm === "standard" ? graph.split("train", splitIndex) : null;
     const columns = preparedColumns(engine, arena, features, featNorm, train);
     const operator = graphOperator(engine, arena, graph, norm);
     const held = isHeld ? NativeArray.allocate("F32", n * width, false) : null;
-    const chunks: { array: NativeArray<"F32">; first: number; count: number }[] = [];
+    let step = chunkColumns(n, own, memory / 2), begin = 0;
+    const blocks: ColumnBlock[] = [];
+    if (params.checkpoint !== undefined) {
+      const standard = featNorm === "standard" ? splitIndex : null;
+      const name = JSON.stringify([graph.digest, hops, norm, featNorm, standard, allHops]);
+      kept = new ColumnCheckpoint(params.checkpoint, name, n);
+      begin = finishedColumns(kept, own, allHops ? hops + 1 : 1);
+      step = Math.min(step, Math.ceil(own / LEAST_BLOCKS));
+    }
+    progress?.(begin, own);
+    const put = (chunk: NativeArray<"F32">, first: number, count: number) => {
+      if (held) placeColumns(chunk, count, held, width, first);
+      else if (kept) kept.put(chunk, first, count);
+      else blocks.push({ array: toScratch(chunk), first, count });
+    };
     propagateColumns(
       engine,
       operator,
       columns,
       hops,
-      chunkColumns(n, width, memory / 2),
-      (chunk, first, count) => {
-        if (held) placeColumns(chunk, count, held, width, first);
-        else chunks.push({ array: toScratch(chunk), first, count });
+      step,
+      (chunk, first, count, hop) => {
+        put(chunk, (allHops ? hop * own : 0) + first, count);
+        if (hop === hops) progress?.(first + count, own);
       },
+      allHops,
+      begin,
+    );
+    const chunks = kept?.blocks ?? blocks;
+    const stored = encoded(
+      () => held ? rowPieces(held, n, width) : joined(chunks, n, width),
+      n,
+      width,
+      dtype,
     );
     const meta: PropagatedMeta & Record<string, unknown> = {
       layout: "propagated",
@@ -99,7 +148,10 @@ export function propagatedDocument(
       ...(featNorm === "standard" ? { split_index: splitIndex } : {}),
       num_nodes: n,
       num_features: width,
-      model_use: "models that read features only: sgc, mlp",
+      ...(allHops ? { all_hops: true } : {}),
+      ...(stored.scaleOf ? { scale_of: stored.scaleOf } : {}),
+      ...(stored.error ? { error: stored.error } : {}),
+      model_use: allHops ? "models that read features only: mlp" : "models that read features only: sgc, mlp",
     };
     const copyOf = (t: TensorHandle) => hostArray(t, "F32").read();
     const stats: NewTensor[] = columns.stats
@@ -113,25 +165,57 @@ export function propagatedDocument(
         },
       ]
       : [];
-    const data = held ?? (() => joined(chunks, n, width));
     return {
       kind: "cache",
       meta,
-      tensors: [{ name: "feat", dtype: "F32", shape: [n, width], data }, ...stats],
+      tensors: [...stored.tensors, ...stats],
       provenance,
     };
   } finally {
+    kept?.close();
     engine.destroy();
+  }
+}
+
+/**
+ * How many columns have been finished, of `parts` blocks each: they were put in the order of columns, and of parts for
+ * equal columns. What is not whole is dropped.
+ */
+function finishedColumns(kept: ColumnCheckpoint, own: number, parts: number): number {
+  let begin = 0, whole = 0;
+  for (let b = 0; b + parts <= kept.blocks.length; b += parts) {
+    const { count } = kept.blocks[b]!;
+    const isNext = (block: ColumnBlock, part: number) =>
+      block.first === part * own + begin && block.count === count && begin + count <= own;
+    if (!kept.blocks.slice(b, b + parts).every(isNext)) break;
+    begin += count;
+    whole = b + parts;
+  }
+  kept.keep(whole);
+  return begin;
+}
+
+const pieceRows = (numCols: number) => Math.max(1, Math.floor(ROW_BYTES / (4 * Math.max(1, numCols))));
+
+/** Rows of a matrix in memory, some at a time: as many as of one that is joined. */
+function* rowPieces(
+  matrix: NativeArray<"F32">,
+  numRows: number,
+  numCols: number,
+): Generator<NativeArray<"F32">> {
+  const step = pieceRows(numCols);
+  for (let row = 0; row < numRows; row += step) {
+    yield matrix.slice(row * numCols, Math.min(step, numRows - row) * numCols);
   }
 }
 
 /** Rows of a matrix whose columns lie in chunks, some rows at a time in one buffer. */
 function* joined(
-  chunks: readonly { array: NativeArray<"F32">; first: number; count: number }[],
+  chunks: readonly ColumnBlock[],
   numRows: number,
   numCols: number,
 ): Generator<NativeArray<"F32">> {
-  const step = Math.max(1, Math.floor(ROW_BYTES / (4 * Math.max(1, numCols))));
+  const step = pieceRows(numCols);
   const buffer = NativeArray.allocate("F32", Math.min(step, numRows) * numCols, false);
   for (let row = 0; row < numRows; row += step) {
     const rows = Math.min(step, numRows - row);
@@ -144,10 +228,10 @@ function* joined(
 }
 
 /**
- * Propagated features as the input of a model: mapped, nothing copied.
+ * Propagated features as the input of a model: mapped where they are float32, else decoded into `arena`.
  * @throws {GustError} (mismatch) if they were made from another graph or are of another layout.
  */
-export function openPropagated(arena: Arena, cache: Document, graph: Graph): Tensor {
+export function openPropagated(engine: Engine, arena: Arena, cache: Document, graph: Graph): Tensor {
   checkMadeFrom(cache, graph.document);
   if (cache.kind !== "cache" || cache.meta["layout"] !== "propagated") {
     throw new GustError(
@@ -157,7 +241,17 @@ export function openPropagated(arena: Arena, cache: Document, graph: Graph): Ten
     );
   }
   const { num_features: width } = cache.meta as unknown as PropagatedMeta;
-  return new Tensor(arena.bind(cache.tensor("feat", "F32"), [graph.numNodes, width]));
+  const array = cache.tensor("feat", "F32", "BF16", "I8"), scale = featureScale(cache);
+  const x = asFloats(engine, arena, array, graph.numNodes, {
+    kind: "dense",
+    array,
+    numFeatures: width,
+    scale,
+  });
+  if (cache.has("feat.row_scale")) {
+    engine.run("row_scale", { x, scale: arena.bind(cache.tensor("feat.row_scale", "F32")), out: x });
+  }
+  return new Tensor(x);
 }
 
 /** The statistics of a cache made with --feat-norm standard, else null: to prepare another graph's features alike. */

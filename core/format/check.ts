@@ -160,7 +160,7 @@ function checkCache(checker: Checker): void {
     checkTiers(checker);
     return;
   }
-  checker.finite("feat");
+  for (const name of ["feat", "feat.scale", "feat.row_scale"]) checker.finite(name);
   checker.sparse("feat", doc.meta["num_features"] as number);
   const rows = doc.has("feat") ? doc.spec("feat").shape[0]! : doc.spec("feat.indptr").shape[0]! - 1;
   checker.pointer("node_ptr", rows);

@@ -114,6 +114,10 @@ const cacheMeta = z.looseObject({
   norm: z.string().optional(),
   num_nodes: count,
   num_features: count.optional(),
+  /** Propagated features: all hops side by side; what scales are of, and the error of storing them. */
+  all_hops: z.boolean().optional(),
+  scale_of: z.enum(["row", "column"]).optional(),
+  error: z.looseObject({ max: z.number().min(0), rms: z.number().min(0) }).optional(),
   model_use: z.string().optional(),
   tiers: tiersMeta.optional(),
   /** Operators: entries of the exact one, what chose the rows, for which model, and its layers (null: no product). */
@@ -292,6 +296,8 @@ const cacheRows: Row[] = [
   /** Numbers of the hot rows and of the segment's shared rows. */
   row("gather.loc", "I32", ["*"], isTiered),
   row("pages", "U8", ["pages", 4096], isTiered),
+  /** Of propagated features in int8, where rows have scales and columns have none. */
+  row("feat.row_scale", "F32", ["rows"]),
   // The chosen rows of an operator, transposed: row j lists those that have an entry (i, j).
   row("layer{layer}.rows", "I64", ["rows of layer {layer}"], true),
   row("layer{layer}.indptr", "I64", ["n+1"], true),
@@ -469,6 +475,10 @@ function cacheRules(doc: View): string[] {
   if (doc.has("feat") === doc.has("feat.indptr")) return ['expected either "feat" or "feat.indptr"'];
   if (isPropagated(doc) && doc.has("node_ptr")) {
     return ['tensor "node_ptr" has no place in propagated features'];
+  }
+  const scales = ["feat.scale", "feat.row_scale"].filter((name) => doc.has(name)).length;
+  if (isPropagated(doc) && scales !== (doc.spec("feat")?.dtype === "I8" ? 1 : 0)) {
+    return ['expected "feat.scale" or "feat.row_scale" beside int8 features, and neither beside others'];
   }
   return [];
 }

@@ -9,6 +9,7 @@ import { dtypes } from "../../ffi/dtype.ts";
 import { callOut, describeNative, NativeArray } from "../../ffi/native.ts";
 import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
 import type { Features } from "./graph.ts";
+import { degrees, type TopRows, topRows } from "./hot_rows.ts";
 
 /**
  * gpu: the matrix is memory of the device. host-zerocopy: the device reads rows where they are, over the bus.
@@ -29,30 +30,12 @@ export interface FeatureReads {
   readonly unaligned_lines: number;
 }
 
-type DenseFeatures = Features & { readonly kind: "dense" };
+export type DenseFeatures = Features & { readonly kind: "dense" };
 
 /** Rows that are read most: those with most arcs, as many as fit `bytes`; place[v] is the place of row v, or -1. */
-export function hotRows(indptr: NativeArray<"I64">, rowBytes: number, bytes: number) {
-  const n = indptr.length - 1, most = Math.min(n, rowBytes === 0 ? n : Math.floor(bytes / rowBytes));
-  const degree = new Float64Array(n);
-  for (let at = 0; at < n;) {
-    const ends = indptr.window(at), count = Math.min(ends.length - 1, n - at);
-    for (let i = 0; i < count; i++) degree[at + i] = Number(ends[i + 1]! - ends[i]!);
-    at += count;
-  }
-  // The smallest degree that gets in, and how many of that degree do: the first ones.
-  const sorted = degree.toSorted();
-  const least = most > 0 ? sorted[n - most]! : Infinity;
-  let ties = most - degree.reduce((count, d) => count + (d > least ? 1 : 0), 0);
-  const place = NativeArray.allocate("I32", n, false), rows = NativeArray.allocate("I64", most, false);
-  const places = place.window(), list = rows.window();
-  let next = 0;
-  for (let v = 0; v < n; v++) {
-    const isHot = degree[v]! > least || (degree[v] === least && ties-- > 0);
-    places[v] = isHot ? next : -1;
-    if (isHot) list[next++] = BigInt(v);
-  }
-  return { place, rows };
+export function hotRows(indptr: NativeArray<"I64">, rowBytes: number, bytes: number): TopRows {
+  const n = indptr.length - 1;
+  return topRows(degrees(indptr), Math.min(n, rowBytes === 0 ? n : Math.floor(bytes / rowBytes)));
 }
 
 /** Lines of 128 bytes that reading rows `index` of a matrix touches: with reads that begin at lines, and at rows. */
@@ -69,7 +52,34 @@ export function linesOf(array: NativeArray, rowBytes: number, index: Indices) {
   return { aligned, naive };
 }
 
-export class FeatureStore {
+/** Where batches get their rows from. */
+export interface RowStore {
+  /** All rows where ops read them, as they are stored; null: nowhere. */
+  readonly all: TensorHandle | null;
+  /** Rows `nodes` as float32 in `to`, times the features' scale. */
+  rows(to: Arena, nodes: Indices): TensorHandle;
+}
+
+/** `numRows` rows in memory, as they are stored, as float32 in `to` and times the features' scale. */
+export function asFloats(
+  engine: Engine,
+  to: Arena,
+  stored: NativeArray,
+  numRows: number,
+  { numFeatures, scale }: DenseFeatures,
+): TensorHandle {
+  const shape = [numRows, numFeatures];
+  let x = to.bind(stored, shape);
+  if (x.dtype !== "F32") {
+    const out = to.tensor("F32", shape);
+    engine.run("cast", { x, out });
+    x = out;
+  }
+  if (scale) engine.run("column_affine", { x, scale: to.bind(scale), out: x });
+  return x;
+}
+
+export class FeatureStore implements RowStore {
   private readonly kind: FeatureReads["store"];
   private readonly stored: NativeArray;
   /** All rows, as they are stored: where ops read them. */
@@ -116,21 +126,19 @@ export class FeatureStore {
   /** Rows `nodes` as float32 in `to`, times the features' scale. */
   rows(to: Arena, nodes: Indices): TensorHandle {
     this.count(nodes);
-    const { engine, features: { scale } } = this;
-    const x = this.kind === "host-staged" ? this.staged(to, nodes) : this.gathered(to, nodes);
+    const { engine, features } = this, { scale } = features;
+    if (this.kind === "host-staged") {
+      return asFloats(engine, to, this.staged(to, nodes), nodes.length, features);
+    }
+    const x = this.gathered(to, nodes);
     if (scale) engine.run("column_affine", { x, scale: to.bind(scale), out: x });
     return x;
   }
 
   /** Rows that the CPU gathers, in memory of their own. */
-  private staged(to: Arena, nodes: Indices): TensorHandle {
-    const { engine, features: { numFeatures }, stored } = this, shape = [nodes.length, numFeatures];
-    const room = to.array(stored.dtype, nodes.length * numFeatures);
-    const x = to.bind(gatherRows(stored, numFeatures, nodes, room), shape);
-    if (x.dtype === "F32") return x;
-    const out = to.tensor("F32", shape);
-    engine.run("cast", { x, out });
-    return out;
+  private staged(to: Arena, nodes: Indices): NativeArray {
+    const { features: { numFeatures }, stored } = this;
+    return gatherRows(stored, numFeatures, nodes, to.array(stored.dtype, nodes.length * numFeatures));
   }
 
   /** Rows that the device gathers, from wherever they are. */

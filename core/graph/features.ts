@@ -7,7 +7,7 @@ import { GustError } from "../errors.ts";
 import { Pattern, type SparseOperator } from "../tensor/operator.ts";
 import { SparseFeatures } from "../tensor/sparse_features.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { FeatureStore } from "./feature_store.ts";
+import type { RowStore } from "./feature_store.ts";
 import type { Csr } from "./csr.ts";
 import type { Features, Graph } from "./graph.ts";
 
@@ -128,7 +128,7 @@ export function prepareFeatures(
   trainNodes: BigInt64Array | null,
   stats: FeatStats | null = null,
   nodes: Indices | null = null,
-  store: FeatureStore | null = null,
+  store: RowStore | null = null,
 ): PreparedFeatures {
   const { numFeatures } = features;
   if (features.kind === "csr") {
@@ -210,7 +210,7 @@ function denseFloat(
   arena: Arena,
   { array, numFeatures, scale }: Features & { kind: "dense" },
   nodes: Indices | null,
-  store: FeatureStore | null,
+  store: RowStore | null,
 ): TensorHandle {
   const rows = numFeatures === 0 ? 0 : array.length / numFeatures;
   const bound = store?.all ?? arena.bind(array, [rows, numFeatures]);

@@ -1,5 +1,6 @@
 /** What `gust inspect` says of a document, as data. Reads headers, and of the data only split masks and pointers' ends. */
 import { findOutside } from "../../ffi/native_checks.ts";
+import type { PropagatedMeta } from "../cache/propagated.ts";
 import type { OperatorsMeta } from "../approx/operators.ts";
 import { tierFacts, tiersOf } from "../cache/tiered.ts";
 import type { Container } from "../format/container.ts";
@@ -159,7 +160,20 @@ function sampleFacts(doc: Document): Record<string, unknown> {
 
 function cacheFacts(doc: Document): Record<string, unknown> {
   if (doc.meta["layout"] === "operators") return operatorFacts(doc.meta as unknown as OperatorsMeta);
-  const { layout, num_nodes: nodes, num_features: features, hops, norm, model_use, graph, sample } = doc.meta;
+  const {
+    layout,
+    num_nodes: nodes,
+    num_features: features,
+    hops,
+    norm,
+    all_hops,
+    scale_of,
+    error,
+    model_use,
+    graph,
+    sample,
+  } = doc.meta;
+  const lost = error as PropagatedMeta["error"];
   const tiers = tiersOf(doc);
   if (tiers) {
     const { uses, ...sizes } = tiers;
@@ -178,7 +192,22 @@ function cacheFacts(doc: Document): Record<string, unknown> {
     };
   }
   const rows = doc.has("feat") ? doc.spec("feat").shape[0] : doc.spec("feat.indptr").shape[0]! - 1;
-  return { layout, nodes, features, ...featureFacts(doc), rows, hops, norm, model_use, graph, sample };
+  return {
+    layout,
+    nodes,
+    features,
+    ...featureFacts(doc),
+    rows,
+    hops,
+    norm,
+    all_hops,
+    scale_of,
+    largest_error: lost?.max,
+    relative_rms_error: lost?.rms,
+    model_use,
+    graph,
+    sample,
+  };
 }
 
 /** A layer of sampled operators; `budget` is its part of the multiply-adds of all exact products. */

@@ -3,7 +3,6 @@ import { Engine } from "../../ffi/engine.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
-import type { FeatSource } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { PropagatedMeta } from "../cache/propagated.ts";
 import { models } from "../models/mod.ts";
@@ -12,7 +11,7 @@ import type { Evaluation, OpenedRun, Subset, TaskEntry } from "../tasks/task.ts"
 import type { Inference } from "./config.ts";
 import { fullInput } from "./full_batch.ts";
 import { checkBounds } from "./job.ts";
-import { checkSignature, type ModelMeta, openModel } from "./model_document.ts";
+import { checkSignature, type FeatureRecipe, type ModelMeta, openModel } from "./model_document.ts";
 import { type ModelFeatures, modelFeatures } from "./model_features.ts";
 
 /** Whether both hold the same statistics of standardised features, or none. */
@@ -36,7 +35,9 @@ function fittingCache(
   const made = cache.meta as unknown as PropagatedMeta;
   const { propagate, feat_norm } = meta.config.features;
   if (
-    propagate && made.hops === propagate.hops && made.norm === propagate.norm && made.feat_norm === feat_norm
+    propagate && made.hops === propagate.hops && made.norm === propagate.norm &&
+    made.feat_norm === feat_norm &&
+    (made.all_hops ?? false) === (propagate.all ?? false)
   ) {
     if (sameStats(cache, model)) return cache;
     throw new GustError(
@@ -62,8 +63,8 @@ export interface Opened extends OpenedRun {
 }
 
 /** How many features the graph gives the model: one-hot degrees have as many columns as the model was trained on. */
-function numFeaturesOf(graph: Graph, source: FeatSource, signature: Signature): number {
-  if (source === "file") return graph.meta.num_features;
+function numFeaturesOf(graph: Graph, { source, propagate }: FeatureRecipe, signature: Signature): number {
+  if (source === "file") return graph.meta.num_features * (propagate?.all ? propagate.hops + 1 : 1);
   if (source === "degree") return signature.num_features;
   return source === "one" ? 1 : graph.numNodes;
 }
@@ -99,7 +100,7 @@ export function withModel<T>(
     const outputs = task.misfit(graph) === null ? task.outputs(graph, taskParams) : null;
     const width = outputs?.width ?? graph.numClasses, edgeTypes = outputs?.edgeTypes;
     const got = {
-      num_features: numFeaturesOf(graph, recipe.source, signature),
+      num_features: numFeaturesOf(graph, recipe, signature),
       num_classes: width || signature.num_classes,
       ...(edgeTypes === undefined ? {} : { num_edge_types: edgeTypes }),
     };

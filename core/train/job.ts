@@ -11,7 +11,8 @@ import { approximatedBatch, approximatedSource } from "../approx/source.ts";
 import { WeightGradients } from "../approx/weight_gradients.ts";
 import { GustError, problemsError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
-import type { FeatureReads, FeatureStore } from "../graph/feature_store.ts";
+import type { CachedRows, CacheReport } from "../feature_cache/cached_rows.ts";
+import { type FeatureReads, FeatureStore } from "../graph/feature_store.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatStats } from "../graph/features.ts";
 import { checkArcs } from "../graph/arcs.ts";
@@ -34,7 +35,15 @@ import {
   modelMeta,
   resumeTraining,
 } from "./model_document.ts";
-import { checkStore, featureRecipe, modelFeatures, openStore, type StoreChoice } from "./model_features.ts";
+import {
+  type CacheChoice,
+  checkStore,
+  featureRecipe,
+  modelFeatures,
+  openCache,
+  openStore,
+  type StoreChoice,
+} from "./model_features.ts";
 import { type PlanReport, planReport } from "./plan_report.ts";
 import { Rehearsal } from "./rehearsal.ts";
 import { type EpochRecord, runEpochs, startTraining, type Training, weightsOf } from "./run.ts";
@@ -78,6 +87,8 @@ export interface TrainJob {
   readonly sampler?: SamplerChoice | null;
   /** Where dense features are kept. */
   readonly featureStore?: StoreChoice | undefined;
+  /** Which rows stay in memory when batches read the others of the graph's file; null or absent: nobody asked. */
+  readonly featureCache?: CacheChoice | null;
   /** Gets the engine of a run before anything runs on it. */
   readonly onEngine?: ((engine: Engine) => void) | undefined;
 }
@@ -109,6 +120,8 @@ export interface RunResult {
   readonly skipped: number;
   /** What batches read of a feature store; null where there are none. */
   readonly features: FeatureReads | null;
+  /** What a feature cache did; null where there is none. */
+  readonly feature_cache: CacheReport | null;
   readonly finished: boolean;
 }
 
@@ -122,6 +135,13 @@ export function checkAccepted(
       "usage",
       `Model "${model.name}" does not accept propagated features: ${propagated}`,
       "leave the cache out, or train sgc or mlp on it",
+    );
+  }
+  if (cache?.meta["all_hops"] && model.propagate) {
+    throw new GustError(
+      "usage",
+      `Model "${model.name}" reads the last hop alone, and ${cache.label} holds all hops side by side`,
+      "leave --all-hops out, or train mlp on it",
     );
   }
   if (samples && batches !== null) {
@@ -201,7 +221,9 @@ export function checkBounds(graph: Graph, task: TaskEntry): void {
 function checkRecipe(resumed: Document, recipe: FeatureRecipe): void {
   const text = ({ feat_norm, propagate }: FeatureRecipe) =>
     `feat-norm ${feat_norm}, ${
-      propagate ? `${propagate.hops} hops, norm ${propagate.norm}` : "no propagation"
+      propagate
+        ? `${propagate.all ? "all " : ""}${propagate.hops} hops, norm ${propagate.norm}`
+        : "no propagation"
     }`;
   const began = text(modelMeta(resumed).config.features), now = text(recipe);
   if (began === now) return;
@@ -229,6 +251,7 @@ export class Run {
     private readonly recipe: FeatureRecipe,
     private readonly stats: FeatStats | null,
     private readonly store: FeatureStore | null,
+    private readonly cached: CachedRows | null,
     private readonly input: ForwardInput,
     private readonly free: () => void,
   ) {}
@@ -252,14 +275,21 @@ export class Run {
     job.onEngine?.(engine);
     const arena = engine.arena();
     const recipe = featureRecipe(job);
-    const { input: features, numFeatures, rows, trainingRows, free } = modelFeatures(engine, arena, graph, {
-      recipe,
-      cache: job.cache,
-      trainNodes: task.trainNodes?.(graph, split) ?? split.train,
-      precalc: entry.precalc?.(modelParams) ?? null,
-      among: job.samples?.isInductive ? split.train.toSorted() : null,
-      open: (stored) => openStore(engine, arena, job, stored),
-    });
+    const { input: features, numFeatures, rows, trainingRows: stored, free } = modelFeatures(
+      engine,
+      arena,
+      graph,
+      {
+        recipe,
+        cache: job.cache,
+        trainNodes: task.trainNodes?.(graph, split) ?? split.train,
+        precalc: entry.precalc?.(modelParams) ?? null,
+        among: job.samples?.isInductive ? split.train.toSorted() : null,
+        open: (stored) => openStore(engine, arena, job, stored),
+      },
+    );
+    const cached = openCache(engine, job, stored);
+    const trainingRows = cached ? { ...stored, store: cached } : stored;
     const signature: Signature = {
       num_features: numFeatures,
       num_classes: width,
@@ -289,7 +319,7 @@ export class Run {
     const { clipNorm } = options;
     const training = startTraining(engine, { model, loss, optimizer, clipNorm, ema });
     const { source, approximation } = approximated(job, seed, engine, exact, training);
-    const used = job.samples || adaptiveSampler(job) ? trainingRows.store : null, { stats } = rows;
+    const { store } = trainingRows, { stats } = rows;
     return new Run(
       job,
       seed,
@@ -304,7 +334,8 @@ export class Run {
       kind,
       recipe,
       stats,
-      used,
+      (job.samples || adaptiveSampler(job)) && store instanceof FeatureStore ? store : null,
+      cached,
       input,
       free,
     );
@@ -334,7 +365,8 @@ export class Run {
       shouldStop: hooks.shouldStop,
       onEpoch: (record) => {
         skipped += record.skipped ?? 0;
-        hooks.onEpoch?.(this.seed, record);
+        const { cached } = this;
+        hooks.onEpoch?.(this.seed, cached ? { ...record, feature_cache: cached.endEpoch() } : record);
         if (
           checkpoint && checkpoint.every > 0 && record.epoch % checkpoint.every === 0 &&
           record.epoch < options.epochs
@@ -360,6 +392,7 @@ export class Run {
       gpu_memory_bytes: memoryUse().devicePeak,
       skipped,
       features: this.store?.counts ?? null,
+      feature_cache: this.cached?.report ?? null,
       finished: progress.finished,
     };
   }
@@ -467,6 +500,7 @@ export class Run {
   /** Free everything. The documents made before stay valid only if they were written. */
   close(): void {
     this.engine.destroy();
+    this.cached?.close();
     this.free();
   }
 }

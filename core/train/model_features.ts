@@ -3,10 +3,14 @@ import type { Arena, Engine } from "../../ffi/engine.ts";
 import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from "../cache/propagated.ts";
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
+import { CachedRows, TensorFile } from "../feature_cache/cached_rows.ts";
+import { cachePolicies } from "../feature_cache/mod.ts";
+import { roomFor } from "../feature_cache/policy.ts";
 import { checkFeatures, checkFinite } from "../graph/arcs.ts";
-import { FeatureStore, type StoreKind } from "../graph/feature_store.ts";
+import { FeatureStore, type RowStore, type StoreKind } from "../graph/feature_store.ts";
 import { type FeatStats, featuresOf, featureStats, prepareFeatures } from "../graph/features.ts";
 import type { Features, Graph } from "../graph/graph.ts";
+import { dtypes } from "../../ffi/dtype.ts";
 import type { FeatureInput, Precalculated } from "../models/model.ts";
 import type { TrainJob } from "./job.ts";
 import type { FeatureRecipe } from "./model_meta.ts";
@@ -52,6 +56,61 @@ export function checkStore({ cache, samples, featureStore }: TrainJob): void {
   if (samples?.isPacked) throw refusedStore(kind, "features come packed with the batches");
 }
 
+/** Which rows of the features stay in memory when batches read the others of the graph's file. */
+export interface CacheChoice {
+  readonly policy: string;
+  readonly params: Record<string, unknown>;
+  readonly bytes: number;
+  /** Whether the best hit ratios are computed too. */
+  readonly isBounded: boolean;
+}
+
+/**
+ * The rows of training batches behind a feature cache, where one was asked for.
+ *
+ * @param stored  what batches would read.
+ * @throws {GustError} (usage) with the reason where batches do not read rows of the graph's file.
+ */
+export function openCache(
+  engine: Engine,
+  { graph, cache, samples, task, model, modelParams, options, featureCache }: TrainJob,
+  { stored }: BatchFeatures,
+): CachedRows | null {
+  if (!featureCache) return null;
+  const { policy: name, params, bytes, isBounded } = featureCache;
+  const refused = (why: string, hint: string) =>
+    new GustError("usage", `--feature-cache ${name}: ${why}`, hint);
+  const leaveOut = "leave --feature-cache out";
+  if (cache) throw refused(`${cache.label} holds the features already`, leaveOut);
+  if (!samples || task.name !== "node") {
+    throw refused(
+      "every step reads all features, expected batches of nodes",
+      "draw batches with --sampler, or with gust sample",
+    );
+  }
+  if (samples.isPacked) throw refused("features come packed with the batches", leaveOut);
+  if (model.precalc?.(modelParams)) {
+    throw refused("batches read the rows that --precalc makes, which are not those of the file", leaveOut);
+  }
+  if (options.features !== "file") {
+    throw refused(`features are made of the graph (--features ${options.features})`, leaveOut);
+  }
+  if (stored?.kind !== "dense") {
+    throw refused(
+      "the features are sparse, and their rows have no one size",
+      "import them dense (gust import), or leave --feature-cache out",
+    );
+  }
+  const { array: { dtype }, numFeatures } = stored, { indptr } = graph.csr;
+  const most = roomFor(graph.numNodes, numFeatures * dtypes[dtype].size, bytes);
+  const file = TensorFile.open(graph.document, "feat");
+  const policy = cachePolicies.get(name).create(
+    { indptr, most, batches: (epoch) => samples.nodes(epoch) },
+    params,
+  );
+  return new CachedRows(engine, stored, file, policy, most, name, isBounded);
+}
+
 /** How features reach the model: the cache's own recipe where there is one, else the model's and the flag's. */
 export function featureRecipe({ cache, model, modelParams, options }: TrainJob): FeatureRecipe {
   if (cache) {
@@ -70,7 +129,8 @@ export function featureRecipe({ cache, model, modelParams, options }: TrainJob):
         `--features ${options.features}: ${cache.label} holds the features already`,
       );
     }
-    return { source: "file", feat_norm: meta.feat_norm, propagate: { hops: meta.hops, norm: meta.norm } };
+    const propagate = { hops: meta.hops, norm: meta.norm, ...(meta.all_hops ? { all: true } : {}) };
+    return { source: "file", feat_norm: meta.feat_norm, propagate };
   }
   const source = options.features;
   return { source, feat_norm: options.featNorm ?? "none", propagate: model.propagate?.(modelParams) ?? null };
@@ -104,7 +164,7 @@ export interface FeatureSettings {
   /** Ascending nodes that training batches know alone, or null for all. */
   readonly among?: BigInt64Array | null;
   /** Where dense rows are kept, where no cache holds them. */
-  readonly open?: (stored: Features) => FeatureStore | null;
+  readonly open?: (stored: Features) => RowStore | null;
 }
 
 /**
@@ -123,12 +183,14 @@ export function modelFeatures(
   const open = settings.open ?? ((stored) => openStore(engine, arena, { graph }, stored));
   const free = () => {};
   if (cache) {
-    checkFinite(cache, "feat");
-    const input = openPropagated(arena, cache, graph);
+    for (const name of ["feat", "feat.scale", "feat.row_scale"]) {
+      if (cache.has(name)) checkFinite(cache, name);
+    }
+    const input = openPropagated(engine, arena, cache, graph);
     const rows = { norm, stats: propagatedStats(engine, cache), stored: null, store: null };
     return {
       input: () => input,
-      numFeatures: graph.meta.num_features,
+      numFeatures: input.cols,
       rows,
       trainingRows: rows,
       free,
@@ -161,8 +223,8 @@ export function modelFeatures(
   const rows = { norm, stats, stored, store: open(stored) };
   const same = { numFeatures, rows, trainingRows: rows, free };
   if (!ahead) return { input: () => all(rows), ...same };
-  const input = propagate(engine, arena, graph, all(rows), ahead.hops, ahead.norm);
-  return { input: () => input, ...same };
+  const input = propagate(engine, arena, graph, all(rows), ahead.hops, ahead.norm, ahead.all);
+  return { input: () => input, ...same, numFeatures: input.cols };
 }
 
 type Stored = BatchFeatures & { readonly stored: Features };

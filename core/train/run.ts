@@ -3,6 +3,7 @@
  * updates from an optimizer; the weights of the best validation epoch are kept.
  */
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
+import type { CacheCounts } from "../feature_cache/cached_rows.ts";
 import type { ApproxReport } from "../approx/approximation.ts";
 import { GustError } from "../errors.ts";
 import type { Parameter } from "../tensor/tensor.ts";
@@ -39,6 +40,8 @@ export interface EpochRecord {
   approx?: ApproxReport;
   /** What was read of features that are not in memory; absent: nothing. */
   reads?: ReadReport;
+  /** What batches read through a feature cache; absent: there is none. */
+  feature_cache?: CacheCounts;
 }
 
 export interface RunOptions {

@@ -7,7 +7,7 @@ import { GustError } from "../errors.ts";
 import { chunkOf } from "../format/chunks.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
-import type { FeatureStore } from "../graph/feature_store.ts";
+import type { RowStore } from "../graph/feature_store.ts";
 import { type FeatNorm, type FeatStats, prepareFeatures, requireFeatures } from "../graph/features.ts";
 import type { Features, Graph } from "../graph/graph.ts";
 import { SampleBatches, type SampledBatch, type SampleMeta } from "../sampling/batches.ts";
@@ -146,6 +146,11 @@ export class SampleFeed {
     return this.params["temporal"] !== undefined;
   }
 
+  /** The nodes of each batch of an epoch, each valid until the next. */
+  *nodes(epoch: number): Generator<Indices> {
+    for (const { batch } of this.epoch(epoch)) yield batch.nodes;
+  }
+
   /** The batches of sample epoch `epoch` modulo the epochs that were drawn, each valid until the next. */
   *epoch(epoch: number): Generator<{ batch: SampledBatch; chunk: Chunk }> {
     const wanted = epoch % this.first.epochs;
@@ -265,7 +270,7 @@ export interface BatchFeatures {
   /** Of all nodes, as stored; null where training has them from a cache. */
   readonly stored: Features | null;
   /** Where they are kept, if they are dense. */
-  readonly store: FeatureStore | null;
+  readonly store: RowStore | null;
 }
 
 /**

@@ -690,6 +690,23 @@ GUST_API int32_t gust_rows_moments(int64_t count, int64_t index, int64_t rows, i
  *  none): out[0] when every access begins at a line, out[1] when each begins where the row does. */
 GUST_API int32_t gust_rows_lines(int64_t count, int64_t index, int32_t index_dtype, int64_t row_bytes, int64_t from,
                                  int64_t* out);
+/** to[i] = row index[i] (row_bytes bytes) of a matrix of `rows` rows, where place[index[i]] (I32 [rows]) is not negative
+ *  that row of `held`, else read of the file fd, in which row 0 begins at byte `offset`; rows that are neighbours in the
+ *  file come by one read. index as in gust_rows_gather. out[0] = rows read of the file, out[1] = reads. GUST_EEOF where
+ *  the file is too short. */
+GUST_API int32_t gust_rows_read(int32_t fd, int64_t offset, int64_t rows, int64_t row_bytes, int64_t count,
+                                int64_t index, int32_t index_dtype, int64_t place, int64_t held, int64_t to,
+                                int64_t* out);
+/** Row to_row[i] of `to` = row from_row[i] of `from` (I32 [count], row_bytes bytes each), inside both. */
+GUST_API int32_t gust_rows_put(int64_t count, int64_t from_row, int64_t to_row, int64_t row_bytes, int64_t from,
+                               int64_t to);
+/** Largest absolute value (F32) of each row of an F32 matrix, and of each column: no less than what column_max held. */
+GUST_API int32_t gust_rows_extremes(int64_t rows, int64_t cols, int64_t from, int64_t row_max, int64_t column_max);
+/** An F32 matrix as BF16, or as I8 times a scale (F32) per row or per column (the other one NULL): -127 .. 127, to the
+ *  nearest, ties to even. `to` may be NULL: only the error is wanted. out[0 .. 2] (F64) = largest absolute error, sum of
+ *  squared errors, sum of squares of what was stored. */
+GUST_API int32_t gust_rows_encode(int64_t rows, int64_t cols, int64_t from, int32_t dtype, int64_t row_scale,
+                                  int64_t column_scale, int64_t to, double* out);
 /** Set seen[row] (U8 [rows]) for every row of index; out[0] = how many were not set. */
 GUST_API int32_t gust_rows_mark(int64_t count, int64_t index, int32_t index_dtype, int64_t rows, int64_t seen,
                                 int64_t* out);

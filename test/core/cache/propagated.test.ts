@@ -228,8 +228,10 @@ describe("propagate()", () => {
     const engine = new Engine();
     const arena = engine.arena();
     const made = make(denseGraph, {});
-    expect(openPropagated(arena, made, denseGraph).toNumbers()).toEqual(featOf(made));
-    expect(() => openPropagated(arena, made, sparseGraph)).toThrow(/was made from a graph with digest/);
+    expect(openPropagated(engine, arena, made, denseGraph).toNumbers()).toEqual(featOf(made));
+    expect(() => openPropagated(engine, arena, made, sparseGraph)).toThrow(
+      /was made from a graph with digest/,
+    );
     engine.destroy();
   });
 });
