@@ -167,9 +167,11 @@ function ownWork(shape: ProductShape, form: ProductForm) {
 const SPARSE_COST = 8;
 const ROW_COST = 24;
 
-/** The time of products, in multiply-adds of dense ones. */
-export const workCost = ({ sparseReads, sparseFlops, denseFlops }: ProductWork): number =>
-  SPARSE_COST * (sparseFlops / 2 + ROW_COST * sparseReads) + denseFlops / 2;
+/** The time of products, in multiply-adds of dense ones; every 4 bytes that are moved count as one. */
+export const workCost = (
+  { sparseReads, sparseFlops, sparseBytes, denseFlops, denseBytes }: ProductWork,
+): number =>
+  SPARSE_COST * (sparseFlops / 2 + ROW_COST * sparseReads) + denseFlops / 2 + (sparseBytes + denseBytes) / 4;
 
 /** The time of a form, in multiply-adds of dense products. */
 export function formCost(shape: ProductShape, form: ProductForm): number {

@@ -84,11 +84,14 @@ describe("the order", () => {
     expect(chosen(shape(16, 16, first))).toEqual({ ...kept, inputGradient: "none" });
   });
   test("aggregates first in a first layer up to twice the width, which has no product in its backward pass", () => {
-    // One product finds its rows once, two do so twice: as much as 24 columns.
-    expect(chosen(shape(2 * 16 + 23, 16, first))).toEqual({ ...kept, inputGradient: "none" });
-    expect(chosen(shape(2 * 16 + 25, 16, first))).toEqual({ ...combined, inputGradient: "none" });
+    // One product finds its rows once, two do so twice: about as much as 24 columns.
+    expect(chosen(shape(2 * 16 + 20, 16, first))).toEqual({ ...kept, inputGradient: "none" });
+    expect(chosen(shape(2 * 16 + 28, 16, first))).toEqual({ ...combined, inputGradient: "none" });
     expect(chosen(shape(2 * 256, 256, first))).toEqual({ ...kept, inputGradient: "none" });
     expect(chosen(shape(3 * 256, 256, first))).toEqual({ ...combined, inputGradient: "none" });
+  });
+  test("of equal widths aggregates first where the own rows are multiplied too: both are one dense product then", () => {
+    expect(chosen(shape(16, 16, { hasOwn: true })).order).toBe("aggregate-first");
   });
   test("does not project the many columns of a block for its few rows", () => {
     expect(chosen(shape(16, 8, {}, 10, 1000, 2)).order).toBe("aggregate-first");
