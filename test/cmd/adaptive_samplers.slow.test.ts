@@ -153,7 +153,7 @@ test("scores of mvs come from a .npy array as from text", () => {
 test("gust help says where an adaptive sampler is chosen, and its options there", () => {
   const mvs = run("help mvs").text, vrgcn = run("help vrgcn").text;
   expect(mvs).toContain("Chosen by: gust sample --method mvs\n             gust train --sampler mvs\n");
-  expect(mvs).toMatch(/Options in training:\n(.*\n)*  --pool-share <N>\n/);
+  expect(mvs).toMatch(/Options in training:\n(.*\n)* {2}--pool-share <N>\n/);
   expect(vrgcn).toContain("Chosen by: gust train --sampler vrgcn\n");
   expect(vrgcn).not.toContain("gust sample");
 });
