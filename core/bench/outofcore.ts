@@ -1,7 +1,7 @@
 /**
  * Training on features that do not fit memory: a generated graph, a sample of it and its packed tiers as files, and
  * epochs of SAGE in processes of their own, in turn; times are per batch. Packed and on demand (features mapped, rows read where a batch asks
- * for them) run under a bound of memory, page cache included, which is emptied before every epoch and looked at; in
+ * for them, with the read-ahead that the kernel has for the disk) run under a bound of memory, page cache included, which is emptied before every epoch and looked at; in
  * memory runs without a bound on a warm page cache. Beside them stand reading alone, the same batches without training,
  * and the disk: the same file in order, past the page cache.
  */
@@ -47,11 +47,11 @@ const params = z.object({
   nodes: z.int().min(2).max(2 ** 31 - 1).default(2 ** 20).describe("nodes of the generated graph"),
   nnz: z.int().min(2).default(2 ** 24).describe("arcs of the generated graph, about"),
   features: z.int().min(1).default(256).describe("columns of its features"),
-  trainNodes: z.int().min(1).default(2 ** 13).describe("training nodes"),
+  trainNodes: z.int().min(1).default(2 ** 12).describe("training nodes"),
   fanout: z.array(z.int().min(-1)).min(1).default([10, 5]).describe(
     "in-neighbours per layer, last layer first",
   ),
-  batchSize: z.int().min(1).default(512).describe("training nodes per batch"),
+  batchSize: z.int().min(1).default(256).describe("training nodes per batch"),
   hidden: z.int().min(1).default(256).describe("width of the hidden layers"),
   memory: size("340M", "what a process under the bound may take, page cache included"),
   hostMem: size("32M", "of that for hot rows"),
@@ -59,7 +59,7 @@ const params = z.object({
     "rows on disk over nodes, as gust cache takes it; -1 = no bound",
   ),
   epochs: z.int().min(3).max(100000).default(3).describe("timed epochs of each process"),
-  onDemand: z.int().min(1).default(2).describe(
+  onDemand: z.int().min(1).default(1).describe(
     "batches of rows on demand that are timed, from an epoch's first on",
   ),
   runs: z.int().min(3).max(10000).default(3).describe("rounds of turns"),

@@ -5,6 +5,8 @@ import { checkDocument } from "../../../core/format/check.ts";
 import { buildDocument, type Document, type NewTensor } from "../../../core/format/document.ts";
 import { openFile } from "../../../core/format/read.ts";
 import { asNew, writeFile } from "../../../core/format/write.ts";
+import { describe as describeDocument } from "../../../core/inspect/describe.ts";
+import { describeText } from "../../../core/inspect/text.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { TieredRows } from "../../../core/train/tiered_rows.ts";
@@ -230,6 +232,22 @@ describe("tieredDocument()", () => {
     expect(facts.on_demand_amplification!).toBeGreaterThan(5 * facts.amplification!);
     const large = sampleOf(graph);
     expect(tierFacts(tiersOf(build(graph, large, { blowup: -1 }))!).amplification!).toBeLessThanOrEqual(1.2);
+  });
+
+  test("is described by shares, bytes and amplification", () => {
+    const graph = graphWith("F32", 64), cache = build(graph, sampleOf(graph), { hostBytes: 256 * 50 });
+    const facts = describeDocument(cache), { host, shared, packed } = tiersOf(cache)!.uses;
+    expect(facts["host_share"]).toBe(host / (host + shared + packed));
+    expect(facts).toMatchObject({
+      layout: "packed",
+      feature_dtype: "F32",
+      host_rows: 50,
+      hot_bytes: 256 * 50,
+    });
+    expect(facts["read_bytes"]).toBe(4096 * tiersOf(cache)!.read_pages);
+    expect(describeText(facts, "c")).toMatch(
+      /tiers +gpu 0 %, host [\d.]+ %, shared [\d.]+ %, packed [\d.]+ % of [\d,]+ rows/,
+    );
   });
 
   test("predicts the pages that rows on demand would touch", () => {
