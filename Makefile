@@ -220,7 +220,7 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-feature-cache
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -245,6 +245,11 @@ bench-orders: build
 # Sampled backward products beside exact ones: a quarter of an hour on two threads, or `make bench-rsc ONLY=sparse,dense`.
 bench-rsc: build
 	@$(BUN) test/peers/rsc.ts $(ONLY)
+	@$(DENO) fmt -q test/peers/results
+
+# Feature caches beside the best ones of their size: a minute, or `make bench-feature-cache ONLY=cora,rmat`.
+bench-feature-cache: build
+	@GUST_PROGRAM=$(BUILD)/gust $(BUN) test/peers/feature_cache.ts $(ONLY)
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------
