@@ -220,8 +220,8 @@ types: $(NPM)
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
 # gust beside PyTorch, DGL and PyG. `peers` makes their virtual environments, outside of the tree (GUST_PEERS).
-.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest bench-reorder \
-  bench-outofcore
+.PHONY: peers bench-peers bench-partition bench-depth bench-orders bench-rsc bench-variance bench-samplers bench-contest \
+  bench-reorder bench-outofcore bench-feature-cache
 peers:
 	bash test/peers/setup.sh
 bench-peers: build
@@ -287,6 +287,11 @@ bench-reorder: build
 # Epochs on features that do not fit memory, in a control group: `make bench-outofcore ONLY="--nodes 262144 --memory 340M"`.
 bench-outofcore: build
 	$(BUILD)/gust bench outofcore $(ONLY) --json=test/peers/results/outofcore.json
+	@$(DENO) fmt -q test/peers/results
+
+# Feature caches beside the best ones of their size: a minute, or `make bench-feature-cache ONLY=cora,rmat`.
+bench-feature-cache: build
+	@GUST_PROGRAM=$(BUILD)/gust $(BUN) test/peers/feature_cache.ts $(ONLY)
 	@$(DENO) fmt -q test/peers/results
 
 # ---- on a machine with a GPU --------------------------------------------------------------------------------------

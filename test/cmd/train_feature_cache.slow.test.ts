@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { cachePolicies } from "../../core/feature_cache/mod.ts";
+import { openNative } from "../../ffi/native.ts";
 import { deviceFlags } from "../_device.ts";
-import { freshDir, gustOk } from "../helpers.ts";
-import { bytesOf, json } from "./_folder.ts";
+import { freshDir, gust, gustOk, pipeline } from "../helpers.ts";
+import { bytesOf, documentOf, json } from "./_folder.ts";
+
+await openNative();
 
 const here = { cwd: freshDir() };
 gustOk(["generate", "sbm", "--nodes", "900", "--classes", "3", "--features", "20", "-o", "g"], here);
@@ -67,3 +70,48 @@ test("memory stays below the features: held rows, and what training needs", () =
     expect(peak("--feature-cache", policy, "--host-mem", "32M") - plain).toBeLessThan((32 + 8) * 2 ** 20);
   }
 }, 120_000);
+
+test("a run goes on with another cache, and runs side by side have their own", () => {
+  const batches = ["--sampler", "neighbor", "--fanout", "5,5", "--batch-size", "50"];
+  const cache = (policy: string) => ["--feature-cache", policy, "--host-mem", "10K"];
+  gustOk(["train", "g", ...batches, "--epochs", "4", "--repeat", "2", "-o", "whole.{seed}"], here);
+  gustOk(["train", "g", ...batches, "--epochs", "2", ...cache("adaptive"), "-o", "half"], here);
+  gustOk(["train", "g", "--epochs", "4", "--resume", "half", ...cache("presampled"), "-o", "rest"], here);
+  expect(documentOf(here, "rest").digest).toBe(documentOf(here, "whole.0").digest);
+  const jobs = ["--epochs", "4", "--repeat", "2", "--jobs", "2", "-o", "job.{seed}", "--json"];
+  const { runs } = json(gustOk(["train", "g", ...batches, ...cache("degree"), ...jobs], here).text);
+  expect(runs.map((r: { feature_cache: { epochs: unknown[] } }) => r.feature_cache.epochs.length)).toEqual([
+    4,
+    4,
+  ]);
+  for (const seed of [0, 1]) {
+    expect(bytesOf(here, `job.${seed}`).equals(bytesOf(here, `whole.${seed}`))).toBe(true);
+  }
+});
+
+test("is refused where batches read no rows of the file, with the reason", () => {
+  gustOk(["sample", "g", "--fanout", "4,4", "-o", "s"], here);
+  gustOk(["cache", "g", "s", "--pack", "-o", "packed"], here);
+  gustOk(["cache", "g", "--hops", "2", "-o", "c"], here);
+  const refused = (words: string[], why: string) => {
+    const { status, stderr } = gust(["train", ...words, "--feature-cache", "degree", "-o", "never"], here);
+    expect(stderr).toContain(why);
+    expect(status).toBe(2);
+  };
+  const because = "gust train: --feature-cache degree: ";
+  refused(["g", "s", "packed"], `${because}features come packed with the batches`);
+  refused(["g", "c", "--model", "sgc"], `${because}"c" holds the features already`);
+  refused(["g", "s", "--features", "degree"], `${because}features are made of the graph`);
+  refused(["g", "s", "--host-mem", "much"], 'Size "much"');
+  refused(["g", "s", "--feature-store", "gpu"], "expected no --feature-store");
+  refused(
+    ["g", "s", "--presample-epochs", "2"],
+    '--presample-epochs does not apply to feature cache "degree"',
+  );
+  const inline = pipeline(
+    "gust sample g --fanout 4,4 --inline | gust train --epochs 3 --feature-cache degree -o never",
+    here,
+  );
+  expect(inline.stderr).toContain("came down a pipe, expected a file");
+  expect(inline.status).toBe(2);
+});
