@@ -13,7 +13,7 @@ export const deviceTests = [
   ...opTests,
   "test/core/{tensor,sampling,train,models}/*.test.ts",
   "test/core/approx/{gradients,rows,row_sizes}.test.ts",
-  "test/core/graph/feature_store.test.ts",
+  "test/core/graph/feature_store.slow.test.ts",
   "test/core/bench/{limits,report}.test.ts",
   "test/cmd/train_features.test.ts",
 ];
