@@ -35,7 +35,7 @@ const makeGraph = 'make one with "gust import" or "gust generate"';
 function propagate(io: Io, params: PropagatedParams): void {
   const start = performance.now();
   const graphDocument = io.one("graph", makeGraph);
-  const { hops, norm, featNorm, splitIndex, allHops, dtype, checkpoint } = params;
+  const { hops, norm, featNorm, splitIndex, allHops, alpha, dtype, checkpoint } = params;
   const made = {
     layout: "propagated",
     hops,
@@ -43,6 +43,7 @@ function propagate(io: Io, params: PropagatedParams): void {
     featNorm,
     ...(featNorm === "standard" ? { splitIndex } : {}),
     ...(allHops ? { allHops } : {}),
+    ...(alpha > 0 ? { alpha } : {}),
     ...(dtype === "f32" ? {} : { dtype }),
   };
   let resumed: number | null = null;
@@ -68,6 +69,7 @@ function propagate(io: Io, params: PropagatedParams): void {
     features,
     dtype,
     ...(allHops ? { all_hops: true } : {}),
+    ...(alpha > 0 ? { alpha } : {}),
     ...(scale_of ? { scale_of } : {}),
     ...(error ? { error } : {}),
     bytes,

@@ -36,6 +36,8 @@ export interface PropagatedMeta {
   readonly num_features: number;
   /** X, norm(A) X, .., norm(A)^hops X stand side by side; absent: the last alone. */
   readonly all_hops?: boolean;
+  /** Share of X in what each hop gives; absent: none. */
+  readonly alpha?: number;
   /** Of int8: what a scale is of. */
   readonly scale_of?: "row" | "column";
   /** What storing lost against float32; absent: nothing. */
@@ -55,7 +57,10 @@ export const propagatedParams = z.object({
     "which of several stored splits --feat-norm standard is taken from",
   ),
   allHops: z.boolean().default(false).describe(
-    "keep X, A X, .., A^K X side by side, for mlp (SIGN); without, the last alone",
+    "keep X and what each hop gives side by side, for mlp (SIGN); without, the last alone",
+  ),
+  alpha: z.number().min(0).lt(1).default(0).describe(
+    "share of X in what each hop gives, for mlp: (1 - alpha) A H + alpha X, personalised PageRank as appnp's",
   ),
   dtype: z.enum(cacheDTypes).default("f32").describe(
     "how the numbers are stored; int8 has a scale per row or column, whichever loses less; the error is said",
@@ -78,7 +83,8 @@ const ROW_BYTES = 16 * 2 ** 20;
  *
  * Memory: the result if it takes at most half of `memory`, and chunks of columns in the other half; a larger result
  * waits in unnamed files, or in that of --checkpoint. Cost: O(hops * arcs * features). The same bytes for any memory and thread count.
- * Source: Wu et al. 2019, arXiv:1902.07153, eq. 8; all hops side by side: Frasca et al. 2020, SIGN, arXiv:2004.11198.
+ * Source: Wu et al. 2019, arXiv:1902.07153, eq. 8; all hops side by side: Frasca et al. 2020, SIGN, arXiv:2004.11198;
+ * alpha: Gasteiger et al. 2019, arXiv:1810.05997, eq. 4, of features in place of predictions.
  *
  * @param progress  told how many columns are done: first those of a checkpoint.
  * @throws {GustError} (mismatch) for the checkpoint of something else.
@@ -92,7 +98,7 @@ export function propagatedDocument(
   const features = requireFeatures(graph);
   checkArcs(graph);
   checkFeatures(graph);
-  const { hops, norm, featNorm, splitIndex, allHops, dtype } = params;
+  const { hops, norm, featNorm, splitIndex, allHops, alpha, dtype } = params;
   const memory = parseSize(params.memory);
   const n = graph.numNodes, own = features.numFeatures, width = allHops ? (hops + 1) * own : own;
   const isHeld = params.checkpoint === undefined && 4 * n * width <= memory / 2;
@@ -108,7 +114,7 @@ export function propagatedDocument(
     const blocks: ColumnBlock[] = [];
     if (params.checkpoint !== undefined) {
       const standard = featNorm === "standard" ? splitIndex : null;
-      const name = JSON.stringify([graph.digest, hops, norm, featNorm, standard, allHops]);
+      const name = JSON.stringify([graph.digest, hops, norm, featNorm, standard, allHops, alpha]);
       kept = new ColumnCheckpoint(params.checkpoint, name, n);
       begin = finishedColumns(kept, own, allHops ? hops + 1 : 1);
       step = Math.min(step, Math.ceil(own / LEAST_BLOCKS));
@@ -123,13 +129,12 @@ export function propagatedDocument(
       engine,
       operator,
       columns,
-      hops,
+      { hops, all: allHops, alpha },
       step,
       (chunk, first, count, hop) => {
         put(chunk, (allHops ? hop * own : 0) + first, count);
         if (hop === hops) progress?.(first + count, own);
       },
-      allHops,
       begin,
     );
     const chunks = kept?.blocks ?? blocks;
@@ -149,9 +154,12 @@ export function propagatedDocument(
       num_nodes: n,
       num_features: width,
       ...(allHops ? { all_hops: true } : {}),
+      ...(alpha > 0 ? { alpha } : {}),
       ...(stored.scaleOf ? { scale_of: stored.scaleOf } : {}),
       ...(stored.error ? { error: stored.error } : {}),
-      model_use: allHops ? "models that read features only: mlp" : "models that read features only: sgc, mlp",
+      model_use: allHops || alpha > 0
+        ? "models that read features only: mlp"
+        : "models that read features only: sgc, mlp",
     };
     const copyOf = (t: TensorHandle) => hostArray(t, "F32").read();
     const stats: NewTensor[] = columns.stats

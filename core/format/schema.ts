@@ -116,6 +116,7 @@ const cacheMeta = z.looseObject({
   num_features: count.optional(),
   /** Propagated features: all hops side by side; what scales are of, and the error of storing them. */
   all_hops: z.boolean().optional(),
+  alpha: z.number().min(0).lt(1).optional(),
   scale_of: z.enum(["row", "column"]).optional(),
   error: z.looseObject({ max: z.number().min(0), rms: z.number().min(0) }).optional(),
   model_use: z.string().optional(),

@@ -4,6 +4,7 @@ import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { Propagation } from "../cache/propagate.ts";
 import type { PropagatedMeta } from "../cache/propagated.ts";
 import { models } from "../models/mod.ts";
 import type { Signature } from "../models/model.ts";
@@ -23,6 +24,10 @@ function sameStats(cache: Document, model: Document): boolean {
   });
 }
 
+/** What features were made by, in words. */
+const said = ({ hops, norm, all, alpha }: Propagation) =>
+  `${hops} hops${all ? " side by side" : ""}, norm ${norm}${alpha ? `, alpha ${alpha}` : ""}`;
+
 /** A cache that was made for another recipe or graph is no help: say so rather than use it. */
 function fittingCache(
   cache: Document | null,
@@ -37,7 +42,7 @@ function fittingCache(
   if (
     propagate && made.hops === propagate.hops && made.norm === propagate.norm &&
     made.feat_norm === feat_norm &&
-    (made.all_hops ?? false) === (propagate.all ?? false)
+    (made.all_hops ?? false) === (propagate.all ?? false) && (made.alpha ?? 0) === (propagate.alpha ?? 0)
   ) {
     if (sameStats(cache, model)) return cache;
     throw new GustError(
@@ -48,10 +53,10 @@ function fittingCache(
   }
   throw new GustError(
     "mismatch",
-    `The features of ${cache.label} (${made.hops} hops, norm ${made.norm}, feat-norm ${made.feat_norm}) are not what the model was trained on ` +
-      `(${
-        propagate ? `${propagate.hops} hops, norm ${propagate.norm}` : "no propagation"
-      }, feat-norm ${feat_norm})`,
+    `The features of ${cache.label} (${
+      said({ ...made, all: made.all_hops })
+    }, feat-norm ${made.feat_norm}) are not what the model was trained on ` +
+      `(${propagate ? said(propagate) : "no propagation"}, feat-norm ${feat_norm})`,
     "leave the cache out: the features are propagated again",
   );
 }

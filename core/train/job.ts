@@ -137,6 +137,15 @@ export function checkAccepted(
       "leave the cache out, or train sgc or mlp on it",
     );
   }
+  if (cache?.meta["alpha"] && model.propagate) {
+    throw new GustError(
+      "usage",
+      `Model "${model.name}" reads powers of the adjacency times features, and ${cache.label} was made with --alpha ${
+        cache.meta["alpha"]
+      }`,
+      "leave --alpha out, or train mlp on it",
+    );
+  }
   if (cache?.meta["all_hops"] && model.propagate) {
     throw new GustError(
       "usage",

@@ -129,7 +129,12 @@ export function featureRecipe({ cache, model, modelParams, options }: TrainJob):
         `--features ${options.features}: ${cache.label} holds the features already`,
       );
     }
-    const propagate = { hops: meta.hops, norm: meta.norm, ...(meta.all_hops ? { all: true } : {}) };
+    const propagate = {
+      hops: meta.hops,
+      norm: meta.norm,
+      ...(meta.all_hops ? { all: true } : {}),
+      ...(meta.alpha ? { alpha: meta.alpha } : {}),
+    };
     return { source: "file", feat_norm: meta.feat_norm, propagate };
   }
   const source = options.features;
@@ -223,7 +228,7 @@ export function modelFeatures(
   const rows = { norm, stats, stored, store: open(stored) };
   const same = { numFeatures, rows, trainingRows: rows, free };
   if (!ahead) return { input: () => all(rows), ...same };
-  const input = propagate(engine, arena, graph, all(rows), ahead.hops, ahead.norm, ahead.all);
+  const input = propagate(engine, arena, graph, all(rows), ahead);
   return { input: () => input, ...same, numFeatures: input.cols };
 }
 

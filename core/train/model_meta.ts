@@ -20,7 +20,12 @@ const recipe = z.object({
   source: z.enum(featSources).default("file"),
   feat_norm: z.enum(featNorms),
   /** Propagation ahead of the model (SGC, caches), or null. */
-  propagate: z.object({ hops: count, norm: z.enum(norms), all: z.boolean().optional() }).nullable(),
+  propagate: z.object({
+    hops: count,
+    norm: z.enum(norms),
+    all: z.boolean().optional(),
+    alpha: z.number().optional(),
+  }).nullable(),
 });
 /** How the features reach the model: the same steps are taken again at evaluation. */
 export type FeatureRecipe = Readonly<z.infer<typeof recipe>>;

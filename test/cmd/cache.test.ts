@@ -64,6 +64,27 @@ describe("gust cache --hops", () => {
     expect(json(result.text)["value"] as number).toBeGreaterThan(0.3);
   });
 
+  test("with --alpha makes features for mlp alone, which eval computes again where the cache is not at hand", () => {
+    gustOk(["cache", "g", "--hops", "3", "--alpha", "0.2", "-o", "ppr"], here);
+    gustOk(["train", "g", "ppr", "--model", "mlp", "--epochs", "20", "-o", "mlp"], here);
+    const [cached, again] = [["g", "ppr", "mlp"], ["g", "mlp"]].map((files) =>
+      json(gustOk(["eval", ...files, "--json"], here).text)["value"]
+    );
+    expect(again).toBe(cached!);
+    gustOk(["cache", "g", "--hops", "3", "-o", "powers"], here);
+    expect(gust(["eval", "g", "powers", "mlp"], here)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(
+        "(3 hops, norm sym, feat-norm none) are not what the model was trained on (3 hops, norm sym, alpha 0.2, feat-norm none)",
+      ),
+    });
+    expect(gust(["train", "g", "ppr", "--model", "sgc", "-o", "m"], here)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('"ppr" was made with --alpha 0.2'),
+    });
+    expect(gust(["cache", "g", "--hops", "3", "--alpha", "1", "-o", "m"], here)).toMatchObject({ status: 2 });
+  });
+
   test("does not pass --memory on to what it made: the result does not depend on it", () => {
     expect(JSON.stringify(openFile(join(folder, "m2")).provenance)).not.toContain("memory");
   });

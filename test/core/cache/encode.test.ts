@@ -133,6 +133,33 @@ describe("encoded()", () => {
   });
 });
 
+test("--alpha keeps a share of X in every hop, as evaluation computes it", () => {
+  // Numbers of a column are all of one size.
+  const x = matrix("column"), alpha = 0.25, g = graph(x);
+  const made = make(x, { hops: 2, alpha }), sides = make(x, { hops: 2, alpha, allHops: true });
+  expect(metaOf(made)).toMatchObject({ alpha, model_use: "models that read features only: mlp" });
+  // (1 - alpha) A ((1 - alpha) A X + alpha X) + alpha X, from powers of A that are computed apart.
+  const [once, twice] = [1, 2].map((hops) => readBack(make(x, { hops }), x));
+  const keep = 1 - alpha;
+  const wanted = Array.from(x, (v, k) => keep * keep * twice![k]! + keep * alpha * once![k]! + alpha * v);
+  const off = readBack(made, x).map((v, k) => Math.abs(v / wanted[k]! - 1));
+  expect(Math.max(...off)).toBeLessThan(1e-6);
+  const all = readBack(sides, x), width = 3 * F;
+  expect(Array.from({ length: N * F }, (_, k) => all[Math.floor(k / F) * width + 2 * F + k % F]!))
+    .toEqual(readBack(made, x));
+  const arena = engine.arena();
+  const { input } = prepareFeatures(engine, arena, g.features()!, "none", null);
+  const again = propagate(engine, arena, g, input, { hops: 2, norm: "row", alpha });
+  expect(again.toNumbers()).toEqual(readBack(made, x));
+  for (const [threads, memory] of [[1, "1"], [3, "100K"]] as const) {
+    setThreads(threads);
+    expect(make(x, { hops: 2, alpha, memory }).digest).toBe(made.digest);
+  }
+  setThreads(0);
+  expect(make(x, { hops: 2, alpha: 0 }).digest).toBe(make(x, { hops: 2 }).digest);
+  arena.destroy();
+});
+
 test("--all-hops has X, A X and A^2 X side by side, as evaluation computes them", () => {
   const x = matrix("row"), all = readBack(make(x, { allHops: true }), x);
   const hops = [Array.from(x), readBack(make(x, { hops: 1 }), x), readBack(make(x, {}), x)];
@@ -143,7 +170,11 @@ test("--all-hops has X, A X and A^2 X side by side, as evaluation computes them"
   expect(all).toEqual(wanted);
   const arena = engine.arena(), g = graph(x);
   const { input } = prepareFeatures(engine, arena, g.features()!, "none", null);
-  expect(Array.from(hostArray(propagate(engine, arena, g, input, 2, "row", true).handle, "F32").read()))
+  expect(
+    Array.from(
+      hostArray(propagate(engine, arena, g, input, { hops: 2, norm: "row", all: true }).handle, "F32").read(),
+    ),
+  )
     .toEqual(all);
   arena.destroy();
 });

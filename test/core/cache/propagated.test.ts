@@ -218,7 +218,7 @@ describe("propagate()", () => {
     const arena = engine.arena();
     for (const graph of [denseGraph, sparseGraph]) {
       const { input } = prepareFeatures(engine, arena, graph.features()!, "l2", null);
-      const y = propagate(engine, arena, graph, input, 2, "sym");
+      const y = propagate(engine, arena, graph, input, { hops: 2, norm: "sym" });
       expect(y.toNumbers()).toEqual(featOf(make(graph, { featNorm: "l2" })));
     }
     engine.destroy();
