@@ -3,6 +3,7 @@ import { type Bar, bench, bf16, each, extreme, f32, mean, named, type PeerRun } 
 
 const WIDTHS = "--width 32,64,128,256";
 const SHAPES = ["u200k", "r18"];
+const SAINT = ["saint-node", "saint-edge", "saint-walk"];
 
 export const runs: readonly PeerRun[] = [
   ...SHAPES.flatMap((graph) => [
@@ -12,6 +13,19 @@ export const runs: readonly PeerRun[] = [
       "dgl",
     ]),
     bench(`sample_${graph}`, `sample ${graph} --fanout 15,10 --batch-size 1024 --runs 5`, ["dgl"]),
+    bench(
+      `sample_labor_${graph}`,
+      `sample ${graph} --method labor --fanout 15,10 --batch-size 1024 --runs 5`,
+      [
+        "dgl",
+      ],
+    ),
+    ...SAINT.map((method) =>
+      bench(`sample_${method}_${graph}`, `sample ${graph} --method ${method} --batch-size 6000 --runs 5`, [
+        "dgl",
+        "pyg",
+      ])
+    ),
   ]),
   bench("gat_8x8", "gat r18 --heads 8 --head-width 8 --features 64 --runs 3", ["dgl", "pyg"]),
   bench("gat_1x64", "gat r18 --heads 1 --head-width 64 --features 64 --runs 3", ["dgl", "pyg"]),
@@ -28,6 +42,10 @@ export const runs: readonly PeerRun[] = [
     "pyg",
   ]),
   bench("cluster_c18", "cluster c18 --parts 512 --parts-per-batch 8 --epochs 4 --runs 5", ["dgl", "pyg"]),
+  bench("sample_cluster_c18", "sample c18 --method cluster --parts 512 --parts-per-batch 8 --runs 5", [
+    "dgl",
+    "pyg",
+  ]),
   bench("roofline", `roofline --nodes 200000 --nnz 10000000 ${WIDTHS}`),
   bench("gemm", "gemm --nodes 200000 --width 8,16,32,64"),
   bench("scale", "--scale"),
@@ -98,6 +116,25 @@ export const bars: readonly Bar[] = [
   ]),
   ...SHAPES.map((graph) =>
     each(`neighbour sampling, ${graph}: DGL`, [`sample_${graph}`], ["dgl"], named("sample_neighbor"), 5)
+  ),
+  ...SHAPES.flatMap((graph) => [
+    each(`LABOR, ${graph}: DGL`, [`sample_labor_${graph}`], ["dgl"], named("sample_labor"), 3),
+    ...SAINT.map((method) =>
+      each(
+        `GraphSAINT, ${method}, ${graph}: DGL, PyG`,
+        [`sample_${method}_${graph}`],
+        ["dgl", "pyg"],
+        named(`sample_${method.replace("-", "_")}`),
+        3,
+      )
+    ),
+  ]),
+  each(
+    "batches of clusters, c18: DGL, PyG",
+    ["sample_cluster_c18"],
+    ["dgl", "pyg"],
+    named("sample_cluster"),
+    3,
   ),
   {
     what: "10 seeds in a row over side by side",
