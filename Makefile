@@ -161,6 +161,13 @@ sanitize-address:
 	  $(BUILD)/address/native_tests
 	ASAN_OPTIONS=detect_leaks=1 $(BUILD)/address/native_tests
 
+# Files, processes and native code under fire (test/reliability): `make reliability SECONDS=3600 ONLY=fuzz,kills`.
+SECONDS ?= 300
+.PHONY: reliability
+reliability: build
+	@GUST_PROGRAM=$(BUILD)/gust $(BUN) test/reliability/run.ts --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY)) \
+	  --out $(BUILD)/reliability.json
+
 # ---- program -----------------------------------------------------------------------------------------------------
 
 # A compiled executable with bytecode starts several times faster than a launcher: everything is parsed beforehand.

@@ -1,0 +1,4 @@
+/** Trials by name, in the order in which they run. */
+import type { Trial } from "./trial.ts";
+
+export const trials: readonly Trial[] = [];
