@@ -6,6 +6,10 @@ import { call, callOut, NativeArray } from "./native.ts";
 import type { Indices } from "./native_rows.ts";
 import type { SampleKey } from "./native_sample.ts";
 
+/** What roots are drawn by, and its number in the ABI. */
+const ROOTS = { uniform: 0, columns: 1, degrees: 2 } as const;
+export type Roots = keyof typeof ROOTS;
+
 const walksFreed = new FinalizationRegistry<number>((handle) => call("gust_walks_destroy", handle));
 
 /** Induced subgraphs as flat arrays: batch b has nodes and rows nodePtr[b] .. nodePtr[b+1], arcs edgePtr[b] .. edgePtr[b+1]. */
@@ -29,7 +33,8 @@ export class NativeWalks {
   /**
    * @param ids  original ids, or null where they are the node numbers.
    * @param byPosition  arcs of a row are numbered as they are stored, not by original id.
-   * @param byColumns  roots in proportion to the squared length of their column of (D + I)^-1 (A + I); else uniform.
+   * @param roots  uniform, or of walks of no step: in proportion to the squared length of their column of
+   *   (D + I)^-1 (A + I), or to the arcs of their row, one at least.
    * @param draws  walks of a batch, each of `length` steps.
    */
   constructor(
@@ -37,7 +42,7 @@ export class NativeWalks {
     readonly ids: NativeArray<"I64"> | null,
     readonly options: {
       readonly byPosition: boolean;
-      readonly byColumns: boolean;
+      readonly roots: Roots;
       readonly draws: number;
       readonly length: number;
     },
@@ -61,7 +66,7 @@ export class NativeWalks {
       dtypes[csr.indices.dtype].code,
       ids?.address ?? 0,
       options.byPosition ? 1 : 0,
-      options.byColumns ? 1 : 0,
+      ROOTS[options.roots],
       options.draws,
       options.length,
     ) as [number];

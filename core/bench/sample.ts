@@ -7,6 +7,7 @@ import { finishDevice } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import { openFile } from "../format/read.ts";
 import { samplers } from "../sampling/mod.ts";
+import { drawnBy } from "../sampling/saint_node.ts";
 import { CHUNK_BYTES } from "../sampling/sample.ts";
 import { defineBenchmark, resultOf, runs, uniformGraph, uniformShape } from "./benchmark.ts";
 import { partitionFile, parts, partsPerBatch } from "./parts.ts";
@@ -46,6 +47,7 @@ export const sample = defineBenchmark({
     batchSize,
     parts,
     partsPerBatch,
+    drawnBy,
     runs,
     ...uniformShape,
   }).strict(),
@@ -56,7 +58,7 @@ export const sample = defineBenchmark({
     triton: { without: "it is compared in spmm alone" },
   },
   generated: uniformGraph,
-  async run(context, { method, fanout, batchSize, parts, partsPerBatch, runs }) {
+  async run(context, { method, fanout, batchSize, parts, partsPerBatch, drawnBy, runs }) {
     const { seed, peers } = context;
     const unfit = (peers?.names ?? []).filter((name) => !PEERS[method]?.includes(name));
     if (unfit.length) {
@@ -66,9 +68,15 @@ export const sample = defineBenchmark({
         `--method ${method} --peer ${unfit}: it has no such sampler, expected ${who.join(", ")}`,
       );
     }
+    if (peers && method === "saint-node" && drawnBy !== "degrees") {
+      throw new GustError(
+        "usage",
+        `--peer: others draw nodes by their degrees alone, expected --drawn-by degrees`,
+      );
+    }
     const { graph, label } = context.graph(), sampler = samplers.get(method);
     const sizes = Object.fromEntries(SIZES.map((key) => [key, batchSize]));
-    const asked = Object.entries({ fanout, ...sizes, partsPerBatch, split: "all" });
+    const asked = Object.entries({ fanout, ...sizes, partsPerBatch, drawnBy, split: "all" });
     const known = asked.filter(([key]) => key in sampler.params!.shape);
     const params = sampler.params!.parse(Object.fromEntries(known)) as Record<string, unknown>;
     const folder = sampler.needsPartition ? mkdtempSync(join(tmpdir(), "gust-bench-")) : null;

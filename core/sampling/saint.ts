@@ -9,7 +9,7 @@
 import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import type { SampleKey } from "../../ffi/native_sample.ts";
-import { NativeWalks } from "../../ffi/native_walks.ts";
+import { NativeWalks, type Roots } from "../../ffi/native_walks.ts";
 import type { Graph } from "../graph/graph.ts";
 import { nativeSampler } from "./native.ts";
 import type { BatchPlan, SampleInput } from "./sampler.ts";
@@ -30,8 +30,7 @@ interface Draws {
   /** Walks of a batch, and the steps of each. */
   readonly draws: number;
   readonly length: number;
-  /** Roots by the lengths of columns of the normalised adjacency instead of uniformly. */
-  readonly byColumns: boolean;
+  readonly roots: Roots;
   /** How many of the subgraphs that probabilities are estimated by have a node, on average; where there is no formula. */
   readonly coverage: number;
 }
@@ -40,12 +39,12 @@ interface Draws {
 export function saintPlan(
   name: string,
   { graph, seed }: SampleInput,
-  { draws, length, byColumns, coverage }: Draws,
+  { draws, length, roots, coverage }: Draws,
   { batchesPerEpoch, epochs }: z.infer<typeof saintParams>,
 ): BatchPlan {
   const walks = new NativeWalks(graph.csr, graph.nodeIds(), {
     byPosition: graph.meta.row_order === "time",
-    byColumns,
+    roots,
     draws,
     length,
   });

@@ -26,7 +26,7 @@ export const saintEdge = defineSampler({
     saintPlan("saint-edge", input, {
       draws: params.edgesPerBatch,
       length: 1,
-      byColumns: false,
+      roots: "uniform",
       coverage: 0,
     }, params),
 });

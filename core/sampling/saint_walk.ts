@@ -30,7 +30,7 @@ export const saintWalk = defineSampler({
     saintPlan("saint-walk", input, {
       draws: params.roots,
       length: params.walkLength,
-      byColumns: false,
+      roots: "uniform",
       coverage: params.coverage,
     }, params),
 });

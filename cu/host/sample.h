@@ -16,6 +16,8 @@
 
 namespace gust::sampling {
 
+constexpr int64_t kShortRow = 64;  // arcs whose memory is asked for as a whole
+
 inline long long ll(int64_t x) { return x; }
 
 /** A CSR graph in memory that may come from any file: rows and columns are checked where they are read. */
@@ -45,10 +47,11 @@ struct GraphView {
            ll(begin), ll(end), ll(num_edges));
     return {begin, end};
   }
-  /** Ask for the first arcs of a row; what a broken pointer says is not followed. */
+  /** Ask for the first arcs of a row, all of a short one; what broken pointers say is not followed. */
   void prefetch_row(int64_t v) const {
-    const int64_t begin = indptr[v];
-    if (static_cast<uint64_t>(begin) < static_cast<uint64_t>(num_edges)) __builtin_prefetch(indices + begin);
+    const int64_t begin = indptr[v], end = std::min(indptr[v + 1], begin + kShortRow);
+    if (begin < 0 || end > num_edges) return;
+    for (int64_t e = begin; e < end; e += 64 / static_cast<int64_t>(sizeof(I))) __builtin_prefetch(indices + e);
   }
   int64_t source(int64_t edge) const {
     const int64_t u = indices[edge];
@@ -119,6 +122,8 @@ class DirectPositions {
     void prefetch(int64_t v) const { __builtin_prefetch(entries + v, 1); }
     /** Position of v, or -1. */
     int32_t find(int64_t v) const { return entries[v] < base ? -1 : static_cast<int32_t>(entries[v] - base); }
+    /** Position of v, which has one. */
+    int32_t at(int64_t v) const { return static_cast<int32_t>(entries[v] - base); }
     /** Position of v: `next`, from now on, if it had none. */
     Place insert(int64_t v, int32_t next) const {
       const uint32_t entry = entries[v];
@@ -159,6 +164,7 @@ class HashedPositions {
       if (keys_[i] < 0) return -1;
     }
   }
+  int32_t at(int64_t v) const { return find(v); }
   Place insert(int64_t v, int32_t next) {
     if (2 * (used_ + 1) > mask_ + 1) grow();
     uint64_t i = slot(v);

@@ -36,7 +36,7 @@ template <class I, class Positions>
 class AroundSampler {
  public:
   AroundSampler(const GraphView<I>& graph, const Around& around, bool keeps_edges, Batch& batch, Positions& positions)
-      : graph_(graph), around_(around), keeps_edges_(keeps_edges), batch_(batch), positions_(positions),
+      : graph_(graph), around_(around), batch_(batch), positions_(positions), induced_(graph, keeps_edges),
         pagerank_(around.hops > 0 ? 1 : around.teleport, around.hops > 0 ? 1 : around.epsilon) {}
 
   void sample(uint64_t seed, uint32_t epoch, uint32_t step, const int64_t* seeds, int64_t count) {
@@ -128,13 +128,19 @@ class AroundSampler {
       auto&& table = positions_.table();
       table.insert(seeds[i], static_cast<int32_t>(i));
       const int64_t begin = others_ptr_[i], end = others_ptr_[i + 1];
-      for (int64_t j = begin; j < end; ++j) table.insert(others_[j], static_cast<int32_t>(count + j));
-      append_induced_row(graph_, table, seeds[i], keeps_edges_, block);
+      induced_.add(seeds[i]);
+      for (int64_t j = begin; j < end; ++j) {
+        table.insert(others_[j], static_cast<int32_t>(count + j));
+        induced_.add(others_[j]);
+      }
+      induced_.append(seeds[i], table, block);
       for (int64_t j = begin; j < end; ++j) {
         if (j + kRowsAhead < end) graph_.prefetch_row(others_[j + kRowsAhead]);
-        append_induced_row(graph_, table, others_[j], keeps_edges_, rest);
+        induced_.append(others_[j], table, rest);
       }
       positions_.forget(total);
+      induced_.remove(seeds[i]);
+      for (int64_t j = begin; j < end; ++j) induced_.remove(others_[j]);
     }
     const auto own = static_cast<int64_t>(block.indices.size());
     block.indices.insert(block.indices.end(), rest.indices.begin(), rest.indices.end());
@@ -153,17 +159,18 @@ class AroundSampler {
     Block& block = batch_.blocks[0];
     block.indptr.push_back(0);
     const auto size = static_cast<int64_t>(batch_.nodes.size());
+    for (int64_t v : batch_.nodes) induced_.add(v);
     for (int64_t i = 0; i < size; ++i) {
       if (i + kRowsAhead < size) graph_.prefetch_row(batch_.nodes[i + kRowsAhead]);
-      append_induced_row(graph_, table, batch_.nodes[i], keeps_edges_, block);
+      induced_.append(batch_.nodes[i], table, block);
     }
   }
 
   const GraphView<I>& graph_;
   const Around& around_;
-  bool keeps_edges_;
   Batch& batch_;
   Positions& positions_;
+  InducedRows<I> induced_;
   PageRank pagerank_;
   RankSet ranks_;
   std::vector<std::pair<uint64_t, int64_t>> by_id_;

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "sample.h"
 
 namespace gust::sampling {
-
-constexpr int64_t kInducedAhead = 16;  // arcs whose look-up is asked for ahead
 
 /** Sort the arcs of a block from `begin` on by position, their numbers with them. */
 inline void sort_row(Block& block, size_t begin, bool keeps_edges) {
@@ -20,37 +19,72 @@ inline void sort_row(Block& block, size_t begin, bool keeps_edges) {
   for (size_t k = begin; k < indices.size(); ++k) std::tie(indices[k], block.edges[k]) = arcs[k - begin];
 }
 
-/** Append to a block the arcs of row v whose other end has a position, which is their column. */
-template <class I, class Table>
-[[gnu::always_inline]] inline void append_induced_row(const GraphView<I>& graph, const Table& table, int64_t v,
-                                                        bool keeps_edges, Block& block) {
-  const auto row = graph.row(v);
-  const size_t begin = block.indices.size(), most = begin + static_cast<size_t>(row.size());
-  block.indices.resize(most);
-  if (keeps_edges) block.edges.resize(most);
-  // About as many arcs stay as are left out: all are written, and the next is written over those that are not kept.
-  int32_t* to = block.indices.data() + begin;
-  int64_t* edges = keeps_edges ? block.edges.data() + begin : nullptr;
-  int32_t last = -1;
-  bool ascending = true;
-  for (int64_t e = row.begin; e < row.end; ++e) {
-    if (e + kInducedAhead < row.end) table.prefetch(graph.source(e + kInducedAhead));
-    const int32_t position = table.find(graph.source(e));
-    const bool is_kept = position >= 0;
-    *to = position;
-    to += is_kept;
-    if (keeps_edges) {
-      *edges = e;
-      edges += is_kept;
+/**
+ * What makes the rows of a batch's subgraphs. The nodes of the present one have a bit among those of the graph: most arcs
+ * end there, and bits stay nearer to the processor than positions.
+ */
+template <class I>
+class InducedRows {
+ public:
+  InducedRows(const GraphView<I>& graph, bool keeps_edges)
+      : graph_(graph), keeps_edges_(keeps_edges), bits_(static_cast<size_t>(num_chunks(graph.num_nodes, 32)), 0) {}
+
+  void add(int64_t v) { bits_[static_cast<size_t>(v >> 5)] |= 1u << (v & 31); }
+  void remove(int64_t v) { bits_[static_cast<size_t>(v >> 5)] &= ~(1u << (v & 31)); }
+
+  /** Append to a block the arcs of row v from nodes that were added, by their positions in the table, its columns. */
+  template <class Table>
+  void append(int64_t v, const Table& table, Block& block) {
+    const auto row = graph_.row(v);
+    const int64_t count = find_kept(row);
+    const size_t begin = block.indices.size(), end = begin + static_cast<size_t>(count);
+    const I* sources = graph_.indices + row.begin;
+    block.indices.resize(end);
+    int32_t* to = block.indices.data() + begin;
+    int32_t last = -1;
+    bool ascending = true;
+    for (int64_t k = 0; k < count; ++k) {
+      const int32_t position = table.at(sources[places_[k]]);
+      to[k] = position;
+      ascending &= position >= last;
+      last = position;
     }
-    ascending &= !is_kept | (position >= last);
-    last = is_kept ? position : last;
+    if (keeps_edges_) {
+      block.edges.resize(end);
+      for (int64_t k = 0; k < count; ++k) block.edges[begin + static_cast<size_t>(k)] = row.begin + places_[k];
+    }
+    if (!ascending) sort_row(block, begin, keeps_edges_);
+    block.indptr.push_back(static_cast<int64_t>(end));
   }
-  const auto end = static_cast<size_t>(to - block.indices.data());
-  block.indices.resize(end);
-  if (keeps_edges) block.edges.resize(end);
-  if (!ascending) sort_row(block, begin, keeps_edges);
-  block.indptr.push_back(static_cast<int64_t>(end));
-}
+
+ private:
+  /** Put the places in a row of the arcs that stay first in places_; how many there are. */
+  int64_t find_kept(typename GraphView<I>::Row row) {
+    using Unsigned = std::make_unsigned_t<I>;
+    const int64_t size = row.size();
+    if (size > INT32_MAX) fail(GUST_EDATA, "a row of %lld arcs, expected below 2^31", ll(size));
+    if (static_cast<int64_t>(places_.size()) <= size) places_.resize(static_cast<size_t>(2 * size + 1));
+    const I* sources = graph_.indices + row.begin;
+    Unsigned most = 0;
+    for (int64_t i = 0; i < size; ++i) most = std::max(most, static_cast<Unsigned>(sources[i]));
+    if (size > 0 && most >= static_cast<uint64_t>(graph_.num_nodes))
+      for (int64_t e = row.begin; e < row.end; ++e) graph_.source(e);  // says which
+    const uint32_t* bits = bits_.data();
+    int32_t* to = places_.data();
+    // Nothing branches on whether an arc stays: each is written, and the next over it where it does not.
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < size; ++i) {
+      const auto u = static_cast<Unsigned>(sources[i]);
+      *to = static_cast<int32_t>(i);
+      to += bits[u >> 5] >> (u & 31) & 1;
+    }
+    return to - places_.data();
+  }
+
+  const GraphView<I>& graph_;
+  bool keeps_edges_;
+  std::vector<uint32_t> bits_;
+  Array<int32_t> places_;
+};
 
 }  // namespace gust::sampling

@@ -31,7 +31,7 @@ namespace {
 
 constexpr int64_t kTileRows = 32;       // a multiple of kRowLanes
 constexpr int64_t kRowLanes = 8;        // a multiple of how many are drawn from at once
-constexpr int64_t kShortRow = 64;       // arcs whose picks are bits of a word, and whose memory is asked for as a whole
+static_assert(kShortRow == 64);         // arcs whose picks are bits of a word
 constexpr int64_t kMostRanked = 64;     // numbers that are sorted by counting
 constexpr int64_t kRankLanes = 16;      // of them at once
 

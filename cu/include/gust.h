@@ -629,10 +629,11 @@ GUST_API int32_t gust_batch_check(int64_t rows, int64_t columns, int64_t entries
 /* A batch is the nodes that `draws` walks of `length` steps visit, a step going to a uniform in-neighbour and a walk
  * ending where there is none. Roots are drawn with replacement. Source: Zeng et al. 2020 (arXiv:1907.04931). */
 
-/** Walks on a CSR graph, described as for gust_sampler_create(). Roots are uniform; with by_columns (length 0 alone) in
- *  proportion to the squared length of their column of (D + I)^-1 (A + I). out[0] = walks. */
+/** Walks on a CSR graph, described as for gust_sampler_create(). Roots are uniform (0), or, for length 0 alone,
+ *  in proportion to the squared length of their column of (D + I)^-1 (A + I) (1) or to max(1, arcs of their row) (2).
+ *  out[0] = walks. */
 GUST_API int32_t gust_walks_create(int64_t num_nodes, int64_t indptr, int64_t num_edges, int64_t indices, int32_t dtype,
-                                   int64_t ids, int32_t by_position, int32_t by_columns, int64_t draws, int64_t length,
+                                   int64_t ids, int32_t by_position, int32_t roots, int64_t draws, int64_t length,
                                    int64_t* out);
 GUST_API int32_t gust_walks_destroy(int64_t walks);
 /** Batches first_step, first_step + 1, ... of the epoch: batch b has the distinct nodes[node_ptr[b] .. node_ptr[b+1])

@@ -21,10 +21,11 @@ export const runs: readonly PeerRun[] = [
       ],
     ),
     ...SAINT.map((method) =>
-      bench(`sample_${method}_${graph}`, `sample ${graph} --method ${method} --batch-size 6000 --runs 5`, [
-        "dgl",
-        "pyg",
-      ])
+      bench(
+        `sample_${method}_${graph}`,
+        `sample ${graph} --method ${method} --drawn-by degrees --batch-size 6000 --runs 5`,
+        ["dgl", "pyg"],
+      )
     ),
   ]),
   bench("gat_8x8", "gat r18 --heads 8 --head-width 8 --features 64 --runs 3", ["dgl", "pyg"]),

@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { setThreads } from "../../../ffi/engine.ts";
 import { Random } from "../../../core/tensor/rng.ts";
 import { openTestDevice } from "../../_device.ts";
-import { arcsOf, batchesOf, draw, epochsOf, graphOf } from "./_graphs.ts";
+import { onEveryIsa } from "../../cu/_ops.ts";
+import { arcsOf, batchesOf, draw, epochsOf, graphOf, randomRows } from "./_graphs.ts";
 
 await openTestDevice();
 
@@ -48,8 +49,13 @@ const columns = (() => {
   return sums.map((s) => s / all);
 })();
 
+const degrees = degree.map((d) =>
+  Math.max(1, d) / degree.reduce((sum, other) => sum + Math.max(1, other), 0)
+);
+
 const cases = [
   ["saint-node", { nodesPerBatch: DRAWS }, visits(0, columns)],
+  ["saint-node", { nodesPerBatch: DRAWS, drawnBy: "degrees" }, visits(0, degrees)],
   ["saint-edge", { edgesPerBatch: DRAWS }, visits(1, uniform)],
   ["saint-walk", { roots: DRAWS, walkLength: 1 }, visits(1, uniform)],
   ["saint-walk", { roots: DRAWS, walkLength: 3, coverage: epochsOf(COVERAGE) }, visits(3, uniform)],
@@ -160,6 +166,51 @@ describe("weights", () => {
       Math.exp(-4) + 5 * spread / Math.sqrt(nodes) / inverse + 0.02,
     );
   });
+
+  // Small probabilities take a series, the hub's and many draws the functions it stands for; rows fill whole vectors and not.
+  test.each([
+    ["saint-node", { nodesPerBatch: 200 }],
+    ["saint-node", { nodesPerBatch: 200, drawnBy: "degrees" }],
+    ["saint-node", { nodesPerBatch: 20_000 }],
+    ["saint-edge", { edgesPerBatch: 200 }],
+    ["saint-edge", { edgesPerBatch: 20_000 }],
+  ])(
+    "of a graph of a thousand nodes are the closed form, with any instruction set: %s %j",
+    (method, params) => {
+      const n = 1000, many = randomRows(n, 16), m = Object.values(params)[0] as number;
+      const arcs = many.map((row) => row.length);
+      const roots = many.map((_, v) => "drawnBy" in params ? Math.max(1, arcs[v]!) : 1 / (arcs[v]! + 1) ** 2);
+      if (!("drawnBy" in params)) {
+        many.forEach((row, v) => row.forEach((u) => roots[u]! += 1 / (arcs[v]! + 1) ** 2));
+      }
+      const all = roots.reduce((a, b) => a + b, 0);
+      const one = method === "saint-node" ? roots.map((root) => root / all) : many.map(() => 1 / n);
+      if (method === "saint-edge") {
+        many.forEach((row, v) => row.filter((u) => u !== v).forEach((u) => one[u]! += 1 / (n * arcs[v]!)));
+      }
+      const step = (v: number, u: number) => many[v]!.includes(u) ? 1 / (n * arcs[v]!) : 0;
+      const both = (v: number, u: number) => method === "saint-node" ? 0 : step(v, u) + step(u, v);
+      const P = (p: number) => -Math.expm1(m * Math.log1p(-p));
+      const digests = isas.map((isa) => {
+        setIsa(isa);
+        const documents = draw(graphOf(many), method, { ...params, batchesPerEpoch: 4 });
+        for (const batch of batchesOf(documents)) {
+          const nodes = batch.nodes.toNumbers(), weights = batch.blocks[0]!.arcWeight!.toNumbers();
+          batch.nodeWeight!.toNumbers().forEach((w, i) =>
+            expect(Math.abs(w * P(one[nodes[i]!]!) - 1)).toBeLessThan(1e-6)
+          );
+          arcsOf(batch, 0).forEach(([v, u], e) => {
+            const [pv, pu] = [one[v]!, one[u]!];
+            const joint = P(pv) + P(pu) - P(pv + pu - both(v, u));
+            expect(Math.abs(weights[e]! * (u === v ? 1 : joint / P(pv)) - 1)).toBeLessThan(2e-6);
+          });
+        }
+        return documents.map(({ digest }) => digest);
+      });
+      setIsa("auto");
+      for (const digest of digests) expect(digest).toEqual(digests[0]!);
+    },
+  );
 
   test("are the same on 1 and 2 threads", () => {
     const n = 300, random = new Random({ seed: 3, stream: "test.saint" });
