@@ -11,7 +11,7 @@
 // constants.
 //
 // Source: Balin and Catalyurek 2023 (arXiv:2210.13339), sections 3.2 and 3.3.
-// Cost: O(arcs of the rows reached), a random number for each. Parallel over batches;
+// Cost: O(arcs of the rows reached), a random number for each or for each node. Parallel over batches;
 // without `importance` decisions are made on integers.
 #include <immintrin.h>
 
@@ -37,17 +37,50 @@ struct Loops {
 #define GUST_LOOPS "sample_labor_loops.h"
 #include "isa_loops.h"
 
+/** The words of a hop's sources: drawn for each arc, or, where the rows have more arcs than there are nodes, for all nodes. */
+template <class I>
+class Words {
+ public:
+  Words(const GraphView<I>& graph, const Random& random, const Loops& vectors, const Array<int64_t>& rows)
+      : graph_(graph), random_(random), vectors_(vectors) {
+    int64_t arcs = 0;
+    for (int64_t v : rows) arcs += graph.row(v).size();
+    if (arcs <= graph.num_nodes) return;
+    of_node_.resize(static_cast<size_t>(num_chunks(graph.num_nodes, kDrawn) * kDrawn));
+    for (int64_t v = 0; v < graph.num_nodes; v += kDrawn)
+      draw(std::min(graph.num_nodes - v, kDrawn), [&](int64_t i) { return v + i; }, of_node_.data() + v);
+  }
+
+  /** Those of `count` arcs from `begin` on, kDrawn at most, into `words`, which has room for kDrawn. */
+  void of_arcs(int64_t begin, int64_t count, uint32_t* words) const {
+    const auto source = [&](int64_t i) { return graph_.source(begin + i); };
+    if (of_node_.empty()) return draw(count, source, words);
+    for (int64_t i = 0; i < count; ++i) words[i] = of_node_[static_cast<size_t>(source(i))];
+  }
+
+ private:
+  template <class Node>
+  void draw(int64_t count, Node&& node, uint32_t* words) const {
+    alignas(64) uint64_t ids[kDrawn];
+    const int64_t padded = num_chunks(count, kIdLanes) * kIdLanes;
+    for (int64_t i = 0; i < count; ++i) ids[i] = graph_.id(node(i));
+    std::fill(ids + count, ids + padded, 0);
+    vectors_.first_words(random_, ids, padded, words);
+  }
+
+  const GraphView<I>& graph_;
+  const Random& random_;
+  const Loops& vectors_;
+  Array<uint32_t> of_node_;
+};
+
 /** The arcs e of a row whose source's word is below `below`, each with weight 1. */
 template <class I>
-void keep_below(const GraphView<I>& graph, const Random& random, const Loops& vectors,
-                typename GraphView<I>::Row row, uint64_t below, std::vector<Drawn>& arcs) {
-  alignas(64) uint64_t ids[kDrawn];
+void keep_below(const Words<I>& drawn, typename GraphView<I>::Row row, uint64_t below, std::vector<Drawn>& arcs) {
   alignas(64) uint32_t words[kDrawn];
   for (int64_t begin = row.begin; begin < row.end; begin += kDrawn) {
-    const int64_t count = std::min(row.end - begin, kDrawn), padded = num_chunks(count, kIdLanes) * kIdLanes;
-    for (int64_t i = 0; i < count; ++i) ids[i] = graph.id(graph.source(begin + i));
-    std::fill(ids + count, ids + padded, 0);
-    vectors.first_words(random, ids, padded, words);
+    const int64_t count = std::min(row.end - begin, kDrawn);
+    drawn.of_arcs(begin, count, words);
     const size_t before = arcs.size();
     arcs.resize(before + static_cast<size_t>(count));
     Drawn* to = arcs.data() + before;
@@ -102,6 +135,7 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
           const int64_t k = fanout[hop];
           std::vector<Drawn> arcs;
           if (importance == 0 || k <= 0) {
+            const Words words(graph, random, vectors, batch.nodes);
             for (int64_t r = 0; r < rows; ++r) {
               if (r + kAhead < rows) graph.prefetch_row(batch.nodes[r + kAhead]);
               const auto row = graph.row(batch.nodes[r]);
@@ -111,7 +145,7 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
                 for (int64_t e = row.begin; e < row.end; ++e) arcs.push_back({e, 1});
               } else if (k > 0) {
                 const auto below = static_cast<uint64_t>((static_cast<unsigned __int128>(k) << 32) / d);
-                keep_below(graph, random, vectors, row, below, arcs);
+                keep_below(words, row, below, arcs);
                 scale_to(arcs, static_cast<double>(d));
               }
               writer.row(arcs);
