@@ -36,11 +36,12 @@ function peerPlaces(): PeerPlaces {
   return { scripts, environments, python: process.env["GUST_PEERS_PYTHON"] || undefined };
 }
 
-/** The command as it was typed, fit for a shell. */
+/** The command as it was typed, fit for a shell, without the file of its result: wherever that is kept, it is the same. */
 function commandText(): string {
   const quoted = (word: string) =>
     /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-  return ["gust", ...process.argv.slice(2)].map(quoted).join(" ");
+  const words = process.argv.slice(2).filter((word) => !word.startsWith("--json="));
+  return ["gust", ...words].map(quoted).join(" ");
 }
 
 async function writePage(path: string, reports: readonly BenchReport[]): Promise<void> {

@@ -106,8 +106,8 @@ describe("gust bench", () => {
 
   test("--report writes a page, of a benchmark or of the results of several", () => {
     const cwd = freshDir();
-    const args = [...small, "--width", "8", "--report", "a.html", "--json=a.json", "-q"];
-    gustOk(["bench", "spmm", ...args], { cwd });
+    const args = [...small, "--width", "8", "--report", "a.html", "-q"];
+    gustOk(["bench", "spmm", "--json=a.json", ...args], { cwd });
     const page = readFileSync(join(cwd, "a.html"), "utf8");
     expect(page).toContain("roofline, arithmetic limit");
     const command = `gust bench spmm ${args.join(" ")}`;
