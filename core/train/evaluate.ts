@@ -11,7 +11,7 @@ import type { Signature } from "../models/model.ts";
 import type { Evaluation, OpenedRun, Subset, TaskEntry } from "../tasks/task.ts";
 import type { Inference } from "./config.ts";
 import { fullInput } from "./full_batch.ts";
-import { checkBounds } from "./job.ts";
+import { checkBounds } from "./job_checks.ts";
 import { checkSignature, type FeatureRecipe, type ModelMeta, openModel } from "./model_document.ts";
 import { type ModelFeatures, modelFeatures } from "./model_features.ts";
 

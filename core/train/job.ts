@@ -9,15 +9,14 @@ import type { Approximation } from "../approx/approximation.ts";
 import { operatorsDocument, StoredOperators } from "../approx/operators.ts";
 import { approximatedBatch, approximatedSource } from "../approx/source.ts";
 import { WeightGradients } from "../approx/weight_gradients.ts";
-import { GustError, problemsError } from "../errors.ts";
+import { GustError } from "../errors.ts";
 import type { Document, NewDocument, ProvenanceRecord } from "../format/document.ts";
 import type { CachedRows, CacheReport } from "../feature_cache/cached_rows.ts";
 import { type FeatureReads, FeatureStore } from "../graph/feature_store.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { FeatStats } from "../graph/features.ts";
-import { checkArcs } from "../graph/arcs.ts";
 import { type ForwardInput, Init, type ModelEntry, type Signature } from "../models/model.ts";
-import { orderedForApproximation, type ReorderParams } from "../models/reorder.ts";
+import { orderedForApproximation } from "../models/reorder.ts";
 import type { PredictionKind } from "../metrics/predictions.ts";
 import { optimizers } from "../optim/mod.ts";
 import type { SamplerChoice } from "../sampling/mod.ts";
@@ -27,6 +26,7 @@ import { adaptiveSampler, checkAdaptive } from "./adaptive.ts";
 import type { TrainOptions } from "./config.ts";
 import { Ema } from "./ema.ts";
 import { fullInput } from "./full_batch.ts";
+import { checkAccepted, checkApproximation, checkBounds, checkRecipe } from "./job_checks.ts";
 import {
   type FeatureRecipe,
   loadTensors,
@@ -125,61 +125,9 @@ export interface RunResult {
   readonly finished: boolean;
 }
 
-/** Refuse what the model cannot use, with the reason from its entry. */
-export function checkAccepted(
-  { model, modelParams, cache, samples }: Pick<TrainJob, "model" | "modelParams" | "cache" | "samples">,
-): void {
-  const { propagated, batches } = model.accepts, isPrecalculated = !!model.precalc?.(modelParams);
-  if (cache && propagated !== null) {
-    throw new GustError(
-      "usage",
-      `Model "${model.name}" does not accept propagated features: ${propagated}`,
-      "leave the cache out, or train sgc or mlp on it",
-    );
-  }
-  if (cache?.meta["alpha"] && model.propagate) {
-    throw new GustError(
-      "usage",
-      `Model "${model.name}" reads powers of the adjacency times features, and ${cache.label} was made with --alpha ${
-        cache.meta["alpha"]
-      }`,
-      "leave --alpha out, or train mlp on it",
-    );
-  }
-  if (cache?.meta["all_hops"] && model.propagate) {
-    throw new GustError(
-      "usage",
-      `Model "${model.name}" reads the last hop alone, and ${cache.label} holds all hops side by side`,
-      "leave --all-hops out, or train mlp on it",
-    );
-  }
-  if (samples && batches !== null) {
-    throw new GustError(
-      "usage",
-      `Model "${model.name}" does not accept sampled batches: ${batches}`,
-      "leave the samples out, or train gcn on them",
-    );
-  }
-  const { memoryBudget = "none" } = modelParams as ReorderParams;
-  if (samples && memoryBudget !== "none") {
-    throw new GustError(
-      "usage",
-      `--memory-budget ${memoryBudget} applies to steps on the whole graph, whose memory is planned ahead`,
-      "leave the batches out, or make them smaller",
-    );
-  }
-  if (isPrecalculated && samples?.isPacked) {
-    throw new GustError(
-      "usage",
-      "--precalc: the batches come with packed features, which are not multiplied by the adjacency",
-      "leave the packed features out",
-    );
-  }
-}
-
 /**
  * The source with what stands for its exact operators, if anything does.
- * @throws {GustError} (usage) for models, batches and numbers of epochs that it does not fit, with the reason.
+ * @throws {GustError} as checkApproximation() does.
  */
 function approximated(
   job: TrainJob,
@@ -188,25 +136,20 @@ function approximated(
   source: BatchSource,
   training: Training,
 ): { source: BatchSource; approximation: Approximation | null } {
-  const { approx, model, modelParams, options, samples, graph, operatorUse } = job;
+  const { approx, model, modelParams, options, graph } = job;
   if (!approx) return { source, approximation: null };
-  const entry = approximations.get(approx.name), why = model.accepts.approx(modelParams);
   const start = job.operators ? new StoredOperators(job.operators, graph.document) : null;
+  checkApproximation(job, source.isStatic, start);
   const layers = model.accepts.hops(modelParams);
-  const problems = [
-    ...(why === null ? [] : [`the gradients of model "${model.name}" cannot be approximated: ${why}`]),
-    ...(samples && samples.hops > 0
-      ? ["sampled neighbourhoods are small already: it fits the whole graph, or clusters (gust partition)"]
-      : []),
-    ...((start || operatorUse) && !source.isStatic
-      ? ["batches have operators of their own, expected the whole graph in every step"]
-      : []),
-    ...(operatorUse === "measure" ? [] : entry.problems(approx.params, options.epochs, start !== null)),
-    ...(start?.problems(layers, approx.name, approx.params) ?? []),
-  ];
-  if (problems.length) throw problemsError("usage", `--approx ${approx.name} does not fit`, problems);
   const numNodes = source.isStatic ? graph.numNodes : null, { epochs } = options;
-  const approximation = entry.create({ engine, seed, epochs, layers, numNodes, start }, approx.params);
+  const approximation = approximations.get(approx.name).create({
+    engine,
+    seed,
+    epochs,
+    layers,
+    numNodes,
+    start,
+  }, approx.params);
   const weights = approximation.isCompared
     ? new WeightGradients(
       engine,
@@ -215,32 +158,6 @@ function approximated(
     )
     : null;
   return { source: approximatedSource(source, approximation, weights), approximation };
-}
-
-/**
- * Refuse arcs, targets and splits that lead outside of arrays: kernels do not look. O(arcs + nodes).
- * @throws {GustError} (data) naming tensor and position.
- */
-export function checkBounds(graph: Graph, task: TaskEntry): void {
-  checkArcs(graph);
-  task.check(graph);
-}
-
-/** Refuse to go on with features that are prepared otherwise than those that the run began with. */
-function checkRecipe(resumed: Document, recipe: FeatureRecipe): void {
-  const text = ({ feat_norm, propagate }: FeatureRecipe) =>
-    `feat-norm ${feat_norm}, ${
-      propagate
-        ? `${propagate.all ? "all " : ""}${propagate.hops} hops, norm ${propagate.norm}`
-        : "no propagation"
-    }`;
-  const began = text(modelMeta(resumed).config.features), now = text(recipe);
-  if (began === now) return;
-  throw new GustError(
-    "mismatch",
-    `${resumed.label} was trained on other features (${began}) than it would go on with (${now})`,
-    "give the cache that the run began with",
-  );
 }
 
 /** One run, from initial weights (or a resumed document) to the best ones. */

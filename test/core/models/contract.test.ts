@@ -9,7 +9,7 @@ import { Tape } from "../../../core/tensor/autograd.ts";
 import type { Tensor } from "../../../core/tensor/tensor.ts";
 import type { Norm } from "../../../core/tensor/norm.ts";
 import { crossEntropy } from "../../../core/tensor/ops/cross_entropy.ts";
-import { checkAccepted } from "../../../core/train/job.ts";
+import { checkAccepted } from "../../../core/train/job_checks.ts";
 import { SampleFeed } from "../../../core/train/sampled.ts";
 import { makeGraph, renumbered, sbmGraph } from "../_graphs.ts";
 import { draw } from "../sampling/_graphs.ts";
