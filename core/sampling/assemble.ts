@@ -101,7 +101,7 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   const nodeDType = indexDType(graph.numNodes);
   // A weight takes 4 bytes.
   const nodeBytes = (nodeDType === "I32" ? 4 : 8) + (plan.weights ? 4 : 0);
-  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights || plan.weights?.weighsArcs ? 4 : 0);
+  const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : 0);
   let pending = new Pending();
   for (let epoch = 0; epoch < plan.epochs; epoch++) {
     const { nodes, ptr } = plan.seeds(epoch);
@@ -165,13 +165,12 @@ function assemble(
     at += size;
   }
   const levelSizes = BigInt64Array.from(sizes.flatMap(({ levels }) => levels), BigInt);
-  const keepsEdges = weights !== null || plan.weights?.readsEdges === true;
   const blocks = Array.from(
     { length: Math.max(plan.hops, 1) },
-    (_, h) => assembleBlock(runs, sizes, h, buffers, weights, keepsEdges, plan.hasArcWeights === true),
+    (_, h) => assembleBlock(runs, sizes, h, plan, buffers, weights),
   );
   const nodePtr = pointer(nodeCounts);
-  const counted = plan.weights && weigh(plan.weights, nodePtr, nodes, blocks[0]!, buffers);
+  const nodeWeight = plan.weights && weigh(plan.weights, nodePtr, nodes, blocks[0]!, buffers);
   const tensor = (name: string, data: NativeArray | BigInt64Array, shape = [data.length]): NewTensor => ({
     name,
     dtype: data instanceof NativeArray ? data.dtype : "I64",
@@ -185,16 +184,12 @@ function assemble(
       tensor("nodes", nodes),
       tensor("level_size", levelSizes, [sizes.length, plan.hops + 1]),
       ...(plan.seedsFirst ? [tensor("seed_count", BigInt64Array.from(seedCounts, BigInt))] : []),
-      ...(counted ? [tensor("node_weight", counted.nodeWeight)] : []),
+      ...(nodeWeight ? [tensor("node_weight", nodeWeight)] : []),
       ...blocks.flatMap(({ edges, edge_weight, arc_weight, ...block }, h) =>
         Object.entries({
           ...block,
           ...(edges && edge_weight ? { edges, edge_weight } : {}),
-          ...(counted && plan.weights!.weighsArcs
-            ? { arc_weight: counted.arcWeight }
-            : arc_weight
-            ? { arc_weight }
-            : {}),
+          ...(arc_weight ? { arc_weight } : {}),
         }).map(([name, data]) => tensor(`block${h}.${name}`, data))
       ),
     ],
@@ -207,20 +202,17 @@ function assemble(
   };
 }
 
-/** What nodes and arcs of the batches count. */
+/** What nodes and arcs of the batches count: the arcs' weights lie in their block. */
 function weigh(
   weights: BatchWeights,
   nodePtr: BigInt64Array,
   nodes: NativeArray<"I32">,
-  { indptr, edge_ptr, indices, edges }: FlatBlock,
+  { indptr, edge_ptr, indices, edges, arc_weight: arcWeight }: FlatBlock,
   buffers: Buffers,
-) {
-  const to = {
-    nodeWeight: buffers.take("node_weight", "F32", nodes.length),
-    arcWeight: buffers.take("arc_weight", "F32", weights.weighsArcs ? indices.length : 0),
-  };
-  weights.fill({ nodePtr, nodes, edgePtr: edge_ptr, indptr, indices, edges }, to);
-  return to;
+): NativeArray<"F32"> {
+  const nodeWeight = buffers.take("node_weight", "F32", nodes.length);
+  weights.fill({ nodePtr, nodes, edgePtr: edge_ptr, indptr, indices, edges }, { nodeWeight, arcWeight });
+  return nodeWeight;
 }
 
 /** The arrays of one block of all batches, by the names of their tensors. */
@@ -231,7 +223,7 @@ interface FlatBlock {
   readonly indices: NativeArray<"I32">;
   readonly edges: NativeArray<"I64"> | null;
   readonly edge_weight: NativeArray<"F32"> | null;
-  /** Where batches come with them. */
+  /** Where batches have them; not filled yet where the plan has `weights`. */
   readonly arc_weight: NativeArray<"F32"> | null;
 }
 
@@ -240,18 +232,17 @@ function assembleBlock(
   runs: readonly Run[],
   sizes: readonly BatchSizes[],
   h: number,
+  plan: BatchPlan,
   buffers: Buffers,
   weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
-  keepsEdges: boolean,
-  hasArcWeights: boolean,
 ): FlatBlock {
   const rows = sizes.map(({ levels }) => levels[h]!);
   const arcs = sizes.map(({ edges }) => edges[h]!);
   const indptr = buffers.take(`${h}.indptr`, "I64", total(rows) + sizes.length);
   const indices = buffers.take(`${h}.indices`, "I32", total(arcs));
-  const edges = keepsEdges ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
+  const edges = weights || plan.weights?.readsEdges ? buffers.take(`${h}.edges`, "I64", total(arcs)) : null;
   const edgeWeight = weights ? buffers.take(`${h}.edge_weight`, "F32", total(arcs)) : null;
-  const arcWeight = hasArcWeights ? buffers.take(`${h}.arc_weight`, "F32", total(arcs)) : null;
+  const arcWeight = plan.hasArcWeights ? buffers.take(`${h}.arc_weight`, "F32", total(arcs)) : null;
   let batch = 0, row = 0, arc = 0;
   for (const { batches, first, count } of runs) {
     const numRows = total(rows.slice(batch, batch + count)) + count,
@@ -262,7 +253,7 @@ function assembleBlock(
       edges: edges && edges.slice(arc, numArcs),
       edgeWeight: edgeWeight && edgeWeight.slice(arc, numArcs),
     }, weights);
-    if (arcWeight) batches.copyArcWeight(first, count, h, arcWeight.slice(arc, numArcs));
+    if (arcWeight && !plan.weights) batches.copyArcWeight(first, count, h, arcWeight.slice(arc, numArcs));
     batch += count;
     row += numRows;
     arc += numArcs;

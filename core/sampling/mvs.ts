@@ -126,7 +126,6 @@ export const mvs = defineSampler({
       estimateArcs: (count) => count * Math.max(1, degree * Math.min(1, count / Math.max(1, graph.numNodes))),
       weights: {
         readsEdges: false,
-        weighsArcs: false,
         fill(batches, { nodeWeight }) {
           const to = nodeWeight.window();
           batches.nodes.toNumbers().forEach((v, i) => to[i] = weight.get(v)!);

@@ -59,6 +59,7 @@ export function saintPlan(
   return {
     epochs,
     hops: 0,
+    hasArcWeights: true,
     seeds: () => ({ nodes: none, ptr }),
     expand({ ptr }, epoch, firstStep) {
       const drawn = walks.draw(ptr.length - 1, { seed, epoch, firstStep, stream: `sample.${name}` });
@@ -67,8 +68,8 @@ export function saintPlan(
     estimateArcs: (count) => count * Math.max(1, degree * Math.min(1, count / Math.max(1, numNodes))),
     weights: {
       readsEdges: walks.needsCounts,
-      weighsArcs: true,
-      fill: (batches, to) => walks.weights(batches, to),
+      fill: (batches, { nodeWeight, arcWeight }) =>
+        walks.weights(batches, { nodeWeight, arcWeight: arcWeight! }),
     },
   };
 }

@@ -33,12 +33,10 @@ export interface EpochSeeds {
 export interface BatchWeights {
   /** Whether it reads the arcs' numbers in the graph, which the plan's batches have then. */
   readonly readsEdges: boolean;
-  /** Whether arcs have weights; else each counts 1, with the degrees inside the batch. */
-  readonly weighsArcs: boolean;
-  /** `arcWeight` has an element per arc where arcs have weights, else none. */
+  /** `arcWeight` is there where the plan's batches have arc weights; else each arc counts 1, with the degrees inside. */
   fill(
     batches: FlatSubgraphs,
-    to: { readonly nodeWeight: NativeArray<"F32">; readonly arcWeight: NativeArray<"F32"> },
+    to: { readonly nodeWeight: NativeArray<"F32">; readonly arcWeight: NativeArray<"F32"> | null },
   ): void;
 }
 
@@ -47,7 +45,7 @@ export interface BatchPlan {
   readonly epochs: number;
   /** Blocks per batch; 0 = one square subgraph that every layer uses. */
   readonly hops: number;
-  /** Whether batches come with arc weights. @default {false} */
+  /** Whether batches have arc weights: those of `weights`, or without it those that they are drawn with. @default {false} */
   readonly hasArcWeights?: boolean;
   /** Whether arcs of batches are none of the graph's, and have no numbers in it. @default {false} */
   readonly hasOwnArcs?: boolean;
