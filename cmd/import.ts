@@ -2,7 +2,7 @@
 import process from "node:process";
 import { z } from "zod";
 import { GustError } from "../core/errors.ts";
-import { type Imported, importGraph, reportJson, sourceDigest } from "../core/readers/import.ts";
+import { type Imported, importGraph, importRecord, reportJson } from "../core/readers/import.ts";
 import { InputSet } from "../core/readers/input.ts";
 import { parseSize } from "../core/readers/memory.ts";
 import { detectReader, readers } from "../core/readers/mod.ts";
@@ -38,30 +38,6 @@ const options = z.object({
   ...registryOptions(readers),
 }).strict();
 type Options = z.infer<typeof options>;
-
-const BUILD_OPTIONS = [
-  "numNodes",
-  "indexBase",
-  "directed",
-  "symmetrize",
-  "removeSelfLoops",
-  "selfLoops",
-  "largestComponent",
-  "relabel",
-] as const;
-
-/** For the provenance: what was asked for, what was found out, and what was read. */
-function provenanceParams(
-  o: Options,
-  format: string,
-  found: Imported["found"],
-  source: string,
-): Record<string, unknown> {
-  const asked = BUILD_OPTIONS.filter((key) => o[key] !== undefined && o[key] !== false).map((
-    key,
-  ) => [key, o[key]]);
-  return { format, ...Object.fromEntries(asked), ...found, source };
-}
 
 /** "2,708 nodes, 10,556 arcs (undirected), 1,433 sparse features (49,216 stored), 7 classes" */
 function summary({ meta, tensors, report }: Imported): string {
@@ -150,9 +126,8 @@ Examples:
       const request = { ...o as Options & { indexBase?: 0 | 1 }, memory };
       const imported = importGraph(input, reader, request, params);
       io.alsoRead.push(...filesNamed(reader, params), ...imported.files.flatMap(({ path }) => path ?? []));
-      const { meta, tensors, report, notes, changes, found } = imported;
-      const digestOfFiles = sourceDigest(imported.files);
-      const provenance = io.provenance(provenanceParams(o, reader.name, found, digestOfFiles), []);
+      const { meta, tensors, report, notes, changes } = imported;
+      const provenance = io.provenance(importRecord(reader.name, o, imported), []);
       const digest = io.write({ kind: "graph", meta: { ...meta }, tensors, provenance });
       for (const line of [...notes, ...changes]) io.warn(line);
       io.say(

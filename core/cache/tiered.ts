@@ -16,6 +16,7 @@ import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../form
 import { checkMadeFrom } from "../format/provenance.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { PackedMeta } from "./packed.ts";
 
 /** How the rows are spread, as the document says it. */
 export interface Tiers {
@@ -43,13 +44,7 @@ export interface Tiers {
   readonly blowup: number;
 }
 
-export interface TieredMeta {
-  readonly layout: "packed";
-  readonly graph: string;
-  readonly sample: string;
-  readonly num_nodes: number;
-  readonly num_features: number;
-  readonly model_use: string;
+export interface TieredMeta extends PackedMeta {
   readonly tiers: Tiers;
 }
 

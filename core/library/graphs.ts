@@ -19,7 +19,7 @@ import { checkApplies, partsAsked } from "../partition/partitioner.ts";
 import { partsToRefine } from "../partition/refine.ts";
 import { nodeWeights } from "../partition/weights.ts";
 import { whole, wholeParts } from "../partition/whole.ts";
-import { importGraph as importInput, sourceDigest } from "../readers/import.ts";
+import { importGraph as importInput, importOptions, importRecord } from "../readers/import.ts";
 import { InputSet } from "../readers/input.ts";
 import { detectReader, readers } from "../readers/mod.ts";
 import type { ReadOptions } from "../readers/reader.ts";
@@ -112,17 +112,6 @@ export interface ImportRequest extends ReadOptions, BuildRequest {
   readonly [option: string]: unknown;
 }
 
-const BUILD_KEYS = [
-  "numNodes",
-  "indexBase",
-  "directed",
-  "symmetrize",
-  "removeSelfLoops",
-  "selfLoops",
-  "largestComponent",
-  "relabel",
-];
-
 /**
  * Read a graph in a foreign format: a file, several, or a folder.
  *
@@ -147,12 +136,10 @@ export async function importGraph(
   const { format = "auto", ...rest } = request;
   const input = InputSet.open(typeof paths === "string" ? [paths] : paths);
   const name = format === "auto" ? detectReader(input).name : format;
-  const own = Object.entries(rest).filter(([key]) => !BUILD_KEYS.includes(key));
+  const own = Object.entries(rest).filter(([key]) => !(importOptions as readonly string[]).includes(key));
   const { entry: reader, params } = entryOptions(readers, name, Object.fromEntries(own));
-  const { meta, tensors, found, files } = importInput(input, reader, request, params);
-  const asked = Object.entries(rest).filter(([key, value]) => BUILD_KEYS.includes(key) && value);
-  const record = { format: name, ...Object.fromEntries(asked), ...found, source: sourceDigest(files) };
-  const provenance = provenanceOf("import", record, 0, []);
+  const imported = importInput(input, reader, request, params), { meta, tensors } = imported;
+  const provenance = provenanceOf("import", importRecord(name, request, imported), 0, []);
   return new Graph(buildDocument({ kind: "graph", meta: { ...meta }, tensors, provenance }));
 }
 

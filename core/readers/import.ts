@@ -87,6 +87,33 @@ export function sourceDigest(files: readonly InputFile[]): string {
   return hex(hashOf(NativeArray.from<"U8">(new TextEncoder().encode(list))));
 }
 
+/** What can be asked for besides the reader's own options. */
+export const importOptions = [
+  "numNodes",
+  "indexBase",
+  "directed",
+  "symmetrize",
+  "removeSelfLoops",
+  "selfLoops",
+  "largestComponent",
+  "relabel",
+] as const satisfies readonly (keyof (ReadOptions & BuildRequest))[];
+
+/** For the provenance: what was asked for, what was found out, and what was read. */
+export function importRecord(
+  format: string,
+  request: Readonly<Record<string, unknown>>,
+  { found, files }: Imported,
+): Record<string, unknown> {
+  const asked = importOptions.filter((key) => request[key] !== undefined && request[key] !== false);
+  return {
+    format,
+    ...Object.fromEntries(asked.map((key) => [key, request[key]])),
+    ...found,
+    source: sourceDigest(files),
+  };
+}
+
 /** The report in the spelling of JSON results. */
 export function reportJson(r: BuildReport): Record<string, number | null> {
   return {

@@ -1,6 +1,5 @@
 /** Splits of graphs in memory, as plain numbers. */
 import { expect } from "bun:test";
-import { GustError } from "../../../core/errors.ts";
 import { buildDocument, type Document } from "../../../core/format/document.ts";
 import { checkDocument } from "../../../core/format/check.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
@@ -48,17 +47,6 @@ export const parts = (made: Made, row = 0, prefix = "split"): [number[], number[
     number[],
     number[],
   ];
-
-/** The error of a body. */
-export function caught(body: () => unknown): GustError {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof GustError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 /** A tensor's elements as numbers. */
 export const numbers = (document: Document, name: string): number[] => document.tensor(name).toNumbers();

@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import type { NewTensor } from "../../../core/format/document.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { Random } from "../../../core/tensor/rng.ts";
+import { caught } from "../_errors.ts";
 import { type GraphParts, makeGraph, renumbered, sbmGraph } from "../_graphs.ts";
 import { permutation } from "../sampling/_graphs.ts";
-import { caught, itemsOfMask, numbers, pairs, split } from "./_splits.ts";
+import { itemsOfMask, numbers, pairs, split } from "./_splits.ts";
 
 type Pair = readonly [source: number, target: number];
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { splitters } from "../../../core/splits/mod.ts";
 import { resolveSplit } from "../../../core/train/split.ts";
+import { caught } from "../_errors.ts";
 import { type GraphParts, makeGraph, renumbered } from "../_graphs.ts";
 import { permutation } from "../sampling/_graphs.ts";
-import { caught, itemsOfMask, parts, split } from "./_splits.ts";
+import { itemsOfMask, parts, split } from "./_splits.ts";
 
 // 300 nodes: classes 0, 1, 2 in shares of about 1/2, 1/3, 1/6, and every 25th node without a class.
 const n = 300;

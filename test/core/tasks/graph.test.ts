@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Engine, setThreads } from "../../../ffi/engine.ts";
 import { NativeArray } from "../../../ffi/native.ts";
-import { GustError } from "../../../core/errors.ts";
 import type { Document } from "../../../core/format/document.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { models } from "../../../core/models/mod.ts";
@@ -14,6 +13,7 @@ import { evaluate, withModel } from "../../../core/train/evaluate.ts";
 import { forwardPieces, GraphSlices, piecesOf, pointerOf } from "../../../core/train/graph_batches.ts";
 import { Run, type RunHooks, type TrainJob } from "../../../core/train/job.ts";
 import type { EpochRecord } from "../../../core/train/run.ts";
+import { caught } from "../_errors.ts";
 import { longs, makeGraph } from "../_graphs.ts";
 import { cyclesAndStars, makeMany, reordered } from "../_many.ts";
 import { graphInput, signatureOf } from "../models/_models.ts";
@@ -22,15 +22,6 @@ import { copied, job } from "../train/_train.ts";
 
 const task = tasks.get("graph");
 const options = (o: Record<string, unknown> = {}) => task.params!.parse(o) as Record<string, unknown>;
-const caught = (body: () => unknown): GustError => {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof GustError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-};
 
 const parts = cyclesAndStars(40);
 const many = makeMany(parts);

@@ -9,7 +9,6 @@ import {
 } from "../../../core/format/document.ts";
 import { openFile } from "../../../core/format/read.ts";
 import { writeFile } from "../../../core/format/write.ts";
-import { GustError } from "../../../core/errors.ts";
 import { propagatedDocument, propagatedParams } from "../../../core/cache/propagated.ts";
 import { chosenItems, inferItems, scoreItems } from "../../../core/tasks/items.ts";
 import { nodeTargets } from "../../../core/tasks/node.ts";
@@ -19,6 +18,7 @@ import type { Graph } from "../../../core/graph/graph.ts";
 import { Run, type TrainJob } from "../../../core/train/job.ts";
 import { checkSignature, openModel } from "../../../core/train/model_document.ts";
 import { freshDir } from "../../helpers.ts";
+import { caught } from "../_errors.ts";
 import { makeGraph, sbmGraph } from "../_graphs.ts";
 import { expectNear } from "../tensor/_autograd.ts";
 import { job } from "./_train.ts";
@@ -51,16 +51,6 @@ async function trained(
     run.close();
   }
 }
-
-const caught = (body: () => unknown): GustError => {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof GustError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-};
 
 const accuracyOn = (document: Document, subset: "train" | "val" | "test") =>
   evaluate(graph, document, null, subset).metrics["accuracy"];

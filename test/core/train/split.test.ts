@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { GustError } from "../../../core/errors.ts";
 import type { Graph } from "../../../core/graph/graph.ts";
 import { resolveSplit, type SplitOptions } from "../../../core/train/split.ts";
+import { caught } from "../_errors.ts";
 import { type GraphParts, makeGraph, renumbered } from "../_graphs.ts";
 import { permutation } from "../sampling/_graphs.ts";
 
@@ -18,15 +18,6 @@ const options = (o: Partial<SplitOptions>): SplitOptions => ({
 const lists = (graph: Graph, o: Partial<SplitOptions> = {}) => {
   const { train, val, test } = resolveSplit(graph, options(o));
   return [train, val, test].map((nodes) => Array.from(nodes, Number));
-};
-const caught = (body: () => unknown): GustError => {
-  try {
-    body();
-  } catch (error) {
-    if (error instanceof GustError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 };
 
 const bare: GraphParts = { rows: [[], [], [], [], []], labels: [0, 1, 0, 1, 1] };
