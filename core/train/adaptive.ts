@@ -38,8 +38,9 @@ const entries: Readonly<Record<string, AdaptiveEntry>> = {
     takesPrecalc: true,
     problems({ model, modelParams, sampler }) {
       const hops = model.accepts.hops(modelParams), { fanout } = sampler!.params as unknown as VrgcnParams;
+      const ahead = model.precalc?.(modelParams) ? " behind the one that --precalc computes" : "";
       return fanout.length === hops ? [] : [
-        `--fanout has ${fanout.length} numbers and the model ${hops} layers of neighbours, expected one each`,
+        `--fanout ${fanout}: expected a number for each layer of neighbours, of which the model has ${hops}${ahead}`,
       ];
     },
     source: (context, params) => new VrgcnSource(context, params as unknown as VrgcnParams),

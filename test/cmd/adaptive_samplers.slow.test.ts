@@ -78,8 +78,14 @@ test("what does not fit is refused with the reason, status 2", () => {
     ["sample g --method vrgcn", "read rows of hidden layers from earlier steps, which training alone has"],
     ["sample g --method vrgcn --fanout 1,1", "read rows of hidden layers from earlier steps"],
     ["sample g --method mvs", "draws by scores that training gives, expected --scores FILE"],
-    ["train g --sampler vrgcn --fanout 2", "--fanout has 1 numbers and the model 2 layers of neighbours"],
-    ["train g --sampler vrgcn --precalc", "--fanout has 2 numbers and the model 1 layers of neighbours"],
+    [
+      "train g --sampler vrgcn --fanout 2",
+      "--fanout 2: expected a number for each layer of neighbours, of which the model has 2\n",
+    ],
+    [
+      "train g --sampler vrgcn --precalc",
+      "of which the model has 1 behind the one that --precalc computes\n",
+    ],
     ["train g --sampler vrgcn --layers 1 --fanout 2", "--layers 1: there are no rows between layers"],
     ["train g --sampler vrgcn --model gat", 'does not fit model "gat"'],
     ["train g --sampler vrgcn --model sage --aggregator max", "a maximum over neighbours is no product"],
