@@ -3,20 +3,24 @@
  * (deviceTests of test/_device.ts), on its emulation or on one. `all` ends with those on the emulation, and those of ops
  * once more with threads in reverse, which a missing barrier does not survive.
  *
- * Quick files are shared out among a few processes, since most tests wait for one; slow ones then run one by one. Prints
- * bun's own reports, every skip with its reason, and one last line "N passed, N failed" that adds the native tests
- * (build/native_tests.log) to what bun's JUnit files say.
+ * Files are shared out among a few processes, since most tests wait for programs that use one thread at a time: quick ones
+ * in shares, then slow ones each by itself, in the end those of ALONE one by one. Prints bun's own reports, every skip with
+ * its reason, and one last line "N passed, N failed" that adds the native tests (build/native_tests.log) to what bun's JUnit
+ * files say.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
 import process from "node:process";
 import { describeNative, NativeError } from "../../ffi/native.ts";
 
 /** Test files whose name ends so take long: real training runs, large files. */
 const SLOW = ".slow.test.ts";
+/** Slow ones that run while nothing else does: they kill programs at shares of a time that they measured before. */
+const ALONE = ["test/cmd/outofcore.slow.test.ts"];
 /** Processes at most: more would wait for each other's programs. */
 const MOST = 4;
-/** Shares per process: all of them end at about the same time, and starting anew costs a second or two each time. */
+/** Shares of quick files per process: all of them end at about the same time, and starting anew costs a second or two each time. */
 const SHARES = 3;
 
 let passed = 0, failed = 0, skipped = 0;
@@ -66,16 +70,22 @@ async function runFiles(files: readonly string[], name: string, alone: boolean):
 const filesOf = (...patterns: readonly string[]) =>
   [...new Set(patterns.flatMap((pattern) => [...new Bun.Glob(pattern).scanSync(".")]))].sort();
 
-/** Run files, a few at a time, in a few processes side by side: whoever is done takes the next ones. */
-async function runShared(files: readonly string[], name: string): Promise<void> {
-  const numWorkers = Math.min(MOST, availableParallelism());
-  const share = Math.ceil(files.length / (SHARES * numWorkers));
+const numWorkers = Math.min(MOST, availableParallelism());
+
+/**
+ * Run files in a few processes side by side: whoever is done takes the next share, which has every numShares-th file, so
+ * that all shares take about as long.
+ */
+async function runShared(
+  files: readonly string[],
+  name: string,
+  numShares = SHARES * numWorkers,
+): Promise<void> {
   let next = 0;
   const work = async () => {
-    while (next < files.length) {
-      const first = next;
-      next += share;
-      await runFiles(files.slice(first, next), `${name}${first / share}`, numWorkers === 1);
+    while (next < numShares) {
+      const share = next++;
+      await runFiles(files.filter((_, i) => i % numShares === share), `${name}${share}`, numWorkers === 1);
     }
   };
   await Promise.all(Array.from({ length: numWorkers }, work));
@@ -123,7 +133,13 @@ else {
   process.env["GUST_CUDA_LIBRARY"] = "none"; // a GPU of this machine has its own run
   const all = filesOf("test/**/*.test.ts");
   await runShared(all.filter((file) => !file.endsWith(SLOW)), "quick");
-  if (mode !== "quick") await runFiles(all.filter((file) => file.endsWith(SLOW)), "slow", true);
+  if (mode !== "quick") {
+    const slow = all.filter((file) => file.endsWith(SLOW) && !ALONE.includes(file));
+    // Those at the top train on real graphs and take longest: no process waits for the last of them.
+    const isReal = (file: string) => dirname(file) === "test";
+    await runShared([...slow.filter(isReal), ...slow.filter((file) => !isReal(file))], "slow", slow.length);
+    for (const [i, file] of ALONE.entries()) await runFiles([file], `alone${i}`, true);
+  }
   countNative();
   if (mode !== "quick") await runOnDevice("emulated");
 }
