@@ -70,6 +70,28 @@ int64_t read_fully(int fd, char* data, int64_t size) {
   return at;
 }
 
+int64_t read_vectors(int fd, iovec* vectors, int64_t count, int64_t at) {
+  int64_t total = 0;
+  while (count > 0) {
+    const ssize_t got = preadv(fd, vectors, static_cast<int>(count), at + total);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      fail_errno("read");
+    }
+    if (got == 0) break;
+    total += got;
+    for (auto left = static_cast<size_t>(got); count > 0;) {
+      const size_t step = std::min(left, vectors->iov_len);
+      vectors->iov_base = static_cast<char*>(vectors->iov_base) + step;
+      vectors->iov_len -= step;
+      left -= step;
+      if (vectors->iov_len > 0) break;
+      ++vectors, --count;
+    }
+  }
+  return total;
+}
+
 void write_fully(int fd, const char* data, int64_t size, int64_t before) {
   int64_t at = 0;
   while (at < size) {

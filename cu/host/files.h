@@ -1,5 +1,7 @@
-// Files and streams: what files.cpp, spool.cpp and writer.cpp share.
+// Files and streams: reads and writes that are whole, for all files of this folder.
 #pragma once
+
+#include <sys/uio.h>
 
 #include <cstdint>
 #include <string>
@@ -22,6 +24,9 @@ struct Mapping {
 Mapping* map_fd(int fd, int64_t offset, int64_t size);
 /** Read up to `size` bytes, fewer only at the end of the input; waits on a non-blocking descriptor. */
 int64_t read_fully(int fd, char* data, int64_t size);
+/** Fill `count` vectors, at most IOV_MAX, from byte `at` of a file on; they are left changed.
+ *  @returns the bytes read, fewer than asked for only where the file ends. */
+int64_t read_vectors(int fd, iovec* vectors, int64_t count, int64_t at);
 /** Write all of it; waits on a non-blocking descriptor. `before` bytes were written earlier (for the error text). */
 void write_fully(int fd, const char* data, int64_t size, int64_t before);
 

@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -101,13 +100,9 @@ class Pages {
     const int64_t start = offset_ + first * GUST_PAGE, size = count * GUST_PAGE;
     if (how_ == kMapped) return base_ + start;
     char* data = buffer.room(size);
-    for (int64_t at = 0; at < size;) {
-      const ssize_t got = pread(fd_, data + at, static_cast<size_t>(size - at), start + at);
-      if (got == 0)
-        fail(GUST_EEOF, "the file ends at byte %lld, expected pages up to byte %lld", ll(start + at), ll(start + size));
-      if (got > 0) at += got;
-      else if (errno != EINTR) fail_errno("read");
-    }
+    iovec whole{data, static_cast<size_t>(size)};
+    if (const int64_t got = read_vectors(fd_, &whole, 1, start); got < size)
+      fail(GUST_EEOF, "the file ends at byte %lld, expected pages up to byte %lld", ll(start + got), ll(start + size));
     if (how_ == kCached) posix_fadvise(fd_, start, size, POSIX_FADV_DONTNEED);
     return data;
   }

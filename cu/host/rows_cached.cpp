@@ -5,11 +5,8 @@
 // batch. Traffic: row_bytes read of memory or of the file, and row_bytes written, per row. Reads do not go through a
 // mapping, so that the rows of the file never become memory of the process.
 #include <fcntl.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -17,6 +14,7 @@
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "../include/gust.h"
+#include "files.h"
 
 using namespace gust;
 
@@ -27,26 +25,6 @@ constexpr int64_t kRead = 64;     // rows of the file per task: reads wait, and 
 constexpr int64_t kVectors = 64;  // rows per read at most, far below IOV_MAX
 
 long long ll(int64_t x) { return x; }
-
-/** Fill `vectors` from byte `at` on, whatever the system gives at once. */
-void read_all(int fd, iovec* vectors, int64_t count, int64_t at) {
-  while (count > 0) {
-    const ssize_t got = preadv(fd, vectors, static_cast<int>(count), at);
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      fail_errno("preadv");
-    }
-    if (got == 0) fail(GUST_EEOF, "the file ends at byte %lld, expected a row there", ll(at));
-    at += got;
-    for (auto left = static_cast<size_t>(got); left > 0;) {
-      const size_t step = std::min(left, vectors->iov_len);
-      vectors->iov_base = static_cast<char*>(vectors->iov_base) + step;
-      vectors->iov_len -= step;
-      left -= step;
-      if (vectors->iov_len == 0) ++vectors, --count;
-    }
-  }
-}
 
 }  // namespace
 
@@ -84,7 +62,8 @@ int32_t gust_rows_read(int32_t fd, int64_t offset, int64_t rows, int64_t row_byt
           int64_t n = 0;
           for (; m < end && n < kVectors && row[missing[m]] == first + n; ++n, ++m)
             vectors[n] = {target + missing[m] * row_bytes, static_cast<size_t>(row_bytes)};
-          read_all(fd, vectors, n, offset + first * row_bytes);
+          const int64_t from = offset + first * row_bytes, got = read_vectors(fd, vectors, n, from);
+          if (got < n * row_bytes) fail(GUST_EEOF, "the file ends at byte %lld, expected a row there", ll(from + got));
           ++reads;
         }
         return reads;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { tieredDocument, type TieredOptions, tierFacts, tiersOf } from "../../../core/cache/tiered.ts";
 import { checkDocument } from "../../../core/format/check.ts";
@@ -12,6 +13,7 @@ import { SampleBatches } from "../../../core/sampling/batches.ts";
 import { TieredRows } from "../../../core/train/tiered_rows.ts";
 import { dtypes } from "../../../ffi/dtype.ts";
 import { setThreads } from "../../../ffi/engine.ts";
+import { PAGE_BYTES } from "../../../ffi/native_pack.ts";
 import { gatherRows } from "../../../ffi/native_rows.ts";
 import { freshDir } from "../../helpers.ts";
 import { openTestDevice } from "../../_device.ts";
@@ -359,6 +361,22 @@ describe("TieredRows", () => {
     const cache = written(graph, sample, forms[4]!, "replaced");
     written(graph, sample, forms[1]!, "replaced");
     expect(readAll(cache)).toThrow(/is another file than the one that was opened/);
+  });
+
+  test("names the file where it became shorter while it was being read", () => {
+    for (const isDirect of [true, false]) {
+      const path = join(folder, "short"), cache = written(graph, sample, { blowup: -1 }, "short");
+      const reader = new TieredRows(cache, width, isDirect), batches = [...new SampleBatches(sample)];
+      reader.start(batches[0]!);
+      reader.take();
+      // Pages come last but for the checksums: none is left, and what lies before them is.
+      const size = statSync(path).size - cache.spec("pages").shape[0]! * PAGE_BYTES;
+      truncateSync(path, size - size % PAGE_BYTES);
+      reader.start(batches[1]!);
+      expect(() => reader.take()).toThrow(
+        /^Cannot read ".*short": the file ends at byte \d+, expected pages up to byte \d+/,
+      );
+    }
   });
 
   test("lets go of batches that were begun, and goes on with others", () => {
