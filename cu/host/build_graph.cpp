@@ -6,18 +6,12 @@
 #include "../common/dtype.h"
 #include "../common/parallel.h"
 #include "build.h"
+#include "csr_view.h"
 
 namespace gust {
 namespace {
 
 constexpr int64_t kRows = int64_t{1} << 14;  // rows per task
-
-template <class Index>
-struct CsrView {
-  int64_t n;
-  const int64_t* indptr;
-  const Index* indices;
-};
 
 /**
  * Walk the entries row by row. If the matrix is symmetric, the rows that hold column c come in ascending order, and so
@@ -90,7 +84,7 @@ template <class F>
 void with_csr(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, F&& f) {
   if (n < 0) fail(GUST_EINVAL, "CSR of %lld rows", static_cast<long long>(n));
   dispatch_index(dtype, [&](auto zero) {
-    f(CsrView<decltype(zero)>{n, reinterpret_cast<const int64_t*>(indptr), reinterpret_cast<decltype(zero)*>(indices)});
+    f(csr_at<decltype(zero)>(n, indptr, indices));
   });
 }
 

@@ -6,23 +6,12 @@
 #include "../include/gust.h"
 #include "../common/dtype.h"
 #include "../common/parallel.h"
+#include "csr_view.h"
 
 using namespace gust;
 
 namespace {
 constexpr int64_t kRows = 4096;  // rows per task
-
-template <class I>
-struct Csr {
-  int64_t rows;
-  const int64_t* indptr;
-  const I* indices;
-};
-
-template <class I>
-Csr<I> csr_at(int64_t rows, int64_t indptr, int64_t indices) {
-  return {rows, reinterpret_cast<const int64_t*>(indptr), reinterpret_cast<const I*>(indices)};
-}
 }  // namespace
 
 int32_t gust_csr_count_self_loops(int64_t rows, int64_t indptr, int64_t indices, int32_t dtype, int64_t* out) {

@@ -11,6 +11,7 @@
 #include "../common/parallel.h"
 #include "../common/rng.h"
 #include "../common/status.h"
+#include "csr_view.h"
 
 using namespace gust;
 
@@ -74,16 +75,9 @@ std::vector<uint64_t> keys_at(int64_t items, const std::vector<int64_t>& ranks, 
   return prefix;
 }
 
-template <class I>
-struct Arcs {
-  int64_t n;
-  const int64_t* indptr;
-  const I* indices;
-};
-
 /** f(arc, source, target) for the arcs of rows begin .. end-1. */
 template <class I, class F>
-void each_arc(const Arcs<I>& a, int64_t begin, int64_t end, F&& f) {
+void each_arc(const CsrView<I>& a, int64_t begin, int64_t end, F&& f) {
   for (int64_t v = begin; v < end; ++v)
     for (int64_t e = a.indptr[v]; e < a.indptr[v + 1]; ++e) f(e, static_cast<int64_t>(a.indices[e]), v);
 }
@@ -92,8 +86,7 @@ void each_arc(const Arcs<I>& a, int64_t begin, int64_t end, F&& f) {
 template <class F>
 void with_arcs(int64_t n, int64_t indptr, int64_t indices, int32_t dtype, F&& f) {
   dispatch_index(dtype, [&](auto tag) {
-    using I = decltype(tag);
-    f(Arcs<I>{n, reinterpret_cast<const int64_t*>(indptr), reinterpret_cast<const I*>(indices)});
+    f(csr_at<decltype(tag)>(n, indptr, indices));
   });
 }
 
@@ -115,7 +108,7 @@ Counts count_rows(int64_t n, Body&& body) {
 
 /** Leave one direction of the held-out arcs, and count the parts. */
 template <class I>
-Counts one_direction(const Arcs<I>& a, uint8_t* part) {
+Counts one_direction(const CsrView<I>& a, uint8_t* part) {
   return count_rows(a.n, [&](Counts& counts, int64_t begin, int64_t end) {
     each_arc(a, begin, end, [&](int64_t e, int64_t u, int64_t v) {
       if (part[e] > 1 && u > v) part[e] = 0;

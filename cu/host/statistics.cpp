@@ -132,22 +132,6 @@ void count_class(int64_t place, int64_t value, int64_t classes, int64_t* counts)
   ++counts[value < 0 ? classes : value];
 }
 
-/** f(T{}) for every type that features and times are stored in; halves as their bits. */
-template <class F>
-void dispatch_stored(int32_t dtype, F&& f) {
-  switch (dtype) {
-    case GUST_F64: return f(double{});
-    case GUST_F32: return f(float{});
-    case GUST_F16: return f(half{});
-    case GUST_BF16: return f(bfloat16{});
-    case GUST_I64: return f(int64_t{});
-    case GUST_I32: return f(int32_t{});
-    case GUST_I8: return f(int8_t{});
-    case GUST_U8: case GUST_BOOL: return f(uint8_t{});
-  }
-  fail(GUST_EINVAL, "dtype %d, expected F64, F32, F16, BF16, I64, I32, I8, U8 or BOOL", dtype);
-}
-
 template <class T>
 bool is_zero(T value) {
   if constexpr (std::is_arithmetic_v<T>) return value == 0;
@@ -331,7 +315,7 @@ int32_t gust_stats_columns(int64_t rows, int64_t columns, int64_t values, int64_
 int32_t gust_stats_zeros(int32_t dtype, int64_t address, int64_t n, int64_t* out) {
   return guard([&] {
     need_size(n);
-    dispatch_stored(dtype, [&](auto type) {
+    dispatch_any(dtype, [&](auto type) {
       auto v = at<const decltype(type)>(address);
       out[0] = parallel_sum<int64_t>(n, kGrain, [&](int64_t begin, int64_t end) {
         int64_t zeros = 0;
