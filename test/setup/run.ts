@@ -3,10 +3,10 @@
  * (deviceTests of test/_device.ts), on its emulation or on one. `all` ends with those on the emulation, and those of ops
  * once more with threads in reverse, which a missing barrier does not survive.
  *
- * Files are shared out among a few processes, since most tests wait for programs that use one thread at a time: quick ones
- * in shares, then slow ones each by itself, in the end those of ALONE one by one. Prints bun's own reports, every skip with
- * its reason, and one last line "N passed, N failed" that adds the native tests (build/native_tests.log) to what bun's JUnit
- * files say.
+ * Files are shared out among a few processes, since most tests wait for programs that use one thread most of the time:
+ * quick ones in shares, then slow ones each by itself, in the end those of ALONE one by one. Prints bun's own reports,
+ * every skip with its reason, and one last line "N passed, N failed" that adds the native tests (build/native_tests.log)
+ * to what bun's JUnit files say.
  */
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -20,7 +20,7 @@ const SLOW = ".slow.test.ts";
 const ALONE = ["test/cmd/outofcore.slow.test.ts"];
 /** Processes at most: more would wait for each other's programs. */
 const MOST = 4;
-/** Shares of quick files per process: all of them end at about the same time, and starting anew costs a second or two each time. */
+/** Shares of quick files per process: all end at about the same time, and starting anew costs a second or two each time. */
 const SHARES = 3;
 
 let passed = 0, failed = 0, skipped = 0;
