@@ -347,9 +347,13 @@ export function* readContainers(
 
 /**
  * The document that a reference stands for.
- * @throws {GustError} (mismatch) if the file is another one by now, (io) if it is not there.
+ * @throws {GustError} (data) if it was damaged on the way, (mismatch) if the file is another one by now, (io) if it is
+ *   not there.
  */
 function resolveReference(reference: Document): Document {
+  if (reference.doubts.length) {
+    throw problemsError("data", `Cannot read ${reference.label} as a reference`, reference.doubts);
+  }
   const { path, size, digest } = reference.meta as { path: string; size: number; digest: string };
   const document = openFile(path);
   if (document.digest !== digest || document.mapping!.sizeBytes !== size) {

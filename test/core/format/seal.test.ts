@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { GustError } from "../../../core/errors.ts";
 import { checkDocument } from "../../../core/format/check.ts";
 import { hashOf } from "../../../core/format/hash.ts";
-import { openFile } from "../../../core/format/read.ts";
+import { openFile, readStream } from "../../../core/format/read.ts";
 import { parseHeader, serialiseHeader } from "../../../core/format/safetensors.ts";
 import { SEAL } from "../../../core/format/seal.ts";
-import { writeFile } from "../../../core/format/write.ts";
+import { passOn, writeFile } from "../../../core/format/write.ts";
 import { openNative } from "../../../ffi/native.ts";
+import { seek } from "../../../ffi/native_files.ts";
 import { goldenFolder } from "../../../fixtures/golden.ts";
 import { freshDir } from "../../helpers.ts";
 import { example } from "./examples.ts";
@@ -98,4 +100,29 @@ test("documents that cannot be read give their memory back at once", () => {
   const before = maps();
   open(200);
   expect(maps() - before).toBeLessThan(100);
+});
+
+test("every bit of a reference counts", () => {
+  const { path: of } = written(), folder = freshDir(), path = join(folder, "ref");
+  const graph = openFile(of);
+  const fd = openSync(path, "w+");
+  passOn(fd, graph, false);
+  const bytes = readFileSync(path), missed: number[] = [];
+  const follow = () => {
+    seek(fd, 0);
+    return [...readStream(fd, "a pipe")].map(({ digest }) => digest);
+  };
+  expect(follow()).toEqual([graph.digest]);
+  for (let bit = 0; bit < 8 * bytes.length; bit++) {
+    writeSync(fd, Uint8Array.of(bytes[bit >> 3]! ^ (1 << (bit & 7))), 0, 1, bit >> 3);
+    try {
+      follow();
+      missed.push(bit);
+    } catch (error) {
+      expect(error).toBeInstanceOf(GustError);
+    }
+    writeSync(fd, bytes.subarray(bit >> 3, (bit >> 3) + 1), 0, 1, bit >> 3);
+  }
+  closeSync(fd);
+  expect(missed).toEqual([]);
 });
