@@ -7,7 +7,7 @@ import { openNative } from "../../ffi/native.ts";
 import { layouts } from "../../core/cache/mod.ts";
 import { registries } from "../../core/registries.ts";
 import { freshDir } from "../helpers.ts";
-import { groups, instructionSets, made } from "./determinism.ts";
+import { differences, groups, instructionSets, made } from "./determinism.ts";
 import { allCases, makeInputs } from "./determinism_cases.ts";
 
 await openNative();
@@ -37,6 +37,20 @@ describe("the same bytes from 4 threads as from one:", () => {
   // The first command of each registry.
   const chosen = new Map(cases.toReversed().map((one) => [registryOf(one.entries[0]!), one]));
   const base = { isa: isas[0]!, runtime: "bun" } as const;
+
+  test.skipIf(isas.length === 1)("and what instruction sets change is seen", () => {
+    const one = { entries: [], command: "cache classes --hops 2", everywhere: true };
+    expect(differences(one, isas, cwd).found).toContainEqual(
+      expect.stringMatching(
+        /^gust cache classes --hops 2: bun with 2 threads on portable: other bytes than /,
+      ),
+    );
+    expect(differences({ ...one, command: "cache none --hops 2" }, isas, cwd).found).toEqual([
+      expect.stringMatching(
+        /^gust cache none: bun with 1 threads on \w+: exit status 1: gust cache: Cannot open/,
+      ),
+    ]);
+  });
 
   test.each([...chosen.values()].map(({ command }) => command))("gust %s", (command) => {
     const alone = made(command, { ...base, threads: 1 }, cwd);

@@ -129,7 +129,7 @@ function fixtureOf(reader: string): string {
 
 type Way = (entry: Entry) => readonly (readonly [command: string, everywhere: boolean])[];
 const trains = (words: string): ReturnType<Way> => [[`train ${words} --epochs 3`, false]];
-const evaluates = (inputs: string): ReturnType<Way> => [[`eval ${inputs}`, false]];
+const evaluates = (inputs: string, everywhere: boolean): ReturnType<Way> => [[`eval ${inputs}`, everywhere]];
 
 /**
  * How the entries of each registry are put to work; a text says why those of one are not. Commands that several entries share
@@ -174,10 +174,10 @@ const ways: Readonly<Record<string, Way | string>> = {
   "feature cache": ({ name }) => trains(`classes --sampler neighbor --feature-cache ${name} --host-mem 64K`),
   metric: (entry) => {
     const kind = (entry as Metric).kinds[0]!, graph = predicting[kind].split(" ")[0]!;
-    return evaluates(`${graph} ${graph}.model`);
+    return evaluates(`${graph} ${graph}.model`, false);
   },
-  "partition metric": () => evaluates("classes parts"),
-  "edge partition metric": () => evaluates("classes edge_parts"),
+  "partition metric": () => evaluates("classes parts", true),
+  "edge partition metric": () => evaluates("classes edge_parts", true),
   "smoothing method": (entry) => {
     const inputs = (entry as SmootherEntry).readsPrediction ? "classes prediction" : "classes";
     return [[`smooth ${inputs} --method ${entry.name}`, false]];

@@ -40,3 +40,11 @@ test.each(names)("a flipped bit in golden file %s", (name) => {
   flipping.close();
   expect(missed).toEqual([]);
 });
+
+test("where nothing vouches for a bit, it is seen that none is found", () => {
+  const flipping = new Flipping(join(folder, "unsealed"));
+  const at = Buffer.from(flipping.bytes).indexOf('\\"seed\\":0');
+  expect(at).toBeGreaterThan(0);
+  expect(flipping.during(8 * (at + 9), isFound)).toBe(false);
+  flipping.close();
+});
