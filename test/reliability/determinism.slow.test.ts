@@ -47,7 +47,7 @@ describe("the same bytes from 4 threads as from one:", () => {
     );
     expect(differences({ ...one, command: "cache none --hops 2" }, isas, cwd).found).toEqual([
       expect.stringMatching(
-        /^gust cache none: bun with 1 threads on \w+: exit status 1: gust cache: Cannot open/,
+        /^gust cache none --hops 2: bun with 1 threads on \w+: exit status 1: gust cache: Cannot open/,
       ),
     ]);
   });
