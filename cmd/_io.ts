@@ -7,7 +7,7 @@ import { dirname, relative, resolve } from "node:path";
 import process from "node:process";
 import { GustError, systemText } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
-import { openInput, readStream } from "../core/format/read.ts";
+import { openInput, readStream, setVerify } from "../core/format/read.ts";
 import { passOn, replaceFile, writeFile, writeStream } from "../core/format/write.ts";
 import { setIsa, setThreads } from "../ffi/engine.ts";
 import { NativeError } from "../ffi/native.ts";
@@ -152,6 +152,7 @@ export class Io {
     const talk = await openDevice(common, sub.usesDevice === true);
     forceIsa(process.env["GUST_ISA"]);
     setThreads(common.threads);
+    setVerify(common.verify);
     useTuning();
     const io = new Io(sub.name, inputs, common, sub.writesDocument, writesData);
     if (talk?.must) io.warn(talk.line);

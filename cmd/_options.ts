@@ -43,6 +43,9 @@ export const commonOptions = z.object({
   quiet: z.boolean().default(false).describe("say nothing but errors").meta({ short: "q" }),
   verbose: z.boolean().default(false).describe("say more").meta({ short: "v" }),
   force: z.boolean().default(false).describe("go on where a safety check would stop"),
+  verify: z.boolean().default(false).describe(
+    "compare all data of the documents that are read with their checksums first",
+  ),
   inline: z.boolean().default(false).describe("pass documents on as bytes, not as references to files"),
   deps: z.string().optional().describe("write a Make rule with the inputs that were read").meta({
     value: "FILE",
@@ -61,6 +64,7 @@ const NOT_IN_CONFIG = new Set([
   "quiet",
   "verbose",
   "deps",
+  "verify",
   "inline",
 ]);
 

@@ -185,6 +185,7 @@ function argumentsOf({ io, options: o, common, given, numJobs }: Jobs, folder: s
     ...(o.log === undefined ? [] : [`--log=${join(folder, `log${p}`)}`]),
     ...(checkpoint === undefined ? [] : [`--checkpoint=${checkpoint}`]),
     ...(common.force ? ["--force"] : []),
+    ...(common.verify ? ["--verify"] : []),
     "--quiet",
     "--",
     ...files,

@@ -1,6 +1,7 @@
 /** gust sample: draw mini-batches from a graph. */
 import { z } from "zod";
-import { hashOf, type NewDocument } from "../core/format/document.ts";
+import type { NewDocument } from "../core/format/document.ts";
+import { hashOf } from "../core/format/hash.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { samplers } from "../core/sampling/mod.ts";
 import { noCounts, sampleChunks, sampleDocument, type SampleRequest } from "../core/sampling/sample.ts";

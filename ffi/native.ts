@@ -190,13 +190,22 @@ export function callOut<N extends SymbolName>(
   name: N,
   ...args: Parameters<Functions[N]> extends [...infer Head, unknown] ? Head : never
 ): number[] {
-  const out = count <= results.length ? results : new BigInt64Array(count);
-  call(name, ...([...(args as unknown[]), out] as unknown as Parameters<Functions[N]>));
-  const numbers: number[] = [];
+  const out = callExact(count, name, ...args), numbers: number[] = [];
   for (let i = 0; i < count; i++) numbers.push(toNumber(out[i]!));
   return numbers;
 }
-/** What callOut() has a native function write to, where it fits: read before the next call. */
+
+/** The same for results that may be any int64. Read before the next call. */
+export function callExact<N extends SymbolName>(
+  count: number,
+  name: N,
+  ...args: Parameters<Functions[N]> extends [...infer Head, unknown] ? Head : never
+): BigInt64Array {
+  const out = count <= results.length ? results : new BigInt64Array(count);
+  call(name, ...([...(args as unknown[]), out] as unknown as Parameters<Functions[N]>));
+  return out;
+}
+/** What callExact() has a native function write to, where it fits: read before the next call. */
 const results = new BigInt64Array(8);
 
 /** An int64 as a number. @throws {RangeError} past 2^53. */

@@ -2,7 +2,6 @@
  * Checks of a document's data: checksums, pointers, index ranges, order, finite values. What the schema says of names,
  * dtypes and shapes was checked when it was opened. Reads everything once or twice.
  */
-import type { DType } from "../../ffi/dtype.ts";
 import { type NativeArray, NativeError } from "../../ffi/native.ts";
 import {
   findDescent,
@@ -14,12 +13,12 @@ import {
   type Found,
   type Ordered,
 } from "../../ffi/native_checks.ts";
-import { hashOf } from "../../ffi/native_files.ts";
 import { checkGraph } from "./check_graph.ts";
 import { checkOperators } from "./check_operators.ts";
 import { checkSample } from "./check_sample.ts";
 import { checkTiers } from "./check_tiers.ts";
-import { CHECKSUM_BYTES, type Document } from "./document.ts";
+import type { Document } from "./document.ts";
+import { damage } from "./verify.ts";
 
 const FLOATS = ["F32", "F64", "F16", "BF16"] as const;
 type Ints = "I32" | "I64" | "U8" | "BOOL";
@@ -113,17 +112,6 @@ export class Checker {
   }
 }
 
-function checkChecksums(checker: Checker): void {
-  const { stored } = checker.doc;
-  const sums = stored.at(-1)!.array() as NativeArray<"U8">;
-  stored.slice(0, -1).forEach(({ name, array }, i) => {
-    const wanted = sums.window(i * CHECKSUM_BYTES, CHECKSUM_BYTES);
-    if (hashOf(array() as NativeArray<DType>).some((byte, j) => byte !== wanted[j])) {
-      checker.add(`tensor "${name}": its bytes do not match its checksum`);
-    }
-  });
-}
-
 function checkPartition(checker: Checker): void {
   const { doc } = checker;
   const { k, num_nodes: n } = doc.meta as { k: number; num_nodes: number };
@@ -190,7 +178,7 @@ const byKind: Partial<Record<Document["kind"], (checker: Checker) => void>> = {
 /** Every problem of a document's data; empty for a sound one. */
 export function checkDocument(doc: Document): string[] {
   const checker = new Checker(doc);
-  checkChecksums(checker);
+  checker.problems.push(...damage(doc));
   try {
     byKind[doc.kind]?.(checker);
   } catch (error) {

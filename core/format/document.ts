@@ -7,6 +7,7 @@ import { type DType, dtypeOf, dtypes, type TypedArray } from "../../ffi/dtype.ts
 import { NativeArray } from "../../ffi/native.ts";
 import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
 import { GustError, problemsError } from "../errors.ts";
+import { hashOf } from "./hash.ts";
 import { canonicalJson } from "./json.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
 import {
@@ -18,6 +19,7 @@ import {
   tensorBytes,
 } from "./safetensors.ts";
 import { schemaProblems } from "./schema_check.ts";
+import { SEAL, UNSEALED } from "./seal.ts";
 
 export type { ProvenanceRecord } from "./provenance.ts";
 
@@ -33,7 +35,7 @@ export const kinds = [
 ] as const;
 export type Kind = (typeof kinds)[number];
 
-/** Version of the format: raised by every change that an older reader could not survive. */
+/** Version of the format: raised by a change that an older gust would misread. Every later gust reads this one. */
 export const FORMAT = "1";
 /** The last tensor of every document: one XXH3-128 per tensor before it, in file order. */
 export const CHECKSUMS = "gust.checksums";
@@ -62,6 +64,8 @@ export interface DocumentParts {
   readonly stored: readonly StoredTensor[];
   /** The whole document as bytes, if it lies somewhere as such. */
   readonly mapping: Mapping | null;
+  /** What opening lets pass and a check does not. @default {none} */
+  readonly doubts?: readonly string[];
 }
 
 /** An opened document. Immutable; tensors are views that keep its memory alive. */
@@ -80,6 +84,8 @@ export class Document {
   readonly stored: readonly StoredTensor[];
   /** The whole document as bytes, or null if it was built in memory. */
   readonly mapping: Mapping | null;
+  /** What opening lets pass and a check does not. */
+  readonly doubts: readonly string[];
   readonly #tensors: Map<string, StoredTensor>;
 
   constructor(parts: DocumentParts) {
@@ -91,6 +97,7 @@ export class Document {
     this.label = parts.label;
     this.stored = parts.stored;
     this.mapping = parts.mapping;
+    this.doubts = parts.doubts ?? [];
     this.#tensors = new Map(
       parts.stored.filter(({ name }) => !name.startsWith("gust.")).map((t) => [t.name, t]),
     );
@@ -187,6 +194,7 @@ export interface NewDocument {
 
 /** A document ready to be written: everything but the data decided. */
 export interface Plan {
+  /** The seal first, still without its digits. */
   readonly metadata: Record<string, string>;
   /** In file order, without gust.checksums; `source` null is padding. */
   readonly tensors: readonly { readonly placed: HeaderTensor; readonly source: NewTensor | null }[];
@@ -220,6 +228,7 @@ export function plan(d: NewDocument): Plan {
     end: begin + tensors.length * CHECKSUM_BYTES,
   };
   const metadata = {
+    [SEAL]: UNSEALED,
     "gust.kind": d.kind,
     "gust.format": FORMAT,
     [`gust.${d.kind}`]: canonicalJson(meta),
@@ -238,17 +247,6 @@ export function digestOf(
   tensors: readonly Omit<HeaderTensor, "begin" | "end">[],
 ): string {
   return hashOf([checksums, canonicalSchema(kind, format, meta, tensors)]);
-}
-
-/** XXH3-128 of some bytes one after another, as hexadecimal digits. */
-export function hashOf(pieces: readonly (NativeArray | TypedArray)[]): string {
-  const writer = new HashingWriter(-1);
-  try {
-    for (const piece of pieces) writer.put(piece);
-    return Array.from(writer.takeHash(), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  } finally {
-    writer.close();
-  }
 }
 
 /** Whether a piece of data can stand for elements of `dtype`: halves and booleans travel as unsigned integers. */

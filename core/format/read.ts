@@ -25,9 +25,11 @@ import {
 } from "./document.ts";
 import { canonicalJson, parseJson } from "./json.ts";
 import { describeDocument, type ProvenanceRecord } from "./provenance.ts";
-import { countOf, isDType } from "./safetensors.ts";
+import { countOf, type Header, isDType } from "./safetensors.ts";
 import { provenanceSchema } from "./schema.ts";
 import { schemaProblems } from "./schema_check.ts";
+import { SEAL, sealProblems } from "./seal.ts";
+import { damage } from "./verify.ts";
 
 /** Documents of a stream up to this size stay in memory; larger ones go to an unnamed temporary file. */
 export const SPOOL_MEMORY_BYTES = 64 * 2 ** 20;
@@ -96,16 +98,17 @@ export function toDocument(container: Container): Document {
       "gust inspect lists its tensors",
     );
   }
-  if (!(kinds as readonly string[]).includes(kind)) {
-    throw new GustError("data", `Cannot read ${label}: kind "${kind}", expected one of ${kinds.join(", ")}`);
-  }
   const format = header.metadata["gust.format"];
   if (format !== FORMAT) {
+    const isNewer = format !== undefined && /^[1-9]\d*$/.test(format) && Number(format) > Number(FORMAT);
     throw new GustError(
       "data",
       `Cannot read ${label}: format ${format ?? "not given"}, expected ${FORMAT}`,
-      "it may come from a newer gust",
+      isNewer ? "a newer gust wrote it: update this one" : undefined,
     );
+  }
+  if (!(kinds as readonly string[]).includes(kind)) {
+    throw new GustError("data", `Cannot read ${label}: kind "${kind}", expected one of ${kinds.join(", ")}`);
   }
   const problems = [...checksumProblems(container), ...tensorProblems(container)];
   const meta = parseMetadata(container, `gust.${kind}`, problems);
@@ -119,6 +122,8 @@ export function toDocument(container: Container): Document {
       ),
     );
   }
+  const seal = header.metadata[SEAL];
+  if (seal !== undefined) problems.push(...sealProblems(mapping.bytes().window(0, dataStart), seal));
   if (problems.length) throw problemsError("data", `Cannot read ${label} as a ${kind}`, problems);
 
   const stored: StoredTensor[] = header.tensors.map(({ name, dtype, shape, begin }) => ({
@@ -128,7 +133,7 @@ export function toDocument(container: Container): Document {
     array: () =>
       NativeArray.at(dtype as DType, countOf(shape)!, mapping.address + dataStart + begin, mapping),
   }));
-  return new Document({
+  const document = new Document({
     kind: kind as Kind,
     digest: digestOf(stored.at(-1)!.array(), kind, format, meta, header.tensors),
     // Through text once more: plain objects, as every other reader of JSON gives.
@@ -138,7 +143,26 @@ export function toDocument(container: Container): Document {
     label,
     stored,
     mapping,
+    doubts: seal === undefined ? unsealedDoubts(header, kind) : [],
   });
+  const damaged = isVerifying ? damage(document) : [];
+  if (damaged.length) throw problemsError("data", `Cannot read ${label}: it is damaged`, damaged);
+  return document;
+}
+
+let isVerifying = false;
+
+/** From now on read all data of every document that is opened, and refuse those that do not match their checksums. */
+export function setVerify(on: boolean): void {
+  isVerifying = on;
+}
+
+/** A header without a seal is that of an older gust, which wrote these metadata and no others. */
+function unsealedDoubts({ metadata }: Header, kind: string): string[] {
+  const known = ["gust.kind", "gust.format", `gust.${kind}`, "gust.provenance"];
+  return Object.keys(metadata).filter((key) => !known.includes(key)).map((key) =>
+    `metadata ${JSON.stringify(key)} is unknown and "${SEAL}" is missing, which vouches for the header`
+  );
 }
 
 function systemError(what: string, error: unknown): never {
@@ -157,7 +181,17 @@ function mapFile(path: string): Container {
   } catch (error) {
     return systemError(`Cannot open ${label}`, error);
   }
-  return openContainer(mapping, path, label);
+  return closing(mapping, () => openContainer(mapping, path, label));
+}
+
+/** Give memory that will not be used back at once: many bad files in a row must not wait for the collector. */
+function closing<T>(mapping: Mapping, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    mapping.close();
+    throw error;
+  }
 }
 
 /**
@@ -212,7 +246,7 @@ export function openFile(path: string): Document {
       "references belong on pipes: write with -o FILE, or with --inline",
     );
   }
-  return toDocument(container);
+  return closing(container.mapping, () => toDocument(container));
 }
 
 /**
@@ -313,9 +347,13 @@ export function* readContainers(
 
 /**
  * The document that a reference stands for.
- * @throws {GustError} (mismatch) if the file is another one by now, (io) if it is not there.
+ * @throws {GustError} (data) if it was damaged on the way, (mismatch) if the file is another one by now, (io) if it is
+ *   not there.
  */
 function resolveReference(reference: Document): Document {
+  if (reference.doubts.length) {
+    throw problemsError("data", `Cannot read ${reference.label} as a reference`, reference.doubts);
+  }
   const { path, size, digest } = reference.meta as { path: string; size: number; digest: string };
   const document = openFile(path);
   if (document.digest !== digest || document.mapping!.sizeBytes !== size) {

@@ -25,6 +25,7 @@ import {
   scatterInto,
 } from "./document.ts";
 import { serialiseHeader } from "./safetensors.ts";
+import { sealed } from "./seal.ts";
 
 /**
  * Write header, tensors and checksums; returns the digest.
@@ -35,7 +36,7 @@ function writeDocument(fd: number, d: NewDocument, isPlain: boolean): string {
   const sums = new Uint8Array(tensors.length * CHECKSUM_BYTES);
   const writer = new HashingWriter(fd);
   try {
-    writer.put(serialiseHeader(metadata, [...tensors.map(({ placed }) => placed), checksums]));
+    writer.put(sealed(serialiseHeader(metadata, [...tensors.map(({ placed }) => placed), checksums])));
     writer.takeHash();
     tensors.forEach(({ placed, source }, i) => {
       if (source && isPlain && isScattered(source.data)) {

@@ -1,3 +1,4 @@
+import { log } from "../arithmetic.ts";
 import { defineMetric } from "./metric.ts";
 
 /** Probabilities are kept this far from 0, so that a sure mistake costs much but not everything. */
@@ -14,7 +15,7 @@ export const logLoss = defineMetric({
       for (let c = 0; c < numClasses; c++) {
         const score = scores(c);
         labels.forEach((label, i) => {
-          if (label === c) sum -= Math.log(Math.max(SMALLEST, score[i]!));
+          if (label === c) sum -= log(Math.max(SMALLEST, score[i]!));
         });
       }
       return sum / labels.length;
@@ -23,7 +24,7 @@ export const logLoss = defineMetric({
       let sum = 0;
       for (let c = 0; c < numClasses; c++) {
         const has = truth(c);
-        scores(c).forEach((score, i) => sum -= Math.log(Math.max(SMALLEST, has[i] ? score : 1 - score)));
+        scores(c).forEach((score, i) => sum -= log(Math.max(SMALLEST, has[i] ? score : 1 - score)));
       }
       return sum / (count * numClasses);
     },

@@ -1,5 +1,6 @@
 /** GCN of any depth: initial residual and identity mapping. */
 import { z } from "zod";
+import { log } from "../arithmetic.ts";
 import { norms } from "../tensor/norm.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import { axpby } from "../tensor/ops/axpby.ts";
@@ -54,7 +55,7 @@ export const gcnii = defineModel({
     const input = linear("input", 0, signature.num_features, hidden);
     const convolutions = Array.from({ length: layers }, (_, l) => ({
       weight: init.glorot(`layer${l}.weight`, l + 1, hidden, hidden, convDecay),
-      beta: Math.log1p(lambda / (l + 1)),
+      beta: log(1 + lambda / (l + 1)),
       norm: makeNorm(init, params, { name: `layer${l}.norm`, layer: l + 1, width: hidden }),
     }));
     const output = role === "logits" ? linear("output", layers + 1, hidden, signature.num_classes) : null;

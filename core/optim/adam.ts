@@ -1,5 +1,6 @@
 /** Adam, and AdamW, which is Adam with decoupled weight decay. */
 import { z } from "zod";
+import { power } from "../arithmetic.ts";
 import { defineOptimizer, type OptimizerEntry, zerosLike } from "./optimizer.ts";
 
 const params = z.object({
@@ -21,8 +22,8 @@ function adamLike(name: string, summary: string, source: string, decoupled: bool
         state: new Map(parameters.flatMap((p, i) => [[`${p.name}/m`, m[i]!], [`${p.name}/v`, v[i]!]])),
         prepare(step, rate) {
           engine.setStepFloat(lr, rate);
-          engine.setStepFloat(correction1, 1 - beta1 ** step);
-          engine.setStepFloat(correction2, 1 - beta2 ** step);
+          engine.setStepFloat(correction1, 1 - power(beta1, step));
+          engine.setStepFloat(correction2, 1 - power(beta2, step));
         },
         update(i, gradient) {
           const parameter = parameters[i]!;

@@ -1,6 +1,7 @@
 /** What a partition of a graph is worth: counted from the parts, by definitions that name no method. */
 import type { NativeArray } from "../../ffi/native.ts";
 import { partitionStatistics } from "../../ffi/native_partition.ts";
+import { log } from "../arithmetic.ts";
 import type { Graph } from "../graph/graph.ts";
 
 export interface Balances {
@@ -73,7 +74,7 @@ export function labelEntropy(
     parts++;
     let total = 0;
     for (const count of row.values()) total += count;
-    for (const count of row.values()) sum -= count / total * Math.log(count / total);
+    for (const count of row.values()) sum -= count / total * log(count / total);
   }
   return parts === 0 ? 0 : Number(Math.max(0, sum / parts).toFixed(9));
 }

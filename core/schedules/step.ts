@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { power } from "../arithmetic.ts";
 import { defineSchedule } from "./schedule.ts";
 
 export const step = defineSchedule({
@@ -11,5 +12,5 @@ export const step = defineSchedule({
   }).strict(),
   // Counted in whole epochs: half a unit keeps progress * epochs, which may fall short by rounding, on its side.
   factor: (progress, epochs, { stepEpochs, gamma }) =>
-    gamma ** Math.floor((progress * epochs + 1e-6) / stepEpochs),
+    power(gamma, Math.floor((progress * epochs + 1e-6) / stepEpochs)),
 });

@@ -217,6 +217,11 @@ describe("checkDocument() finds", () => {
       'tensor "order": 1 of 4 values are outside 0 .. 3 or there twice, first 2 at position 3',
     ],
     [
+      "an order with an integer beyond 2^53",
+      change("partition", "order", BigInt64Array.of(0n, 1n, -(2n ** 62n) - 1n, 3n)),
+      'tensor "order": 1 of 4 values are outside 0 .. 3 or there twice, first -4611686018427387905 at position 2',
+    ],
+    [
       "an order that is not grouped",
       change("partition", "order", i64(0, 2, 1, 3)),
       'tensor "order": 2 nodes stand in another part than tensor "part" says, first node 2 at position 1',
