@@ -170,11 +170,13 @@ reliability: build
 
 # ---- program -----------------------------------------------------------------------------------------------------
 
-# A compiled executable with bytecode starts several times faster than a launcher: everything is parsed beforehand.
+# A compiled executable with bytecode starts several times faster than a launcher: everything is parsed beforehand. It would
+# read bunfig.toml (whose preload is run), .env, tsconfig.json and package.json of the current folder if it were not told.
 SOURCES := $(shell find cmd core ffi -name '*.ts')
 $(BUILD)/gust: $(SOURCES) $(NPM)
 	@mkdir -p $(BUILD)
-	$(BUN) build --compile --bytecode --format=esm --outfile $@ cmd/gust.ts > $(BUILD)/compile.log || { cat $(BUILD)/compile.log; exit 1; }
+	$(BUN) build --compile --bytecode --format=esm --no-compile-autoload-bunfig --no-compile-autoload-dotenv \
+	  --no-compile-autoload-tsconfig --no-compile-autoload-package-json --outfile $@ cmd/gust.ts > $(BUILD)/compile.log || { cat $(BUILD)/compile.log; exit 1; }
 
 # Manual pages, made of the tables that parse the command line: gust(1) and one per subcommand.
 MAN := $(BUILD)/man/man1
