@@ -340,9 +340,9 @@ gpu:
 	@$(MAKE) build cuda
 	@ldconfig -p | grep -q libcublasLt.so || [ -e $(CUBLAS) ] || $(PIP) --target $(BUILD)/cuda/toolkit -r test/setup/cublas.txt
 
-# Dense products of a GPU: that of the machine, or NVIDIA's package.
+# Dense products of a GPU: that of the machine, or NVIDIA's package. (An empty part of the path would be the current folder.)
 CUBLAS := $(BUILD)/cuda/toolkit/nvidia/cu13/lib/libcublasLt.so.13
-test-cuda bench-cuda: export LD_LIBRARY_PATH := $(LD_LIBRARY_PATH):$(CUDA_HOME)/lib64:$(CURDIR)/$(dir $(CUBLAS))
+test-cuda bench-cuda: export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CUDA_HOME)/lib64:$(CURDIR)/$(dir $(CUBLAS))
 
 # The tests of deviceTests (test/_device.ts), then compute-sanitizer and training (test/setup/cuda.ts).
 test-cuda: gpu
