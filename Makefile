@@ -32,7 +32,12 @@ $(SYSTEM):
 # ---- native library ----------------------------------------------------------------------------------------------
 
 CXX ?= g++
-CXXFLAGS ?= -O3
+# Errors in memory end the process where they happen, and leave nobody a table of addresses to write to. Their cost is not
+# seen in the kernels: those call nothing that is checked.
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+HARDENED_LINK := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--no-undefined -Wl,-z,defs
+CXXFLAGS ?= -O3 $(HARDENING)
+EXPORTS := cu/exports.map
 # No contraction and no fast-math: the same bytes tomorrow. -fno-gnu-unique: local symbols stay local.
 CXXBASE := -std=c++20 -fPIC -fvisibility=hidden -fno-gnu-unique -ffp-contract=off -fno-math-errno -fno-trapping-math \
   -Wall -Wextra -Werror -MMD -MP -Icu/include -I$(BUILD)/generated
@@ -40,6 +45,14 @@ THREADS ?= -pthread
 ISA_portable := -march=x86-64-v2
 ISA_avx2 := -march=x86-64-v3 -ffp-contract=fast
 ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512 -ffp-contract=fast
+
+# Another compiler or other flags compile everything anew.
+CXX_ASKED := $(BUILD)/native/.asked
+.PHONY: FORCE
+$(CXX_ASKED): FORCE
+	@mkdir -p $(@D)
+	@echo '$(CXX) $(CXXBASE) $(CXXFLAGS) $(HARDENED_LINK)' | cmp -s - $@ || \
+	  echo '$(CXX) $(CXXBASE) $(CXXFLAGS) $(HARDENED_LINK)' > $@
 
 OPS := $(wildcard cu/host/ops/*.cpp)
 HOST := $(wildcard cu/host/*.cpp)
@@ -51,14 +64,14 @@ $(BUILD)/generated/ops.h: ffi/ops.ts ffi/op_row.ts ffi/generate.ts | $(NPM)
 	$(BUN) ffi/generate.ts > $@.tmp
 	@if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi  # what did not change compiles nothing anew
 
-$(BUILD)/native/host/%.o: cu/host/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+$(BUILD)/native/host/%.o: cu/host/%.cpp $(BUILD)/generated/ops.h $(CXX_ASKED) | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) $(THREADS) -c $< -o $@
 
 # One relocatable object per instruction set with everything but its op table made local: otherwise the linker could
 # keep an AVX-512 copy of some std:: template for everybody.
 define isa_rules
-$(BUILD)/native/$(1)/%.o: cu/host/ops/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+$(BUILD)/native/$(1)/%.o: cu/host/ops/%.cpp $(BUILD)/generated/ops.h $(CXX_ASKED) | $(SYSTEM)
 	@mkdir -p $$(@D)
 	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_$(1)) -DGUST_ISA=$(1) $(THREADS) -c $$< -o $$@
 $(BUILD)/native/$(1).o: $(OPS:cu/host/ops/%.cpp=$(BUILD)/native/$(1)/%.o)
@@ -69,8 +82,8 @@ endef
 $(foreach isa,portable avx2 avx512,$(eval $(call isa_rules,$(isa))))
 
 # nodelete: a runtime that ends may close the library while a worker of its pool still runs in it.
-$(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS)
-	$(CXX) -shared -o $@.tmp $^ $(THREADS) -Wl,--no-undefined -Wl,-z,defs -Wl,-z,nodelete -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
+$(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS) $(EXPORTS)
+	$(CXX) -shared -o $@.tmp $(filter %.o,$^) $(THREADS) $(HARDENED_LINK) -Wl,--version-script=$(EXPORTS) -Wl,-z,nodelete -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
 
 -include $(wildcard $(BUILD)/native/*/*.d)
 
@@ -95,7 +108,6 @@ PIP := PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-
 CUDA_NEWEST = $(shell printf '%s\n' $(CUDA_ARCHS) | sort -n | tail -1)
 # Another compiler or another list of GPUs compiles everything anew.
 CUDA_ASKED := $(BUILD)/cuda/.asked
-.PHONY: FORCE
 $(CUDA_ASKED): FORCE
 	@mkdir -p $(@D)
 	@echo "$(NVCC) $(CUDA_ARCHS)" | cmp -s - $@ || echo "$(NVCC) $(CUDA_ARCHS)" > $@
@@ -108,15 +120,15 @@ DEVICE_TABLE := $(BUILD)/native/device/table.o
 # What the CUDA libraries share with that of the CPU: everything that cu/device has no file for.
 SHARED_OBJECTS := $(filter-out $(patsubst cu/device/%.cu,$(BUILD)/native/host/%.o,$(DEVICE)),$(HOST_OBJECTS))
 
-$(DEVICE_TABLE): cu/host/ops/table.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+$(DEVICE_TABLE): cu/host/ops/table.cpp $(BUILD)/generated/ops.h $(CXX_ASKED) | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) -DGUST_ISA=cuda -c $< -o $@
 $(BUILD)/native/cuda/%.o: cu/device/%.cu $(BUILD)/generated/ops.h $(CUDA_READY) $(CUDA_ASKED) | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(NVCC) $(NVCCFLAGS) -DGUST_ISA=cuda -c $< -o $@
-$(BUILD)/libgust_cuda.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/device/%.cu=$(BUILD)/native/cuda/%.o)
-	$(CXX) -shared -o $@.tmp $^ $(THREADS) -L$(CUDA_HOME)/lib -L$(CUDA_HOME)/lib64 -lcudart_static -lxxhash -lzstd -lz -ldl -lrt \
-	  -Wl,--no-undefined -Wl,-z,defs -Wl,-z,nodelete && mv $@.tmp $@
+$(BUILD)/libgust_cuda.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/device/%.cu=$(BUILD)/native/cuda/%.o) $(EXPORTS)
+	$(CXX) -shared -o $@.tmp $(filter %.o,$^) $(THREADS) -L$(CUDA_HOME)/lib -L$(CUDA_HOME)/lib64 -lcudart_static -lxxhash -lzstd -lz -ldl -lrt \
+	  $(HARDENED_LINK) -Wl,--version-script=$(EXPORTS) -Wl,-z,nodelete && mv $@.tmp $@
 
 .PHONY: cuda
 cuda: $(BUILD)/libgust_cuda.so
@@ -132,7 +144,7 @@ $(BUILD)/native/emulation/%.o: test/cu/emulate/%.cpp | $(SYSTEM)
 	$(CXX) $(EMULATED) -c $< -o $@
 $(BUILD)/libgust_emulated.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/device/%.cu=$(BUILD)/native/emulated/%.o) \
   $(EMULATION:test/cu/emulate/%.cpp=$(BUILD)/native/emulation/%.o)
-	$(CXX) -shared -o $@.tmp $^ $(THREADS) -lxxhash -lzstd -lz -ldl -Wl,--no-undefined -Wl,-z,defs -Wl,-z,nodelete && mv $@.tmp $@
+	$(CXX) -shared -o $@.tmp $^ $(THREADS) -lxxhash -lzstd -lz -ldl $(HARDENED_LINK) -Wl,-z,nodelete && mv $@.tmp $@
 
 -include $(wildcard $(BUILD)/native/*/ops/*.d)
 
@@ -141,7 +153,7 @@ $(BUILD)/libgust_emulated.so: $(SHARED_OBJECTS) $(DEVICE_TABLE) $(DEVICE:cu/devi
 NATIVE_TESTS := $(wildcard test/cu/native/*.cpp)
 NATIVE_TEST_OBJECTS := $(NATIVE_TESTS:test/cu/native/%.cpp=$(BUILD)/native/test/%.o)
 
-$(BUILD)/native/test/%.o: test/cu/native/%.cpp $(BUILD)/generated/ops.h | $(SYSTEM)
+$(BUILD)/native/test/%.o: test/cu/native/%.cpp $(BUILD)/generated/ops.h $(CXX_ASKED) | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) $(THREADS) -c $< -o $@
 
@@ -170,11 +182,13 @@ reliability: build
 
 # ---- program -----------------------------------------------------------------------------------------------------
 
-# A compiled executable with bytecode starts several times faster than a launcher: everything is parsed beforehand.
+# A compiled executable with bytecode starts several times faster than a launcher: everything is parsed beforehand. It would
+# read bunfig.toml (whose preload is run), .env, tsconfig.json and package.json of the current folder if it were not told.
 SOURCES := $(shell find cmd core ffi -name '*.ts')
 $(BUILD)/gust: $(SOURCES) $(NPM)
 	@mkdir -p $(BUILD)
-	$(BUN) build --compile --bytecode --format=esm --outfile $@ cmd/gust.ts > $(BUILD)/compile.log || { cat $(BUILD)/compile.log; exit 1; }
+	$(BUN) build --compile --bytecode --format=esm --no-compile-autoload-bunfig --no-compile-autoload-dotenv \
+	  --no-compile-autoload-tsconfig --no-compile-autoload-package-json --outfile $@ cmd/gust.ts > $(BUILD)/compile.log || { cat $(BUILD)/compile.log; exit 1; }
 
 # Manual pages, made of the tables that parse the command line: gust(1) and one per subcommand.
 MAN := $(BUILD)/man/man1
@@ -223,6 +237,16 @@ lint: $(NPM)
 	$(DENO) lint
 types: $(NPM)
 	node_modules/.bin/tsc -p .
+
+# What gust is made of: licences, a bill of materials (CycloneDX), and what the registry knows against the packages.
+.PHONY: licenses sbom audit
+licenses: $(NPM)
+	@$(BUN) test/setup/supply.ts licenses
+sbom: $(NPM)
+	@mkdir -p $(BUILD)
+	@$(BUN) test/setup/supply.ts sbom > $(BUILD)/sbom.json && echo $(BUILD)/sbom.json
+audit: $(NPM)
+	@$(BUN) test/setup/supply.ts audit
 
 # ---- comparison ---------------------------------------------------------------------------------------------------
 
@@ -316,9 +340,9 @@ gpu:
 	@$(MAKE) build cuda
 	@ldconfig -p | grep -q libcublasLt.so || [ -e $(CUBLAS) ] || $(PIP) --target $(BUILD)/cuda/toolkit -r test/setup/cublas.txt
 
-# Dense products of a GPU: that of the machine, or NVIDIA's package.
+# Dense products of a GPU: that of the machine, or NVIDIA's package. (An empty part of the path would be the current folder.)
 CUBLAS := $(BUILD)/cuda/toolkit/nvidia/cu13/lib/libcublasLt.so.13
-test-cuda bench-cuda: export LD_LIBRARY_PATH := $(LD_LIBRARY_PATH):$(CUDA_HOME)/lib64:$(CURDIR)/$(dir $(CUBLAS))
+test-cuda bench-cuda: export LD_LIBRARY_PATH := $(if $(LD_LIBRARY_PATH),$(LD_LIBRARY_PATH):)$(CUDA_HOME)/lib64:$(CURDIR)/$(dir $(CUBLAS))
 
 # The tests of deviceTests (test/_device.ts), then compute-sanitizer and training (test/setup/cuda.ts).
 test-cuda: gpu

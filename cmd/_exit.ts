@@ -1,7 +1,7 @@
 /** How a run ends: exit statuses, error messages, signals. */
 import { writeSync } from "node:fs";
 import process from "node:process";
-import { GustError } from "../core/errors.ts";
+import { GustError, systemText } from "../core/errors.ts";
 import { NativeError } from "../ffi/native.ts";
 
 /** 0 done, 1 failed, 2 usage, 3 ran and the answer is no, 130 after Ctrl-C. */
@@ -38,6 +38,31 @@ export function writeAll(fd: number, text: string | Uint8Array): void {
   }
 }
 
+/** Write text or bytes; a failure names the output. */
+export function writeNamed(fd: number, label: string, text: string | Uint8Array): void {
+  try {
+    writeAll(fd, text);
+  } catch (error) {
+    if (isClosedPipe(error)) throw error;
+    throw new GustError(
+      "io",
+      `Cannot write ${label}: ${systemText(error)}`,
+      (error as { code?: string }).code === "ENOSPC"
+        ? "free some space, or write to another disk"
+        : undefined,
+    );
+  }
+}
+
+/** Words for a person on standard error. Work goes on where they are lost: outputs and the exit status tell how it went. */
+export function talk(text: string): void {
+  try {
+    writeAll(2, text);
+  } catch {
+    // Its reader has gone, or its disk is full.
+  }
+}
+
 /** The reader of our output has gone away: the quiet end of a pipe. */
 export function isClosedPipe(error: unknown): boolean {
   return (error instanceof NativeError && error.code === "pipe") ||
@@ -61,9 +86,5 @@ export function report(command: string, error: unknown): void {
   const lines = [message === "" ? "" : `${prefix}: ${message}`];
   if (error instanceof GustError && error.hint) lines.push(`hint: ${error.hint}`);
   if (process.env["GUST_DEBUG"] === "1" && error instanceof Error && error.stack) lines.push(error.stack);
-  try {
-    writeAll(2, lines.filter((line) => line).map((line) => line + "\n").join(""));
-  } catch {
-    // Nobody reads stderr: the status still says it.
-  }
+  talk(lines.filter((line) => line).map((line) => line + "\n").join(""));
 }

@@ -2,7 +2,7 @@
  * Inputs and outputs of a command: operands or standard input, documents told apart by content, outputs by -o, to a
  * regular file or down a pipe (after the documents that were read), results as JSON.
  */
-import { accessSync, constants, existsSync, fstatSync } from "node:fs";
+import { accessSync, constants, existsSync, fstatSync, writeSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import process from "node:process";
 import { GustError, systemText } from "../core/errors.ts";
@@ -12,7 +12,7 @@ import { passOn, replaceFile, writeFile, writeStream } from "../core/format/writ
 import { setIsa, setThreads } from "../ffi/engine.ts";
 import { NativeError } from "../ffi/native.ts";
 import { openDevice } from "./_device.ts";
-import { AnswerIsNo, isClosedPipe, writeAll } from "./_exit.ts";
+import { AnswerIsNo, isClosedPipe, talk, writeNamed } from "./_exit.ts";
 import type { CommonOptions, Subcommand } from "./_options.ts";
 import { VERSION } from "./_commands.ts";
 import { useTuning } from "./_tuning.ts";
@@ -48,6 +48,16 @@ export function checkFolder(path: string): void {
   }
 }
 
+/** Refuse a standard output that is closed or open for reading alone, before hours of work end in it. */
+function checkStdout(): void {
+  try {
+    writeSync(STDOUT, new Uint8Array(0));
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EBADF") return; // what else is wrong, the first bytes tell
+    throw new GustError("io", `Cannot write standard output: ${systemText(error)}`, "write with -o FILE");
+  }
+}
+
 /** Kernels of one instruction set where the environment asks for them: the same bytes on machines that differ. */
 function forceIsa(name: string | undefined): void {
   if (!name) return;
@@ -55,22 +65,6 @@ function forceIsa(name: string | undefined): void {
     setIsa(name);
   } catch (error) {
     throw new GustError("usage", `GUST_ISA: ${(error as Error).message}`);
-  }
-}
-
-/** Write text or bytes; a failure names the output. */
-export function writeNamed(fd: number, label: string, text: string | Uint8Array): void {
-  try {
-    writeAll(fd, text);
-  } catch (error) {
-    if (isClosedPipe(error)) throw error;
-    throw new GustError(
-      "io",
-      `Cannot write ${label}: ${systemText(error)}`,
-      (error as { code?: string }).code === "ENOSPC"
-        ? "free some space, or write to another disk"
-        : undefined,
-    );
   }
 }
 
@@ -138,6 +132,7 @@ export class Io {
           "use -o FILE, or a pipe to the next command",
         );
       }
+      checkStdout();
     }
     if (common.deps !== undefined && common.output === undefined && common.jsonFile === undefined) {
       throw new GustError(
@@ -149,14 +144,14 @@ export class Io {
       // "{seed}" stands for something: such names are known when they are written.
       if (path !== undefined && !path.includes("{")) checkFolder(path);
     }
-    const talk = await openDevice(common, sub.usesDevice === true);
+    const device = await openDevice(common, sub.usesDevice === true);
     forceIsa(process.env["GUST_ISA"]);
     setThreads(common.threads);
     setVerify(common.verify);
     useTuning();
     const io = new Io(sub.name, inputs, common, sub.writesDocument, writesData);
-    if (talk?.must) io.warn(talk.line);
-    else if (talk) io.say(`gust ${sub.name}: ${talk.line}`);
+    if (device?.must) io.warn(device.line);
+    else if (device) io.say(`gust ${sub.name}: ${device.line}`);
     return io;
   }
 
@@ -351,18 +346,18 @@ export class Io {
 
   /** Text that was asked for beside the result: on stderr, unless -q. */
   tell(text: string): void {
-    if (!this.common.quiet) writeAll(2, text);
+    if (!this.common.quiet) talk(text);
   }
 
   /** A line of talk on stderr: on a terminal, with --progress or --verbose; never with -q. */
   say(line: string): void {
     const { quiet, verbose, progress } = this.common;
-    if (!quiet && (verbose || progress || isTerminal(2))) writeAll(2, line + "\n");
+    if (!quiet && (verbose || progress || isTerminal(2))) talk(line + "\n");
   }
 
   /** A line that a person must see unless -q. */
   warn(line: string): void {
-    if (!this.common.quiet) writeAll(2, `gust ${this.name}: ${line}\n`);
+    if (!this.common.quiet) talk(`gust ${this.name}: ${line}\n`);
   }
 
   /** Whether progress should be drawn. */

@@ -7,16 +7,16 @@
  * shares the pages of a mapped graph between processes all the same.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { GustError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
 import { openFile } from "../core/format/read.ts";
+import { temporaryFolder } from "../core/format/temporary.ts";
 import { passOn, replaceFile } from "../core/format/write.ts";
 import type { RunResult } from "../core/train/job.ts";
 import { describeNative } from "../ffi/native.ts";
-import { EXIT, PassedOn, writeAll } from "./_exit.ts";
+import { EXIT, PassedOn, talk } from "./_exit.ts";
 import type { Io } from "./_io.ts";
 import type { CommonOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
@@ -117,14 +117,14 @@ class Part {
  */
 export async function trainParts(jobs: Jobs): Promise<PartDone[]> {
   const { io, log, numRuns, numJobs } = jobs;
-  const folder = mkdtempSync(join(tmpdir(), "gust-train-"));
+  const folder = temporaryFolder();
   const parts: Part[] = [];
   const interrupt = watchInterrupt(() => parts.forEach((part) => part.kill("SIGINT")));
   const name = (p: number, what: string) => join(folder, `${what}${p}`);
   let done = 0;
   const onRun = () => {
     done++;
-    if (io.showsProgress) writeAll(2, `\r\x1b[K${done} of ${numRuns} runs${done === numRuns ? "\n" : ""}`);
+    if (io.showsProgress) talk(`\r\x1b[K${done} of ${numRuns} runs${done === numRuns ? "\n" : ""}`);
   };
   try {
     const args = argumentsOf(jobs, folder);
@@ -152,11 +152,11 @@ async function allEnded(parts: readonly Part[], isInterrupted: () => boolean): P
   }));
   if (failed.length === 0) return;
   if (isInterrupted()) {
-    writeAll(2, parts.map(({ stderr }) => stderr).join(""));
+    talk(parts.map(({ stderr }) => stderr).join(""));
     throw new PassedOn(EXIT.interrupted);
   }
   const { part, status } = failed[0]!;
-  writeAll(2, part.stderr);
+  talk(part.stderr);
   if (typeof status === "number") throw new PassedOn(status);
   throw new GustError("io", `A process of --jobs was ended: ${status}`, "fewer --jobs need less memory");
 }

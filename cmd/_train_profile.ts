@@ -4,7 +4,8 @@ import { measureLimits } from "../core/profile/limits.ts";
 import { MOST_EVENTS, Profiler } from "../core/profile/profiler.ts";
 import { type ProfileReport, profileReport, profileText } from "../core/profile/report.ts";
 import { traceText } from "../core/profile/trace.ts";
-import { checkFolder, type Io, writeNamed } from "./_io.ts";
+import { writeNamed } from "./_exit.ts";
+import { checkFolder, type Io } from "./_io.ts";
 
 export class TrainProfile {
   readonly profiler: Profiler;

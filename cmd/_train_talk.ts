@@ -3,8 +3,8 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { GustError, systemText } from "../core/errors.ts";
 import type { EpochRecord } from "../core/train/run.ts";
-import { writeAll } from "./_exit.ts";
-import { type Io, writeNamed } from "./_io.ts";
+import { talk, writeNamed } from "./_exit.ts";
+import type { Io } from "./_io.ts";
 
 /** One JSON line per epoch in a file, if one was asked for. */
 export class EpochLog {
@@ -78,6 +78,6 @@ export function progressLine(io: Io, total: number) {
   return (seed: number, r: EpochRecord) => {
     if (!io.showsProgress || (performance.now() - last < 100 && r.epoch < total)) return;
     last = performance.now();
-    writeAll(2, `\r\x1b[K${progressText(seed, r, total)}${r.epoch === total ? "\n" : ""}`);
+    talk(`\r\x1b[K${progressText(seed, r, total)}${r.epoch === total ? "\n" : ""}`);
   };
 }

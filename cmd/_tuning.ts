@@ -1,7 +1,7 @@
 /** Settings of the sparse kernels that gust bench --tune chose, in the user's cache folder; no result depends on them. */
 import { mkdirSync, readFileSync, writeSync } from "node:fs";
 import { cpus, homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
 import { GustError, systemText } from "../core/errors.ts";
@@ -21,16 +21,31 @@ const schema = z.record(
 
 const machine = () => `${cpus()[0]?.model.trim() ?? "unknown"}, ${describeNative().isa}`;
 
-/** $XDG_CACHE_HOME/gust/tuning.json */
-export const tuningFile = () =>
-  join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "gust", "tuning.json");
+/** The user's folder; null where there is none, or no absolute one: that would be a folder of the working folder. */
+export function homeFolder(): string | null {
+  try {
+    return isAbsolute(homedir()) ? homedir() : null;
+  } catch {
+    return null; // no HOME, and a user without a name
+  }
+}
+
+/** $XDG_CACHE_HOME/gust/tuning.json, or that of the user's folder; null where there is neither. */
+function tuningFile(): string | null {
+  const { XDG_CACHE_HOME: cache = "" } = process.env, home = homeFolder();
+  if (isAbsolute(cache)) return join(cache, "gust", "tuning.json");
+  return home && join(home, ".cache", "gust", "tuning.json");
+}
+
+/** A home that is not there, or another user's, has never been tuned. */
+const NOT_THERE = ["ENOENT", "ENOTDIR", "EACCES"];
 
 function read(path: string): z.infer<typeof schema> {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as { code?: string }).code === "ENOENT") return {}; // never tuned
+    if (NOT_THERE.includes((error as { code?: string }).code ?? "")) return {};
     throw new GustError("io", `Cannot read "${path}": ${systemText(error)}`);
   }
   try {
@@ -49,13 +64,31 @@ function read(path: string): z.infer<typeof schema> {
  * @throws {GustError} (data) if the file is no such file.
  */
 export function useTuning(): void {
-  const all = read(tuningFile()), isTuned = Object.keys(all).length > 0, known = isTuned && all[machine()];
+  const path = tuningFile();
+  if (path === null) return;
+  const all = read(path), isTuned = Object.keys(all).length > 0, known = isTuned && all[machine()];
   if (known) setTuning(known);
 }
 
-/** Keep the settings that are in force for this machine. */
+/** Keep the settings that are in force for this machine. @throws {GustError} (io) if the user's folder cannot take them. */
 export function keepTuning(): void {
-  const path = tuningFile(), all = { ...read(path), [machine()]: getTuning() };
-  mkdirSync(dirname(path), { recursive: true });
+  const path = tuningFile();
+  if (path === null) {
+    throw new GustError(
+      "io",
+      "Cannot keep the settings: there is no home folder",
+      "set HOME or XDG_CACHE_HOME",
+    );
+  }
+  const all = { ...read(path), [machine()]: getTuning() };
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw new GustError(
+      "io",
+      `Cannot keep the settings in "${path}": ${systemText(error)}`,
+      "set XDG_CACHE_HOME to a folder of your own",
+    );
+  }
   replaceFile(path, (fd) => writeSync(fd, `${JSON.stringify(all, null, 2)}\n`));
 }

@@ -1,6 +1,5 @@
 /** gust bench: measure kernels and training against what the machine can do. */
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
@@ -12,8 +11,9 @@ import { benchLimits } from "../core/bench/roofline.ts";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
 import { replaceFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
-import { type Io, withIo, writeNamed } from "./_io.ts";
-import { keepTuning } from "./_tuning.ts";
+import { writeNamed } from "./_exit.ts";
+import { type Io, withIo } from "./_io.ts";
+import { homeFolder, keepTuning } from "./_tuning.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
 
@@ -28,11 +28,14 @@ function graphOf(io: Io) {
   return { graph, label: graph.meta.name ?? (document.path ? basename(document.path) : document.label) };
 }
 
-/** The sources' folder of peers, seen from the program, its sources or the working folder; what runs them. */
+/**
+ * The sources' folder of peers, seen from the program or its sources, and what runs them. The working folder is not looked
+ * at: the scripts of a folder that somebody else made are not for us to run.
+ */
 function peerPlaces(): PeerPlaces {
-  const above = [join(dirname(process.execPath), ".."), join(import.meta.dirname, ".."), "."];
+  const above = [join(dirname(process.execPath), ".."), join(import.meta.dirname, "..")];
   const scripts = above.map((folder) => join(folder, "test/peers")).find((path) => existsSync(path)) ?? null;
-  const environments = process.env["GUST_PEERS"] ?? join(homedir(), ".cache/gust-peers");
+  const environments = process.env["GUST_PEERS"] ?? join(homeFolder() ?? "/", ".cache/gust-peers");
   return { scripts, environments, python: process.env["GUST_PEERS_PYTHON"] || undefined };
 }
 

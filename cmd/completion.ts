@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { subcommands } from "./_commands.ts";
 import { GustError } from "../core/errors.ts";
-import { writeAll } from "./_exit.ts";
+import { writeNamed } from "./_exit.ts";
 import { defineCommand } from "./_options.ts";
 import { shells } from "./_shells/mod.ts";
 import { shellCommand } from "./_shells/tree.ts";
@@ -18,6 +18,6 @@ export const command = defineCommand({
     if (output !== undefined) throw new GustError("usage", "-o does not apply to completion, which prints");
     const { script } = shells.get(shell!);
     const loads = Object.values(subcommands).map(async ({ load }) => shellCommand((await load()).command));
-    writeAll(1, script(await Promise.all(loads)));
+    writeNamed(1, "standard output", script(await Promise.all(loads)));
   },
 });

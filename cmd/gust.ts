@@ -1,17 +1,40 @@
 /** gust: entry point. Dispatch only; subcommands load when they are asked for. */
+import { closeSync, openSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { subcommands, usage, VERSION } from "./_commands.ts";
 
-async function main(argv: readonly string[]): Promise<void> {
-  const [name, ...rest] = argv;
-  if (name === "--version" || name === "-V") return void process.stdout.write(`gust ${VERSION}\n`);
-  if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
-    process.stdout.write(usage());
-    if (name === undefined) process.exitCode = 2;
-    return;
-  }
-  const { report, writeAll } = await import("./_exit.ts");
+/**
+ * Bun opens /dev/null in place of a standard output that is closed, and what goes there would be lost with status 0. It is
+ * told from a /dev/null that was given by its flag O_CLOEXEC, which nothing that is handed on can have; opened for reading
+ * alone, it lets every write fail as it should.
+ */
+function keepClosed(): void {
+  let flags = 0;
   try {
+    flags = parseInt(
+      /^flags:\s*([0-7]+)$/m.exec(readFileSync("/proc/self/fdinfo/1", "latin1"))?.[1] ?? "0",
+      8,
+    );
+  } catch {
+    // No Linux, or no /proc.
+  }
+  if (!(flags & 0o2000000)) return;
+  closeSync(1);
+  openSync("/dev/null", "r"); // the lowest free number: 1
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  keepClosed();
+  const [name, ...rest] = argv;
+  const { report, writeNamed } = await import("./_exit.ts");
+  const print = (text: string) => writeNamed(1, "standard output", text);
+  try {
+    if (name === "--version" || name === "-V") return print(`gust ${VERSION}\n`);
+    if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
+      print(usage());
+      if (name === undefined) process.exitCode = 2;
+      return;
+    }
     const entry = subcommands[name];
     if (!Object.hasOwn(subcommands, name) || !entry) {
       const { GustError } = await import("../core/errors.ts");
@@ -22,9 +45,9 @@ async function main(argv: readonly string[]): Promise<void> {
     }
     const { runCommand } = await import("./_options.ts");
     const { command } = await entry.load();
-    await runCommand(command, rest, (text) => writeAll(1, text));
+    await runCommand(command, rest, print);
   } catch (error) {
-    report(name in subcommands ? name : "", error);
+    report(name !== undefined && Object.hasOwn(subcommands, name) ? name : "", error);
   }
 }
 

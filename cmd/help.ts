@@ -4,7 +4,7 @@ import { GustError } from "../core/errors.ts";
 import { replaceFile } from "../core/format/write.ts";
 import { openNative } from "../ffi/native.ts";
 import { subcommands, usage, VERSION } from "./_commands.ts";
-import { writeAll } from "./_exit.ts";
+import { writeNamed } from "./_exit.ts";
 import { defineCommand, helpText } from "./_options.ts";
 
 const names = Object.keys(subcommands);
@@ -82,8 +82,8 @@ Examples:
       : name === undefined
       ? usage()
       : await explain(name, kind);
-    if (output === undefined) return writeAll(1, text);
+    if (output === undefined) return writeNamed(1, "standard output", text);
     await openNative();
-    replaceFile(output, (fd) => writeAll(fd, text));
+    replaceFile(output, (fd) => writeNamed(fd, `"${output}"`, text));
   },
 });

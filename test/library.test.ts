@@ -183,6 +183,15 @@ describe("core/mod.ts", () => {
     expect(gust.evaluate(graph, model).metrics["accuracy"]).toBe(result.test);
   });
 
+  test("train() refuses samples that hold none, and does not train on the whole graph instead", async () => {
+    const graph = await gust.generate("sbm", { nodes: 200, classes: 2, trainPerClass: 5, valPerClass: 5 });
+    for (const [samples, found] of [[[gust.partition(graph, 2)], "partition"], [[], "nothing"]] as const) {
+      await expect(gust.train(graph, { epochs: 1, samples })).rejects.toThrow(
+        `samples: ${found}, expected documents of sampleDocuments()`,
+      );
+    }
+  });
+
   test("names every option that is not accepted", async () => {
     const graph = await gust.generate("sbm", { nodes: 200, classes: 2, trainPerClass: 5, valPerClass: 5 });
     const said = async (body: () => unknown) => {

@@ -2,11 +2,11 @@
  * Cluster-GCN in whole processes of `gust train --sampler cluster`: epochs without scoring, and one exact scoring at the
  * end. Peers train the same model (two layers of a GCN) on batches of the same parts in their own loaders.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeNative } from "../../ffi/native.ts";
+import { temporaryFolder } from "../format/temporary.ts";
 import { defineBenchmark, resultOf } from "./benchmark.ts";
 import { partitionFile, parts, partsPerBatch } from "./parts.ts";
 import { trainOnce } from "./train.ts";
@@ -36,7 +36,7 @@ export const cluster = defineBenchmark({
   }),
   async run(context, { parts, partsPerBatch, hidden, epochs, runs }) {
     const { graph, label } = context.graph(), { threads, device } = describeNative();
-    const folder = mkdtempSync(join(tmpdir(), "gust-bench-"));
+    const folder = temporaryFolder();
     const report = join(folder, "report.json");
     try {
       const file = await partitionFile(context, folder, parts);

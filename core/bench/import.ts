@@ -3,8 +3,7 @@
  * peak of their anonymous and shared resident memory.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { z } from "zod";
@@ -12,6 +11,7 @@ import { NativeArray } from "../../ffi/native.ts";
 import { HashingWriter } from "../../ffi/native_files.ts";
 import { csrText } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
+import { temporaryFolder } from "../format/temporary.ts";
 import type { Graph } from "../graph/graph.ts";
 import { writers } from "../writers/mod.ts";
 import { type Piece, utf8 } from "../writers/writer.ts";
@@ -118,7 +118,7 @@ export const importing = defineBenchmark({
   }),
   run(context, { formats: wanted, runs, memory }) {
     const { graph, label } = context.graph();
-    const folder = mkdtempSync(join(tmpdir(), "gust-bench-"));
+    const folder = temporaryFolder();
     const results: BenchResult[] = [];
     try {
       for (const name of wanted) {

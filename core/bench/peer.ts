@@ -80,7 +80,7 @@ export function findPeers(
     throw new GustError(
       "missing",
       "The scripts of the peers are not there, expected the folder test/peers of the sources",
-      "run it in the folder of the sources",
+      "run build/gust of the sources, as make leaves it",
     );
   }
   return names.map((name) => {

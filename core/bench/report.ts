@@ -1,9 +1,10 @@
 /** A benchmark's report: the machine, the results, what is wrong with them. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { rmSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { describeNative } from "../../ffi/native.ts";
 import { buildDocument, type Document } from "../format/document.ts";
+import { temporaryFolder } from "../format/temporary.ts";
 import { asNew, writeFile } from "../format/write.ts";
 import { generateGraph } from "../generate/graph.ts";
 import { generators } from "../generate/mod.ts";
@@ -102,7 +103,7 @@ export async function runBenchmark(
   const { threads, device } = describeNative();
   let made: ReturnType<BenchContext["graph"]> | null = null, folder: string | null = null;
   const graph = () => made ??= given ? given() : generatedGraph(benchmark, params, seed);
-  const scratch = () => folder ??= mkdtempSync(join(tmpdir(), "gust-bench-"));
+  const scratch = () => folder ??= temporaryFolder();
   const file = () => fileOf(graph().graph.document, scratch);
   const peers = ready.length ? new PeerSession(ready, file, threads, device) : null;
   try {

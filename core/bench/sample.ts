@@ -1,11 +1,10 @@
 /** Sampling alone, as `gust sample` draws a pass over all nodes, without writing it. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { z } from "zod";
 import { finishDevice } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import { openFile } from "../format/read.ts";
+import { temporaryFolder } from "../format/temporary.ts";
 import { samplers } from "../sampling/mod.ts";
 import { drawnBy } from "../sampling/saint_node.ts";
 import { CHUNK_BYTES } from "../sampling/sample.ts";
@@ -88,7 +87,7 @@ export const sample = defineBenchmark({
     const asked = Object.entries({ fanout, ...sizes, partsPerBatch, drawnBy, coverage: 1, split: "all" });
     const known = asked.filter(([key]) => key in sampler.params!.shape);
     const params = sampler.params!.parse(Object.fromEntries(known)) as Record<string, unknown>;
-    const folder = sampler.needsPartition ? mkdtempSync(join(tmpdir(), "gust-bench-")) : null;
+    const folder = sampler.needsPartition ? temporaryFolder() : null;
     try {
       const file = folder && await partitionFile(context, folder, parts);
       const partition = file ? openFile(file) : null;

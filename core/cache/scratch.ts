@@ -1,14 +1,11 @@
 /** Arrays that wait in an unnamed temporary file: mapped when they are read, given back when nothing refers to them. */
-import { closeSync, openSync, unlinkSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
 import { type DType, dtypes } from "../../ffi/dtype.ts";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
-
-let count = 0;
+import { unnamedFile } from "../format/temporary.ts";
 
 /** An array written piece by piece into a file of the folder TMPDIR, which has no name and is gone with its readers. */
 export class ScratchWriter {
@@ -19,9 +16,7 @@ export class ScratchWriter {
 
   /** @throws {GustError} (io) if the folder cannot take a file. */
   constructor() {
-    const path = join(this.folder, `gust-scratch-${process.pid}-${count++}`);
-    this.fd = this.guard(() => openSync(path, "wx+", 0o600));
-    unlinkSync(path);
+    this.fd = unnamedFile();
     this.writer = new HashingWriter(this.fd);
   }
 

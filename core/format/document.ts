@@ -1,8 +1,5 @@
 /** Documents: opened ones, and new ones to be written. */
-import { closeSync, ftruncateSync, openSync, unlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
+import { closeSync, ftruncateSync } from "node:fs";
 import { type DType, dtypeOf, dtypes, type TypedArray } from "../../ffi/dtype.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
@@ -20,6 +17,7 @@ import {
 } from "./safetensors.ts";
 import { schemaProblems } from "./schema_check.ts";
 import { SEAL, UNSEALED } from "./seal.ts";
+import { unnamedFile } from "./temporary.ts";
 
 export type { ProvenanceRecord } from "./provenance.ts";
 
@@ -172,17 +170,14 @@ export function scatterInto(fd: number, offset: number, tensor: NewTensor, data:
 
 /** Scattered elements in order, by way of an unnamed file of the folder TMPDIR. */
 function* gathered(tensor: NewTensor, data: ScatteredData): Generator<NativeArray> {
-  const path = join(tmpdir(), `gust-scatter-${process.pid}-${temporaries++}`);
-  const fd = openSync(path, "wx+", 0o600);
+  const fd = unnamedFile();
   try {
-    unlinkSync(path);
     const mapping = scatterInto(fd, 0, tensor, data);
     yield NativeArray.at(tensor.dtype, countOf(tensor.shape)!, mapping.address, mapping);
   } finally {
     closeSync(fd);
   }
 }
-let temporaries = 0;
 
 /** A document to be written. */
 export interface NewDocument {

@@ -1,6 +1,7 @@
 /** Training, scoring, predicting. */
 import { approximations } from "../approx/mod.ts";
 import { buildDocument, type Document, isScattered, type NewDocument } from "../format/document.ts";
+import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { lossFor } from "../losses/mod.ts";
 import { models } from "../models/mod.ts";
@@ -56,8 +57,8 @@ function detached(document: NewDocument): NewDocument {
  * Train a model and keep the weights of the best validation epoch: the same bytes as `gust train` with these options.
  * A model's published settings are its defaults. All native memory of the run is given back on return.
  *
- * @throws {GustError} (usage) with every option that is not accepted, (missing) if the graph lacks targets or a split,
- *   (data) if the loss is not finite.
+ * @throws {GustError} (usage) with every option that is not accepted, (missing) if the graph lacks targets or a split, or
+ *   `samples` has none of them, (data) if the loss is not finite.
  *
  * @example
  * ```ts
@@ -110,6 +111,10 @@ export async function train(graph: Graph, request: TrainRequest = {}): Promise<T
     scheduleParams: scheduleParams!,
   };
   const read: Document[] = samples ? [...samples] : [];
+  if (samples && !read.some(({ kind }) => kind === "sample")) {
+    const found = read.map(({ kind }) => kind).join(", ") || "nothing";
+    throw new GustError("missing", `samples: ${found}, expected documents of sampleDocuments()`);
+  }
   const run = Run.start({
     graph,
     cache: null,

@@ -36,9 +36,14 @@ const results = [];
 let failed = 0;
 for (const trial of chosen) {
   const begin = performance.now();
-  const { figures, failures } = await trial.run(seconds * trial.weight / weights, seed);
+  const { figures, failures, skipped } = await trial.run(seconds * trial.weight / weights, seed);
   const took = (performance.now() - begin) / 1000;
   const counts = Object.entries(figures).map(([name, count]) => `${count.toLocaleString("en-US")} ${name}`);
+  if (skipped !== undefined) {
+    console.log(`${trial.name.padEnd(14)} SKIPPED: ${skipped}`);
+    results.push({ trial: trial.name, skipped });
+    continue;
+  }
   console.log(
     `${trial.name.padEnd(14)} ${counts.join(", ")}, ${failures.length} failed (${took.toFixed(0)} s)`,
   );

@@ -7,6 +7,8 @@ export interface Outcome {
   readonly figures: Figures;
   /** What went wrong, each with how to see it again; empty when all went well. */
   readonly failures: readonly string[];
+  /** Why nothing was done, where this machine or the time does not allow it. */
+  readonly skipped?: string;
 }
 
 export interface Trial {
