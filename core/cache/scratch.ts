@@ -1,27 +1,19 @@
 /** Arrays that wait in an unnamed temporary file: mapped when they are read, given back when nothing refers to them. */
-import { closeSync, openSync, unlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
+import { closeSync } from "node:fs";
 import { type DType, dtypes } from "../../ffi/dtype.ts";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
-import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
+import { HashingWriter, Mapping, unnamedFile } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
-
-let count = 0;
 
 /** An array written piece by piece into a file of the folder TMPDIR, which has no name and is gone with its readers. */
 export class ScratchWriter {
-  private readonly folder = tmpdir();
   private readonly fd: number;
   private readonly writer: HashingWriter;
   private sizeBytes = 0;
 
   /** @throws {GustError} (io) if the folder cannot take a file. */
   constructor() {
-    const path = join(this.folder, `gust-scratch-${process.pid}-${count++}`);
-    this.fd = this.guard(() => openSync(path, "wx+", 0o600));
-    unlinkSync(path);
+    this.fd = this.guard(unnamedFile);
     this.writer = new HashingWriter(this.fd);
   }
 
@@ -29,10 +21,10 @@ export class ScratchWriter {
     try {
       return body();
     } catch (error) {
-      if (!(error instanceof NativeError) && !(error as { code?: string }).code) throw error;
+      if (!(error instanceof NativeError)) throw error;
       throw new GustError(
         "io",
-        `Cannot put ${this.sizeBytes} bytes into "${this.folder}": ${(error as Error).message}`,
+        `Cannot put ${this.sizeBytes} bytes into a temporary file: ${(error as Error).message}`,
         "set TMPDIR to a folder with room, or raise --memory",
       );
     }

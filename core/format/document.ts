@@ -1,11 +1,8 @@
 /** Documents: opened ones, and new ones to be written. */
-import { closeSync, ftruncateSync, openSync, unlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
+import { closeSync, ftruncateSync } from "node:fs";
 import { type DType, dtypeOf, dtypes, type TypedArray } from "../../ffi/dtype.ts";
 import { NativeArray } from "../../ffi/native.ts";
-import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
+import { HashingWriter, Mapping, unnamedFile } from "../../ffi/native_files.ts";
 import { GustError, problemsError } from "../errors.ts";
 import { canonicalJson } from "./json.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
@@ -165,17 +162,14 @@ export function scatterInto(fd: number, offset: number, tensor: NewTensor, data:
 
 /** Scattered elements in order, by way of an unnamed file of the folder TMPDIR. */
 function* gathered(tensor: NewTensor, data: ScatteredData): Generator<NativeArray> {
-  const path = join(tmpdir(), `gust-scatter-${process.pid}-${temporaries++}`);
-  const fd = openSync(path, "wx+", 0o600);
+  const fd = unnamedFile();
   try {
-    unlinkSync(path);
     const mapping = scatterInto(fd, 0, tensor, data);
     yield NativeArray.at(tensor.dtype, countOf(tensor.shape)!, mapping.address, mapping);
   } finally {
     closeSync(fd);
   }
 }
-let temporaries = 0;
 
 /** A document to be written. */
 export interface NewDocument {

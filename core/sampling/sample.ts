@@ -1,10 +1,7 @@
 /** Sample documents: a stream of chunks, or one document. */
-import { closeSync, openSync, unlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
+import { closeSync } from "node:fs";
 import { NativeArray } from "../../ffi/native.ts";
-import { seek } from "../../ffi/native_files.ts";
+import { seek, unnamedFile } from "../../ffi/native_files.ts";
 import { countRows, type Indices } from "../../ffi/native_rows.ts";
 import { mergeChunks } from "../format/chunks.ts";
 import { buildDocument, type Document, type NewDocument, type ProvenanceRecord } from "../format/document.ts";
@@ -133,14 +130,10 @@ export function sampleDocument(
   return counted(mergeChunks(documents));
 }
 
-let spilled = 0;
-
 /** A document written to an unnamed file of the folder TMPDIR, and opened there. */
 export function throughFile(made: NewDocument): Document {
-  const path = join(tmpdir(), `gust-${process.pid}-${spilled++}`);
-  const fd = openSync(path, "wx+", 0o600);
+  const fd = unnamedFile();
   try {
-    unlinkSync(path);
     writeStream(fd, made);
     seek(fd, 0);
     return readStream(fd, "a temporary file").next().value as Document;

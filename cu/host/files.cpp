@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -192,6 +193,15 @@ int32_t gust_fd_seek(int32_t fd, int64_t offset, int32_t relative, int64_t* out)
     off_t at = lseek(fd, offset, relative ? SEEK_CUR : SEEK_SET);
     if (at < 0) fail_errno("lseek");
     out[0] = at;
+  });
+}
+
+int32_t gust_fd_lock(int32_t fd, int64_t* out) {
+  return guard([&] {
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0)
+      if (errno == EWOULDBLOCK) return static_cast<void>(out[0] = 0);
+      else if (errno != EINTR) fail_errno("flock");
+    out[0] = 1;
   });
 }
 
