@@ -7,7 +7,7 @@
  * shares the pages of a mapped graph between processes all the same.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { GustError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
@@ -17,7 +17,7 @@ import { passOn, replaceFile } from "../core/format/write.ts";
 import type { RunResult } from "../core/train/job.ts";
 import { describeNative } from "../ffi/native.ts";
 import { EXIT, PassedOn, writeAll } from "./_exit.ts";
-import type { Io } from "./_io.ts";
+import { type Io, writeNamed } from "./_io.ts";
 import type { CommonOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
 import { checkpointPattern, type Options, options } from "./_train_settings.ts";
@@ -166,10 +166,8 @@ function argumentsOf({ io, options: o, common, given, numJobs }: Jobs, folder: s
   const files = inputFiles(io.read, folder);
   const passed = [...given].filter((key) => key in options.shape && !OWN.has(key));
   const config = join(folder, "config.json");
-  writeFileSync(
-    config,
-    JSON.stringify(Object.fromEntries(passed.map((key) => [key, o[key as keyof Options]]))),
-  );
+  const settings = JSON.stringify(Object.fromEntries(passed.map((key) => [key, o[key as keyof Options]])));
+  replaceFile(config, (fd) => writeNamed(fd, `"${config}"`, settings));
   const threads = Math.max(1, Math.floor(describeNative().threads / numJobs));
   const perRun = /\{(seed|split)\}/.test(common.output ?? "");
   const checkpoint = checkpointPerRun(o, common.output);
