@@ -1,9 +1,10 @@
 /** Small commands that cover what gust writes, in a folder with their inputs: what faults are put into, and kills. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
 import process from "node:process";
-import { program, repository } from "../helpers.ts";
+import { program } from "../helpers.ts";
 
 /** A command; OUT stands for its output, inputs lie one folder above the one it runs in. */
 export interface Stage {
@@ -30,7 +31,6 @@ export const stages: readonly Stage[] = [
   },
   { name: "import", words: "import ../edges.txt -o OUT" },
   { name: "import gzip", words: "import ../edges.gz -o OUT" },
-  { name: "import spilled", words: "import ../edges.txt --memory 56M -o OUT" },
   { name: "import npz", words: "import ../graph.npz -o OUT --deps rule", logs: ["rule"] },
   { name: "import names", words: "import ../names.csv --ids string -o OUT" },
   { name: "import <", words: "cat ../edges.txt | gust import -o OUT", isLine: true },
@@ -149,6 +149,15 @@ function made(folder: string, words: string): void {
   if (exitCode !== 0) throw new Error(`gust ${words}: exit status ${exitCode}\n${stderr}`);
 }
 
+/** A new folder for trials: in memory where it can be, since they synchronise thousands of files. */
+export function trialFolder(): string {
+  try {
+    return mkdtempSync("/dev/shm/gust-trial-");
+  } catch {
+    return mkdtempSync(join(tmpdir(), "gust-trial-"));
+  }
+}
+
 /** Make what the stages read in `root`. */
 export function prepare(root: string): void {
   made(root, "generate sbm --nodes 300 --classes 3 --features 8 --degree 8 -o g");
@@ -156,7 +165,6 @@ export function prepare(root: string): void {
   made(root, "cache g s --layout packed --host-mem 1K -o s.tiers");
   made(root, "train g --epochs 3 --hidden 4 -o m");
   made(root, "export g --format npz -o graph.npz");
-  // More than spilled arrays need to have files: a megabyte each.
   const lines = Array.from({ length: 140_000 }, (_, i) => `${i % 9973} ${(i * 31 + 7) % 9967}`);
   writeFileSync(join(root, "edges.txt"), lines.join("\n") + "\n");
   writeFileSync(join(root, "edges.gz"), Bun.gzipSync(lines.slice(0, 40_000).join("\n") + "\n"));
@@ -195,5 +203,3 @@ export class Room {
 
 /** The command as a person would type it. */
 export const typed = ({ words, isLine }: Stage) => (isLine ? "" : "gust ") + words.replace("OUT", "out");
-
-export { repository };

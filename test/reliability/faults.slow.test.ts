@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freshDir, gust, gustOk, pipeline, program, repository, run } from "../helpers.ts";
 import type { Fault } from "./_faults.ts";
-import { contentOf, prepare, type Stage, stages } from "./_stages.ts";
+import { contentOf, prepare, type Stage, stages, trialFolder } from "./_stages.ts";
 import { type Baseline, Bench } from "./faults.ts";
 import { killed, Killer, prepareKills } from "./kills.ts";
 
 let root: string, bench: Bench;
 beforeAll(() => {
-  root = mkdtempSync(join(tmpdir(), "gust-faults-"));
+  root = trialFolder();
   prepare(root);
   bench = new Bench(root, "w0");
 });
@@ -97,6 +97,34 @@ test("calls that are interrupted, or move less than was asked for, change nothin
     }
   }
 }, 60_000);
+
+test(
+  "edges past --memory that find no room in TMPDIR end the import with its name and the cause",
+  async () => {
+    // On a disk: pages of files in memory count as memory.
+    const folder = mkdtempSync(join(tmpdir(), "gust-faults-")), spilled = new Bench(folder, "w0");
+    try {
+      const lines = Array.from({ length: 1_000_000 }, (_, i) => `${i % 9973} ${(i * 31 + 7) % 9967}`);
+      writeFileSync(join(folder, "edges.txt"), lines.join("\n"));
+      const stage: Stage = { name: "import spilled", words: "import ../edges.txt --memory 64M -o OUT" };
+      const baseline = await spilled.baseline(stage);
+      for (
+        const fault of [{ kind: "truncate", at: 1, cause: "ENOSPC" }, {
+          kind: "map",
+          at: 2,
+          cause: "ENOMEM",
+        }] as const
+      ) {
+        const { problems, struck } = await spilled.try(stage, fault, baseline, false);
+        expect([problems, struck]).toEqual([[], true]);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+      rmSync(`${folder}.w0.state`, { force: true });
+    }
+  },
+  60_000,
+);
 
 test("fewer threads than were asked for do the same work", async () => {
   await met("sample", { kind: "thread", at: 1, cause: "EAGAIN", how: "on" });
@@ -191,7 +219,7 @@ test("a file that is made shorter while it is read ends the run with its name an
 test(
   "kill -9 in the middle of each command leaves the old file or the new one, and reruns give the same bytes",
   async () => {
-    const folder = mkdtempSync(join(tmpdir(), "gust-kills-"));
+    const folder = trialFolder();
     try {
       prepareKills(folder);
       const killer = new Killer(folder, "w0");

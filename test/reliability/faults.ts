@@ -3,11 +3,11 @@
  * none is left or the time is over. A command that fails says why with exit status 1, has left the old file or the whole
  * new one under the final name and nothing beside it; one that can do without the call gives the same bytes.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { causes, type Counts, type Fault, type Kind, kinds, Shim, texts } from "./_faults.ts";
-import { type Ended, prepare, Room, runStage, type Stage, stages, typed } from "./_stages.ts";
+import { type Ended, prepare, Room, runStage, type Stage, stages, trialFolder, typed } from "./_stages.ts";
 import { order } from "./_random.ts";
 import type { Trial } from "./trial.ts";
 
@@ -158,7 +158,7 @@ export const faults: Trial = {
   weight: 1,
   async run(seconds, seed) {
     const end = performance.now() + 1000 * seconds;
-    const root = mkdtempSync(join(tmpdir(), "gust-faults-"));
+    const root = trialFolder();
     const failures: string[] = [],
       done = Object.fromEntries(kinds.map((kind) => [kind, 0])) as Record<Kind, number>;
     let disturbed = 0, left = 0, reruns = 0;

@@ -4,14 +4,14 @@
  * the run that was never killed, and leaves nothing of the killed one, neither beside the output nor in TMPDIR. What was
  * kept by --checkpoint is gone on with: `gust train --resume` and `gust cache --checkpoint` give those bytes too.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { program } from "../helpers.ts";
 import { random } from "./_random.ts";
-import { contentOf, type Ended, prepare, Room, runStage, type Stage, typed } from "./_stages.ts";
+import { contentOf, type Ended, prepare, Room, runStage, type Stage, trialFolder, typed } from "./_stages.ts";
 import type { Trial } from "./trial.ts";
 
 /** Commands that take some tenths of a second; "../" is where their inputs are. */
@@ -30,7 +30,7 @@ export const killed: readonly Stage[] = [
   { name: "train", words: "train ../g --epochs 60 --hidden 8 -o OUT" },
   {
     name: "train --resume",
-    words: "train ../g --epochs 120 --hidden 8 --checkpoint-every 1 --checkpoint kept -o OUT",
+    words: "train ../g --epochs 120 --hidden 8 --checkpoint-every 3 --checkpoint kept -o OUT",
     kept: ["kept"],
   },
   {
@@ -168,7 +168,7 @@ export const kills: Trial = {
   weight: 1,
   async run(seconds, seed) {
     const end = performance.now() + 1000 * seconds;
-    const root = mkdtempSync(join(tmpdir(), "gust-kills-")), failures: string[] = [];
+    const root = trialFolder(), failures: string[] = [];
     let races = 0;
     try {
       prepareKills(root);
