@@ -176,9 +176,14 @@ sanitize-address:
 # Files, processes and native code under fire (test/reliability): `make reliability SECONDS=3600 ONLY=fuzz,kills`.
 SECONDS ?= 300
 .PHONY: reliability
-reliability: build
+reliability: build $(BUILD)/faults.so
 	@GUST_PROGRAM=$(BUILD)/gust $(BUN) test/reliability/run.ts --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY)) \
 	  --out $(BUILD)/reliability.json
+
+# What fails calls and allocations on purpose: preloaded by its trial and tests.
+$(BUILD)/faults.so: test/reliability/faults.cpp | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CXX) -std=c++20 -O2 -fPIC -shared -Wall -Wextra -Werror -o $@ $< -ldl -pthread
 
 # ---- program -----------------------------------------------------------------------------------------------------
 
@@ -222,9 +227,9 @@ demo: build
 # ---- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-quick fmt lint types
-test: build cuda $(BUILD)/libgust_emulated.so test-native-log
+test: build cuda $(BUILD)/libgust_emulated.so $(BUILD)/faults.so test-native-log
 	@$(BUN) test/setup/run.ts all
-test-quick: build test-native-log
+test-quick: build $(BUILD)/faults.so test-native-log
 	@$(BUN) test/setup/run.ts quick
 .PHONY: test-native-log
 test-native-log: $(BUILD)/native_tests

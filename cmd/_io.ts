@@ -2,7 +2,7 @@
  * Inputs and outputs of a command: operands or standard input, documents told apart by content, outputs by -o, to a
  * regular file or down a pipe (after the documents that were read), results as JSON.
  */
-import { accessSync, constants, existsSync, fstatSync, writeSync } from "node:fs";
+import { accessSync, constants, existsSync, fstatSync, realpathSync, statSync, writeSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import process from "node:process";
 import { GustError, systemText } from "../core/errors.ts";
@@ -38,8 +38,14 @@ function isRegularFile(fd: number): boolean {
 
 /** Refuse an output whose folder is not there or not writable, before hours of work end in it. */
 export function checkFolder(path: string): void {
-  if (existsSync(path)) return; // replaced or written to: that says its own errors
-  const folder = dirname(path);
+  let there: string | null = null; // the file that would be replaced: where it lies, not a link to it
+  try {
+    if (!statSync(path).isFile()) return; // a folder, or a device that is written to: those say their own errors
+    there = realpathSync(path);
+  } catch {
+    // Nothing there yet.
+  }
+  const folder = dirname(there ?? path);
   try {
     accessSync(`${folder}/.`, constants.W_OK);
   } catch (error) {

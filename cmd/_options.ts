@@ -352,7 +352,9 @@ function readConfig(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    throw new GustError("usage", `Cannot read config "${path}": ${systemText(error)}`);
+    // What is not there was misspelled; a file that cannot be read is nobody's usage.
+    const isMissing = (error as { code?: string }).code === "ENOENT";
+    throw new GustError(isMissing ? "usage" : "io", `Cannot read config "${path}": ${systemText(error)}`);
   }
   try {
     const value = JSON.parse(text);

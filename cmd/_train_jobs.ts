@@ -7,16 +7,16 @@
  * shares the pages of a mapped graph between processes all the same.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { GustError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
 import { openFile } from "../core/format/read.ts";
-import { temporaryFolder } from "../core/format/temporary.ts";
+import { TemporaryFolder } from "../core/format/temporary.ts";
 import { passOn, replaceFile } from "../core/format/write.ts";
 import type { RunResult } from "../core/train/job.ts";
 import { describeNative } from "../ffi/native.ts";
-import { EXIT, PassedOn, talk } from "./_exit.ts";
+import { EXIT, PassedOn, talk, writeNamed } from "./_exit.ts";
 import type { Io } from "./_io.ts";
 import type { CommonOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
@@ -117,17 +117,17 @@ class Part {
  */
 export async function trainParts(jobs: Jobs): Promise<PartDone[]> {
   const { io, log, numRuns, numJobs } = jobs;
-  const folder = temporaryFolder();
+  const folder = new TemporaryFolder("gust-train-");
   const parts: Part[] = [];
   const interrupt = watchInterrupt(() => parts.forEach((part) => part.kill("SIGINT")));
-  const name = (p: number, what: string) => join(folder, `${what}${p}`);
+  const name = (p: number, what: string) => join(folder.path, `${what}${p}`);
   let done = 0;
   const onRun = () => {
     done++;
     if (io.showsProgress) talk(`\r\x1b[K${done} of ${numRuns} runs${done === numRuns ? "\n" : ""}`);
   };
   try {
-    const args = argumentsOf(jobs, folder);
+    const args = argumentsOf(jobs, folder.path);
     partsOf(numRuns, numJobs).forEach((range, p) => parts.push(new Part(args(range, p), onRun)));
     await allEnded(parts, interrupt.stopped);
     return parts.map(({ runs }, p) => ({
@@ -137,7 +137,7 @@ export async function trainParts(jobs: Jobs): Promise<PartDone[]> {
   } finally {
     interrupt.release();
     parts.forEach((_, p) => existsSync(name(p, "log")) && log.append(name(p, "log")));
-    rmSync(folder, { recursive: true });
+    folder.close();
   }
 }
 
@@ -166,10 +166,8 @@ function argumentsOf({ io, options: o, common, given, numJobs }: Jobs, folder: s
   const files = inputFiles(io.read, folder);
   const passed = [...given].filter((key) => key in options.shape && !OWN.has(key));
   const config = join(folder, "config.json");
-  writeFileSync(
-    config,
-    JSON.stringify(Object.fromEntries(passed.map((key) => [key, o[key as keyof Options]]))),
-  );
+  const settings = JSON.stringify(Object.fromEntries(passed.map((key) => [key, o[key as keyof Options]])));
+  replaceFile(config, (fd) => writeNamed(fd, `"${config}"`, settings));
   const threads = Math.max(1, Math.floor(describeNative().threads / numJobs));
   const perRun = /\{(seed|split)\}/.test(common.output ?? "");
   const checkpoint = checkpointPerRun(o, common.output);

@@ -123,6 +123,20 @@ export function seek(fd: number, offset: number): void {
   callOut(1, "gust_fd_seek", fd, offset, 0);
 }
 
+/** Open a new file without a name in the folder TMPDIR, for reading and writing: nothing stays behind. Close it when done. */
+export function unnamedFile(): number {
+  return callOut(1, "gust_unnamed_file", cString(""))[0]!;
+}
+
+/**
+ * Lock an open file or folder for as long as it is open.
+ * @returns false if another process has it locked.
+ * @throws {NativeError} (io) where the file system has no locks.
+ */
+export function tryLock(fd: number): boolean {
+  return callOut(1, "gust_fd_lock", fd)[0] === 1;
+}
+
 /**
  * Have a half-written file removed if a signal ends the process while it is registered.
  * @returns what to call when it is finished or gone.

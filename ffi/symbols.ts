@@ -74,6 +74,8 @@ export const symbols = {
   gust_writer_put_array: status("addr", "buf", "i64"),
   gust_writer_take_hash: status("addr", "buf"),
   gust_hash: status("addr", "i64", "buf"),
+  gust_unnamed_file: status("buf", "buf"),
+  gust_fd_lock: status("i32", "buf"),
   gust_temporary_add: status("buf", "buf"),
   gust_temporary_remove: status("i64"),
 

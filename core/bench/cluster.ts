@@ -2,11 +2,10 @@
  * Cluster-GCN in whole processes of `gust train --sampler cluster`: epochs without scoring, and one exact scoring at the
  * end. Peers train the same model (two layers of a GCN) on batches of the same parts in their own loaders.
  */
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeNative } from "../../ffi/native.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import { defineBenchmark, resultOf } from "./benchmark.ts";
 import { partitionFile, parts, partsPerBatch } from "./parts.ts";
 import { trainOnce } from "./train.ts";
@@ -36,7 +35,7 @@ export const cluster = defineBenchmark({
   }),
   async run(context, { parts, partsPerBatch, hidden, epochs, runs }) {
     const { graph, label } = context.graph(), { threads, device } = describeNative();
-    const folder = temporaryFolder();
+    const temporary = new TemporaryFolder("gust-bench-"), folder = temporary.path;
     const report = join(folder, "report.json");
     try {
       const file = await partitionFile(context, folder, parts);
@@ -75,7 +74,7 @@ export const cluster = defineBenchmark({
         { ...line("process", "process"), peak_memory_bytes: stats["bytes"]!.medianMs },
       ];
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      temporary.close();
     }
   },
 });

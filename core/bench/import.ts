@@ -3,7 +3,7 @@
  * peak of their anonymous and shared resident memory.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { z } from "zod";
@@ -11,7 +11,7 @@ import { NativeArray } from "../../ffi/native.ts";
 import { HashingWriter } from "../../ffi/native_files.ts";
 import { csrText } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import type { Graph } from "../graph/graph.ts";
 import { writers } from "../writers/mod.ts";
 import { type Piece, utf8 } from "../writers/writer.ts";
@@ -118,7 +118,7 @@ export const importing = defineBenchmark({
   }),
   run(context, { formats: wanted, runs, memory }) {
     const { graph, label } = context.graph();
-    const folder = temporaryFolder();
+    const temporary = new TemporaryFolder("gust-bench-"), folder = temporary.path;
     const results: BenchResult[] = [];
     try {
       for (const name of wanted) {
@@ -138,7 +138,7 @@ export const importing = defineBenchmark({
         });
       }
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      temporary.close();
     }
     return results;
   },

@@ -5,7 +5,7 @@
  * memory runs without a bound on a warm page cache. Beside them stand reading alone, the same batches without training,
  * and the disk: the same file in order, past the page cache.
  */
-import { closeSync, constants, openSync, readSync, rmSync, statSync } from "node:fs";
+import { closeSync, constants, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeNative, finishDevice, NativeArray } from "../../ffi/native.ts";
@@ -14,7 +14,7 @@ import { parseSize } from "../cache/layout.ts";
 import { tierFacts, tiersOf } from "../cache/tiered.ts";
 import { GustError } from "../errors.ts";
 import { openFile } from "../format/read.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import { Graph } from "../graph/graph.ts";
 import { losses } from "../losses/mod.ts";
 import { sage } from "../models/sage.ts";
@@ -286,7 +286,7 @@ async function turn(context: BenchContext, o: Params, folder: string, way: Way, 
 
 /** All ways in turn. */
 async function compare(context: BenchContext, o: Params): Promise<BenchResult[]> {
-  const bound = parseSize(o.memory), folder = temporaryFolder();
+  const bound = parseSize(o.memory), temporary = new TemporaryFolder("gust-bench-"), folder = temporary.path;
   const limit = limitMemory(bound);
   if (!limit) {
     throw new GustError(
@@ -360,7 +360,7 @@ async function compare(context: BenchContext, o: Params): Promise<BenchResult[]>
     ];
     return ways.map((way) => ({ ...line(way, stats(way)), notes }));
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    temporary.close();
     limit.remove();
   }
 }

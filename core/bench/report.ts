@@ -1,10 +1,9 @@
 /** A benchmark's report: the machine, the results, what is wrong with them. */
-import { rmSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { describeNative } from "../../ffi/native.ts";
 import { buildDocument, type Document } from "../format/document.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import { asNew, writeFile } from "../format/write.ts";
 import { generateGraph } from "../generate/graph.ts";
 import { generators } from "../generate/mod.ts";
@@ -101,9 +100,9 @@ export async function runBenchmark(
 ): Promise<BenchReport> {
   const ready = findPeers(benchmark.name, benchmark.peers, names, places);
   const { threads, device } = describeNative();
-  let made: ReturnType<BenchContext["graph"]> | null = null, folder: string | null = null;
+  let made: ReturnType<BenchContext["graph"]> | null = null, folder = null as TemporaryFolder | null;
   const graph = () => made ??= given ? given() : generatedGraph(benchmark, params, seed);
-  const scratch = () => folder ??= temporaryFolder();
+  const scratch = () => (folder ??= new TemporaryFolder("gust-bench-")).path;
   const file = () => fileOf(graph().graph.document, scratch);
   const peers = ready.length ? new PeerSession(ready, file, threads, device) : null;
   try {
@@ -111,7 +110,7 @@ export async function runBenchmark(
     return { machine: thisMachine(), results };
   } finally {
     await peers?.close();
-    if (folder !== null) rmSync(folder, { recursive: true, force: true });
+    folder?.close();
   }
 }
 

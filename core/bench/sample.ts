@@ -1,10 +1,9 @@
 /** Sampling alone, as `gust sample` draws a pass over all nodes, without writing it. */
-import { rmSync } from "node:fs";
 import { z } from "zod";
 import { finishDevice } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import { openFile } from "../format/read.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import { samplers } from "../sampling/mod.ts";
 import { drawnBy } from "../sampling/saint_node.ts";
 import { CHUNK_BYTES } from "../sampling/sample.ts";
@@ -87,9 +86,9 @@ export const sample = defineBenchmark({
     const asked = Object.entries({ fanout, ...sizes, partsPerBatch, drawnBy, coverage: 1, split: "all" });
     const known = asked.filter(([key]) => key in sampler.params!.shape);
     const params = sampler.params!.parse(Object.fromEntries(known)) as Record<string, unknown>;
-    const folder = sampler.needsPartition ? temporaryFolder() : null;
+    const temporary = sampler.needsPartition ? new TemporaryFolder("gust-bench-") : null;
     try {
-      const file = folder && await partitionFile(context, folder, parts);
+      const file = temporary && await partitionFile(context, temporary.path, parts);
       const partition = file ? openFile(file) : null;
       const drawn = (epochs: number, seed: number) =>
         sampler.parts({ graph, partition, seed }, { ...params, epochs }, {
@@ -126,7 +125,7 @@ export const sample = defineBenchmark({
         medges_s: 1000 / stats.medianMs,
       }];
     } finally {
-      if (folder) rmSync(folder, { recursive: true, force: true });
+      temporary?.close();
     }
   },
 });

@@ -2,12 +2,12 @@
  * Full-graph training, scoring included: epochs in the library's loop, or, beside peers, whole processes of `gust train`
  * with the weights written to a file.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { describeNative } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import type { Graph } from "../graph/graph.ts";
 import { models } from "../models/mod.ts";
 import { losses } from "../losses/mod.ts";
@@ -111,7 +111,7 @@ async function processes(context: BenchContext, peers: PeerSession, options: Par
   }
   const { graph, label } = context.graph();
   const { threads, device } = describeNative();
-  const folder = temporaryFolder();
+  const temporary = new TemporaryFolder("gust-bench-"), folder = temporary.path;
   const report = join(folder, "report.json");
   const split = graph.numSplits > 0 ? "file" : "random";
   const words = [...context.program, "train", context.file(), "--model", model, "--hidden", String(hidden)]
@@ -137,7 +137,7 @@ async function processes(context: BenchContext, peers: PeerSession, options: Par
       line("startup", "startup"),
     ];
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    temporary.close();
   }
 }
 

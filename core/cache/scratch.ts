@@ -1,6 +1,5 @@
 /** Arrays that wait in an unnamed temporary file: mapped when they are read, given back when nothing refers to them. */
 import { closeSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { type DType, dtypes } from "../../ffi/dtype.ts";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { HashingWriter, Mapping } from "../../ffi/native_files.ts";
@@ -9,7 +8,6 @@ import { unnamedFile } from "../format/temporary.ts";
 
 /** An array written piece by piece into a file of the folder TMPDIR, which has no name and is gone with its readers. */
 export class ScratchWriter {
-  private readonly folder = tmpdir();
   private readonly fd: number;
   private readonly writer: HashingWriter;
   private sizeBytes = 0;
@@ -24,10 +22,10 @@ export class ScratchWriter {
     try {
       return body();
     } catch (error) {
-      if (!(error instanceof NativeError) && !(error as { code?: string }).code) throw error;
+      if (!(error instanceof NativeError)) throw error;
       throw new GustError(
         "io",
-        `Cannot put ${this.sizeBytes} bytes into "${this.folder}": ${(error as Error).message}`,
+        `Cannot put ${this.sizeBytes} bytes into a temporary file: ${(error as Error).message}`,
         "set TMPDIR to a folder with room, or raise --memory",
       );
     }

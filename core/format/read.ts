@@ -213,7 +213,12 @@ export function* inputContainers(path: string, options: StreamOptions = {}): Gen
   })();
   if (info.isDirectory()) throw new GustError("io", `Cannot open ${label}: it is a folder, expected a file`);
   if (info.isFile()) return yield mapFile(path);
-  const fd = openSync(path, "r");
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (error) {
+    return systemError(`Cannot open ${label}`, error);
+  }
   try {
     yield* readContainers(fd, label, options);
   } finally {
@@ -307,9 +312,19 @@ function readBody(
   return typeof spooled === "number" ? { got: spooled } : { mapping: spooled, path: null };
 }
 
+/** Run what reads a stream: a system call that fails names it. */
+function reading<T>(label: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof NativeError && error.code === "io") systemError(`Cannot read ${label}`, error);
+    throw error;
+  }
+}
+
 /**
  * The containers of a stream, one after another, each read when it is asked for and not a byte further.
- * @throws {GustError} (data) for an illegal header or a stream that ends inside a document.
+ * @throws {GustError} (data) for an illegal header or a stream that ends inside a document, (io) with the system's text.
  */
 export function* readContainers(
   fd: number,
@@ -319,10 +334,10 @@ export function* readContainers(
   const source = sourceOf(fd);
   for (let number = 1;; number++) {
     const name = number === 1 ? label : `${label} (document ${number})`;
-    const first = readBytes(fd, LENGTH_BYTES);
+    const first = reading(name, () => readBytes(fd, LENGTH_BYTES));
     if (first.length === 0) return;
     const length = headerBytes(first, name);
-    const text = readBytes(fd, length);
+    const text = reading(name, () => readBytes(fd, length));
     if (text.length < length) {
       throw new GustError(
         "data",
@@ -333,7 +348,7 @@ export function* readContainers(
     const head = new Uint8Array(LENGTH_BYTES + length);
     head.set(first);
     head.set(text, LENGTH_BYTES);
-    const body = readBody(source, head, header.dataBytes, options);
+    const body = reading(name, () => readBody(source, head, header.dataBytes, options));
     if ("got" in body) throw truncated(header, body.got, name);
     yield {
       header,

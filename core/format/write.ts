@@ -10,8 +10,7 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import process from "node:process";
+import { basename, dirname, resolve } from "node:path";
 import { NativeError } from "../../ffi/native.ts";
 import { guardTemporary, HashingWriter, hashOf, position, seek } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
@@ -26,6 +25,7 @@ import {
 } from "./document.ts";
 import { serialiseHeader } from "./safetensors.ts";
 import { sealed } from "./seal.ts";
+import { openTemporary, removeAbandoned } from "./temporary.ts";
 
 /**
  * Write header, tensors and checksums; returns the digest.
@@ -133,7 +133,8 @@ export function writeFile(path: string, d: NewDocument, options?: WriteOptions):
 
 /**
  * Write a file by `body`: beside it, synchronised, then renamed, so that there is never a partial file under the final
- * name. A failure, or a signal that ends the process, leaves nothing. Devices and named pipes are written to.
+ * name. A failure, or a signal that ends the process, leaves nothing; what a process that was killed left beside it is
+ * removed. Devices and named pipes are written to.
  *
  * @returns what `body` returns.
  * @throws {GustError} (io) with the system's text.
@@ -169,37 +170,50 @@ export function replaceFile<T>(
 
 function writeBeside<T>(final: string, body: (fd: number) => T): T {
   // The longest file name has 255 bytes; what is cut off the end is never seen.
-  const suffix = `.tmp-${process.pid}`;
-  const beside = join(
-    dirname(final),
-    `.${
-      Buffer.from(basename(final)).subarray(0, 254 - suffix.length).toString("latin1").replace(
-        /[^\x20-\x7e]/g,
-        "_",
-      )
-    }${suffix}`,
-  );
-  const release = guardTemporary(beside);
+  const name = Buffer.from(basename(final)).subarray(0, 255 - ".".length - LONGEST_SUFFIX).toString("latin1");
+  const prefix = `.${name.replace(/[^\x20-\x7e]/g, "_")}.tmp-`, folder = dirname(final);
+  removeAbandoned(folder, prefix);
+  const { fd, path: beside } = openTemporary(folder, prefix);
   try {
-    const fd = openSync(beside, "w+");
-    let result: T;
+    const release = guardTemporary(beside);
     try {
-      result = body(fd);
+      const result = body(fd);
       fsyncSync(fd);
+      renameSync(beside, final);
+      syncFolder(folder);
+      return result;
     } finally {
-      closeSync(fd);
+      release();
     }
-    renameSync(beside, final);
-    return result;
   } catch (error) {
     try {
       unlinkSync(beside);
     } catch {
-      // It may never have come into being.
+      // It may have its name already; and the first error is the one to report.
     }
     throw error;
   } finally {
-    release();
+    closeSync(fd); // locked until it has its name
+  }
+}
+
+/** Longest end of a name beside the final one: ".tmp-", a process number, ".", a number. */
+const LONGEST_SUFFIX = 20;
+
+/** Have the new name itself survive a power cut. Where a folder cannot be opened or synchronised, the system sees to it. */
+function syncFolder(path: string): void {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return;
+  }
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EINVAL") throw error;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,11 +1,10 @@
 /** METIS through its program: never linked into the process, where it would install signal handlers. */
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { levelParts, readMetisParts, writeMetisGraph } from "../../ffi/native_partition.ts";
 import { GustError } from "../errors.ts";
-import { temporaryFolder } from "../format/temporary.ts";
+import { TemporaryFolder } from "../format/temporary.ts";
 import { definePartitioner } from "./partitioner.ts";
 
 const INSTALL = 'install it with "apt-get install metis", or use --method multilevel';
@@ -48,9 +47,9 @@ export const metis = definePartitioner({
   source: "Karypis and Kumar 1998, METIS 5",
   partition({ csr, meta }, { k, imbalance, seed }) {
     if (k === 1) return NativeArray.allocate("I32", csr.numRows);
-    const folder = temporaryFolder();
+    const folder = new TemporaryFolder("gust-metis-");
     try {
-      const file = join(folder, "graph");
+      const file = join(folder.path, "graph");
       const edges = writeMetisGraph(csr, meta.directed, file);
       if (edges > 0) runMetis(file, k, imbalance, seed);
       // METIS refuses graphs without edges: any level parts are as good.
@@ -58,7 +57,7 @@ export const metis = definePartitioner({
       levelParts(csr, meta.directed, part, k, imbalance);
       return part;
     } finally {
-      rmSync(folder, { recursive: true, force: true });
+      folder.close();
     }
   },
 });

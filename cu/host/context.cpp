@@ -58,7 +58,7 @@ void Arena::reset() {
     blocks_.clear();
     try {
       blocks_.push_back({device::allocate(total, false), total});
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       // What is needed is asked for again, piece by piece.
     }
   }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,8 +13,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "../common/context.h"
@@ -29,6 +32,84 @@ void wait_for(int fd, short events) {
   if (poll(&p, 1, -1) < 0 && errno != EINTR) fail_errno("poll");
 }
 
+// ---- what a signal does to files -----------------------------------------------------------------------------------
+
+// A half-written output is removed when a signal ends the process. The handlers are there only while such a file
+// exists, and only where the signal would have its default action: whoever handles Ctrl-C itself goes on to do so.
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+constexpr int kMostFiles = 8;
+constexpr size_t kLongestPath = 4096;
+struct TemporaryFile {
+  std::atomic<bool> used{false};
+  char path[kLongestPath];
+};
+TemporaryFile g_temporary[kMostFiles];
+std::atomic<int> g_temporary_count{0};
+
+void unlink_temporary() {
+  for (TemporaryFile& file : g_temporary)
+    if (file.used.load()) unlink(file.path);
+}
+
+// A mapped page that its file has no longer, or that the disk cannot give, raises SIGBUS where it is read. For ranges of
+// files that we mapped that ends the run as any other failure to read does: with the name of the file, exit status 1 and
+// no half-written output. Other addresses go to the handler that was there before.
+constexpr int kMostMapped = 256;  // files at once that are known by name; those past it end in a crash
+struct MappedFile {
+  std::atomic<char*> base{nullptr};
+  int64_t length = 0;
+};
+MappedFile g_mapped[kMostMapped];
+char g_mapped_path[kMostMapped][1024];  // apart: only those in use become memory
+std::mutex g_mapped_lock;
+struct sigaction g_before_bus{};
+
+void say(const char* text) {
+  if (write(2, text, std::strlen(text)) < 0) return;  // nobody reads it: the status still says it
+}
+
+void on_bus_error(int number, siginfo_t* info, void*) {  // async-signal-safe calls only
+  const auto* at = static_cast<char*>(info->si_addr);
+  for (int i = 0; i < kMostMapped; ++i) {
+    const char* base = g_mapped[i].base.load();
+    if (!base || at < base || at >= base + g_mapped[i].length) continue;
+    unlink_temporary();
+    say("gust: Cannot read \"");
+    say(g_mapped_path[i]);
+    say("\": it was made shorter while it was being read, or its disk has failed\n");
+    _exit(1);
+  }
+  sigaction(number, &g_before_bus, nullptr);  // the access is made again, and meets that handler
+}
+
+void remember_mapped(int fd, void* base, int64_t length) {
+  std::lock_guard<std::mutex> hold(g_mapped_lock);
+  static const bool is_set = [] {
+    struct sigaction next{};
+    next.sa_sigaction = on_bus_error;
+    next.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&next.sa_mask);
+    return sigaction(SIGBUS, &next, &g_before_bus) == 0;
+  }();
+  if (!is_set) return;
+  for (int i = 0; i < kMostMapped; ++i) {
+    if (g_mapped[i].base.load()) continue;
+    char link[32];
+    std::snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t size = readlink(link, g_mapped_path[i], sizeof g_mapped_path[i] - 1);
+    g_mapped_path[i][std::max<ssize_t>(size, 0)] = '\0';
+    g_mapped[i].length = length;
+    g_mapped[i].base = static_cast<char*>(base);
+    return;
+  }
+}
+
+void forget_mapped(void* base) noexcept {
+  std::lock_guard<std::mutex> hold(g_mapped_lock);
+  for (MappedFile& file : g_mapped)
+    if (file.base.load() == base) file.base = nullptr;
+}
+
 }  // namespace
 
 Descriptor::~Descriptor() {
@@ -37,8 +118,12 @@ Descriptor::~Descriptor() {
 
 Mapping::~Mapping() {
   if (!base) return;
-  if (allocated) deallocate(static_cast<char*>(base), length);
-  else munmap(base, length);
+  if (allocated) {
+    deallocate(static_cast<char*>(base), length);
+  } else {
+    forget_mapped(base);
+    munmap(base, length);
+  }
 }
 
 Mapping* map_fd(int fd, int64_t offset, int64_t size) {
@@ -53,6 +138,7 @@ Mapping* map_fd(int fd, int64_t offset, int64_t size) {
     mapping->base = base;
     mapping->length = size + lead;
     mapping->data = static_cast<char*>(base) + lead;
+    remember_mapped(fd, base, size + lead);
   }
   mapping->size = size;
   return mapping;
@@ -106,21 +192,8 @@ void write_fully(int fd, const char* data, int64_t size, int64_t before) {
 
 namespace {
 
-// A half-written output is removed when a signal ends the process. The handlers are there only while such a file
-// exists, and only where the signal would have its default action: whoever handles Ctrl-C itself goes on to do so.
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-constexpr int kMostFiles = 8;
-constexpr size_t kLongestPath = 4096;
-struct TemporaryFile {
-  std::atomic<bool> used{false};
-  char path[kLongestPath];
-};
-TemporaryFile g_temporary[kMostFiles];
-std::atomic<int> g_temporary_count{0};
-
 void on_signal(int signal_number) {  // async-signal-safe calls only
-  for (TemporaryFile& file : g_temporary)
-    if (file.used.load()) unlink(file.path);
+  unlink_temporary();
   signal(signal_number, SIG_DFL);
   raise(signal_number);
 }
@@ -214,6 +287,15 @@ int32_t gust_fd_seek(int32_t fd, int64_t offset, int32_t relative, int64_t* out)
     off_t at = lseek(fd, offset, relative ? SEEK_CUR : SEEK_SET);
     if (at < 0) fail_errno("lseek");
     out[0] = at;
+  });
+}
+
+int32_t gust_fd_lock(int32_t fd, int64_t* out) {
+  return guard([&] {
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0)
+      if (errno == EWOULDBLOCK) return static_cast<void>(out[0] = 0);
+      else if (errno != EINTR) fail_errno("flock");
+    out[0] = 1;
   });
 }
 

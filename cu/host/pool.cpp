@@ -6,6 +6,7 @@
 // nobody waits for a thread that has nothing to do. There is no lock: the ops of a training step follow each other
 // within microseconds, and a thread that sleeps on a lock wakes up later than that. For the same reason whoever waits
 // looks for a while before it sleeps.
+#include <exception>
 #include <thread>
 
 #include "../common/parallel.h"
@@ -42,7 +43,7 @@ class Pool {
   void run(int64_t tasks, void (*call)(void*, int64_t), void* body, int threads) {
     std::unique_lock<std::mutex> use(use_, std::try_to_lock);
     if (!use.owns_lock()) return run_here(tasks, call, body);
-    while (workers_ < threads - 1) start_worker();
+    while (workers_ < threads - 1 && start_worker()) {}
     call_ = call;
     body_ = body;
     tasks_ = tasks;
@@ -68,9 +69,15 @@ class Pool {
     t_inside = false;
   }
 
-  void start_worker() {
-    std::thread([this] { loop(); }).detach();
+  /** False where the system gives no thread: those that are there do the work. */
+  bool start_worker() {
+    try {
+      std::thread([this] { loop(); }).detach();
+    } catch (const std::exception&) {
+      return false;
+    }
     ++workers_;
+    return true;
   }
 
   [[noreturn]] void loop() {

@@ -78,7 +78,12 @@ class Pages {
     if (!direct || !opens(path, O_DIRECT) || pread(fd_, page, GUST_PAGE, 0) != head) {
       how_ = kCached;
       if (!opens(path, 0)) fail_errno("open");
-      if (pread(fd_, page, static_cast<size_t>(head), 0) != head) fail_errno("read");
+      for (int64_t at = 0; at < head;) {
+        const ssize_t got = pread(fd_, page + at, static_cast<size_t>(head - at), at);
+        if (got == 0) break;
+        if (got > 0) at += got;
+        else if (errno != EINTR) fail_errno("read");
+      }
     }
     struct stat info{};
     if (fstat(fd_, &info) != 0) fail_errno("fstat");
@@ -146,7 +151,12 @@ class Reader {
   Reader(const char* path, const char* base, int64_t size, int64_t offset, int64_t pages, int64_t row_bytes,
          const char* hot, int64_t hot_rows, bool direct)
       : pages_(path, base, size, offset, pages, direct), row_bytes_(row_bytes), hot_(hot), hot_rows_(hot_rows) {
-    for (int t = 0; t < kThreads; ++t) threads_.emplace_back([this] { work(); });
+    threads_.reserve(kThreads);
+    try {
+      for (int t = 0; t < kThreads; ++t) threads_.emplace_back([this] { work(); });
+    } catch (const std::exception& e) {  // fewer do the same work
+      if (threads_.empty()) fail(GUST_EFAIL, "cannot begin a thread: %s", e.what());
+    }
   }
   ~Reader() {
     {

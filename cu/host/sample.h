@@ -268,9 +268,15 @@ class Pool {
     for (Batch& batch : list) batch.clear(num_blocks);
     return list;
   }
-  void give_back(std::vector<Batch>&& list) {
-    std::lock_guard<std::mutex> hold(lock_);
-    for (Batch& batch : list) batches_.push_back(std::move(batch));
+  /** Keep their memory for batches to come; where there is none for the list itself, they are freed. */
+  void give_back(std::vector<Batch>&& list) noexcept {
+    try {
+      std::lock_guard<std::mutex> hold(lock_);
+      batches_.reserve(batches_.size() + list.size());
+      for (Batch& batch : list) batches_.push_back(std::move(batch));
+    } catch (const std::bad_alloc&) {
+      list.clear();
+    }
   }
 
  private:

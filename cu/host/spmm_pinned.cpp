@@ -50,8 +50,12 @@ class Buffer {
     if (array_.size() < size) array_ = Array<float>(size);
   }
   ~Buffer() {
-    std::lock_guard<std::mutex> hold(layout_.lock);
-    layout_.buffers.push_back(std::move(array_));
+    try {
+      std::lock_guard<std::mutex> hold(layout_.lock);
+      layout_.buffers.push_back(std::move(array_));
+    } catch (const std::bad_alloc&) {
+      // No memory for the list: the buffer is freed.
+    }
   }
   float* data() { return array_.data(); }
 

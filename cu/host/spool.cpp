@@ -43,6 +43,10 @@ int unnamed_file(const std::string& folder) {
 
 using namespace gust;
 
+int32_t gust_unnamed_file(const char* folder, int64_t* out) {
+  return guard([&] { out[0] = unnamed_file(*folder ? folder : temporary_folder()); });
+}
+
 int32_t gust_spool(int32_t fd, const void* head, int64_t head_size, int64_t size, int64_t memory_limit, int64_t* out) {
   return guard([&] {
     int64_t total;

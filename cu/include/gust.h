@@ -149,6 +149,11 @@ GUST_API int32_t gust_writer_put_array(int64_t writer, const void* data, int64_t
 GUST_API int32_t gust_writer_take_hash(int64_t writer, void* hash);
 /** XXH3-128 of a range of memory, as gust_writer_take_hash gives it. */
 GUST_API int32_t gust_hash(int64_t address, int64_t size, void* hash);
+/** A new file without a name in a folder ("": that of temporary files), open for reading and writing: nothing stays behind
+ *  however the process ends. out[0] = its descriptor. */
+GUST_API int32_t gust_unnamed_file(const char* folder, int64_t* out);
+/** Lock an open file or folder (flock) for as long as it is open: out[0] = 1, or 0 if another process has it locked. */
+GUST_API int32_t gust_fd_lock(int32_t fd, int64_t* out);
 /** Have the file removed if SIGINT, SIGTERM or SIGHUP ends the process (only where these have their default action);
  *  out[0] = index. At most 8 at once. */
 GUST_API int32_t gust_temporary_add(const char* path, int64_t* out);

@@ -184,7 +184,7 @@ describe("TMPDIR", () => {
       });
       expect([args[0], status]).toEqual([args[0], 1]);
       expect(stderr).toMatch(
-        /^gust \w+: Cannot make a temporary (file|folder) in "\/nonexistent": no such file/,
+        /^gust \w+: Cannot make a temporary (file|folder) in "\/nonexistent": no such file/i,
       );
       expect(stderr).toContain("hint: set TMPDIR to a folder with room\n");
       expect(existsSync(join(here.cwd, "never"))).toBe(false);
