@@ -1,19 +1,31 @@
 /** Checks of whole arrays: how many elements break a rule, and the first of them. */
 import { type DType, dtypes } from "./dtype.ts";
-import { callOut, type NativeArray } from "./native.ts";
+import { call, callOut, type NativeArray, toNumber } from "./native.ts";
+import type { Functions } from "./runtime.ts";
+import type { SymbolName } from "./symbols.ts";
 
-/** `count` places break the rule, the first at `place` with `value` (meaning: see each check). */
+/** `count` places break the rule, the first at `place` with `value` (meaning: see each check), which may be any int64. */
 export interface Found {
   readonly count: number;
   readonly place: number;
-  readonly value: number;
+  readonly value: number | bigint;
 }
 
 type Ints = NativeArray<"I32"> | NativeArray<"I64"> | NativeArray<"U8"> | NativeArray<"BOOL">;
 type Indices = NativeArray<"I32"> | NativeArray<"I64">;
 export type Ordered = Indices | NativeArray<"F32"> | NativeArray<"F64">;
 
-const found = ([count, place, value]: number[]): Found => ({ count: count!, place: place!, value: value! });
+/** Call a check, whose last argument takes what it found. */
+function find<N extends SymbolName>(
+  name: N,
+  ...args: Parameters<Functions[N]> extends [...infer Head, unknown] ? Head : never
+): Found {
+  const out = new BigInt64Array(3);
+  call(name, ...([...(args as unknown[]), out] as unknown as Parameters<Functions[N]>));
+  const [count, place, value] = out as unknown as [bigint, bigint, bigint];
+  const isSafe = Number.isSafeInteger(Number(value));
+  return { count: toNumber(count), place: toNumber(place), value: isSafe ? Number(value) : value };
+}
 const code = (array: NativeArray<DType>) => dtypes[array.dtype].code;
 
 function needLength(what: string, array: NativeArray<DType>, length: number): void {
@@ -26,33 +38,30 @@ function needLength(what: string, array: NativeArray<DType>, length: number): vo
 export function findNotFinite(
   array: NativeArray<"F64"> | NativeArray<"F32"> | NativeArray<"F16"> | NativeArray<"BF16">,
 ): Found {
-  return found(callOut(3, "gust_check_finite", code(array), array.address, array.length));
+  return find("gust_check_finite", code(array), array.address, array.length);
 }
 
 /** Elements outside low .. high, both included. */
 export function findOutside(array: Ints, low: number, high: number): Found {
-  return found(callOut(3, "gust_check_range", code(array), array.address, array.length, low, high));
+  return find("gust_check_range", code(array), array.address, array.length, low, high);
 }
 
 /** Elements below the one before (or equal to it, if strict). */
 export function findDescent(array: Ordered, strict: boolean): Found {
-  return found(callOut(3, "gust_check_ascending", code(array), array.address, array.length, strict ? 1 : 0));
+  return find("gust_check_ascending", code(array), array.address, array.length, strict ? 1 : 0);
 }
 
 /** The same inside rows: `place` is the row, `value` the item. @throws {NativeError} (data) for an illegal indptr. */
 export function findRowDescent(indptr: NativeArray<"I64">, values: Ordered, strict: boolean): Found {
   const rows = indptr.length - 1;
-  return found(
-    callOut(
-      3,
-      "gust_check_rows",
-      indptr.address,
-      rows,
-      values.length,
-      code(values),
-      values.address,
-      strict ? 1 : 0,
-    ),
+  return find(
+    "gust_check_rows",
+    indptr.address,
+    rows,
+    values.length,
+    code(values),
+    values.address,
+    strict ? 1 : 0,
   );
 }
 
@@ -66,24 +75,21 @@ export function findOutsideSegments(
   const segments = ptr.length - 1;
   needLength("low", low, segments);
   needLength("high", high, segments);
-  return found(
-    callOut(
-      3,
-      "gust_check_bounded",
-      ptr.address,
-      segments,
-      values.length,
-      code(values),
-      values.address,
-      low.address,
-      high.address,
-    ),
+  return find(
+    "gust_check_bounded",
+    ptr.address,
+    segments,
+    values.length,
+    code(values),
+    values.address,
+    low.address,
+    high.address,
   );
 }
 
 /** Elements that are outside 0 .. length-1 or come a second time. */
 export function findNotPermuted(values: NativeArray<"I64">): Found {
-  return found(callOut(3, "gust_check_permutation", values.address, values.length));
+  return find("gust_check_permutation", values.address, values.length);
 }
 
 /** Nodes of segment s of `order` whose group is not s. @throws {NativeError} (data) for illegal pointers. */
@@ -93,34 +99,29 @@ export function findMisgrouped(
   group: NativeArray<"I32">,
 ): Found {
   needLength("group", group, order.length);
-  return found(
-    callOut(3, "gust_check_grouped", ptr.address, ptr.length - 1, order.address, group.address, order.length),
-  );
+  return find("gust_check_grouped", ptr.address, ptr.length - 1, order.address, group.address, order.length);
 }
 
 /** Places where two masks are both set. */
 export function findBothSet(a: NativeArray<"BOOL">, b: NativeArray<"BOOL">): Found {
   needLength("b", b, a.length);
-  return found(callOut(3, "gust_check_disjoint", a.address, b.address, a.length));
+  return find("gust_check_disjoint", a.address, b.address, a.length);
 }
 
 /** Elements that two ascending lists share; `value` is the first. */
 export function findCommon(a: NativeArray<"I64">, b: NativeArray<"I64">): Found {
-  return found(callOut(3, "gust_check_no_common", a.address, a.length, b.address, b.length));
+  return find("gust_check_no_common", a.address, a.length, b.address, b.length);
 }
 
 /** Arcs without their reverse: `place` is the row, `value` the column. Rows must be sorted. */
 export function findAsymmetric(indptr: NativeArray<"I64">, indices: Indices): Found {
-  return found(
-    callOut(
-      3,
-      "gust_check_symmetric",
-      indptr.address,
-      indptr.length - 1,
-      indices.length,
-      code(indices),
-      indices.address,
-    ),
+  return find(
+    "gust_check_symmetric",
+    indptr.address,
+    indptr.length - 1,
+    indices.length,
+    code(indices),
+    indices.address,
   );
 }
 
