@@ -173,6 +173,37 @@ sanitize-address:
 	  $(BUILD)/address/native_tests
 	ASAN_OPTIONS=detect_leaks=1 $(BUILD)/address/native_tests
 
+# Targets of test/cu/fuzz on arbitrary bytes, SECONDS in all (0: only the files that are kept), under sanitizers: by
+# libFuzzer where there is a clang that has it, else by test/cu/fuzz/driver.cpp, which knows no coverage. Of the library
+# only what they need is built. What breaks one is kept in build/fuzz/kept.
+FUZZ := $(BUILD)/fuzz
+FUZZ_TARGETS := $(filter-out no_ops driver,$(patsubst test/cu/fuzz/%.cpp,%,$(wildcard test/cu/fuzz/*.cpp)))
+FUZZ_HOST := $(filter $(addprefix cu/host/,parse_%.cpp build_%.cpp names.cpp texts.cpp csr.cpp csr_text.cpp checks.cpp \
+  files.cpp spool.cpp spill.cpp memory.cpp pool.cpp device.cpp context.cpp sample_rows.cpp),$(HOST))
+FUZZ_FLAGS := $(filter-out -W% -fno-gnu-unique,$(CXXBASE)) -O1 -g1 -fno-omit-frame-pointer $(ISA_portable) $(THREADS) \
+  -fno-sanitize-recover=undefined -DGUST_TEXT_CHUNK=64
+FUZZ_DRIVER := $(if $(findstring clang,$(FUZZ_CXX)),,$(FUZZ)/driver.o)
+COMMA := ,
+FUZZ_CHECKS := address,undefined$(if $(FUZZ_DRIVER),,$(COMMA)fuzzer)
+.PHONY: fuzz fuzz-build fuzz-targets
+fuzz: fuzz-build
+	@$(BUN) test/reliability/fuzz/run_native.ts --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY))
+fuzz-build: build
+	@bash test/setup/system.sh fuzz || true
+	@$(MAKE) --no-print-directory fuzz-targets FUZZ_CXX="$$(bash test/setup/fuzzer.sh)"
+fuzz-targets: $(FUZZ_TARGETS:%=$(FUZZ)/%)
+$(FUZZ)/host/%.o: cu/host/%.cpp $(BUILD)/generated/ops.h
+	@mkdir -p $(@D)
+	$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=$(FUZZ_CHECKS:fuzzer=fuzzer-no-link) -c $< -o $@
+$(FUZZ)/%.o: test/cu/fuzz/%.cpp test/cu/fuzz/fuzz.h
+	@mkdir -p $(@D)
+	$(FUZZ_CXX) $(FUZZ_FLAGS) -fsanitize=$(FUZZ_CHECKS:fuzzer=fuzzer-no-link) -c $< -o $@
+# library.o as it always is: it asks for features of the processor by names that not every clang knows.
+$(FUZZ)/%: $(FUZZ)/%.o $(FUZZ)/no_ops.o $(FUZZ_HOST:cu/host/%.cpp=$(FUZZ)/host/%.o) $(FUZZ_DRIVER) $(BUILD)/native/host/library.o
+	$(FUZZ_CXX) -fsanitize=$(FUZZ_CHECKS) -o $@ $^ $(THREADS) -lxxhash -lzstd -lz -ldl
+.SECONDARY: $(FUZZ_TARGETS:%=$(FUZZ)/%.o) $(FUZZ_HOST:cu/host/%.cpp=$(FUZZ)/host/%.o) $(FUZZ)/no_ops.o
+-include $(wildcard $(FUZZ)/host/*.d)
+
 # Files, processes and native code under fire (test/reliability): `make reliability SECONDS=3600 ONLY=fuzz,kills`.
 SECONDS ?= 300
 .PHONY: reliability

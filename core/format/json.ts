@@ -111,7 +111,9 @@ class Parser {
     if (number === "") {
       this.fail(this.at >= this.text.length ? "ends where a value should be" : "expected a value");
     }
-    return Number(number);
+    const value = Number(number);
+    if (!Number.isFinite(value)) this.fail(`number ${number.slice(0, 40)} is too large`);
+    return value;
   }
 
   object(depth: number): Json {

@@ -19,6 +19,7 @@ import { type Arcs, arcTensors, buildArcs, hasColumns, keepColumns } from "./bui
 import { buildTyped } from "./build_typed.ts";
 import { type Csr, nnz } from "./csr.ts";
 import type { GraphMeta } from "./graph.ts";
+import { checkLargestId } from "./node_count.ts";
 import { graphTensors, keepNodes, type NodeData, nodeTensors } from "./node_data.ts";
 
 /** The changes to make. */
@@ -61,10 +62,6 @@ export interface BuiltGraph {
   readonly report: BuildReport;
 }
 
-/** An index this much larger than its edges is a mistake in the ids more often than not. */
-const SPARSE_NODES = 2 ** 27;
-const NODES_PER_EDGE = 64;
-
 function checkRequest(r: BuildRequest): void {
   const contradict = (a: string, b: string) => {
     throw new GustError("usage", `${a} and ${b} contradict each other`);
@@ -95,15 +92,9 @@ function checkFits(raw: RawGraph, r: BuildRequest): void {
 
 function numNodesOf(edges: EdgeList, raw: RawGraph, label: string): number {
   if (raw.numNodes !== null) return raw.numNodes;
-  const numNodes = edges.maxId + 1;
-  if (numNodes > SPARSE_NODES && numNodes > NODES_PER_EDGE * edges.count) {
-    throw new GustError(
-      "data",
-      `${label}: the largest node id is ${edges.maxId}, but there are only ${edges.count} edges: an index of ${numNodes} nodes`,
-      "--relabel numbers the ids that occur; --num-nodes N says that there are that many",
-    );
-  }
-  return numNodes;
+  const hint = "--relabel numbers the ids that occur; --num-nodes N says that there are that many";
+  checkLargestId(label, edges.maxId, edges.count, "node id", hint);
+  return edges.maxId + 1;
 }
 
 /** Ids that occur become 0, 1, 2, ...; null if they are that already, or if the format says how many nodes there are. */

@@ -29,6 +29,8 @@ export type Params = z.infer<typeof params>;
 
 /** Lines looked at to find out how the others look. */
 const SAMPLE = 64;
+/** What the native parser takes. */
+const MOST_COLUMNS = 64;
 const DELIMITERS = [",", ";", "\t", "|"];
 const NAMED_DELIMITERS: Record<string, string> = { tab: "\t", "\\t": "\t", blank: "", space: "", comma: "," };
 export const WEIGHT_NAMES = /^(weights?|w|wgt|wt|value|val|edge_?weight)$/i;
@@ -156,6 +158,17 @@ export function look(source: Source, p: Params): Findings | null {
       sample[0]!.number,
       1,
       `"${sample[0]!.text.trim()}" is one column, expected at least source and target`,
+    );
+  }
+  const tooWide = rows.findIndex(({ length }) => length > MOST_COLUMNS);
+  if (tooWide >= 0) {
+    const problem = `${rows[tooWide]!.length} columns, expected at most ${MOST_COLUMNS}`;
+    throw textError(
+      source,
+      sample[tooWide]!.number,
+      1,
+      problem,
+      "source and target are the first two columns",
     );
   }
   const notes: string[] = [];

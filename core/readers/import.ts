@@ -9,9 +9,10 @@ import {
   type BuiltGraph,
   describeChanges,
 } from "../graph/build.ts";
+import { isSparse } from "../graph/node_count.ts";
 import type { InputFile, InputSet } from "./input.ts";
 import { MemoryBound } from "./memory.ts";
-import type { Reader, ReadOptions } from "./reader.ts";
+import type { RawGraph, Reader, ReadOptions } from "./reader.ts";
 
 export interface Imported extends BuiltGraph {
   /** Lines for a person: what was found out or left out on reading. */
@@ -55,6 +56,7 @@ export function importGraph(
       `${input.label} has ${raw.numNodes} nodes, but --num-nodes says ${options.numNodes}`,
     );
   }
+  if (raw.numNodes !== null && options.numNodes === undefined) checkStated(raw, raw.numNodes, input);
   if (bound && !options.relabel) {
     const numNodes = raw.numNodes ?? raw.edges!.maxId + 1;
     raw.edges!.setHeldBytes(bound.forNodes(numNodes, options.largestComponent === true));
@@ -73,6 +75,19 @@ export function importGraph(
     found: raw.found ?? {},
     files: input.used,
   };
+}
+
+/** @throws {GustError} (data) if a file states more nodes than it has bytes, and edges are few: no line tells of them. */
+function checkStated(raw: RawGraph, numNodes: number, input: InputSet): void {
+  const lists = raw.edges ? [raw.edges] : raw.typed?.relations.map(({ edges }) => edges) ?? [];
+  if (!isSparse(numNodes, lists.reduce((sum, { count }) => sum + count, 0))) return;
+  const bytes = input.used.reduce((sum, { source }) => sum + source.sizeBytes, 0);
+  if (numNodes <= bytes) return;
+  throw new GustError(
+    "data",
+    `${input.label} states ${numNodes} nodes, more than it has bytes (${bytes}), and few edges`,
+    `--num-nodes ${numNodes} says that there are that many`,
+  );
 }
 
 /**

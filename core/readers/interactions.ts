@@ -11,6 +11,7 @@ import { findOutside } from "../../ffi/native_checks.ts";
 import type { Table } from "../../ffi/native_table.ts";
 import { GustError } from "../errors.ts";
 import type { SplitName } from "../graph/graph.ts";
+import { checkLargestId } from "../graph/node_count.ts";
 import type { InputFile, InputSet } from "./input.ts";
 import { firstLines, partFiles } from "./parts.ts";
 import type { RawGraph, RawLinks, Reader, ReadOptions } from "./reader.ts";
@@ -82,6 +83,9 @@ function read(input: InputSet, options: ReadOptions): RawGraph {
   const users = Math.max(...Object.values(parts).map(({ numUsers }) => numUsers));
   let items = 0;
   for (const part of Object.values(parts)) part.items.forEach((item) => items = Math.max(items, item + 1));
+  const entries = Object.values(parts).reduce((sum, part) => sum + part.users.length + part.table.rows, 0);
+  checkLargestId(input.label, users - 1, entries, "user");
+  checkLargestId(input.label, items - 1, entries, "item");
   const train = parts.train!;
   if (train.users.length === 0) {
     throw new GustError("data", `${files.train.label}: no interactions, expected some`);

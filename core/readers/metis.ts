@@ -75,7 +75,7 @@ function sniff(source: Source): boolean {
   const given = header.line ? words(header.line.text) : [];
   if (given.length < 2 || given.length > 4 || given.some((word) => Number.isNaN(integer(word)))) return false;
   const numNodes = integer(given[0]);
-  if (numNodes < 1) return false;
+  if (numNodes < 1 || numNodes > source.sizeBytes) return false;
   const { lines, words: count, blankAtEnd } = textShape(source, numNodes + 2);
   const vertices = lines - 1;
   // Lists of neighbours are ragged; a few lines less or one more than the header says is a mistake in such a file.

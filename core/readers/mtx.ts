@@ -49,7 +49,11 @@ function readBanner(source: Source, line: Line): Banner {
 
 function read(source: Source, options: ReadOptions): RawGraph {
   const lines = headLines(source);
-  const banner = readBanner(source, lines.next().value as Line);
+  const first = lines.next().value as Line | undefined;
+  if (!first) {
+    throw textError(source, 1, 1, `no banner, expected "${BANNER} matrix coordinate FIELD SYMMETRY"`);
+  }
+  const banner = readBanner(source, first);
   let size: Line | undefined;
   for (const line of lines) {
     if (line.text.trim() === "" || line.text.startsWith("%")) continue;

@@ -12,6 +12,7 @@ import { EdgeList } from "../../ffi/native_build.ts";
 import { Names, selectTexts, type TextColumn } from "../../ffi/native_table.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
+import { checkLargestId } from "../graph/node_count.ts";
 import { cut } from "./edgelist_look.ts";
 import type { InputFile, InputSet } from "./input.ts";
 import { firstLines } from "./parts.ts";
@@ -255,7 +256,11 @@ function read(input: InputSet, options: ReadOptions, given: Record<string, unkno
   const known = nodes?.rowOf.length ?? options.numNodes ?? null;
   const edges = readEdges(files.edges, known);
   const lists = files.features ? readLists(files.features.source, known, p.numFeatures) : null;
-  const numNodes = known ?? Math.max(edges.maxId, lists?.largest ?? -1) + 1;
+  const largest = Math.max(edges.maxId, lists?.largest ?? -1), numNodes = known ?? largest + 1;
+  if (known === null) {
+    const lines = edges.count + (lists?.nodes.length ?? 0);
+    checkLargestId(input.label, largest, lines, "node number", "--num-nodes N says that there are that many");
+  }
   const column = nodes ? labelColumn(nodes, p.labelColumn) : -1;
   let labelled: ReturnType<typeof labelsOf> | null = null;
   if (nodes && column >= 0) {

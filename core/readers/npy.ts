@@ -5,6 +5,7 @@
 import { type DType, dtypes } from "../../ffi/dtype.ts";
 import { call, NativeArray } from "../../ffi/native.ts";
 import { type Source, swapBytes, transpose } from "../../ffi/native_source.ts";
+import { countOf } from "../format/safetensors.ts";
 import { dataError } from "./reader.ts";
 
 const kinds: Record<string, DType> = {
@@ -70,11 +71,18 @@ function readHeader(source: Source, name: string, bytes: NativeArray<"U8">): Hea
 export function readNpy(source: Source, name: string, bytes: NativeArray<"U8">): NpyArray {
   const { descr, isFortran, shape, begin } = readHeader(source, name, bytes);
   const bad = (what: string, hint?: string) => dataError(source, `array "${name}" ${what}`, hint);
-  const count = shape.reduce((a, b) => a * b, 1);
+  const count = countOf(shape);
+  if (count === null) throw bad(`has shape (${shape.join(", ")}), more elements than 2^53`);
   const [, order, kind, width] = /^([<>|=]?)([a-zA-Z])(\d*)$/.exec(descr) ?? [];
   if (kind === "O") {
     throw bad("holds pickled Python objects, which gust does not run", "save it without dtype=object");
   }
+  const isText = kind === "U" || kind === "S", dtype = kinds[`${kind}${width}`];
+  if (!isText && !dtype) {
+    throw bad(`has elements of type "${descr}", expected booleans, integers, floats or text`);
+  }
+  // Text without width takes no bytes, whatever the shape announces.
+  if (isText && !(Number(width) > 0)) throw bad(`has elements of type "${descr}", expected a width above 0`);
   const itemBytes = kind === "U" ? 4 * Number(width) : Number(width);
   if (bytes.length - begin !== count * itemBytes) {
     throw bad(
@@ -83,7 +91,7 @@ export function readNpy(source: Source, name: string, bytes: NativeArray<"U8">):
       }) of "${descr}"`,
     );
   }
-  if (kind === "U" || kind === "S") {
+  if (!dtype) {
     if (isFortran && shape.length > 1) throw bad("holds text in Fortran order, expected C order");
     return {
       name,
@@ -92,8 +100,6 @@ export function readNpy(source: Source, name: string, bytes: NativeArray<"U8">):
       texts: readTexts(bytes, begin, count, Number(width), kind === "U", order === ">"),
     };
   }
-  const dtype = kinds[`${kind}${width}`];
-  if (!dtype) throw bad(`has elements of type "${descr}", expected booleans, integers, floats or text`);
   let data = aligned(bytes, begin, dtype, count);
   if (order === ">") {
     data = copyOf(data);

@@ -49,7 +49,7 @@ const DELIMITERS = [",", ";", "\t", "|"];
 const LABEL_DELIMITER = ";";
 
 function fieldOf(title: string): Field {
-  const match = /^(.*?)(?::([A-Za-z_]+(?:\[\])?)(?:\(([^)]*)\))?(?:\{.*\})?)?$/.exec(title.trim())!;
+  const match = /^(.*?)(?::([A-Za-z_]+(?:\[\])?)(?:\(([^)]*)\))?(?:\{.*\})?)?$/s.exec(title.trim())!;
   const [, name, type = "string", group = ""] = match;
   return {
     name: name!,

@@ -72,7 +72,11 @@ function read(input: InputSet, options: ReadOptions): RawGraph {
     ? readExportTable(files[0]!)
     : readJson(files[0]!);
   const left = input.files.filter((file) => !files.includes(file) && CSV.test(file.name));
-  return assemble(parts, left.map(({ name }) => `"${name}" is left out: its header has no :ID or :START_ID`));
+  return assemble(
+    input.label,
+    parts,
+    left.map(({ name }) => `"${name}" is left out: its header has no :ID or :START_ID`),
+  );
 }
 
 export const propertyGraph: Reader = {

@@ -193,7 +193,8 @@ export function readJson({ source }: InputFile): PropertyParts {
       continue;
     }
     if (record["type"] !== "node") {
-      throw fail(`type ${JSON.stringify(record["type"])}, expected "node" or "relationship"`);
+      const given = record["type"] === undefined ? "no type" : `type ${JSON.stringify(record["type"])}`;
+      throw fail(`${given}, expected "node" or "relationship"`);
     }
     const id = idOf(record);
     if (id === null) throw fail('no "id", expected a text or a number');

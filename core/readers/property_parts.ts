@@ -91,7 +91,12 @@ interface Piece {
 }
 
 /** The columns of several pieces one after another, in the order of their names; those without a value are left out. */
-function joined(pieces: readonly Piece[], what: string, empty: string[]): [string, TypedColumn][] {
+function joined(
+  label: string,
+  pieces: readonly Piece[],
+  what: string,
+  empty: string[],
+): [string, TypedColumn][] {
   const names = new Map<string, true>();
   for (const { columns } of pieces) for (const name of columns.keys()) names.set(name, true);
   return byName(names).flatMap(([name]): [string, TypedColumn][] => {
@@ -106,7 +111,7 @@ function joined(pieces: readonly Piece[], what: string, empty: string[]): [strin
     if (kinds.size > 1) {
       throw new GustError(
         "data",
-        `property ${name} of ${what} has the types ${
+        `${label}: property ${name} of ${what} has the types ${
           [...kinds].join(" and ")
         } in different files, expected one`,
         "give it one type in the headers",
@@ -183,11 +188,11 @@ function groupRelationships(blocks: readonly RelationshipBlock[], places: Places
   return [...groups.values()];
 }
 
-function nodeTensors(places: Places, empty: string[]): NewTensor[] {
+function nodeTensors(label: string, places: Places, empty: string[]): NewTensor[] {
   return places.types.flatMap((type, t) => {
     const blocks = places.blocks[t]!;
     const pieces = blocks.map(({ columns, nodes }) => ({ columns, rows: nodes.length }));
-    const tensors = joined(pieces, type, empty).flatMap(([name, column]) =>
+    const tensors = joined(label, pieces, type, empty).flatMap(([name, column]) =>
       columnTensors(`extra/node/${type}/${tensorName(name)}`, column)
     );
     const lists = blocks.flatMap(({ labels, labelOf }) => labelOf.map((list) => labels[list]!));
@@ -217,7 +222,7 @@ function relationOf(name: string, { src, dst, pieces }: Group, places: Places): 
 }
 
 /** The typed graph of the pieces. @throws {GustError} (data) where files disagree on the type of a property. */
-export function assemble(parts: PropertyParts, notes: readonly string[]): RawGraph {
+export function assemble(label: string, parts: PropertyParts, notes: readonly string[]): RawGraph {
   const places = placeNodes(parts);
   const groups = groupRelationships(parts.relationships, places);
   const pairs = new Map<string, number>();
@@ -232,7 +237,7 @@ export function assemble(parts: PropertyParts, notes: readonly string[]): RawGra
     })),
   );
   const empty: string[] = [];
-  const extra = nodeTensors(places, empty);
+  const extra = nodeTensors(label, places, empty);
   for (const [name, { pieces }] of named) {
     const own = pieces.map(({ block, rows }): Piece => {
       const chosen = integersOf(Int32Array.from(rows));
@@ -242,7 +247,7 @@ export function assemble(parts: PropertyParts, notes: readonly string[]): RawGra
       );
       return { columns: new Map(columns), rows: rows.length };
     });
-    for (const [key, column] of joined(own, name, empty)) {
+    for (const [key, column] of joined(label, own, name, empty)) {
       extra.push(...columnTensors(`extra/rel/${name}/${tensorName(key)}`, column));
     }
   }

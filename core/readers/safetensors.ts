@@ -5,7 +5,7 @@
 import { NativeArray } from "../../ffi/native.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { headerBytes, LENGTH_BYTES, readHeader, truncated } from "../format/container.ts";
-import { type Header, isDType } from "../format/safetensors.ts";
+import { countOf, type Header, isDType } from "../format/safetensors.ts";
 import { readEdgeIndex, refuseIndexBase } from "./edge_index.ts";
 import { aligned, type NpyArray } from "./npy.ts";
 import { Arrays, type ArrayStore } from "./npz_arrays.ts";
@@ -40,7 +40,7 @@ function storeOf(source: Source): ArrayStore {
         throw dataError(source, `tensor "${name}" has elements of type ${dtype}, expected numbers`);
       }
       const bytes = source.bytes().slice(dataStart + begin, end - begin);
-      const count = shape.reduce((a, b) => a * b, 1);
+      const count = countOf(shape)!;
       return {
         name,
         shape,

@@ -31,7 +31,7 @@ function isSuccessors(text: string, n: number): boolean {
 function sniff(source: Source): boolean {
   if (!isText(source)) return false;
   const head = header(source);
-  if (!head || head.numNodes < 1) return false;
+  if (!head || head.numNodes < 1 || head.numNodes > source.sizeBytes) return false;
   const lengths = new Set<number>();
   for (const line of headLines(source)) {
     if (line === head.line || line.number === 1) continue;

@@ -92,7 +92,7 @@ int32_t gust_unzip(int64_t from, int64_t from_size, int32_t deflated, int64_t cr
     char* out = reinterpret_cast<char*>(to);
     if (deflated) unpack(in, from_size, out, to_size);
     else if (from_size != to_size) fail(GUST_EDATA, "stored as %lld bytes, expected %lld", static_cast<long long>(from_size), static_cast<long long>(to_size));
-    else std::memcpy(out, in, static_cast<size_t>(to_size));
+    else if (to_size > 0) std::memcpy(out, in, static_cast<size_t>(to_size));
     if (static_cast<int64_t>(crc32_z(0, reinterpret_cast<const Bytef*>(out), static_cast<z_size_t>(to_size))) != crc)
       fail(GUST_EDATA, "checksum does not match: the file is damaged");
   });

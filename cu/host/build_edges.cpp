@@ -272,7 +272,8 @@ int32_t gust_edges_weights(int64_t handle, int64_t weights, int64_t* out) {
 int32_t gust_edges_names(int64_t handle, int64_t bytes, int64_t indptr) {
   return guard([&] {
     EdgeList& edges = edge_list(handle);
-    std::memcpy(reinterpret_cast<void*>(bytes), edges.name_bytes.as<char>(), edges.name_bytes.size());
+    if (edges.name_bytes.size() > 0)
+      std::memcpy(reinterpret_cast<void*>(bytes), edges.name_bytes.as<char>(), edges.name_bytes.size());
     std::copy(edges.name_ptr.begin(), edges.name_ptr.end(), reinterpret_cast<int64_t*>(indptr));
   });
 }

@@ -14,7 +14,10 @@
 namespace gust {
 
 /** Bytes per chunk: large enough that per-chunk tables are small, small enough for many threads. */
-constexpr int64_t kTextChunk = int64_t{1} << 22;
+#ifndef GUST_TEXT_CHUNK  // tests of the seams between chunks make them small
+#define GUST_TEXT_CHUNK (int64_t{1} << 22)
+#endif
+constexpr int64_t kTextChunk = GUST_TEXT_CHUNK;
 
 struct Text {
   const char* data;  // the whole file, for line numbers

@@ -68,3 +68,9 @@ test("canonicalJson() refuses numbers that JSON cannot hold", () => {
   expect(() => canonicalJson({ a: [NaN] })).toThrow("NaN");
   expect(() => canonicalJson({ a: 1n })).toThrow("bigint");
 });
+
+test("parseJson() refuses numbers that no float64 holds, which canonicalJson() could not write", () => {
+  const { value, problems } = parseJson('{"a": -1e999}');
+  expect([value, problems]).toEqual([undefined, ["number -1e999 is too large at character 12"]]);
+  expect(parseJson("[1e308, 1e-999]").value).toEqual([1e308, 0]);
+});
