@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { setThreads } from "../../../ffi/engine.ts";
-import { openNative } from "../../../ffi/native.ts";
+import { openTestDevice } from "../../_device.ts";
 import { openFile } from "../../../core/format/read.ts";
 import { writeFile } from "../../../core/format/write.ts";
 import type { Document } from "../../../core/format/document.ts";
@@ -15,7 +15,7 @@ import { freshDir } from "../../helpers.ts";
 import { sbmGraph } from "../_graphs.ts";
 import { job } from "./_train.ts";
 
-await openNative();
+await openTestDevice();
 const graph = sbmGraph({ nodes: 60, degree: 5, classes: 3, features: 6, trainPerClass: 5, valPerClass: 5 });
 
 /** Train, and what was kept of it: at the end, or before the error that it ended with. */
