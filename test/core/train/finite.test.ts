@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { setThreads } from "../../../ffi/engine.ts";
-import { openTestDevice } from "../../_device.ts";
+import { openTestDevice, testDevice } from "../../_device.ts";
 import { openFile } from "../../../core/format/read.ts";
 import { writeFile } from "../../../core/format/write.ts";
 import type { Document } from "../../../core/format/document.ts";
@@ -172,15 +172,19 @@ describe("--detect-anomaly", () => {
     run.close();
   });
 
-  test.each(models.names)("finds nothing in %s that trains well, and changes no byte", async (name) => {
-    setThreads(1);
-    for (const optimizer of optimizers.names.slice(0, 2)) {
-      const options = { epochs: 3, optimizer, clipNorm: 1, ema: 0.5 };
-      const plain = await trained(job(graph, name, options));
-      const watched = await trained(job(graph, name, options), { detectAnomaly: true });
-      expect([plain.error, watched.error]).toEqual([null, null]);
-      expect(tensors(watched.kept!)).toEqual(tensors(plain.kept!));
-    }
-    setThreads(0);
-  });
+  // The emulation protects memory around every copy, and a watched run copies every result.
+  test.each(testDevice === "emulated" ? ["gcn"] : models.names)(
+    "finds nothing in %s that trains well, and changes no byte",
+    async (name) => {
+      setThreads(1);
+      for (const optimizer of optimizers.names.slice(0, 2)) {
+        const options = { epochs: 3, optimizer, clipNorm: 1, ema: 0.5 };
+        const plain = await trained(job(graph, name, options));
+        const watched = await trained(job(graph, name, options), { detectAnomaly: true });
+        expect([plain.error, watched.error]).toEqual([null, null]);
+        expect(tensors(watched.kept!)).toEqual(tensors(plain.kept!));
+      }
+      setThreads(0);
+    },
+  );
 });
