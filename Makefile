@@ -57,7 +57,11 @@ $(CXX_ASKED): FORCE
 OPS := $(wildcard cu/host/ops/*.cpp)
 HOST := $(wildcard cu/host/*.cpp)
 HOST_OBJECTS := $(HOST:cu/host/%.cpp=$(BUILD)/native/host/%.o)
-ISA_OBJECTS := $(foreach isa,portable avx2 avx512,$(BUILD)/native/$(isa).o)
+# Ops are compiled for these; where a set is left out, those of the first run in its place.
+ISAS ?= portable avx2 avx512
+ISA_OBJECTS := $(foreach isa,$(ISAS),$(BUILD)/native/$(isa).o)
+ISA_LEFT_OUT := $(foreach isa,$(filter-out $(ISAS),portable avx2 avx512),\
+  -Wl,--defsym=gust_op_table_$(isa)=gust_op_table_$(firstword $(ISAS)))
 
 $(BUILD)/generated/ops.h: ffi/ops.ts ffi/op_row.ts ffi/generate.ts | $(NPM)
 	@mkdir -p $(@D)
@@ -83,7 +87,8 @@ $(foreach isa,portable avx2 avx512,$(eval $(call isa_rules,$(isa))))
 
 # nodelete: a runtime that ends may close the library while a worker of its pool still runs in it.
 $(BUILD)/libgust_cpu.so: $(HOST_OBJECTS) $(ISA_OBJECTS) $(EXPORTS)
-	$(CXX) -shared -o $@.tmp $(filter %.o,$^) $(THREADS) $(HARDENED_LINK) -Wl,--version-script=$(EXPORTS) -Wl,-z,nodelete -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
+	$(CXX) $(CXXFLAGS) -shared -o $@.tmp $(filter %.o,$^) $(ISA_LEFT_OUT) $(THREADS) $(HARDENED_LINK) \
+	  -Wl,--version-script=$(EXPORTS) -Wl,-z,nodelete -lxxhash -lzstd -lz -ldl && mv $@.tmp $@
 
 -include $(wildcard $(BUILD)/native/*/*.d)
 
@@ -158,19 +163,18 @@ $(BUILD)/native/test/%.o: test/cu/native/%.cpp $(BUILD)/generated/ops.h $(CXX_AS
 	$(CXX) $(CXXBASE) $(CXXFLAGS) $(ISA_portable) $(THREADS) -c $< -o $@
 
 $(BUILD)/native_tests: $(NATIVE_TEST_OBJECTS) $(HOST_OBJECTS) $(ISA_OBJECTS)
-	$(CXX) $(CXXFLAGS) -o $@ $^ $(THREADS) -lxxhash -lzstd -lz -ldl
+	$(CXX) $(CXXFLAGS) -o $@ $^ $(ISA_LEFT_OUT) $(THREADS) -lxxhash -lzstd -lz -ldl
 
-# The same sources with another build folder and other flags. OpenBLAS keeps its buffers until the process ends.
+# The same sources with another build folder and other flags; ops for one instruction set.
 .PHONY: test-native sanitize-thread sanitize-address
 test-native: $(BUILD)/native_tests
 	$<
 sanitize-thread:
-	$(MAKE) BUILD=$(BUILD)/thread CXXFLAGS="-O1 -g -fsanitize=thread" \
-	  $(BUILD)/thread/native_tests
+	$(MAKE) BUILD=$(BUILD)/thread ISAS=portable CXXFLAGS="-O1 -g1 -fsanitize=thread" $(BUILD)/thread/native_tests
 	TSAN_OPTIONS=halt_on_error=0:exitcode=66 $(BUILD)/thread/native_tests
+ADDRESS := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 sanitize-address:
-	$(MAKE) BUILD=$(BUILD)/address CXXFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
-	  $(BUILD)/address/native_tests
+	$(MAKE) BUILD=$(BUILD)/address ISAS=portable CXXFLAGS="$(ADDRESS)" $(BUILD)/address/native_tests
 	ASAN_OPTIONS=detect_leaks=1 $(BUILD)/address/native_tests
 
 # Targets of test/cu/fuzz on arbitrary bytes, SECONDS in all (0: only the files that are kept), under sanitizers: by

@@ -101,6 +101,9 @@ export const options = z.object({
     "say where the time went, op by op; --profile=FILE writes a trace for chrome://tracing or Perfetto too",
   ),
   profileFile: z.string().optional().meta({ hidden: true }),
+  detectAnomaly: z.boolean().default(false).describe(
+    "look at the results of every op, and end with the first that is not finite though its inputs were: op and tensors",
+  ),
   log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE" }),
   resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({
     value: "FILE",
@@ -196,6 +199,9 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
     problems.push(
       "--profile counts the work of exact products, expected no --approx; --log says what was sampled",
     );
+  }
+  if (o.detectAnomaly && (o.profile || o.profileFile !== undefined)) {
+    problems.push("--profile times steps as they usually run, expected no --detect-anomaly");
   }
   if (o.resume !== undefined && o.repeat > 1) {
     problems.push("--resume continues one run, expected --repeat 1");

@@ -15,6 +15,7 @@ import { type SamplerChoice, trainSamplers } from "../core/sampling/mod.ts";
 import type { TaskEntry } from "../core/tasks/task.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { drawnFeed } from "../core/train/drawn.ts";
+import { NotFinite } from "../core/train/finite.ts";
 import { Run, type RunResult, type TrainJob } from "../core/train/job.ts";
 import { planText } from "../core/train/plan_report.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
@@ -91,6 +92,24 @@ function drawnBatches(
 function better({ better }: Metric, a: RunResult, b: RunResult): boolean {
   if (a.val === null || b.val === null) return a.val === null && b.val !== null;
   return better === "higher" ? b.val > a.val : b.val < a.val;
+}
+
+/** The error with where the last good epoch of its run is, and how to learn more. */
+function withKept(
+  { message, hint }: NotFinite,
+  run: Run,
+  checkpoint: string | null,
+  isNamed: boolean,
+): GustError {
+  const { epoch } = run.training.progress, file = JSON.stringify(checkpoint);
+  const kept = epoch === 0
+    ? "no epoch ended before it"
+    : checkpoint === null
+    ? `what epoch ${epoch} ended with was not kept, expected -o or --checkpoint`
+    : `what epoch ${epoch} ended with is in ${file}`;
+  const resume = checkpoint !== null && !run.batches.state ? `--resume ${file} ` : "";
+  const names = isNamed ? "" : `; ${resume}--detect-anomaly names the op that it comes from`;
+  return new GustError("data", `${message}; ${kept}`, hint + names);
 }
 
 const round = (x: number | null, digits: number) => x === null ? null : Number(x.toFixed(digits));
@@ -307,6 +326,7 @@ Examples:
           let checkpoint: string | null = null;
           const result = await run.train({
             resume: resumed,
+            detectAnomaly: o.detectAnomaly,
             shouldStop: stopped,
             onEpoch: (s, record) => {
               log.add(s, o.allSplits ? split : null, record);
@@ -320,6 +340,8 @@ Examples:
                 checkpoint = keep;
               },
             },
+          }).catch((error) => {
+            throw error instanceof NotFinite ? withKept(error, run, checkpoint, o.detectAnomaly) : error;
           });
           if (!result.finished) {
             throw new Interrupted(

@@ -297,11 +297,14 @@ export type Phase = (typeof phases)[number];
 export interface OpCall {
   readonly op: OpName;
   readonly phase: Phase;
+  readonly args: OpOperands;
   readonly work: Work;
 }
 
 /** Told of everything that runs, in order. */
 export interface Observer {
+  /** Programs run op by op for it, and onRun() is called after each, while its arguments are what they were to it. */
+  readonly isStepwise?: boolean;
   onRun(call: OpCall): void;
   onReplay(calls: readonly OpCall[]): void;
 }
@@ -367,9 +370,20 @@ export class Program {
 
   private run(from: Place, to: Place): void {
     if (to.ops === from.ops) return;
-    const run = this.bytes.subarray(from.bytes, to.bytes);
-    call("gust_run", this.engine.context, run, run.length);
-    this.engine.observer?.onReplay(this.calls.slice(from.ops, to.ops));
+    const { context, observer } = this.engine, run = this.bytes.subarray(from.bytes, to.bytes);
+    const calls = observer ? this.calls.slice(from.ops, to.ops) : [];
+    if (!observer?.isStepwise) {
+      call("gust_run", context, run, run.length);
+      observer?.onReplay(calls);
+      return;
+    }
+    let at = 0;
+    for (const one of calls) {
+      const { sizeBytes } = compiled[one.op];
+      call("gust_run", context, run.subarray(at, at + sizeBytes), sizeBytes);
+      observer.onRun(one);
+      at += sizeBytes;
+    }
   }
 }
 
@@ -409,6 +423,8 @@ export class Engine {
   /** The planned programs that live, and the block that all of them use in turn. */
   private planned: { readonly program: Program; readonly plan: MemoryPlan }[] = [];
   private block: TensorHandle | null = null;
+  /** What redirect() gave slots instead of their own memory. */
+  private readonly redirected = new WeakMap<TensorHandle, TensorHandle>();
   /** What the ops that run now are for. */
   phase: Phase = "input";
   /** Who wants to know what runs: from before the first recording on, so that it knows every program. */
@@ -456,6 +472,12 @@ export class Engine {
       throw new TypeError(`${to.dtype} ${shapeText(to)} in place of ${t.dtype} ${shapeText(t)}`);
     }
     call("gust_tensor_rebind", this.context, t.slot, to.rows, to.cols, to.address);
+    this.redirected.set(t, to);
+  }
+
+  /** What ops that name `t` work on: itself, or what redirect() put in its place. */
+  memoryOf(t: TensorHandle): TensorHandle {
+    return this.redirected.get(t) ?? t;
   }
 
   /** The index of a new word of the step block. */
@@ -499,7 +521,7 @@ export class Engine {
   }
 
   private observe(observer: Observer, op: OpName, args: OpOperands): void {
-    const call: OpCall = { op, phase: this.phase, work: workOf(op, args) };
+    const call: OpCall = { op, phase: this.phase, args, work: workOf(op, args) };
     if (!this.planning) observer.onRun(call);
     this.recording?.calls.push(call);
   }

@@ -13,6 +13,7 @@ import {
   type Found,
   type Ordered,
 } from "../../ffi/native_checks.ts";
+import { rangeOf } from "../../ffi/native_statistics.ts";
 import { checkGraph } from "./check_graph.ts";
 import { checkOperators } from "./check_operators.ts";
 import { checkSample } from "./check_sample.ts";
@@ -64,6 +65,15 @@ export class Checker {
       findNotFinite(array as NativeArray<"F32">),
       (f) => `tensor "${name}": ${f.count} of ${array.length} values are not finite, first at ${at(f.place)}`,
     );
+  }
+
+  /** Targets, if they are there, are numbers, or NaN where they are not known. */
+  noInfinity(name: string): boolean {
+    if (!this.doc.has(name)) return true;
+    const range = rangeOf(this.doc.tensor(name, "F32", "F64") as NativeArray<"F64">);
+    const bad = range && [range.least, range.greatest].find((x) => !Number.isFinite(x));
+    return bad === null || bad === undefined ||
+      this.add(`tensor "${name}": holds ${bad}, expected finite numbers or NaN`);
   }
 
   /** A pointer array, if it is there, rises from 0 to `total`. */

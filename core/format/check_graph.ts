@@ -105,7 +105,8 @@ function checkManyGraphs(checker: Checker, meta: Meta, arcsAreSound: boolean): v
   const graphPtr = doc.tensor("graph_ptr", "I64");
   const sound = checker.pointer("graph_ptr", meta.num_nodes);
   checker.range("graph_label", -1, Math.max(0, meta.num_classes - 1));
-  for (const name of ["graph_target", "graph_feat", "graph_cell"]) checker.finite(name);
+  checker.noInfinity("graph_target");
+  for (const name of ["graph_feat", "graph_cell"]) checker.finite(name);
   checkSplits(checker, "fold.", graphPtr.length - 1);
   if (!sound || !arcsAreSound) return;
   const graphs = graphPtr.length - 1;
@@ -159,7 +160,8 @@ export function checkGraph(checker: Checker): void {
     if (sorted) checkTopologyFacts(checker, meta);
   }
   const arcsAreSound = doc.has("indices") && (sorted || checker.problems.length === before);
-  for (const name of ["feat", "feat.scale", "target", "pos", "node_time", "node_weight"]) {
+  checker.noInfinity("target");
+  for (const name of ["feat", "feat.scale", "pos", "node_time", "node_weight"]) {
     checker.finite(name);
   }
   checker.sparse("feat", meta.num_features);

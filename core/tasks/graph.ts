@@ -3,7 +3,7 @@ import { z } from "zod";
 import { findOutsideSegments } from "../../ffi/native_checks.ts";
 import { gatherRows } from "../../ffi/native_rows.ts";
 import { GustError } from "../errors.ts";
-import { checkInside, checkPointer } from "../graph/arcs.ts";
+import { checkInfinite, checkInside, checkPointer } from "../graph/arcs.ts";
 import type { Graph, SplitName } from "../graph/graph.ts";
 import { poolings } from "../pooling/mod.ts";
 import type { PoolingEntry } from "../pooling/pooling.ts";
@@ -137,6 +137,7 @@ export const graph = defineTask({
     if (document.has("graph_ptr")) checkPointer(document, "graph_ptr", graph.numNodes);
     checkArcsInside(graph);
     if (document.has("graph_label")) checkInside(document, "graph_label", -1, numGraphClasses(graph) - 1);
+    if (document.has("graph_target")) checkInfinite(document, "graph_target");
   },
   split(graph, options) {
     const targets = graphTargets(graph), labels = targets.kind === "classes" ? targets.array.window() : null;

@@ -1,7 +1,7 @@
 /** Predicting what nodes are: one class, several labels, or numbers. */
 import { z } from "zod";
 import { GustError } from "../errors.ts";
-import { checkInside } from "../graph/arcs.ts";
+import { checkInfinite, checkInside } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Loss } from "../losses/loss.ts";
 import { normsRows } from "../models/stack.ts";
@@ -50,6 +50,7 @@ export const node = defineTask({
   check(graph) {
     const { document } = graph;
     if (graph.labels()) checkInside(document, "label", -1, graph.numClasses - 1);
+    if (document.has("target")) checkInfinite(document, "target");
     checkSplits(graph, "split", (name) => checkInside(document, name, 0, graph.numNodes - 1));
   },
   split: resolveSplit,

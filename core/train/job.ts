@@ -25,6 +25,7 @@ import type { TaskEntry } from "../tasks/task.ts";
 import { adaptiveSampler, checkAdaptive } from "./adaptive.ts";
 import type { TrainOptions } from "./config.ts";
 import { Ema } from "./ema.ts";
+import { NotFinite } from "./finite.ts";
 import { fullInput } from "./full_batch.ts";
 import { checkAccepted, checkApproximation, checkBounds, checkRecipe } from "./job_checks.ts";
 import {
@@ -96,10 +97,12 @@ export interface TrainJob {
 export interface RunHooks {
   readonly onEpoch?: (seed: number, record: EpochRecord) => void;
   readonly shouldStop?: () => boolean;
-  /** Called every `checkpointEvery` epochs, and when `shouldStop` ended the run. */
+  /** Called every `checkpointEvery` epochs, when `shouldStop` ended the run, and for what it was before a NotFinite. */
   readonly checkpoint?: { readonly every: number; readonly write: (document: NewDocument) => void };
   /** Continue this run instead of starting one. */
   readonly resume?: Document | null;
+  /** Look at the results of every op, to name the one that made what is not finite. */
+  readonly detectAnomaly?: boolean;
 }
 
 export interface RunResult {
@@ -267,7 +270,10 @@ export class Run {
     );
   }
 
-  /** Train to the end, or until the hooks stop it. */
+  /**
+   * Train to the end, or until the hooks stop it.
+   * @throws {NotFinite} where a number is not finite, after the last good epoch's checkpoint.
+   */
   async train(hooks: RunHooks = {}): Promise<RunResult> {
     const { options } = this.job;
     const choice = {
@@ -282,6 +288,7 @@ export class Run {
     const start = performance.now();
     let skipped = 0;
     const { checkpoint } = hooks;
+    const { progress } = this.training;
     const msPerEpoch = await runEpochs(this.training, this.source, this.scorer, {
       seed: this.seed,
       epochs: options.epochs,
@@ -289,6 +296,7 @@ export class Run {
       patience: options.patience,
       evalEvery: options.evalEvery,
       shouldStop: hooks.shouldStop,
+      detectAnomaly: hooks.detectAnomaly,
       onEpoch: (record) => {
         skipped += record.skipped ?? 0;
         const { cached } = this;
@@ -300,8 +308,10 @@ export class Run {
           checkpoint.write(this.document([]));
         }
       },
+    }).catch((error) => {
+      if (error instanceof NotFinite && progress.epoch > 0) checkpoint?.write(this.document([], false));
+      throw error;
     });
-    const { progress } = this.training;
     if (!progress.finished) checkpoint?.write(this.document([]));
     const known = (score: number) => Number.isNaN(score) ? null : score;
     return {
@@ -353,8 +363,11 @@ export class Run {
     return this.source;
   }
 
-  /** The model document as it stands now. */
-  document(provenance: ProvenanceRecord[]): NewDocument {
+  /**
+   * The model document as it stands now.
+   * @param keepsSource  whether with what the batch source keeps, which a resume needs where there is such.
+   */
+  document(provenance: ProvenanceRecord[], keepsSource = true): NewDocument {
     const { graph, model, modelParams, task, taskParams, optimizerParams, options } = this.job;
     const { scheduleParams, lossParams } = this.job;
     const meta: Omit<ModelMeta, "progress"> = {
@@ -377,7 +390,8 @@ export class Run {
       metric: this.scorer.metric.name,
       graph: graph.digest,
     };
-    return modelDocument(this.training, meta, this.split, this.stats, this.source, provenance);
+    const source = keepsSource ? this.source : { state: undefined };
+    return modelDocument(this.training, meta, this.split, this.stats, source, provenance);
   }
 
   /**

@@ -27,7 +27,7 @@ export function modelDocument(
   meta: Omit<ModelMeta, "progress">,
   split: Split,
   stats: FeatStats | null,
-  source: BatchSource,
+  source: Pick<BatchSource, "state">,
   provenance: ProvenanceRecord[],
 ): NewDocument {
   const { model, optimizer, best, progress } = training;
@@ -121,7 +121,7 @@ function loadStats(engine: Engine, document: Document): FeatStats {
 }
 
 /** What a batch source keeps between epochs (histories, importance scores), by its name in the document. */
-const sourceState = (source: BatchSource) =>
+const sourceState = (source: Pick<BatchSource, "state">) =>
   [...source.state?.() ?? []].map(([name, t]) => [`state/source/${name}`, t] as const);
 
 /** Moving averages of the weights, by their names in the document. */

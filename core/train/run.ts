@@ -5,9 +5,9 @@
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import type { CacheCounts } from "../feature_cache/cached_rows.ts";
 import type { ApproxReport } from "../approx/approximation.ts";
-import { GustError } from "../errors.ts";
 import type { Parameter } from "../tensor/tensor.ts";
 import { copyTensor } from "./ema.ts";
+import { AnomalyWatch, checkWeights, LastGood, NotFinite } from "./finite.ts";
 import type { ReadReport } from "./packed_rows.ts";
 import type { Scorer, Scores } from "./scorer.ts";
 import type { Batch, BatchSource, Feedback } from "./source.ts";
@@ -55,6 +55,8 @@ export interface RunOptions {
   readonly onEpoch?: (record: EpochRecord) => void;
   /** Asked between epochs; true ends the run with what it has. */
   readonly shouldStop?: () => boolean;
+  /** Look at the results of every op, to name the one that made what is not finite. */
+  readonly detectAnomaly?: boolean | undefined;
 }
 
 /** What a run in progress is made of, and its best weights. */
@@ -98,6 +100,24 @@ function scored<T>({ engine, ema }: Training, body: () => T): T {
   return engine.inPhase("score", () => ema ? ema.within(body) : body());
 }
 
+/** Keep the weights of an epoch as its score says; null where it is not scored. */
+function scoreEpoch(
+  training: Training,
+  scorer: Scorer | null,
+  planned: PlannedStep | null,
+  { epochs, evalEvery }: RunOptions,
+): Scores | null {
+  const { progress: { epoch }, ema } = training;
+  return scored(training, () => {
+    if (scorer === null) keepLast(training);
+    else if (epoch % evalEvery === 0 || epoch === epochs) {
+      // Averaged weights are not those that the next step begins with.
+      return selectBest(training, scorer, ema ? null : planned?.forward ?? null);
+    }
+    return null;
+  });
+}
+
 /** Let signals and timers of the process run: a native loop would otherwise hold them off. */
 const breathe = () => new Promise<void>((resolve) => setImmediate(resolve));
 const BREATH_MS = 50;
@@ -106,7 +126,8 @@ const BREATH_MS = 50;
  * Train until `epochs`, patience or `shouldStop` end it.
  *
  * @returns the median milliseconds per epoch, scoring included.
- * @throws {GustError} (data) if the loss is not finite, naming the epoch.
+ * @throws {NotFinite} if the loss or a weight is not finite, naming the epoch; the run is then as it was after the last
+ * epoch without such numbers, but for what its source keeps.
  */
 export async function runEpochs(
   training: Training,
@@ -117,7 +138,8 @@ export async function runEpochs(
   const { engine, progress } = training;
   const arena = engine.arena(), queue = new BatchQueue(engine, source, arena);
   const planned = source.isStatic ? new PlannedStep(engine, arena, source.observe !== undefined) : null;
-  const times: number[] = [];
+  const times: number[] = [], lastGood = new LastGood(training);
+  const watch = options.detectAnomaly ? new AnomalyWatch(training) : null;
   let lastBreath = performance.now();
   /** Whether the best score is as old as patience allows; asked after epochs that were scored. */
   const isStale = () => options.patience > 0 && progress.epoch - progress.bestEpoch >= options.patience;
@@ -130,16 +152,11 @@ export async function runEpochs(
       lastBreath = start;
       if (options.shouldStop?.()) break;
     }
-    const { loss, batches, skipped } = runEpoch(training, queue, planned, options);
-    progress.epoch++;
-    const isLast = progress.epoch === options.epochs;
-    const scores = scored(training, () => {
-      if (scorer === null) keepLast(training);
-      else if (progress.epoch % options.evalEvery === 0 || isLast) {
-        // Averaged weights are not those that the next step begins with.
-        return selectBest(training, scorer, training.ema ? null : planned?.forward ?? null);
-      }
-      return null;
+    const { loss, batches, skipped, scores } = lastGood.orRestore(() => {
+      const sums = runEpoch(training, queue, planned, options);
+      checkWeights(training);
+      progress.epoch++;
+      return { ...sums, scores: scoreEpoch(training, scorer, planned, options) };
     });
     const ms = performance.now() - start;
     times.push(ms);
@@ -157,9 +174,11 @@ export async function runEpochs(
       ...(approx ? { approx } : {}),
       ...(reads ? { reads } : {}),
     });
-    progress.finished = isLast || (scores !== null && isStale());
+    progress.finished = progress.epoch === options.epochs || (scores !== null && isStale());
   }
   queue.destroy();
+  watch?.release();
+  lastGood.free();
   return median(times);
 }
 
@@ -227,10 +246,8 @@ function runEpoch(
       // The loss is read once, here: on a GPU that waits for the step.
       const feedback: Feedback = { ...step };
       if (!Number.isFinite(feedback.loss)) {
-        throw new GustError(
-          "data",
+        throw new NotFinite(
           `The loss is ${feedback.loss} in epoch ${progress.epoch + 1}, expected a finite number`,
-          "lower --lr, or look for non-finite features with gust inspect --check",
         );
       }
       queue.source.observe?.(batch, feedback);

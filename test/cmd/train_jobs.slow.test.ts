@@ -89,7 +89,7 @@ describe("gust train --jobs", () => {
       inTmp,
     );
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^gust train: The loss is \S+ in epoch \d.*\nhint: lower --lr.*\n$/);
+    expect(stderr).toMatch(/^gust train: Weight "layer0.weight" .* after epoch 1, .*\nhint: lower --lr.*\n$/);
     expect([existsSync(join(here.cwd, "never")), leftovers()]).toEqual([false, []]);
   });
 

@@ -16,7 +16,7 @@ GUST_TEST(errors_have_a_code_and_a_text) {
 }
 
 GUST_TEST(memory_is_aligned_zeroed_and_accounted) {
-  int64_t before[4], after[4];
+  int64_t before[6], after[6];
   succeed(gust_memory(before));
   for (int64_t size : {int64_t{0}, int64_t{1}, int64_t{100}, int64_t{5} << 20}) {
     int64_t address;
