@@ -78,12 +78,8 @@ class Pages {
     if (!direct || !opens(path, O_DIRECT) || pread(fd_, page, GUST_PAGE, 0) != head) {
       how_ = kCached;
       if (!opens(path, 0)) fail_errno("open");
-      for (int64_t at = 0; at < head;) {
-        const ssize_t got = pread(fd_, page + at, static_cast<size_t>(head - at), at);
-        if (got == 0) break;
-        if (got > 0) at += got;
-        else if (errno != EINTR) fail_errno("read");
-      }
+      iovec whole{page, static_cast<size_t>(head)};
+      read_vectors(fd_, &whole, 1, 0);  // what is missing at the end, the size below tells
     }
     struct stat info{};
     if (fstat(fd_, &info) != 0) fail_errno("fstat");
