@@ -85,6 +85,15 @@ describe("a failure", () => {
   test("to allocate, from some point on, never is a crash", async () => {
     for (const at of [20, 33, 50]) await met("sample", { kind: "allocate", at, cause: "ENOMEM", how: "on" });
     await met("predict layerwise", { kind: "allocate", at: 53, cause: "ENOMEM", how: "on" });
+    // The description of the library, at the end of training: the only call that gives a text.
+    const stage = stages.find(({ name }) => name === "train")!, baseline = await bench.baseline(stage);
+    const { problems, struck } = await bench.try(
+      stage,
+      { kind: "allocate", at: baseline.calls.allocate, cause: "ENOMEM" },
+      baseline,
+      false,
+    );
+    expect([problems, struck]).toEqual([[], true]);
   }, 60_000);
 });
 
