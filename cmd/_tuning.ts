@@ -1,5 +1,5 @@
 /** Settings of the sparse kernels that gust bench --tune chose, in the user's cache folder; no result depends on them. */
-import { mkdirSync, readFileSync, writeSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { cpus, homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import process from "node:process";
@@ -8,6 +8,7 @@ import { GustError, systemText } from "../core/errors.ts";
 import { replaceFile } from "../core/format/write.ts";
 import { describeNative } from "../ffi/native.ts";
 import { getTuning, setTuning } from "../ffi/native_tuning.ts";
+import { writeAll } from "./_exit.ts";
 
 /** By machine, since a home folder may be shared. */
 const schema = z.record(
@@ -90,5 +91,5 @@ export function keepTuning(): void {
       "set XDG_CACHE_HOME to a folder of your own",
     );
   }
-  replaceFile(path, (fd) => writeSync(fd, `${JSON.stringify(all, null, 2)}\n`));
+  replaceFile(path, (fd) => writeAll(fd, `${JSON.stringify(all, null, 2)}\n`));
 }

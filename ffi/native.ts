@@ -177,7 +177,7 @@ export function call<N extends SymbolName>(name: N, ...args: Parameters<Function
     }
   }
   const result = Number((library()[name] as (...a: unknown[]) => number | bigint)(...passed));
-  if (row.result === "status" && result < 0) {
+  if (result < 0) {
     const code = nativeCodes[result as keyof typeof nativeCodes] ?? "internal";
     throw new NativeError(code, lastError());
   }

@@ -4,7 +4,7 @@
  *
  * Argument kinds: `i32`, `i64`, `f64`; `addr` = a native address as a number (0 = NULL), declared int64_t in the
  * header; `buf` = a typed array whose bytes the callee reads or writes during the call, declared as a pointer.
- * Results: `status` (int32_t, negative = failed), `i32`, `i64`.
+ * Results: `status` (int32_t), `i32`, `i64`; negative ones are the status of a failure.
  */
 
 export type ArgKind = "i32" | "i64" | "f64" | "addr" | "buf";

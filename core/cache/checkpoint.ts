@@ -54,7 +54,7 @@ export class ColumnCheckpoint {
     head.set(text.encode(KIND));
     head.set(hashOf(NativeArray.from<"U8">(text.encode(name))), 32);
     const { size } = fstatSync(this.fd);
-    const known = size === 0 ? null : readBytes(this.fd, HEAD_BYTES);
+    const known = size === 0 ? null : this.guard(() => readBytes(this.fd, HEAD_BYTES));
     if (known && known.some((byte, i) => byte !== head[i])) {
       this.close();
       throw new GustError(
@@ -91,7 +91,8 @@ export class ColumnCheckpoint {
   private readBlock(size: number): boolean {
     if (this.end + HEAD_BYTES > size) return false;
     seek(this.fd, this.end);
-    const head = readBytes(this.fd, HEAD_BYTES), words = new BigInt64Array(head.slice(16, 40).buffer);
+    const head = this.guard(() => readBytes(this.fd, HEAD_BYTES)),
+      words = new BigInt64Array(head.slice(16, 40).buffer);
     const [first, count, bytes] = Array.from(words, Number) as [number, number, number];
     if (count < 1 || bytes !== 4 * this.numRows * count || this.end + HEAD_BYTES + bytes > size) return false;
     const array = this.mapped(count);

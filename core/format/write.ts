@@ -211,7 +211,8 @@ function syncFolder(path: string): void {
   try {
     fsyncSync(fd);
   } catch (error) {
-    if ((error as { code?: string }).code !== "EINVAL") throw error;
+    // File systems that do not know how say so in several ways; a disk that fails says one of these.
+    if (["EIO", "ENOSPC", "EDQUOT"].includes((error as { code?: string }).code ?? "")) throw error;
   } finally {
     closeSync(fd);
   }

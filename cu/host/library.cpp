@@ -116,10 +116,14 @@ int64_t copy_text(const std::string& from, char* text, int64_t size) {
 int64_t gust_last_error(char* text, int64_t size) { return copy_text(t_error, text, size); }
 
 int64_t gust_describe(char* text, int64_t size) {
-  return copy_text(gust::format("{%s,\"isa\":\"%s\",\"threads\":%d,\"cores\":%d,\"abi\":%d}",
-                                device::describe().c_str(), kIsaNames[static_cast<int>(current_isa())], num_threads(),
-                                available_cores(), GUST_ABI_VERSION),
-                   text, size);
+  int64_t length = 0;
+  const int32_t status = guard([&] {
+    length = copy_text(gust::format("{%s,\"isa\":\"%s\",\"threads\":%d,\"cores\":%d,\"abi\":%d}",
+                                    device::describe().c_str(), kIsaNames[static_cast<int>(current_isa())], num_threads(),
+                                    available_cores(), GUST_ABI_VERSION),
+                       text, size);
+  });
+  return status == GUST_OK ? length : status;
 }
 
 int32_t gust_device_open(int32_t number) {

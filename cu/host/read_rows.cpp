@@ -150,8 +150,8 @@ class Reader {
     threads_.reserve(kThreads);
     try {
       for (int t = 0; t < kThreads; ++t) threads_.emplace_back([this] { work(); });
-    } catch (const std::exception& e) {  // fewer do the same work
-      if (threads_.empty()) fail(GUST_EFAIL, "cannot begin a thread: %s", e.what());
+    } catch (const std::exception&) {  // fewer do the same work
+      if (threads_.empty()) throw;
     }
   }
   ~Reader() {

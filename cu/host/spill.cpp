@@ -20,7 +20,8 @@ Buffer Buffer::within(int64_t size, int64_t limit, bool zero) {
     fail(GUST_EIO, "temporary file of %lld bytes in \"%s\" (TMPDIR names another folder): %s",
          static_cast<long long>(size), folder.c_str(), std::strerror(problem));
   void* data = mmap(nullptr, static_cast<size_t>(size), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
-  if (data == MAP_FAILED) fail_errno("mmap");
+  if (data == MAP_FAILED)
+    fail_errno(format("map of a temporary file of %lld bytes in \"%s\"", static_cast<long long>(size), folder.c_str()));
   Buffer buffer;
   buffer.data_ = static_cast<char*>(data);
   buffer.size_ = size;
