@@ -54,6 +54,10 @@ export function writeNamed(fd: number, label: string, text: string | Uint8Array)
   }
 }
 
+/** Text with its control characters spelt out: names that come from files may hold some that a terminal obeys. */
+export const visible = (text: string): string =>
+  text.replace(/(?![\n\t])\p{Cc}/gu, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+
 /** Words for a person on standard error. Work goes on where they are lost: outputs and the exit status tell how it went. */
 export function talk(text: string): void {
   try {
@@ -86,5 +90,5 @@ export function report(command: string, error: unknown): void {
   const lines = [message === "" ? "" : `${prefix}: ${message}`];
   if (error instanceof GustError && error.hint) lines.push(`hint: ${error.hint}`);
   if (process.env["GUST_DEBUG"] === "1" && error instanceof Error && error.stack) lines.push(error.stack);
-  talk(lines.filter((line) => line).map((line) => line + "\n").join(""));
+  talk(visible(lines.filter((line) => line).map((line) => line + "\n").join("")));
 }

@@ -12,7 +12,7 @@ import { passOn, replaceFile, writeFile, writeStream } from "../core/format/writ
 import { setIsa, setThreads } from "../ffi/engine.ts";
 import { NativeError } from "../ffi/native.ts";
 import { openDevice } from "./_device.ts";
-import { AnswerIsNo, isClosedPipe, talk, writeNamed } from "./_exit.ts";
+import { AnswerIsNo, isClosedPipe, talk, visible, writeNamed } from "./_exit.ts";
 import type { CommonOptions, Subcommand } from "./_options.ts";
 import { VERSION } from "./_commands.ts";
 import { useTuning } from "./_tuning.ts";
@@ -316,7 +316,7 @@ export class Io {
   /** Text for a person or a script on stdout, or in the file of -o where nothing else goes there. */
   print(text: string): void {
     if (this.common.output !== undefined && !this.writesData) this.text += text;
-    else writeNamed(STDOUT, "standard output", text);
+    else writeNamed(STDOUT, "standard output", isTerminal(STDOUT) ? visible(text) : text);
   }
 
   /** Data that are no document (text, pictures), piece by piece: to the file of -o, or to stdout. */
@@ -358,12 +358,12 @@ export class Io {
   /** A line of talk on stderr: on a terminal, with --progress or --verbose; never with -q. */
   say(line: string): void {
     const { quiet, verbose, progress } = this.common;
-    if (!quiet && (verbose || progress || isTerminal(2))) talk(line + "\n");
+    if (!quiet && (verbose || progress || isTerminal(2))) talk(visible(line) + "\n");
   }
 
   /** A line that a person must see unless -q. */
   warn(line: string): void {
-    if (!this.common.quiet) talk(`gust ${this.name}: ${line}\n`);
+    if (!this.common.quiet) talk(visible(`gust ${this.name}: ${line}\n`));
   }
 
   /** Whether progress should be drawn. */

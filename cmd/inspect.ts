@@ -13,7 +13,7 @@ import { type GraphStatistics, graphStatistics, statisticsCost } from "../core/i
 import { describeText } from "../core/inspect/text.ts";
 import { NativeError } from "../ffi/native.ts";
 import type { Entry, Registry } from "../core/registry.ts";
-import { AnswerIsNo, talk, writeNamed } from "./_exit.ts";
+import { AnswerIsNo, talk, visible, writeNamed } from "./_exit.ts";
 import { type Io, withIo } from "./_io.ts";
 import { defineCommand, flagsOf } from "./_options.ts";
 
@@ -153,7 +153,7 @@ function check(io: Io, inputs: readonly string[]): void {
   const problems = findProblems(inputs);
   io.json({ sound: problems.length === 0, problems });
   if (problems.length === 0) return;
-  talk(problems.map((problem) => `gust inspect: ${problem}\n`).join(""));
+  talk(visible(problems.map((problem) => `gust inspect: ${problem}\n`).join("")));
   throw new AnswerIsNo("");
 }
 

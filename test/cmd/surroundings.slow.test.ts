@@ -192,6 +192,29 @@ describe("TMPDIR", () => {
   });
 });
 
+describe("control characters", () => {
+  const name = "\x1b]0;title\x07\x1b[31mred\x9b0m", spelt = "\\x1b]0;title\\x07\\x1b[31mred\\x9b0m";
+
+  test("in names of files are spelt out in errors and warnings", () => {
+    expect(gust(["inspect", name], here).stderr).toBe(`gust inspect: Cannot open "${spelt}": no such file\n`);
+    writeFileSync(join(here.cwd, name), "0 1\n1 x\n");
+    const { stderr } = gust(["import", name, "-o", "never"], here);
+    expect([stderr.includes(spelt), stderr.includes("\x1b")]).toEqual([true, false]);
+  });
+
+  test.skipIf(!Bun.which("script"))(
+    "in text are spelt out on a terminal, and stay in a pipe (needs script)",
+    () => {
+      writeFileSync(join(here.cwd, name), text("g"));
+      expect(gustOk(["inspect", name], here).text).toContain(name);
+      const words = [...program, "inspect"].map((word) => `'${word}'`).join(" ");
+      const shown =
+        run(["script", "-qec", `${words} "$NAME"`, "/dev/null"], { ...here, env: { NAME: name } }).text;
+      expect([shown.includes(spelt), shown.includes("\x1b")]).toEqual([true, false]);
+    },
+  );
+});
+
 describe("a path", () => {
   const names: Readonly<Record<string, string>> = {
     "with spaces, line ends, another script and what a shell reads":
