@@ -57,6 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   need(edges[3] <= 2 * edges[1] + 4096, "ids below the number of different ones");
   int64_t rows = edges[3] + 1, built[13];
   if (weight < 0) flags &= ~GUST_BUILD_WEIGHTED;
+  if (flags & (GUST_BUILD_SYMMETRIZE | GUST_BUILD_SELF_LOOPS)) flags &= ~GUST_BUILD_ROW_IS_SOURCE;
   if (succeeded(gust_build_create(edges[0], rows, rows, static_cast<int32_t>(flags), built))) {
     check_built(built, rows);
     bool shows_names = is_named && layout == 0 && static_cast<int64_t>(names_indptr.size()) == rows + 1;
