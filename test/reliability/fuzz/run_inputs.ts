@@ -1,6 +1,7 @@
 /** Mutated inputs to all targets of TypeScript, in a process of their own: one that dies or hangs is known and left behind. */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -39,8 +40,10 @@ interface Done {
 async function runProcess(names: readonly string[], seconds: number, seed: number, folder: string) {
   const failures: string[] = [], done: Done[] = [];
   let hangs = false;
+  // In memory, where it can be: files on a disk take longer than to be read.
+  const scratch = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "gust-fuzz-"));
   // At most so much memory, whatever an input announces.
-  const words = [process.execPath, SCRIPT, names.join(","), `${seconds}`, `${seed}`, folder];
+  const words = [process.execPath, SCRIPT, names.join(","), `${seconds}`, `${seed}`, folder, scratch];
   const child = spawn("bash", ["-c", `ulimit -v ${64 * 2 ** 20}; exec "$@"`, "bash", ...words], {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -63,10 +66,11 @@ async function runProcess(names: readonly string[], seconds: number, seed: numbe
   const status = await ended;
   if (status !== 0) {
     const name = done.at(-1)?.name ?? names[0]!, kept = join(folder, `${name.replace(" ", "_")}_fatal`);
-    if (existsSync(join(folder, "at"))) cpSync(join(folder, "at"), kept, { recursive: true });
+    if (existsSync(join(scratch, "at"))) cpSync(join(scratch, "at"), kept, { recursive: true });
     const how = hangs ? "hangs" : `died (${child.signalCode ?? status}): ${errors}`;
     failures.push(`${name}: the process ${how} (${kept})`);
   }
+  rmSync(scratch, { recursive: true, force: true });
   return { done, failures, died: status !== 0 };
 }
 
