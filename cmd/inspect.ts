@@ -103,7 +103,7 @@ async function show(io: Io, inputs: readonly string[], o: { stats: boolean; html
       io.print((documents.length > 1 ? "\n" : "") + describeText(description, label, counted, terminal()));
     }
   }
-  if (documents.length === 0) throw new GustError("missing", "No input: standard input is empty");
+  if (documents.length === 0) throw nothingIn(inputs);
   if (o.html !== undefined) {
     const { html } = o;
     const { inspectPage } = await import("../core/inspect/page.ts");
@@ -112,6 +112,14 @@ async function show(io: Io, inputs: readonly string[], o: { stats: boolean; html
   }
   const values = documents.map(({ description, counted }) => ({ ...description, ...counted }));
   io.json(values.length === 1 ? values[0] : values);
+}
+
+/** The error for inputs without a document. */
+function nothingIn(inputs: readonly string[]): GustError {
+  const named = inputs.find((input) => input !== "-");
+  return named === undefined
+    ? new GustError("missing", "No input: standard input is empty")
+    : new GustError("data", `Cannot read "${named}": it is empty`);
 }
 
 /** Problems of everything the operands hold, each with the document's name in front. */
@@ -144,7 +152,7 @@ function findProblems(inputs: readonly string[]): string[] {
     });
   }
   if (count === 0 && problems.length === 0) {
-    throw new GustError("missing", "No input: standard input is empty");
+    throw nothingIn(inputs);
   }
   return problems;
 }

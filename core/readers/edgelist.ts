@@ -28,6 +28,7 @@ function read(source: Source, options: ReadOptions, given: Record<string, unknow
     source,
     [
       [/is not an integer/, "--ids string takes ids as names"],
+      [/is not UTF-8/, "iconv -f latin1 -t utf-8 converts a file of another encoding"],
       [/weight ".*" is not/, "--weights none leaves the column out"],
       [/node id 0, expected ids from 1/, "the file counts from 0: leave out --index-base 1"],
       [

@@ -48,15 +48,16 @@ const EXPECTED: Readonly<Record<ValueKind, string>> = {
 const DELIMITERS = [",", ";", "\t", "|"];
 const LABEL_DELIMITER = ";";
 
+/** `name:type(group){options}`: the type is behind the first colon from which on everything fits to the end. */
 function fieldOf(title: string): Field {
-  const match = /^(.*?)(?::([A-Za-z_]+(?:\[\])?)(?:\(([^)]*)\))?(?:\{.*\})?)?$/s.exec(title.trim())!;
-  const [, name, type = "string", group = ""] = match;
-  return {
-    name: name!,
-    type: SPECIAL.includes(type.toUpperCase()) ? type.toUpperCase() : type,
-    group,
-    title,
-  };
+  const text = title.trim(), isOpen = !text.endsWith("}");
+  for (const match of text.matchAll(/:([A-Za-z_]+(?:\[\])?)(?:\(([^()]*)\))?(?=\{|$)/g)) {
+    if (isOpen && match.index + match[0].length < text.length) continue;
+    const type = match[1]!, group = match[2] ?? "";
+    const special = SPECIAL.includes(type.toUpperCase());
+    return { name: text.slice(0, match.index), type: special ? type.toUpperCase() : type, group, title };
+  }
+  return { name: text, type: "string", group: "", title };
 }
 
 /** The fields of a header, and what separates them; null unless it names ids. */

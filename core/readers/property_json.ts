@@ -133,9 +133,13 @@ function isLines(source: Source, begin: number): boolean {
     !/^\{\s*"nodes"/.test(first);
 }
 
+const ID_EXPECTED = "expected a text or a number up to 2^53";
+
+/** An id as text; a number past 2^53 was rounded by JSON and is none. */
 const idOf = (value: unknown): string | null => {
   const id = isObject(value) ? value["id"] : value;
-  return typeof id === "string" && id !== "" ? id : typeof id === "number" ? String(id) : null;
+  if (typeof id === "string" && id !== "") return id;
+  return typeof id === "number" && Math.abs(id) <= Number.MAX_SAFE_INTEGER ? String(id) : null;
 };
 
 /** What is kept of a record. */
@@ -197,7 +201,7 @@ export function readJson({ source }: InputFile): PropertyParts {
       throw fail(`${given}, expected "node" or "relationship"`);
     }
     const id = idOf(record);
-    if (id === null) throw fail('no "id", expected a text or a number');
+    if (id === null) throw fail(`no "id", ${ID_EXPECTED}`);
     if (number.has(id)) throw fail(`id ${JSON.stringify(id)} is there twice, expected every node once`);
     const labels = record["labels"] ?? [];
     if (!Array.isArray(labels) || !labels.every((label) => typeof label === "string")) {
@@ -219,7 +223,7 @@ export function readJson({ source }: InputFile): PropertyParts {
     }
     const ends = (["start", "end"] as const).map((end) => {
       const id = idOf(record[end]);
-      if (id === null) throw fail(`no id in "${end}", expected {"id": ...}`);
+      if (id === null) throw fail(`no id in "${end}", expected {"id": ...}: ${ID_EXPECTED}`);
       const node = number.get(id);
       if (node === undefined) {
         throw fail(
@@ -252,8 +256,21 @@ export function readJson({ source }: InputFile): PropertyParts {
   };
 }
 
+/** As in documents. */
+const MOST_LEVELS = 64;
+
+/** Whether a value has more levels than `most`. Level by level: what comes from elsewhere may be too deep to recurse. */
+function isDeeper(value: unknown, most: number): boolean {
+  let level = [value];
+  for (let depth = 0; depth <= most && level.length > 0; depth++) {
+    level = level.flatMap((item) => item !== null && typeof item === "object" ? Object.values(item) : []);
+  }
+  return level.length > 0;
+}
+
 function propertiesOf(record: Json, fail: Item["fail"]): Json {
   const properties = record["properties"] ?? {};
   if (!isObject(properties)) throw fail('"properties", expected an object');
+  if (isDeeper(properties, MOST_LEVELS)) throw fail(`"properties" nested deeper than ${MOST_LEVELS} levels`);
   return properties;
 }

@@ -16,6 +16,11 @@ const MEMBER = 0x04034b50;
 /** The end record and the longest comment behind it. */
 const LONGEST_END = 22 + 0xffff;
 
+/** A member of more bytes than this, and of so many times its packed ones, is refused: it would fill the memory. */
+const MOST_BYTES = 2 ** 28, MOST_TIMES = 200;
+/** No deflated stream unpacks to more than this many times its bytes. Source: zlib, "Maximum Expansion Factor". */
+const MOST_DEFLATED = 1032;
+
 interface Member {
   readonly name: string;
   readonly isDeflated: boolean;
@@ -51,6 +56,7 @@ export class Zip {
     }
     const begin = member.offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
     if (begin + member.packedBytes > this.source.sizeBytes) throw this.#truncated(`"${name}"`);
+    this.#checkSize(member);
     try {
       const packed = this.source.bytes().slice(begin, member.packedBytes);
       return unzip(packed, member.isDeflated, member.crc32, member.sizeBytes);
@@ -60,6 +66,18 @@ export class Zip {
       }
       throw error;
     }
+  }
+
+  /** Memory is asked for as the directory says: it must not say more than the packed bytes can hold. */
+  #checkSize({ name, isDeflated, packedBytes, sizeBytes }: Member): void {
+    if (isDeflated ? sizeBytes <= MOST_TIMES * packedBytes : sizeBytes === packedBytes) return;
+    if (isDeflated && sizeBytes <= MOST_BYTES && sizeBytes <= MOST_DEFLATED * (packedBytes + 1)) return;
+    const expected = isDeflated ? `fewer than ${MOST_TIMES} times as many` : `${packedBytes}`;
+    throw dataError(
+      this.source,
+      `member "${name}": ${packedBytes} packed bytes, said to unpack to ${sizeBytes}, expected ${expected}`,
+      isDeflated ? "np.savez writes arrays that are not packed" : undefined,
+    );
   }
 
   #broken(what: string): GustError {

@@ -83,6 +83,8 @@ bool parse_weight(const Field& field, double& weight, std::string& problem) {
 namespace {
 
 constexpr int kFields = 64;
+/** Callers count in float64. */
+constexpr int64_t kMostId = (int64_t{1} << 53) - 1;
 
 /** What a chunk found out besides its edges. */
 struct ChunkResult {
@@ -173,7 +175,7 @@ class Scanner {
   }
 
   int64_t most() const {
-    int64_t fits = sizeof(Id) == 4 ? kNarrowIds : INT64_MAX / 4;
+    int64_t fits = sizeof(Id) == 4 ? kNarrowIds : kMostId + 1;
     return d_.limit >= 0 ? std::min(d_.limit, fits) : fits;
   }
 
@@ -234,8 +236,8 @@ class Scanner {
       problem = "node id " + text + " is not an integer, expected decimal digits";
       return false;
     }
-    if (error == std::errc::result_out_of_range || id > INT64_MAX / 8) {
-      problem = "node id " + text + " is too large, expected at most 2^60";
+    if (error == std::errc::result_out_of_range || id > kMostId) {
+      problem = "node id " + text + " is too large, expected at most 2^53 - 1";
       return false;
     }
     if (id < 0) {

@@ -5,6 +5,7 @@
 
 #include "names.h"
 #include "parse_edges.h"
+#include "parse_values.h"
 
 namespace gust {
 namespace {
@@ -58,6 +59,8 @@ void parse_named_edges(const Text& text, const Dialect& d, EdgeList& edges) {
       for (int side = 0; side < 2; ++side) {
         const Field& f = fields[side == 0 ? d.source : d.target];
         if (f.from == f.to) return problem(f.from, "node id is empty, expected a name");
+        if (!is_utf8(f.from, f.to))
+          return problem(f.from, "node id " + quoted(f.from, f.to) + " is not UTF-8, expected UTF-8 text");
         ids[2 * at + side] = chunk.table.number(name_of(f, shift, chunk));
       }
       if (weights) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -22,6 +23,9 @@ namespace {
 
 constexpr int64_t kPiece = int64_t{1} << 20;
 
+/** A stream that unpacks to more than this, and to so many times its size, is refused: it would fill the disk. */
+constexpr int64_t kMostUnpacked = int64_t{1} << 28, kMostTimes = 200;
+
 enum Compression : int64_t { kPlain = 0, kGzip = 1, kZstd = 2 };
 
 /** Bytes whose number is known only at their end. */
@@ -32,7 +36,9 @@ class Spool {
     if (data_) deallocate(data_, capacity_);
     if (fd_ >= 0) close(fd_);
   }
+  int64_t size() const { return size_; }
   void append(const char* bytes, int64_t count) {
+    if (count == 0) return;
     if (fd_ < 0 && size_ + count > most_in_memory_) {
       folder_ = temporary_folder();
       fd_ = unnamed_file(folder_);
@@ -83,6 +89,12 @@ class Spool {
   int64_t capacity_ = 0, size_ = 0;
 };
 
+void need_ratio(int64_t unpacked, const Mapping& from, const char* tool) {
+  if (unpacked <= kMostUnpacked || unpacked / kMostTimes <= from.size) return;
+  fail(GUST_EDATA, "its %lld bytes unpack to more than %lld times as many, expected fewer: %s -dc FILE | gust import - reads it nevertheless",
+       static_cast<long long>(from.size), static_cast<long long>(kMostTimes), tool);
+}
+
 std::unique_ptr<Mapping> gunzip(const Mapping& from, int64_t most_in_memory) {
   Spool spool(most_in_memory);
   std::vector<char> piece(kPiece);
@@ -101,6 +113,7 @@ std::unique_ptr<Mapping> gunzip(const Mapping& from, int64_t most_in_memory) {
     stream.avail_out = static_cast<uInt>(piece.size());
     int status = inflate(&stream, Z_NO_FLUSH);
     spool.append(piece.data(), static_cast<int64_t>(piece.size() - stream.avail_out));
+    need_ratio(spool.size(), from, "gzip");
     int64_t read = at - stream.avail_in;
     if (status == Z_STREAM_END) {
       // Members may follow one another (concatenated .gz files); anything else after the end is padding.
@@ -135,6 +148,7 @@ std::unique_ptr<Mapping> unzstd(const Mapping& from, int64_t most_in_memory) {
     if (ZSTD_isError(left))
       fail(GUST_EDATA, "broken zstd stream near byte %lld: %s", static_cast<long long>(in.pos), ZSTD_getErrorName(left));
     spool.append(piece.data(), static_cast<int64_t>(out.pos));
+    need_ratio(spool.size(), from, "zstd");
     if (in.pos == in.size && out.pos < out.size) break;
   }
   if (left != 0)
@@ -160,6 +174,10 @@ std::unique_ptr<Mapping> read_input(int fd, int64_t most_in_memory) {
     if (mapping->base) madvise(mapping->base, static_cast<size_t>(mapping->length), MADV_WILLNEED);
     return mapping;
   }
+  // Devices give bytes without end, apart from a terminal and the null device.
+  const bool is_null = S_ISCHR(about.st_mode) && about.st_rdev == makedev(1, 3);
+  if (S_ISBLK(about.st_mode) || (S_ISCHR(about.st_mode) && !is_null && !isatty(fd)))
+    fail(GUST_EIO, "it is a device, expected a file or a pipe");
   Spool spool(most_in_memory);
   std::vector<char> piece(kPiece);
   for (int64_t n; (n = read_fully(fd, piece.data(), kPiece)) > 0;) spool.append(piece.data(), n);

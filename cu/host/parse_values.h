@@ -40,7 +40,7 @@ inline bool is_utf8(const char* from, const char* to) {
 inline int to_integer(const char* from, const char* to, int64_t& value) {
   while (from < to && is_blank(*from)) ++from;
   while (to > from && is_blank(to[-1])) --to;
-  if (from + 1 < to && *from == '+' && is_digit(from[1])) ++from;
+  if (to - from > 1 && *from == '+' && is_digit(from[1])) ++from;
   auto [stop, error] = std::from_chars(from, to, value);
   if (stop != to || from == to || error == std::errc::invalid_argument) return 1;
   return error == std::errc::result_out_of_range ? 2 : 0;
@@ -50,7 +50,7 @@ inline int to_integer(const char* from, const char* to, int64_t& value) {
 inline int to_number(const char* from, const char* to, double& value) {
   while (from < to && is_blank(*from)) ++from;
   while (to > from && is_blank(to[-1])) --to;
-  if (from + 1 < to && *from == '+' && from[1] != '-') ++from;
+  if (to - from > 1 && *from == '+' && from[1] != '-') ++from;
   auto [stop, error] = std::from_chars(from, to, value);
   if (stop != to || from == to || error == std::errc::invalid_argument) return 1;
   // Past the range: tiny ones are 0 as strtod has it, large ones are refused.

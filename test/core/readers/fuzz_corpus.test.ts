@@ -35,6 +35,9 @@ test.each([
   ["nodes_stated.gr", " states 4000000000000 nodes, more than it has bytes ("],
   ["no_type.json", ':2:1: no type, expected "node" or "relationship"'],
   ["types_disagree", ": property age of Person has the types I64 and F64"],
+  ["latin1_names.csv", ':2:1: node id "\ufffd\ufffd" is not UTF-8, expected UTF-8 text'],
+  ["rounded_id.json", ':1:1: no "id", expected a text or a number up to 2^53'],
+  ["id_past_float.txt", ':1:1: node id "9007199254740993" is too large, expected at most 2^53 - 1'],
   ["far_user.txt", ": the largest user is 4503599627370496, but there are only "],
   ["far_item.txt", ": the largest item is 4503599627370496, but there are only "],
 ])("importGraph() refuses bad/fuzz/%s for what is wrong", (name, says) => {

@@ -51,12 +51,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   if (is_named) need(gust_edges_names(edges[0], address(names.data()), address(names_indptr.data())) == GUST_OK, "names");
   need(edges[2] >= 0 && edges[1] >= 0, "counts from 0");
   if (edges[3] > 4096) {
-    need(gust_edges_relabel(edges[0], edges) == GUST_OK, "relabelling");
-    std::vector<int64_t> ids(static_cast<size_t>(edges[3]) + 1);
+    const int64_t handle = edges[0];
+    need(gust_edges_relabel(handle, edges) == GUST_OK, "relabelling");
+    need(edges[0] == edges[3] + 1, "as many ids as there are numbers");
+    std::vector<int64_t> ids(static_cast<size_t>(edges[0]));
+    edges[0] = handle;
+    need(gust_edges_original_ids(handle, address(ids.data())) == GUST_OK, "original ids");
+    need(std::is_sorted(ids.begin(), ids.end()), "ids that ascend");
   }
   need(edges[3] <= 2 * edges[1] + 4096, "ids below the number of different ones");
   int64_t rows = edges[3] + 1, built[13];
   if (weight < 0) flags &= ~GUST_BUILD_WEIGHTED;
+  if (flags & (GUST_BUILD_SYMMETRIZE | GUST_BUILD_REMOVE_SELF_LOOPS | GUST_BUILD_SELF_LOOPS)) flags &= ~GUST_BUILD_ROW_IS_SOURCE;
   if (succeeded(gust_build_create(edges[0], rows, rows, static_cast<int32_t>(flags), built))) {
     check_built(built, rows);
     bool shows_names = is_named && layout == 0 && static_cast<int64_t>(names_indptr.size()) == rows + 1;

@@ -1,7 +1,7 @@
 /**
- * One target under mutated inputs, in this process: `bun inputs.ts TARGET SECONDS SEED FOLDER`. Lines of JSON on standard
- * output say how far it is; the input at hand lies in FOLDER/at, so that whoever waits sees what it died or hangs of.
- * `bun inputs.ts --list FOLDER` names the targets.
+ * Targets under mutated inputs, one after another in this process: `bun inputs.ts TARGET,.. SECONDS SEED FOLDER SCRATCH`,
+ * where each gets SECONDS. Lines of JSON on standard output say how far it is; the input at hand lies in SCRATCH/at, so
+ * that whoever waits sees what it died or hangs of; what broke something is kept in FOLDER. `bun inputs.ts --list FOLDER` names the targets.
  */
 import fc from "fast-check";
 import { mkdirSync, rmSync, writeSync } from "node:fs";
@@ -60,12 +60,12 @@ class Run {
   read = 0;
   private said = performance.now();
   readonly known = new Set<string>();
-  constructor(readonly target: Target, readonly folder: string) {}
+  constructor(readonly target: Target, readonly scratch: string) {}
 
   /** @throws {Error} if the input broke something that is not known yet. */
   one(d: Drawn): void {
     const files = inputOf(this.target, d);
-    const at = join(this.folder, "at");
+    const at = join(this.scratch, "at");
     rmSync(at, { recursive: true, force: true });
     const path = place(at, files);
     this.tried++;
@@ -107,12 +107,16 @@ class Run {
   }
 }
 
-async function main(name: string, seconds: number, seed: number, folder: string): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  const target = targets(folder).find((t) => t.name === name);
-  if (!target) throw new Error(`no target "${name}"`);
+async function runTarget(
+  target: Target,
+  seconds: number,
+  seed: number,
+  folder: string,
+  scratch: string,
+): Promise<void> {
+  say({ target: target.name, tried: 0, read: 0 });
   if (target.seeds.length === 0) return void say({ failure: "no fixture of this format to begin with" });
-  const run = new Run(target, folder), end = performance.now() + seconds * 1000;
+  const run = new Run(target, scratch), end = performance.now() + seconds * 1000;
   for (let batch = 0; performance.now() < end && run.known.size < 8; batch++) {
     const details = fc.check(fc.property(drawn, (d) => run.one(d)), {
       numRuns: BATCH,
@@ -124,7 +128,7 @@ async function main(name: string, seconds: number, seed: number, folder: string)
       const error = details.errorInstance as Error;
       run.known.add(signature(error));
       const files = inputOf(target, details.counterexample[0]);
-      const kept = place(join(folder, `kept${run.known.size}`), files);
+      const kept = place(join(folder, target.name.replace(" ", "_") + run.known.size), files);
       say({
         failure: `${error.name}: ${error.message}`,
         kept,
@@ -140,6 +144,14 @@ async function main(name: string, seconds: number, seed: number, folder: string)
 
 await openNative();
 setThreads(1);
-const [name, seconds, seed, folder] = process.argv.slice(2);
-if (name === "--list") { for (const target of targets(seconds!)) console.log(target.name); }
-else await main(name!, Number(seconds), Number(seed), folder!);
+const [names, seconds, seed, folder, scratch] = process.argv.slice(2);
+if (names === "--list") { for (const { name } of targets(seconds!)) console.log(name); }
+else {
+  mkdirSync(folder!, { recursive: true });
+  const wanted = names!.split(",");
+  for (const target of targets(scratch!)) {
+    if (wanted.includes(target.name)) {
+      await runTarget(target, Number(seconds), Number(seed), folder!, scratch!);
+    }
+  }
+}

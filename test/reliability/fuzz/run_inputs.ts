@@ -1,6 +1,7 @@
-/** Mutated inputs to all targets of TypeScript, a process each: one that dies or hangs takes only itself along. */
+/** Mutated inputs to all targets of TypeScript, in a process of their own: one that dies or hangs is known and left behind. */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -21,55 +22,56 @@ export function targetNames(folder: string): string[] {
 }
 
 interface Said {
+  readonly target?: string;
   readonly tried?: number;
   readonly read?: number;
   readonly failure?: string;
   readonly kept?: string;
 }
 
-/** Put one target under fire for `seconds`; what breaks it is kept in `folder`. */
-export async function runTarget(name: string, seconds: number, seed: number, folder: string) {
-  const failures: string[] = [];
-  let tried = 0, read = 0, hangs = false;
-  rmSync(folder, { recursive: true, force: true });
+/** What became of each target that was begun, in order. */
+interface Done {
+  readonly name: string;
+  tried: number;
+  read: number;
+}
+
+/** Put targets under fire for `seconds` each, until the process ends by itself or by what it met. */
+async function runProcess(names: readonly string[], seconds: number, seed: number, folder: string) {
+  const failures: string[] = [], done: Done[] = [];
+  let hangs = false;
+  // In memory, where it can be: files on a disk take longer than to be read.
+  const scratch = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "gust-fuzz-"));
   // At most so much memory, whatever an input announces.
-  const command = `ulimit -v ${64 * 2 ** 20}; exec "$@"`;
-  const child = spawn("bash", [
-    "-c",
-    command,
-    "bash",
-    process.execPath,
-    SCRIPT,
-    name,
-    `${seconds}`,
-    `${seed}`,
-    folder,
-  ], {
+  const words = [process.execPath, SCRIPT, names.join(","), `${seconds}`, `${seed}`, folder, scratch];
+  const child = spawn("bash", ["-c", `ulimit -v ${64 * 2 ** 20}; exec "$@"`, "bash", ...words], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let errors = "";
   child.stderr.on("data", (text) => errors = (errors + text).slice(-2000));
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const watch = () => setTimeout(() => (hangs = true, child.kill("SIGKILL")), SILENCE_MS);
   let timer = watch();
   for await (const line of createInterface({ input: child.stdout })) {
     clearTimeout(timer);
     timer = watch();
-    const said = JSON.parse(line) as Said;
-    tried = said.tried ?? tried;
-    read = said.read ?? read;
-    if (said.failure !== undefined) failures.push(`${name}: ${said.failure} (${said.kept ?? "no input"})`);
+    const { target, tried, read, failure, kept } = JSON.parse(line) as Said;
+    if (target !== undefined) done.push({ name: target, tried: 0, read: 0 });
+    const now = done.at(-1)!;
+    now.tried = tried ?? now.tried;
+    now.read = read ?? now.read;
+    if (failure !== undefined) failures.push(`${now.name}: ${failure} (${kept ?? "no input"})`);
   }
   clearTimeout(timer);
-  const status = child.exitCode ??
-    await new Promise((resolve) => child.once("exit", (code) => resolve(code)));
+  const status = await ended;
   if (status !== 0) {
-    const kept = join(folder, "fatal");
-    if (existsSync(join(folder, "at"))) cpSync(join(folder, "at"), kept, { recursive: true });
-    failures.push(
-      `${name}: the process ${hangs ? "hangs" : `died (${child.signalCode ?? status}): ${errors}`} (${kept})`,
-    );
+    const name = done.at(-1)?.name ?? names[0]!, kept = join(folder, `${name.replace(" ", "_")}_fatal`);
+    if (existsSync(join(scratch, "at"))) cpSync(join(scratch, "at"), kept, { recursive: true });
+    const how = hangs ? "hangs" : `died (${child.signalCode ?? status}): ${errors}`;
+    failures.push(`${name}: the process ${how} (${kept})`);
   }
-  return { tried, read, failures };
+  rmSync(scratch, { recursive: true, force: true });
+  return { done, failures, died: status !== 0 };
 }
 
 /** Mutated inputs to every target in turn, `seconds` in all. */
@@ -79,17 +81,23 @@ export async function runInputs(
   folder: string,
   only?: RegExp,
 ): Promise<Outcome> {
+  rmSync(folder, { recursive: true, force: true });
   const names = targetNames(folder).filter((name) => only?.test(name) ?? true);
-  const failures: string[] = [];
-  let tried = 0, read = 0;
-  for (const name of names) {
-    const done = await runTarget(name, seconds / names.length, seed, join(folder, name.replace(" ", "_")));
-    tried += done.tried;
-    read += done.read;
-    failures.push(...done.failures);
-    if (process.env["GUST_DEBUG"]) console.error(`${name}: ${done.tried} inputs, ${done.read} read`);
+  const failures: string[] = [], done: Done[] = [];
+  for (let left = names; left.length > 0;) {
+    const part = await runProcess(left, seconds / names.length, seed, folder);
+    done.push(...part.done);
+    failures.push(...part.failures);
+    left = part.died ? left.slice(Math.max(1, part.done.length)) : [];
   }
-  return { figures: { "mutated inputs": tried, "of them read": read, targets: names.length }, failures };
+  if (process.env["GUST_DEBUG"] === "1") {
+    for (const d of done) console.error(`${d.name}: ${d.tried} inputs, ${d.read} read`);
+  }
+  const sum = (of: "tried" | "read") => done.reduce((total, d) => total + d[of], 0);
+  return {
+    figures: { "mutated inputs": sum("tried"), "of them read": sum("read"), targets: done.length },
+    failures,
+  };
 }
 
 if (import.meta.main) {
