@@ -166,16 +166,25 @@ $(BUILD)/native_tests: $(NATIVE_TEST_OBJECTS) $(HOST_OBJECTS) $(ISA_OBJECTS)
 	$(CXX) $(CXXFLAGS) -o $@ $^ $(ISA_LEFT_OUT) $(THREADS) -lxxhash -lzstd -lz -ldl
 
 # The same sources with another build folder and other flags; ops for one instruction set.
-.PHONY: test-native sanitize-thread sanitize-address
+ADDRESS := BUILD=$(BUILD)/address ISAS=portable CXXFLAGS="-O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+  -fno-sanitize-recover=undefined"
+.PHONY: test-native sanitize-thread sanitize-address sanitize-typescript
 test-native: $(BUILD)/native_tests
 	$<
 sanitize-thread:
 	$(MAKE) BUILD=$(BUILD)/thread ISAS=portable CXXFLAGS="-O1 -g1 -fsanitize=thread" $(BUILD)/thread/native_tests
 	TSAN_OPTIONS=halt_on_error=0:exitcode=66 $(BUILD)/thread/native_tests
-ADDRESS := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 sanitize-address:
-	$(MAKE) BUILD=$(BUILD)/address ISAS=portable CXXFLAGS="$(ADDRESS)" $(BUILD)/address/native_tests
+	$(MAKE) $(ADDRESS) $(BUILD)/address/native_tests
 	ASAN_OPTIONS=detect_leaks=1 $(BUILD)/address/native_tests
+
+# Ops, samplers and wrappers as TypeScript calls them, with the library under AddressSanitizer: ten minutes.
+sanitize-typescript:
+	$(MAKE) $(ADDRESS) $(BUILD)/address/libgust_cpu.so
+	$(CC) -shared -fPIC -o $(BUILD)/address/altstack.so test/setup/altstack.c
+	GUST_LIBRARY=$(BUILD)/address/libgust_cpu.so ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so.6) $(BUILD)/address/altstack.so" \
+	  $(BUN) test --timeout 600000 test/ffi test/core/tensor test/core/sampling
 
 # Targets of test/cu/fuzz on arbitrary bytes, SECONDS in all (0: only the files that are kept), under sanitizers: by
 # libFuzzer where there is a clang that has it, else by test/cu/fuzz/driver.cpp, which knows no coverage. Of the library

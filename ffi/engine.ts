@@ -29,7 +29,19 @@ export interface TensorHandle {
 
 /** How long a tensor lives: until its arena is reset or destroyed, one of the persistent arena until it is freed. */
 export interface Scope {
-  ended: boolean;
+  readonly ended: boolean;
+}
+
+class Lifetime implements Scope {
+  #ended = false;
+  constructor(private readonly engine: Engine) {}
+
+  get ended(): boolean {
+    return this.#ended || this.engine.isDestroyed;
+  }
+  end(): void {
+    this.#ended = true;
+  }
 }
 
 type OpFields<N extends OpName> = (typeof ops)[N]["fields"];
@@ -169,9 +181,18 @@ export class Arena {
   private bound: NativeArray[] = [];
   /** Where a GPU has its copies of them, by address and bytes. */
   private readonly copies = new Map<string, number>();
-  private round: Scope = { ended: false };
+  private round: Lifetime;
+  #isOpen = true;
 
-  constructor(readonly engine: Engine, readonly id: number) {}
+  constructor(readonly engine: Engine, readonly id: number) {
+    this.round = new Lifetime(engine);
+  }
+
+  /** Its number, for native calls. @throws {TypeError} once it is destroyed. */
+  private get number(): number {
+    if (!this.#isOpen) throw new TypeError("arena: destroyed, expected a living one");
+    return this.id;
+  }
 
   /** A new tensor; uninitialised unless `zero`. */
   tensor(dtype: DType, shape: readonly number[], zero = false): TensorHandle {
@@ -187,7 +208,7 @@ export class Arena {
       2,
       "gust_tensor_create",
       this.engine.context,
-      this.id,
+      this.number,
       dtypes[dtype].code,
       rows,
       cols,
@@ -198,7 +219,7 @@ export class Arena {
 
   /** The scope of a new tensor. */
   private scope(): Scope {
-    return this.id === 0 ? { ended: false } : this.round;
+    return this.id === 0 ? new Lifetime(this.engine) : this.round;
   }
 
   /**
@@ -221,8 +242,8 @@ export class Arena {
   /** Uninitialised memory of the host as an array that is gone with the arena's tensors: to fill, and to bind. */
   array<D extends DType>(dtype: D, length: number): NativeArray<D> {
     if (this.engine.isRemote) return NativeArray.allocate(dtype, length, false);
-    const { address } = this.tensor(dtype, [length]);
-    return NativeArray.at(dtype, length, address, this);
+    const { address, scope } = this.tensor(dtype, [length]);
+    return NativeArray.at(dtype, length, address, scope);
   }
 
   /** Rows start .. start+count of a tensor, sharing its memory. */
@@ -253,7 +274,7 @@ export class Arena {
       2,
       "gust_tensor_bind",
       this.engine.context,
-      this.id,
+      this.number,
       dtypes[dtype].code,
       rows,
       cols,
@@ -264,19 +285,22 @@ export class Arena {
 
   /** Drop every tensor, keep the memory for the next round. */
   reset(): void {
-    call("gust_arena_reset", this.engine.context, this.id);
+    call("gust_arena_reset", this.engine.context, this.number);
     this.bound = [];
     this.copies.clear();
-    this.round.ended = true;
-    this.round = { ended: false };
+    this.round.end();
+    this.round = new Lifetime(this.engine);
   }
 
+  /** Free it; nothing if that was done, or its engine is gone. */
   destroy(): void {
+    if (!this.#isOpen || this.engine.isDestroyed) return;
     call("gust_arena_destroy", this.engine.context, this.id);
+    this.#isOpen = false;
     this.engine.forget(this);
     this.bound = [];
     this.copies.clear();
-    this.round.ended = true;
+    this.round.end();
   }
 }
 
@@ -408,7 +432,8 @@ const placeAfter = (blocks: readonly Uint8Array[]): Place => ({
 });
 
 export class Engine {
-  readonly context: number;
+  readonly #context: number;
+  #isDestroyed = false;
   /** Arena 0: parameters and whatever else outlives steps; freed one by one. */
   readonly persistent: Arena;
   private readonly args = new ArrayBuffer(256);
@@ -437,12 +462,22 @@ export class Engine {
   constructor() {
     const { kind, index } = currentDevice();
     this.isRemote = kind !== "cpu";
-    this.context = callOut(1, "gust_context_create", index)[0]!;
+    this.#context = callOut(1, "gust_context_create", index)[0]!;
     this.persistent = new Arena(this, 0);
     const address = callOut(1, "gust_context_step_block", this.context)[0]!;
     const words = NativeArray.at("F64", STEP_WORDS, address, this);
     this.stepFloats = words.window() as Float64Array;
     this.stepInts = new BigUint64Array(this.stepFloats.buffer, 0, STEP_WORDS);
+  }
+
+  get isDestroyed(): boolean {
+    return this.#isDestroyed;
+  }
+
+  /** The native context. @throws {TypeError} once the engine is destroyed. */
+  get context(): number {
+    if (this.#isDestroyed) throw new TypeError("engine: destroyed, expected a living one");
+    return this.#context;
   }
 
   /** A new arena for a step, a batch or a recorded program. */
@@ -457,10 +492,11 @@ export class Engine {
     this.arenas.delete(arena);
   }
 
-  /** Free one tensor of the persistent arena. */
+  /** Free one tensor of the persistent arena. @throws {RangeError} if that was done. */
   free(t: TensorHandle): void {
+    if (t.scope.ended) throw new RangeError("free() of a tensor whose scope has ended");
     call("gust_tensor_destroy", this.context, t.slot);
-    t.scope.ended = true;
+    if (t.scope instanceof Lifetime) t.scope.end();
   }
 
   /**
@@ -488,11 +524,13 @@ export class Engine {
 
   /** Set a floating-point step word (a learning rate, a bias correction). */
   setStepFloat(word: number, value: number): void {
+    void this.context;
     this.stepFloats[word] = value;
   }
 
   /** Set the counters that random streams are keyed by. */
   setStep(seed: number, epoch: number, step: number): void {
+    void this.context;
     this.stepInts[STEP.seed] = BigInt(seed);
     this.stepInts[STEP.epoch] = BigInt(epoch);
     this.stepInts[STEP.step] = BigInt(step);
@@ -672,10 +710,13 @@ export class Engine {
     }
   }
 
+  /** Free everything of it; nothing if that was done. */
   destroy(): void {
+    if (this.#isDestroyed) return;
     this.arenas.clear();
     this.planned = [];
-    call("gust_context_destroy", this.context);
+    call("gust_context_destroy", this.#context);
+    this.#isDestroyed = true;
   }
 }
 
@@ -697,6 +738,7 @@ export function writeTensor(t: TensorHandle, array: NativeArray): void {
   if (array.dtype !== t.dtype || array.length !== t.rows * t.cols) {
     throw new RangeError(`${array.length} elements of ${array.dtype} into ${t.dtype} ${shapeText(t)}`);
   }
+  if (t.scope.ended) throw new RangeError("write to a tensor whose scope has ended");
   call("gust_copy", t.address, array.address, array.sizeBytes);
 }
 

@@ -141,7 +141,9 @@ function checkArgument(name: string, index: number, kind: ArgKind, value: unknow
       }
       break;
     case "i64":
-      if (typeof value !== "bigint" && !Number.isSafeInteger(value)) bad("an integer");
+      if (typeof value === "bigint" ? BigInt.asIntN(64, value) !== value : !Number.isSafeInteger(value)) {
+        bad("a 64-bit integer");
+      }
       break;
     case "addr":
       if (!Number.isSafeInteger(value) || (value as number) < 0) bad("a native address");
@@ -270,6 +272,9 @@ const freed = new FinalizationRegistry<{ address: number; size: number }>(({ add
   functions?.gust_free(address, size);
 });
 
+/** What keeps memory alive, and knows when it is gone, if that can be before its own end. */
+type Owner = object & { readonly ended?: boolean };
+
 /**
  * A typed range of native memory: allocated here (freed when collected, or by free()), or inside something that
  * `owner` keeps alive (a mapped file). TypeScript sees windows of it, never all of a large one.
@@ -277,13 +282,28 @@ const freed = new FinalizationRegistry<{ address: number; size: number }>(({ add
 export class NativeArray<D extends DType = DType> {
   /** Whether ops on a GPU read it in place. */
   isReachable = false;
+  readonly #address: number;
+  #isFree = false;
 
   private constructor(
     readonly dtype: D,
     readonly length: number,
-    readonly address: number,
-    private readonly owner: object | null,
-  ) {}
+    address: number,
+    private readonly owner: Owner | null,
+  ) {
+    this.#address = address;
+  }
+
+  /** Whether its memory is gone. */
+  get ended(): boolean {
+    return this.#isFree || this.owner?.ended === true;
+  }
+
+  /** Where it begins. @throws {TypeError} once its memory is gone. */
+  get address(): number {
+    if (this.ended) throw new TypeError(`${this.dtype} array of ${this.length}: its memory was freed`);
+    return this.#address;
+  }
 
   /** `length` elements, zeroed unless `zero` is false. */
   static allocate<D extends DType>(dtype: D, length: number, zero = true): NativeArray<D> {
@@ -303,7 +323,7 @@ export class NativeArray<D extends DType = DType> {
   }
 
   /** Memory that `owner` keeps alive. */
-  static at<D extends DType>(dtype: D, length: number, address: number, owner: object): NativeArray<D> {
+  static at<D extends DType>(dtype: D, length: number, address: number, owner: Owner): NativeArray<D> {
     return new NativeArray(dtype, length, address, owner);
   }
 
@@ -388,10 +408,13 @@ export class NativeArray<D extends DType = DType> {
     return array;
   }
 
-  /** Free it now. Only for arrays made by allocate() or from(). */
+  /** Free it now; nothing if that was done. Only for arrays made by allocate() or from(). */
   free(): void {
     if (this.owner) throw new Error("free() of memory that something else owns");
-    if (freed.unregister(this)) call("gust_free", this.address, this.sizeBytes);
+    if (this.#isFree) return;
+    freed.unregister(this);
+    call("gust_free", this.address, this.sizeBytes);
+    this.#isFree = true;
   }
 }
 

@@ -1,17 +1,19 @@
 /** Files and streams of the native library: maps, spools, writers, hashes. */
 import type { TypedArray } from "./dtype.ts";
 import { call, callOut, cString, NativeArray, NativeError, toNumber } from "./native.ts";
-
-const closed = new FinalizationRegistry<number>((handle) => {
-  if (handle) call("gust_mapping_close", handle);
-});
+import { NativeHandle } from "./native_handle.ts";
 
 /** Read-only bytes of a file, or of a stream that was spooled; freed when collected, or by close(). */
 export class Mapping {
-  #open = true;
+  readonly #handle: NativeHandle;
 
-  private constructor(private readonly handle: number, readonly address: number, readonly sizeBytes: number) {
-    closed.register(this, handle, this);
+  private constructor(handle: number, readonly address: number, readonly sizeBytes: number) {
+    this.#handle = new NativeHandle(this, "mapping", "gust_mapping_close", handle);
+  }
+
+  /** Whether arrays into it are invalid. */
+  get ended(): boolean {
+    return !this.#handle.isOpen;
   }
 
   /** @throws {NativeError} (io) with the system's text, (invalid) if it is no regular file. */
@@ -50,42 +52,41 @@ export class Mapping {
 
   /** All bytes; they keep the mapping alive. */
   bytes(): NativeArray<"U8"> {
-    if (!this.#open) throw new Error("bytes() of a closed mapping");
+    void this.#handle.value;
     return NativeArray.at("U8", this.sizeBytes, this.address, this);
   }
 
   /** Free it now: every array into it becomes invalid. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    closed.unregister(this);
-    call("gust_mapping_close", this.handle);
+    this.#handle.close();
   }
 }
 
-/** Writes to a descriptor (-1: nowhere) and hashes what passes. Close it when done. */
+/** Writes to a descriptor (-1: nowhere) and hashes what passes; freed when collected, or by close(). */
 export class HashingWriter {
-  private readonly handle: number;
+  readonly #handle: NativeHandle;
 
   constructor(fd: number) {
-    [this.handle] = callOut(1, "gust_writer_create", fd) as [number];
+    const [handle] = callOut(1, "gust_writer_create", fd) as [number];
+    this.#handle = new NativeHandle(this, "writer", "gust_writer_destroy", handle);
   }
 
   /** @throws {NativeError} (pipe) if the reader has gone, (io) with the system's text. */
   put(data: NativeArray | TypedArray): void {
-    if (data instanceof NativeArray) call("gust_writer_put", this.handle, data.address, data.sizeBytes);
-    else call("gust_writer_put_array", this.handle, data, data.byteLength);
+    if (data instanceof NativeArray) {
+      call("gust_writer_put", this.#handle.value, data.address, data.sizeBytes);
+    } else call("gust_writer_put_array", this.#handle.value, data, data.byteLength);
   }
 
   /** XXH3-128, 16 bytes in canonical order, of what was put since the last call. */
   takeHash(): Uint8Array {
     const hash = new Uint8Array(16);
-    call("gust_writer_take_hash", this.handle, hash);
+    call("gust_writer_take_hash", this.#handle.value, hash);
     return hash;
   }
 
   close(): void {
-    call("gust_writer_destroy", this.handle);
+    this.#handle.close();
   }
 }
 

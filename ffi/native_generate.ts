@@ -1,8 +1,7 @@
 /** Generated graphs: edges drawn as functions of a counter by the native library. */
 import { type DType, dtypes } from "./dtype.ts";
 import { call, callOut, NativeArray } from "./native.ts";
-
-const closed = new FinalizationRegistry<number>((handle) => void call("gust_generate_destroy", handle));
+import { NativeHandle } from "./native_handle.ts";
 
 /** Options of every model. */
 export interface GenerateOptions {
@@ -31,12 +30,11 @@ export class GraphGenerator {
   readonly numNodes: number;
   /** Counters that edges are drawn for: edges asked for, or nodes of a grid. */
   readonly numItems: number;
-  #handle: number;
+  readonly #handle: NativeHandle;
 
   private constructor(handle: number) {
-    this.#handle = handle;
+    this.#handle = new NativeHandle(this, "graph generator", "gust_generate_destroy", handle);
     [this.numNodes, this.numItems] = callOut(2, "gust_generate_sizes", handle) as [number, number];
-    closed.register(this, handle, this);
   }
 
   /**
@@ -145,14 +143,21 @@ export class GraphGenerator {
     selfLoops: number;
   } {
     const indptr = NativeArray.allocate("I64", this.numNodes + 1);
-    const [arcs, selfLoops] = callOut(2, "gust_generate_count", this.#handle, indptr.address) as [
+    const [arcs, selfLoops] = callOut(2, "gust_generate_count", this.#handle.value, indptr.address) as [
       number,
       number,
     ];
     const dtype: "I32" | "I64" = this.numNodes <= 2 ** 31 - 1 ? "I32" : "I64";
     const indices: NativeArray<DType> = NativeArray.allocate(dtype, arcs, false);
     const { code } = dtypes[dtype];
-    const [kept] = callOut(1, "gust_generate_fill", this.#handle, indptr.address, indices.address, code) as [
+    const [kept] = callOut(
+      1,
+      "gust_generate_fill",
+      this.#handle.value,
+      indptr.address,
+      indices.address,
+      code,
+    ) as [
       number,
     ];
     const used = kept === arcs ? indices : indices.slice(0, kept);
@@ -166,7 +171,7 @@ export class GraphGenerator {
 
   /** Bytes that `count` items take as text at most. */
   textSize(count: number): number {
-    return callOut(1, "gust_generate_text_size", this.#handle, count)[0]!;
+    return callOut(1, "gust_generate_text_size", this.#handle.value, count)[0]!;
   }
 
   /** Edges of items begin .. end as lines "u v" in `buffer`; duplicates stay, self-loops do not come. */
@@ -175,7 +180,14 @@ export class GraphGenerator {
       throw new RangeError(`items ${begin} .. ${end} of ${this.numItems}`);
     }
     if (buffer.length < this.textSize(end - begin)) throw new RangeError("the buffer is too small");
-    const [size, edges] = callOut(2, "gust_generate_text", this.#handle, begin, end, buffer.address) as [
+    const [size, edges] = callOut(
+      2,
+      "gust_generate_text",
+      this.#handle.value,
+      begin,
+      end,
+      buffer.address,
+    ) as [
       number,
       number,
     ];
@@ -185,7 +197,7 @@ export class GraphGenerator {
   /** The class of every node, another one for a share of `wrong` of them, -1 for a share of `unlabelled`. */
   labels(unlabelled: number, wrong: number): NativeArray<"I32"> {
     const labels = NativeArray.allocate("I32", this.numNodes, false);
-    call("gust_generate_labels", this.#handle, outOf32(unlabelled), outOf32(wrong), labels.address);
+    call("gust_generate_labels", this.#handle.value, outOf32(unlabelled), outOf32(wrong), labels.address);
     return labels;
   }
 
@@ -195,7 +207,7 @@ export class GraphGenerator {
       throw new RangeError(`nodes ${begin} .. ${end} of ${this.numNodes}`);
     }
     if (out.length < (end - begin) * cols) throw new RangeError("the array is too small");
-    call("gust_generate_features", this.#handle, begin, end, cols, noise, out.address);
+    call("gust_generate_features", this.#handle.value, begin, end, cols, noise, out.address);
   }
 
   /**
@@ -213,7 +225,7 @@ export class GraphGenerator {
     const labels = NativeArray.allocate("U8", this.numNodes * o.count, false);
     call(
       "gust_generate_walk_labels",
-      this.#handle,
+      this.#handle.value,
       indptr.address,
       indices.address,
       dtypes[indices.dtype].code,
@@ -241,15 +253,21 @@ export class GraphGenerator {
       throw new RangeError(`${labels.length} labels for ${this.numNodes} nodes`);
     }
     const part = NativeArray.allocate("U8", this.numNodes, false);
-    const counts = callOut(4, "gust_generate_split", this.#handle, labels.address, train, val, part.address);
+    const counts = callOut(
+      4,
+      "gust_generate_split",
+      this.#handle.value,
+      labels.address,
+      train,
+      val,
+      part.address,
+    );
     return { part, counts };
   }
 
   /** Free it now. */
   close(): void {
-    if (!closed.unregister(this)) return;
-    call("gust_generate_destroy", this.#handle);
-    this.#handle = 0;
+    this.#handle.close();
   }
 }
 

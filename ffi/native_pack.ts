@@ -1,13 +1,11 @@
 /** Rows laid out on disk for the batches of a sample, and read ahead from there: cu/host/pack.cpp and read_rows.cpp. */
 import { dtypes } from "./dtype.ts";
 import { call, callOut, cString, NativeArray } from "./native.ts";
+import { NativeHandle } from "./native_handle.ts";
 import type { Indices } from "./native_rows.ts";
 
 /** Bytes of a page: what is read at once. */
 export const PAGE_BYTES = 4096;
-
-const destroyed = new FinalizationRegistry<number>((handle) => void call("gust_pack_destroy", handle));
-const closed = new FinalizationRegistry<number>((handle) => void call("gust_reader_destroy", handle));
 
 export interface PackOptions {
   readonly numNodes: number;
@@ -51,11 +49,9 @@ export interface PackSizes {
 
 /** Where the rows of every batch lie. Close it when they have been written. */
 export class NativePack {
-  private readonly handle: number;
+  readonly #handle: NativeHandle;
   readonly sizes: PackSizes;
   readonly numBatches: number;
-  /** What the native side reads. */
-  private readonly kept: readonly NativeArray[];
 
   /** @throws {NativeError} (data) for nodes or pointers out of range, (invalid) for 2^31 nodes or more. */
   constructor(o: PackOptions) {
@@ -64,7 +60,6 @@ export class NativePack {
     if (popularity && popularity.length !== o.numNodes) {
       throw new RangeError(`${popularity.length} popularities of ${o.numNodes} nodes`);
     }
-    this.kept = [nodePtr, nodes];
     const [handle] = callOut(
       1,
       "gust_pack_create",
@@ -82,8 +77,7 @@ export class NativePack {
       o.seed,
       o.firstByte,
     ) as [number];
-    this.handle = handle;
-    destroyed.register(this, handle, this);
+    this.#handle = new NativeHandle(this, "pack", "gust_pack_destroy", handle, [nodePtr, nodes]);
     const names = [
       "deviceRows",
       "hostRows",
@@ -117,7 +111,7 @@ export class NativePack {
     const { hot, sharedPtr, packedPtr, counts } = tables;
     call(
       "gust_pack_tables",
-      this.handle,
+      this.#handle.value,
       hot.address,
       sharedPtr.address,
       packedPtr.address,
@@ -129,17 +123,16 @@ export class NativePack {
   /** Positions of the rows of `count` batches, or numbers of their hot and shared ones, into `to` of that length. */
   gather(what: "pos" | "loc", first: number, count: number, to: NativeArray<"I32">): void {
     const [pos, loc] = what === "pos" ? [to.address, 0] : [0, to.address];
-    call("gust_pack_gather", this.handle, first, count, pos, loc);
+    call("gust_pack_gather", this.#handle.value, first, count, pos, loc);
   }
 
   /** Write rows first .. of the matrix to their pages, which begin at `offset` of an open file. */
   put(fd: number, offset: number, first: number, numRows: number, rows: NativeArray): void {
-    call("gust_pack_put", this.handle, fd, offset, first, numRows, rows.address);
+    call("gust_pack_put", this.#handle.value, fd, offset, first, numRows, rows.address);
   }
 
   close(): void {
-    if (destroyed.unregister(this)) call("gust_pack_destroy", this.handle);
-    void this.kept;
+    this.#handle.close();
   }
 }
 
@@ -182,15 +175,13 @@ export interface BatchRead {
 
 /** Reads batches ahead, in the order in which they are begun, with threads of its own. */
 export class RowReader {
-  private readonly handle: number;
+  readonly #handle: NativeHandle;
   readonly way: ReadingWay;
-  private readonly kept: readonly NativeArray[];
   /** What batches that were begun read and write. */
   private readonly begun: (readonly NativeArray[])[] = [];
 
   /** @throws {NativeError} (data) if the file was replaced since it was mapped, (io) if it cannot be opened. */
   constructor({ path, mapped, offset, numPages, rowBytes, hot, isDirect }: ReaderOptions) {
-    this.kept = [mapped, hot];
     const hotRows = rowBytes === 0 ? 0 : hot.sizeBytes / rowBytes;
     const [handle, way] = callOut(
       2,
@@ -205,9 +196,12 @@ export class RowReader {
       hotRows,
       isDirect ? 1 : 0,
     ) as [number, number];
-    this.handle = handle;
+    this.#handle = new NativeHandle(this, "row reader", "gust_reader_destroy", handle, [
+      mapped,
+      hot,
+      this.begun,
+    ]);
     this.way = readingWays[way]!;
-    closed.register(this, handle, this);
   }
 
   /** Begin to read a batch into `to`, row-major. @throws {NativeError} (data) for rows that lead outside. */
@@ -215,7 +209,7 @@ export class RowReader {
     const { counts, pos, loc, sharedPage, sharedPages, packedPage } = rows;
     call(
       "gust_reader_start",
-      this.handle,
+      this.#handle.value,
       BigInt64Array.from(counts, BigInt),
       pos.address,
       loc.address,
@@ -229,18 +223,17 @@ export class RowReader {
 
   /** Wait for the batch that was begun first. @throws {NativeError} (io, eof) with what failed. */
   wait(): BatchRead {
-    this.begun.shift();
-    const [bytes, pages, waitedNs, busyNs] = callOut(4, "gust_reader_wait", this.handle) as [
+    const [bytes, pages, waitedNs, busyNs] = callOut(4, "gust_reader_wait", this.#handle.value) as [
       number,
       number,
       number,
       number,
     ];
+    this.begun.shift();
     return { bytes, pages, waitedNs, busyNs };
   }
 
   close(): void {
-    if (closed.unregister(this)) call("gust_reader_destroy", this.handle);
-    void this.kept;
+    this.#handle.close();
   }
 }

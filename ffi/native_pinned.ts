@@ -2,9 +2,8 @@
 import { type Csr, nnz } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
 import { call, callOut, type NativeArray } from "./native.ts";
+import { NativeHandle } from "./native_handle.ts";
 import type { PinRule } from "./native_traffic.ts";
-
-const closed = new FinalizationRegistry<number>((handle) => void call("gust_pinned_destroy", handle));
 
 /** float32 numbers that native code reads: those of a tensor of the CPU, or of an array. */
 export interface Floats {
@@ -56,7 +55,7 @@ export class PinnedLayout {
   readonly most: number;
   readonly hits: number;
   readonly #a: Csr;
-  #handle: number;
+  readonly #handle: NativeHandle;
 
   /**
    * @param ptr  cluster c is rows ptr[c] .. ptr[c + 1].
@@ -66,18 +65,13 @@ export class PinnedLayout {
   constructor(a: Csr, ptr: NativeArray<"I64">, { rows, rule }: PinOptions) {
     const by = rule === "columns" ? 1 : 0;
     this.#a = a;
-    this.#handle = callOut(1, "gust_pinned_create", ...square(a), ptr.address, ptr.length - 1, rows, by)[0]!;
-    [this.pinned, this.hits, this.most] = callOut(3, "gust_pinned_sizes", this.#handle) as [
+    const [handle] = callOut(1, "gust_pinned_create", ...square(a), ptr.address, ptr.length - 1, rows, by);
+    this.#handle = new NativeHandle(this, "pinned layout", "gust_pinned_destroy", handle!, a);
+    [this.pinned, this.hits, this.most] = callOut(3, "gust_pinned_sizes", this.#handle.value) as [
       number,
       number,
       number,
     ];
-    closed.register(this, this.#handle, this);
-  }
-
-  get #open(): number {
-    if (this.#handle === 0) throw new TypeError("pinned layout: closed, expected an open one");
-    return this.#handle;
   }
 
   /**
@@ -100,20 +94,17 @@ export class PinnedLayout {
     for (const [name, array] of Object.entries(perNode)) check(name, array, n);
     const addresses = [values, left, right, diagonal].map((array) => array?.address ?? 0);
     const [v, l, r, d] = addresses as [number, number, number, number];
-    call("gust_pinned_multiply", this.#open, x.address, f, v, l, r, d, out.address);
+    call("gust_pinned_multiply", this.#handle.value, x.address, f, v, l, r, d, out.address);
   }
 
   /** What a product with rows of `rowBytes` misses. One thread, O(nnz * rowBytes / 64). */
   misses(rowBytes: number, { bytes, ways }: SimulatedCache): Misses {
-    const [dense, rest] = callOut(2, "gust_misses_pinned", this.#open, rowBytes, bytes, ways);
+    const [dense, rest] = callOut(2, "gust_misses_pinned", this.#handle.value, rowBytes, bytes, ways);
     return { dense: dense!, rest: rest! };
   }
 
   close(): void {
-    if (this.#handle === 0) return;
-    closed.unregister(this);
-    call("gust_pinned_destroy", this.#handle);
-    this.#handle = 0;
+    this.#handle.close();
   }
 }
 

@@ -3,6 +3,7 @@ import type { Csr } from "../core/graph/csr.ts";
 import { type DType, dtypes } from "./dtype.ts";
 import { streamId } from "./engine.ts";
 import { call, callOut, NativeArray } from "./native.ts";
+import { NativeHandle } from "./native_handle.ts";
 import type { Indices } from "./native_rows.ts";
 
 const code = (array: NativeArray<DType>) => dtypes[array.dtype].code;
@@ -41,16 +42,13 @@ export interface BatchSizes {
   readonly edges: readonly number[];
 }
 
-const batchesFreed = new FinalizationRegistry<number>((handle) => call("gust_batches_destroy", handle));
-const samplersFreed = new FinalizationRegistry<number>((handle) => call("gust_sampler_destroy", handle));
-
 /** A group of batches in native memory; freed when collected, or by close(). */
 export class NativeBatches {
   readonly sizes: readonly BatchSizes[];
-  #open = true;
+  readonly #handle: NativeHandle;
 
-  constructor(private readonly handle: number, count: number, private readonly hops: number) {
-    batchesFreed.register(this, handle, this);
+  constructor(handle: number, count: number, private readonly hops: number) {
+    this.#handle = new NativeHandle(this, "batches", "gust_batches_destroy", handle);
     const levels = hops + 1, width = levels + Math.max(hops, 1);
     const flat = new BigInt64Array(count * width);
     call("gust_batches_sizes", handle, flat);
@@ -60,16 +58,11 @@ export class NativeBatches {
     });
   }
 
-  private usable(): number {
-    if (!this.#open) throw new Error("use of closed batches");
-    return this.handle;
-  }
-
   /** Copy the nodes of `count` batches from `first` on; `nodes` holds exactly them. */
   copyNodes(first: number, count: number, nodes: Indices): void {
     const total = this.sizes.slice(first, first + count).reduce((sum, { levels }) => sum + levels.at(-1)!, 0);
     if (nodes.length !== total) throw new RangeError(`room for ${nodes.length} nodes, expected ${total}`);
-    call("gust_batches_copy_nodes", this.usable(), first, count, code(nodes), nodes.address);
+    call("gust_batches_copy_nodes", this.#handle.value, first, count, code(nodes), nodes.address);
   }
 
   /**
@@ -103,7 +96,7 @@ export class NativeBatches {
     }
     call(
       "gust_batches_copy_block",
-      this.usable(),
+      this.#handle.value,
       first,
       count,
       hop,
@@ -125,14 +118,11 @@ export class NativeBatches {
     if (to.length !== arcs) {
       throw new RangeError(`room for ${to.length} arc weights of block ${hop}, expected ${arcs}`);
     }
-    call("gust_batches_copy_arc_weight", this.usable(), first, count, hop, to.address);
+    call("gust_batches_copy_arc_weight", this.#handle.value, first, count, hop, to.address);
   }
 
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    batchesFreed.unregister(this);
-    call("gust_batches_destroy", this.handle);
+    this.#handle.close();
   }
 }
 
@@ -168,7 +158,7 @@ function checkCounts(counts: readonly number[], least: number, hops = counts.len
 
 /** A graph being sampled. Keeps the graph's arrays alive. */
 export class NativeSampler {
-  private readonly handle: number;
+  readonly #handle: NativeHandle;
 
   /**
    * @param ids  original ids, or null where they are the node numbers.
@@ -190,7 +180,7 @@ export class NativeSampler {
       throw new RangeError(`${csr.values.length} weights of ${csr.indices.length} arcs`);
     }
     if (ids && ids.length !== csr.numRows) throw new RangeError(`${ids.length} ids, expected ${csr.numRows}`);
-    [this.handle] = callOut(
+    const [handle] = callOut(
       1,
       "gust_sampler_create",
       csr.numRows,
@@ -202,7 +192,7 @@ export class NativeSampler {
       byPosition ? 1 : 0,
       keepEdges ? 1 : 0,
     ) as [number];
-    samplersFreed.register(this, this.handle, this);
+    this.#handle = new NativeHandle(this, "sampler", "gust_sampler_destroy", handle, [csr, ids]);
   }
 
   /**
@@ -383,7 +373,7 @@ export class NativeSampler {
     const [handle] = callOut(
       1,
       "gust_sample_around",
-      this.handle,
+      this.#handle.value,
       seeds.address,
       BigInt64Array.from(ptr, BigInt),
       ptr.length - 1,
@@ -411,7 +401,7 @@ export class NativeSampler {
       counts = NativeArray.allocate("I64", seeds.length);
     const found = [nodes.address, scores.address, counts.address] as const;
     const { length, address } = seeds;
-    call("gust_sample_pagerank", this.handle, length, address, teleport, epsilon, topk, ...found);
+    call("gust_sample_pagerank", this.#handle.value, length, address, teleport, epsilon, topk, ...found);
     return counts.toNumbers().map((count, i) => ({
       nodes: nodes.slice(i * topk, count).toNumbers(),
       scores: scores.slice(i * topk, count).toNumbers(),
@@ -438,7 +428,7 @@ export class NativeSampler {
     checkCounts(counts, 1, hops);
     const numBatches = ptr.length - 1;
     const [pointer, perHop] = [BigInt64Array.from(ptr, BigInt), BigInt64Array.from(counts, BigInt)];
-    const [handle] = sample(this.handle, seeds.address, pointer, numBatches, perHop, hops);
+    const [handle] = sample(this.#handle.value, seeds.address, pointer, numBatches, perHop, hops);
     return new NativeBatches(handle!, numBatches, hops);
   }
 
@@ -448,7 +438,7 @@ export class NativeSampler {
     const [handle] = callOut(
       1,
       "gust_sample_induced",
-      this.handle,
+      this.#handle.value,
       nodes.address,
       BigInt64Array.from(ptr, BigInt),
       ptr.length - 1,
@@ -464,8 +454,7 @@ export class NativeSampler {
   }
 
   close(): void {
-    samplersFreed.unregister(this);
-    call("gust_sampler_destroy", this.handle);
+    this.#handle.close();
   }
 }
 

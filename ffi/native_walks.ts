@@ -3,14 +3,13 @@ import type { Csr } from "../core/graph/csr.ts";
 import { dtypes } from "./dtype.ts";
 import { streamId } from "./engine.ts";
 import { call, callOut, NativeArray } from "./native.ts";
+import { NativeHandle } from "./native_handle.ts";
 import type { Indices } from "./native_rows.ts";
 import type { SampleKey } from "./native_sample.ts";
 
 /** What roots are drawn by, and its number in the ABI. */
 const ROOTS = { uniform: 0, columns: 1, degrees: 2 } as const;
 export type Roots = keyof typeof ROOTS;
-
-const walksFreed = new FinalizationRegistry<number>((handle) => call("gust_walks_destroy", handle));
 
 /** Induced subgraphs as flat arrays: batch b has nodes and rows nodePtr[b] .. nodePtr[b+1], arcs edgePtr[b] .. edgePtr[b+1]. */
 export interface FlatSubgraphs {
@@ -26,7 +25,7 @@ export interface FlatSubgraphs {
 
 /** Walks on a graph (cu/host/sample_saint.cpp). Keeps the graph's arrays alive. */
 export class NativeWalks {
-  private readonly handle: number;
+  readonly #handle: NativeHandle;
   /** Subgraphs that were counted. */
   private numCounted = 0;
 
@@ -56,7 +55,7 @@ export class NativeWalks {
     for (const count of [options.draws, options.length]) {
       if (!Number.isSafeInteger(count)) throw new RangeError(`${count} walks or steps, expected an integer`);
     }
-    [this.handle] = callOut(
+    const [handle] = callOut(
       1,
       "gust_walks_create",
       csr.numRows,
@@ -70,7 +69,7 @@ export class NativeWalks {
       options.draws,
       options.length,
     ) as [number];
-    walksFreed.register(this, this.handle, this);
+    this.#handle = new NativeHandle(this, "walks", "gust_walks_destroy", handle, [csr, ids]);
   }
 
   /** The most nodes that a batch can have. */
@@ -92,14 +91,14 @@ export class NativeWalks {
     const nodes = NativeArray.allocate("I64", count * this.mostNodes, false),
       ptr = new BigInt64Array(count + 1);
     const key = [seed, streamId(stream), epoch, firstStep] as const;
-    call("gust_walks_draw", this.handle, count, ...key, nodes.address, ptr);
+    call("gust_walks_draw", this.#handle.value, count, ...key, nodes.address, ptr);
     return { nodes, ptr: Array.from(ptr, Number) };
   }
 
   /** Take note of `count` subgraphs: their nodes and numbers of arcs. */
   count(count: number, nodes: NativeArray<"I64">, edges: NativeArray<"I64">): void {
     const lists = [nodes.length, nodes.address, edges.length, edges.address] as const;
-    call("gust_walks_count", this.handle, count, ...lists);
+    call("gust_walks_count", this.#handle.value, count, ...lists);
     this.numCounted += count;
   }
 
@@ -131,7 +130,7 @@ export class NativeWalks {
     }
     call(
       "gust_walks_weights",
-      this.handle,
+      this.#handle.value,
       count,
       nodePtr,
       nodes.address,

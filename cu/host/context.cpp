@@ -12,11 +12,13 @@ namespace {
 
 constexpr int64_t kBlock = int64_t{4} << 20;  // smallest block of an arena
 constexpr int64_t kAlign = 64;
+/** Most bytes of a tensor: sums of sizes and alignments stay far from overflow. */
+constexpr int64_t kMostBytes = int64_t{1} << 62;
 
 int64_t tensor_bytes(int32_t dtype, int64_t rows, int64_t cols) {
   int64_t count, bytes;
   if (rows < 0 || cols < 0 || __builtin_mul_overflow(rows, cols, &count) ||
-      __builtin_mul_overflow(count, dtype_size(dtype), &bytes))
+      __builtin_mul_overflow(count, dtype_size(dtype), &bytes) || bytes > kMostBytes)
     fail(GUST_EINVAL, "tensor of %lld x %lld elements is too large", static_cast<long long>(rows),
          static_cast<long long>(cols));
   return bytes;

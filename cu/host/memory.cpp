@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "../include/gust.h"
 #include "../common/context.h"
@@ -40,6 +41,9 @@ int64_t sample_resident() {
 
 char* allocate(int64_t size, bool zero) {
   if (size < 0) fail(GUST_EINVAL, "allocation of %lld bytes", static_cast<long long>(size));
+  // What follows adds alignment to the size.
+  if (size > std::numeric_limits<int64_t>::max() - 2 * kHuge)
+    fail(GUST_ENOMEM, "out of memory: %lld bytes asked for", static_cast<long long>(size));
   if (size == 0) size = 1;
   char* data;
   if (size >= kHuge) {

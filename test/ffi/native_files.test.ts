@@ -73,7 +73,7 @@ test("a closed mapping gives no more bytes", () => {
   const mapping = Mapping.ofFile(path);
   mapping.close();
   mapping.close();
-  expect(() => mapping.bytes()).toThrow("closed mapping");
+  expect(() => mapping.bytes()).toThrow("mapping: closed, expected an open one");
 });
 
 test("Mapping.spool() puts head and input together and says how much came when it ends early", () => {
