@@ -30,7 +30,7 @@ const csr = () => ({
 const key = { seed: 1, epoch: 0, firstStep: 0 };
 const sampler = () => new NativeSampler(csr(), null, { byPosition: false, keepEdges: false });
 const walks = () =>
-  new NativeWalks(csr(), null, { byPosition: false, byColumns: false, draws: 2, length: 1 });
+  new NativeWalks(csr(), null, { byPosition: false, roots: "uniform", draws: 2, length: 1 });
 const batches = () => sampler().induced(long(0, 1, 2), [0, 2, 3]);
 const pack = () =>
   new NativePack({
