@@ -724,12 +724,17 @@ export class Engine {
  * The elements of a tensor as memory of the host: the tensor's own, alive as long as its arena, or a copy of a GPU's.
  *
  * @param dtype  what the tensor is known to be.
+ * @param scope  how long its memory is there: for a tensor of a program, which its op has just written, until the next op.
  */
-export function hostArray<D extends DType = DType>(t: TensorHandle, dtype?: D): NativeArray<D> {
+export function hostArray<D extends DType = DType>(
+  t: TensorHandle,
+  dtype?: D,
+  scope: Scope = t.scope,
+): NativeArray<D> {
   if (dtype !== undefined && t.dtype !== dtype) {
     throw new TypeError(`a tensor of ${t.dtype}, expected ${dtype}`);
   }
-  const array = NativeArray.at(t.dtype as D, t.rows * t.cols, t.address, t.scope);
+  const array = NativeArray.at(t.dtype as D, t.rows * t.cols, t.address, scope);
   return currentDevice().kind === "cpu" ? array : array.copy();
 }
 

@@ -20,10 +20,13 @@ export class NotFinite extends GustError {
   }
 }
 
+/** A tensor as it is now: tensors of a program lend their memory to others from op to op, and have no scope of their own. */
+const elements = (t: TensorHandle) => hostArray(t, undefined, { ended: false });
+
 /** The elements of a tensor that are not finite; none where it holds integers. */
 function notFinite(t: TensorHandle): Found | null {
   if (!["F32", "F64", "F16", "BF16"].includes(t.dtype) || t.rows * t.cols === 0) return null;
-  const found = findNotFinite(hostArray(t) as NativeArray<"F32">);
+  const found = findNotFinite(elements(t) as NativeArray<"F32">);
   return found.count > 0 ? found : null;
 }
 
@@ -31,7 +34,7 @@ const shapeText = (t: TensorHandle) => t.rank === 1 ? `[${t.rows}]` : `[${t.rows
 const placeText = (t: TensorHandle, { place }: Found) =>
   t.rank === 1 ? `position ${place}` : `row ${Math.floor(place / t.cols)}, column ${place % t.cols}`;
 const valueText = (t: TensorHandle, { place }: Found) =>
-  t.dtype === "F32" || t.dtype === "F64" ? String(hostArray(t).at(place)) : "a number that is not finite";
+  t.dtype === "F32" || t.dtype === "F64" ? String(elements(t).at(place)) : "a number that is not finite";
 
 /** @throws {NotFinite} naming the first parameter or running statistic that is not finite, and its epoch. */
 export function checkWeights({ model, progress }: Training): void {
