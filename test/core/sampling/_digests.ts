@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import process from "node:process";
 import type { Csr } from "../../../core/graph/csr.ts";
 import { Random } from "../../../core/tensor/rng.ts";
+import { dtypes } from "../../../ffi/dtype.ts";
 import { call, callOut, NativeArray, NativeError } from "../../../ffi/native.ts";
 import { NativeBatches, NativeSampler } from "../../../ffi/native_sample.ts";
 import { openTestDevice } from "../../_device.ts";
@@ -233,11 +234,24 @@ function compareErrors(): void {
 /** The ABI takes no hops at all: batches of nothing but their seeds. */
 function compareNoHops(): void {
   const csr = randomGraph(20, 3, 0, false, true, 1);
-  const handle = new NativeSampler(csr, null, { byPosition: false, keepEdges: false });
+  const { numRows, indptr, indices } = csr;
+  const [sampler] = callOut(
+    1,
+    "gust_sampler_create",
+    ...[
+      numRows,
+      indptr.address,
+      indices.length,
+      indices.address,
+      dtypes[indices.dtype].code,
+      0,
+      0,
+      0,
+    ] as const,
+  );
   const seeds = longs([4, 2, 7]), out = { handle: 0 };
-  const sampler = (handle as unknown as { handle: number }).handle;
   const ptr = BigInt64Array.of(0n, 2n, 3n), none = new BigInt64Array(1);
-  [out.handle] = callOut(1, "gust_sample_neighbors", sampler, seeds.address, ptr, 2, none, 0, 1, 0, 0) as [
+  [out.handle] = callOut(1, "gust_sample_neighbors", sampler!, seeds.address, ptr, 2, none, 0, 1, 0, 0) as [
     number,
   ];
   const sizes = new BigInt64Array(4), nodes = NativeArray.allocate("I64", 3, false);
@@ -245,6 +259,7 @@ function compareNoHops(): void {
   call("gust_batches_copy_nodes", out.handle, 0, 2, 4, nodes.address);
   call("gust_batches_copy_block", out.handle, 0, 2, 0, nodes.address, nodes.address, 0, 0, 0, 0);
   call("gust_batches_destroy", out.handle);
+  call("gust_sampler_destroy", sampler!);
   results["no hops"] = `${sizes} ${nodes.toNumbers()}`;
 }
 
