@@ -268,9 +268,18 @@ function isDeeper(value: unknown, most: number): boolean {
   return level.length > 0;
 }
 
+/** Whether a number of a value became infinite when it was read. */
+function overflows(value: unknown): boolean {
+  if (value !== null && typeof value === "object") return Object.values(value).some(overflows);
+  return value === Infinity || value === -Infinity;
+}
+
 function propertiesOf(record: Json, fail: Item["fail"]): Json {
   const properties = record["properties"] ?? {};
   if (!isObject(properties)) throw fail('"properties", expected an object');
   if (isDeeper(properties, MOST_LEVELS)) throw fail(`"properties" nested deeper than ${MOST_LEVELS} levels`);
+  for (const [key, value] of Object.entries(properties)) {
+    if (overflows(value)) throw fail(`property ${JSON.stringify(key)} has a number that no float64 holds`);
+  }
   return properties;
 }

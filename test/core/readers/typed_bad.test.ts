@@ -116,6 +116,7 @@ const cases: [name: string, file: string, says: string, options?: Options][] = [
   ["property_dangling.json", "", ':2:1: end "b" is unknown, expected the id of a node'],
   ["property_twice.json", "", ':2:1: id "a" is there twice, expected every node once'],
   ["property_label.json", "", ':2:1: no "label", expected the type of the relationship'],
+  ["property_overflow.json", "", ':1:1: property "age" has a number that no float64 holds'],
   ["property_kind.json", "", ':2:1: type "edge", expected "node" or "relationship"'],
   ["property_latin1.json", "", ":2:1: the text that begins here is not UTF-8, expected UTF-8 text"],
   ["property_object.json", "", ': nodes[0]: "labels", expected a list of names'],
