@@ -67,7 +67,7 @@ export class Checker {
     );
   }
 
-  /** Targets, if they are there, are numbers, or NaN where they are not known. */
+  /** Numbers, if they are there, or NaN where they are not known: targets, columns beside a graph. */
   noInfinity(name: string): boolean {
     if (!this.doc.has(name)) return true;
     const range = rangeOf(this.doc.tensor(name, "F32", "F64") as NativeArray<"F64">);

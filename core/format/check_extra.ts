@@ -45,6 +45,7 @@ export function checkExtra(checker: Checker): void {
     if (base !== name && !doc.has(base)) checker.add(`tensor "${name}" is there without "${base}"`);
     else if (name.endsWith(".indptr") && dtype === "I64") checker.pointer(name, doc.spec(base).shape[0]!);
     else if (dtype === "BOOL") checker.range(name, 0, 1);
+    else if (dtype === "F32" || dtype === "F64") checker.noInfinity(name); // NaN: the row has none
     else checker.finite(name);
     if (shape.length === 0) checker.add(`tensor "${name}": a single value, expected a column`);
   }

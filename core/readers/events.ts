@@ -9,7 +9,7 @@
 import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import { EdgeList } from "../../ffi/native_build.ts";
-import { findDescent, findOutside } from "../../ffi/native_checks.ts";
+import { findDescent, findNotFinite, findOutside } from "../../ffi/native_checks.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { type Column, Table, type TableDialect } from "../../ffi/native_table.ts";
 import { GustError } from "../errors.ts";
@@ -94,6 +94,15 @@ function lookAt(source: Source): Look {
   };
   const place = { source: find("source"), target: find("target"), time: find("time") };
   const columns = second ? cutLine(second.text, delimiter).length : fields.length;
+  const needed = Math.max(...Object.values(place)) + 1;
+  if (columns < needed) {
+    throw textError(
+      source,
+      second!.number,
+      1,
+      `${columns} columns, expected at least ${needed} as the names have`,
+    );
+  }
   const rest = Array.from({ length: columns }, (_, c) => c).filter((c) => !Object.values(place).includes(c));
   const left = rest.filter((c) => c < fields.length && NAMES.left.test(fields[c]!.trim()));
   const notes = [`line ${first.number} is taken as names of the columns: ${fields.join(", ")}`];
@@ -182,8 +191,9 @@ function idsOf(
   return base === 0 ? ids : integersOf(numbersOf(ids).map((id) => id - base));
 }
 
-/** The features, row-major. */
-function featuresOf(table: Table, columns: readonly number[]): EdgeColumns["feat"] {
+/** The features, row-major. @throws {GustError} (data) naming the field of the first that no float32 holds. */
+function featuresOf(place: Place, columns: readonly number[]): EdgeColumns["feat"] {
+  const { table } = place;
   if (columns.length === 0) return undefined;
   const array = NativeArray.allocate("F32", table.rows * columns.length, false);
   const to = array.window(0, array.length);
@@ -191,6 +201,11 @@ function featuresOf(table: Table, columns: readonly number[]): EdgeColumns["feat
     const from = table.numbers(column).window(0, table.rows);
     for (let row = 0; row < from.length; row++) to[row * columns.length + c] = from[row]!;
   });
+  const { count, place: at } = findNotFinite(array);
+  if (count > 0) {
+    const [row, column] = [Math.floor(at / columns.length), columns[at % columns.length]!];
+    throw fieldError(place, row, column, `feature ${at % columns.length + 1} is past the largest float32`);
+  }
   return { columns: columns.length, array };
 }
 
@@ -267,7 +282,7 @@ function read(source: Source, options: ReadOptions, given: Record<string, unknow
   const base = options.indexBase ?? 0;
   const sources = idsOf(place, look.source, "source", base, options.numNodes);
   const targets = idsOf(place, look.target, "target", base, options.numNodes);
-  const columns: EdgeColumns = { time, feat: featuresOf(table, look.features) };
+  const columns: EdgeColumns = { time, feat: featuresOf(place, look.features) };
   const common = {
     rowOrder: "time",
     isUndirected: false,

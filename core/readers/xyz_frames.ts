@@ -80,6 +80,13 @@ export class Frames {
       if (!/^\s*\d+\s*$/.test(text) || Number(text) >= MOST_ATOMS) {
         throw errorAt(source, at, `"${text.trim().slice(0, 40)}", expected the number of atoms of a frame`);
       }
+      if (Number(text) > source.sizeBytes - next) {
+        throw errorAt(
+          source,
+          at,
+          `${text.trim()} atoms, expected a line for each: ${source.sizeBytes - next} bytes follow`,
+        );
+      }
       at = this.#frame(source, Number(text), next);
     }
     this.#parts++;
