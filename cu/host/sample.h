@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <type_traits>
 #include <vector>
 
 #include "../common/dtype.h"
@@ -19,6 +20,19 @@ namespace gust::sampling {
 constexpr int64_t kShortRow = 64;  // arcs whose memory is asked for as a whole
 
 inline long long ll(int64_t x) { return x; }
+
+/** Leaves new elements as they are: all of them are written by the sampler. */
+template <class T>
+struct Uninitialized : std::allocator<T> {
+  template <class U>
+  struct rebind { using other = Uninitialized<U>; };
+  template <class U>
+  void construct(U* at) noexcept { ::new (static_cast<void*>(at)) U; }
+  template <class U, class... Args>
+  void construct(U* at, Args&&... args) { ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...); }
+};
+template <class T>
+using Array = std::vector<T, Uninitialized<T>>;
 
 /** A CSR graph in memory that may come from any file: rows and columns are checked where they are read. */
 template <class I>
@@ -52,6 +66,7 @@ struct GraphView {
     const int64_t begin = indptr[v], end = std::min(indptr[v + 1], begin + kShortRow);
     if (begin < 0 || end > num_edges) return;
     for (int64_t e = begin; e < end; e += 64 / static_cast<int64_t>(sizeof(I))) __builtin_prefetch(indices + e);
+    if (end > begin) __builtin_prefetch(indices + end - 1);  // rows begin anywhere in a line
   }
   int64_t source(int64_t edge) const {
     const int64_t u = indices[edge];
@@ -60,20 +75,30 @@ struct GraphView {
            ll(u), ll(edge), ll(num_nodes));
     return u;
   }
+  /**
+   * Put the places in a row of the arcs that keep(place, source) takes first in `places`; how many there are. Nothing
+   * branches on what is taken: each place is written, and the next over it where it is not.
+   */
+  template <class Keep>
+  int64_t select(Row row, Array<int32_t>& places, Keep&& keep) const {
+    const int64_t size = row.size();
+    if (size > INT32_MAX) fail(GUST_EDATA, "a row of %lld arcs, expected below 2^31", ll(size));
+    if (static_cast<int64_t>(places.size()) <= size) places.resize(static_cast<size_t>(2 * size + 1));
+    using Unsigned = std::make_unsigned_t<I>;
+    const I* sources = indices + row.begin;
+    Unsigned most = 0;
+    for (int64_t i = 0; i < size; ++i) most = std::max(most, static_cast<Unsigned>(sources[i]));
+    if (size > 0 && most >= static_cast<uint64_t>(num_nodes)) [[unlikely]]
+      for (int64_t e = row.begin; e < row.end; ++e) source(e);  // says which
+    int32_t* to = places.data();
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < size; ++i) {
+      *to = static_cast<int32_t>(i);
+      to += keep(i, static_cast<Unsigned>(sources[i]));
+    }
+    return to - places.data();
+  }
 };
-
-/** Leaves new elements as they are: all of them are written by the sampler. */
-template <class T>
-struct Uninitialized : std::allocator<T> {
-  template <class U>
-  struct rebind { using other = Uninitialized<U>; };
-  template <class U>
-  void construct(U* at) noexcept { ::new (static_cast<void*>(at)) U; }
-  template <class U, class... Args>
-  void construct(U* at, Args&&... args) { ::new (static_cast<void*>(at)) U(std::forward<Args>(args)...); }
-};
-template <class T>
-using Array = std::vector<T, Uninitialized<T>>;
 
 /** One hop's bipartite CSR: indptr starts at 0, indices are positions in the batch's nodes, ascending in each row. */
 struct Block {

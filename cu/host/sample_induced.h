@@ -2,7 +2,6 @@
 #pragma once
 
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 #include "sample.h"
@@ -36,7 +35,8 @@ class InducedRows {
   template <class Table>
   void append(int64_t v, const Table& table, Block& block) {
     const auto row = graph_.row(v);
-    const int64_t count = find_kept(row);
+    const uint32_t* bits = bits_.data();
+    const int64_t count = graph_.select(row, places_, [&](int64_t, auto u) { return bits[u >> 5] >> (u & 31) & 1; });
     const size_t begin = block.indices.size(), end = begin + static_cast<size_t>(count);
     const I* sources = graph_.indices + row.begin;
     block.indices.resize(end);
@@ -58,29 +58,6 @@ class InducedRows {
   }
 
  private:
-  /** Put the places in a row of the arcs that stay first in places_; how many there are. */
-  int64_t find_kept(typename GraphView<I>::Row row) {
-    using Unsigned = std::make_unsigned_t<I>;
-    const int64_t size = row.size();
-    if (size > INT32_MAX) fail(GUST_EDATA, "a row of %lld arcs, expected below 2^31", ll(size));
-    if (static_cast<int64_t>(places_.size()) <= size) places_.resize(static_cast<size_t>(2 * size + 1));
-    const I* sources = graph_.indices + row.begin;
-    Unsigned most = 0;
-    for (int64_t i = 0; i < size; ++i) most = std::max(most, static_cast<Unsigned>(sources[i]));
-    if (size > 0 && most >= static_cast<uint64_t>(graph_.num_nodes))
-      for (int64_t e = row.begin; e < row.end; ++e) graph_.source(e);  // says which
-    const uint32_t* bits = bits_.data();
-    int32_t* to = places_.data();
-    // Nothing branches on whether an arc stays: each is written, and the next over it where it does not.
-#pragma GCC unroll 4
-    for (int64_t i = 0; i < size; ++i) {
-      const auto u = static_cast<Unsigned>(sources[i]);
-      *to = static_cast<int32_t>(i);
-      to += bits[u >> 5] >> (u & 31) & 1;
-    }
-    return to - places_.data();
-  }
-
   const GraphView<I>& graph_;
   bool keeps_edges_;
   std::vector<uint32_t> bits_;

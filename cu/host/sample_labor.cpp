@@ -37,28 +37,57 @@ struct Loops {
 #define GUST_LOOPS "sample_labor_loops.h"
 #include "isa_loops.h"
 
-/** The words of a hop's sources: drawn for each arc, or, where the rows have more arcs than there are nodes, for all nodes. */
+/**
+ * Which arcs of a hop's rows have a source whose word is below a number. Words are drawn for each arc, or, where the rows
+ * have more arcs than there are nodes, for all nodes: upper halves are kept, and the rest drawn again where they tie.
+ */
 template <class I>
-class Words {
+class Below {
  public:
-  Words(const GraphView<I>& graph, const Random& random, const Loops& vectors, const Array<int64_t>& rows)
+  Below(const GraphView<I>& graph, const Random& random, const Loops& vectors, const Array<int64_t>& rows)
       : graph_(graph), random_(random), vectors_(vectors) {
+    const auto count = static_cast<int64_t>(rows.size());
     int64_t arcs = 0;
-    for (int64_t v : rows) arcs += graph.row(v).size();
+    for (int64_t r = 0; r < count && arcs <= graph.num_nodes; ++r) arcs += graph.row(rows[r]).size();
     if (arcs <= graph.num_nodes) return;
-    of_node_.resize(static_cast<size_t>(num_chunks(graph.num_nodes, kDrawn) * kDrawn));
-    for (int64_t v = 0; v < graph.num_nodes; v += kDrawn)
-      draw(std::min(graph.num_nodes - v, kDrawn), [&](int64_t i) { return v + i; }, of_node_.data() + v);
+    halves_.resize(static_cast<size_t>(graph.num_nodes));
+    for (int64_t v = 0; v < graph.num_nodes; v += kDrawn) {
+      const int64_t nodes = std::min(graph.num_nodes - v, kDrawn);
+      alignas(64) uint32_t words[kDrawn];
+      draw(nodes, [&](int64_t i) { return v + i; }, words);
+      for (int64_t i = 0; i < nodes; ++i) halves_[static_cast<size_t>(v + i)] = static_cast<uint16_t>(words[i] >> 16);
+    }
   }
 
-  /** Those of `count` arcs from `begin` on, kDrawn at most, into `words`, which has room for kDrawn. */
-  void of_arcs(int64_t begin, int64_t count, uint32_t* words) const {
-    const auto source = [&](int64_t i) { return graph_.source(begin + i); };
-    if (of_node_.empty()) return draw(count, source, words);
-    for (int64_t i = 0; i < count; ++i) words[i] = of_node_[static_cast<size_t>(source(i))];
+  /** The arcs of a row whose source's word is below `below`, each with weight 1. */
+  void arcs(typename GraphView<I>::Row row, uint32_t below, std::vector<Drawn>& arcs) {
+    const int64_t count = halves_.empty() ? by_words(row, below) : by_halves(row, below);
+    for (int64_t i = 0; i < count; ++i) arcs.push_back({row.begin + places_[static_cast<size_t>(i)], 1});
   }
 
  private:
+  int64_t by_words(typename GraphView<I>::Row row, uint32_t below) {
+    words_.resize(static_cast<size_t>(num_chunks(row.size(), kDrawn) * kDrawn));
+    for (int64_t i = 0; i < row.size(); i += kDrawn)
+      draw(std::min(row.size() - i, kDrawn), [&](int64_t j) { return graph_.source(row.begin + i + j); },
+           words_.data() + i);
+    const uint32_t* words = words_.data();
+    return graph_.select(row, places_, [&](int64_t i, auto) { return words[i] < below; });
+  }
+
+  int64_t by_halves(typename GraphView<I>::Row row, uint32_t below) {
+    const uint16_t* halves = halves_.data();
+    const uint32_t bound = below >> 16;
+    const int64_t count = graph_.select(row, places_, [&](int64_t, auto u) { return halves[u] <= bound; });
+    int32_t* to = places_.data();
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t place = places_[static_cast<size_t>(i)];
+      const int64_t u = graph_.indices[row.begin + place];
+      if (halves[u] < bound || random_.u32(graph_.id(u), 0) < below) *to++ = place;
+    }
+    return to - places_.data();
+  }
+
   template <class Node>
   void draw(int64_t count, Node&& node, uint32_t* words) const {
     alignas(64) uint64_t ids[kDrawn];
@@ -71,26 +100,10 @@ class Words {
   const GraphView<I>& graph_;
   const Random& random_;
   const Loops& vectors_;
-  Array<uint32_t> of_node_;
+  Array<uint16_t> halves_;   // of all nodes' words, or none
+  Array<uint32_t> words_;    // of a row's arcs
+  Array<int32_t> places_;    // of the arcs that stay in a row
 };
-
-/** The arcs e of a row whose source's word is below `below`, each with weight 1. */
-template <class I>
-void keep_below(const Words<I>& drawn, typename GraphView<I>::Row row, uint64_t below, std::vector<Drawn>& arcs) {
-  alignas(64) uint32_t words[kDrawn];
-  for (int64_t begin = row.begin; begin < row.end; begin += kDrawn) {
-    const int64_t count = std::min(row.end - begin, kDrawn);
-    drawn.of_arcs(begin, count, words);
-    const size_t before = arcs.size();
-    arcs.resize(before + static_cast<size_t>(count));
-    Drawn* to = arcs.data() + before;
-    for (int64_t i = 0; i < count; ++i) {  // as likely as not: no branch
-      *to = {begin + i, 1};
-      to += words[i] < below;
-    }
-    arcs.resize(static_cast<size_t>(to - arcs.data()));
-  }
-}
 
 /** The numbers pi of a hop's sources, by arcs of its rows: node table of its own. */
 struct Sources {
@@ -135,8 +148,9 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
           const int64_t k = fanout[hop];
           std::vector<Drawn> arcs;
           if (importance == 0 || k <= 0) {
-            const Words words(graph, random, vectors, batch.nodes);
+            Below kept(graph, random, vectors, batch.nodes);
             for (int64_t r = 0; r < rows; ++r) {
+              if (r + 2 * kAhead < rows) __builtin_prefetch(graph.indptr + batch.nodes[r + 2 * kAhead]);
               if (r + kAhead < rows) graph.prefetch_row(batch.nodes[r + kAhead]);
               const auto row = graph.row(batch.nodes[r]);
               const int64_t d = row.size();
@@ -144,8 +158,8 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
               if (k < 0 || d <= k) {
                 for (int64_t e = row.begin; e < row.end; ++e) arcs.push_back({e, 1});
               } else if (k > 0) {
-                const auto below = static_cast<uint64_t>((static_cast<unsigned __int128>(k) << 32) / d);
-                keep_below(words, row, below, arcs);
+                const auto below = static_cast<uint32_t>((static_cast<unsigned __int128>(k) << 32) / d);  // k < d
+                kept.arcs(row, below, arcs);
                 scale_to(arcs, static_cast<double>(d));
               }
               writer.row(arcs);
