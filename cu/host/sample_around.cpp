@@ -133,11 +133,8 @@ class AroundSampler {
         table.insert(others_[j], static_cast<int32_t>(count + j));
         induced_.add(others_[j]);
       }
-      induced_.append(seeds[i], table, block);
-      for (int64_t j = begin; j < end; ++j) {
-        if (j + kRowsAhead < end) graph_.prefetch_row(others_[j + kRowsAhead]);
-        induced_.append(others_[j], table, rest);
-      }
+      induced_.append(seeds + i, 1, table, block);
+      induced_.append(others_.data() + begin, end - begin, table, rest);
       positions_.forget(total);
       induced_.remove(seeds[i]);
       for (int64_t j = begin; j < end; ++j) induced_.remove(others_[j]);
@@ -158,12 +155,8 @@ class AroundSampler {
     }
     Block& block = batch_.blocks[0];
     block.indptr.push_back(0);
-    const auto size = static_cast<int64_t>(batch_.nodes.size());
     for (int64_t v : batch_.nodes) induced_.add(v);
-    for (int64_t i = 0; i < size; ++i) {
-      if (i + kRowsAhead < size) graph_.prefetch_row(batch_.nodes[i + kRowsAhead]);
-      induced_.append(batch_.nodes[i], table, block);
-    }
+    induced_.append(batch_.nodes.data(), static_cast<int64_t>(batch_.nodes.size()), table, block);
   }
 
   const GraphView<I>& graph_;

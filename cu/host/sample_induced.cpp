@@ -13,8 +13,7 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kRowsAhead = 8;  // rows whose arcs are
-constexpr size_t kLongRun = 16;    // mean length of ascending runs from which merging them beats sorting
+constexpr size_t kLongRun = 16;  // mean length of ascending runs from which merging them beats sorting
 
 /** Sort what is made of ascending runs, as the nodes of a few parts are. */
 template <class Less>
@@ -58,11 +57,7 @@ void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, i
   Block& block = batch.blocks[0];
   block.indptr.reserve(static_cast<size_t>(count + 1));
   block.indptr.push_back(0);
-  for (int64_t i = 0; i < count; ++i) {
-    if (i + 2 * kRowsAhead < count) __builtin_prefetch(graph.indptr + ordered[i + 2 * kRowsAhead]);
-    if (i + kRowsAhead < count) graph.prefetch_row(ordered[i + kRowsAhead]);
-    induced.append(ordered[i], table, block);
-  }
+  induced.append(ordered.data(), count, table, block);
 }
 
 }  // namespace
