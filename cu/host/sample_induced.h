@@ -101,14 +101,15 @@ class InducedRows {
       begun += first > 0 && first < before_[ends_[r + 1]] && to[first] < to[first - 1];
     }
     if (falls == begun) return;
-    for (int64_t r = 0; r < num_rows_; ++r)
-      sort_row(block, begin + static_cast<size_t>(before_[ends_[r]]), begin + static_cast<size_t>(before_[ends_[r + 1]]));
+    const auto place = [&](int64_t r) { return begin + static_cast<size_t>(before_[ends_[r]]); };
+    for (int64_t r = 0; r < num_rows_; ++r) sort_row(block, place(r), place(r + 1));
   }
 
   template <class Table>
   void append_long(typename GraphView<I>::Row row, const Table& table, Block& block) {
     const uint32_t* bits = bits_.data();
-    const int64_t count = graph_.select(row, places_, [&](int64_t, auto u) { return bits[u >> 5] >> (u & 31) & 1; });
+    const auto is_here = [&](int64_t, auto u) { return bits[u >> 5] >> (u & 31) & 1; };
+    const int64_t count = graph_.select(row, places_, false, is_here);
     const size_t begin = block.indices.size(), end = begin + static_cast<size_t>(count);
     const I* sources = graph_.indices + row.begin;
     block.indices.resize(end);
@@ -125,7 +126,8 @@ class InducedRows {
   /** Sort the arcs of a row by position, their numbers with them. */
   void sort_row(Block& block, size_t begin, size_t end) {
     auto& indices = block.indices;
-    const auto from = indices.begin() + static_cast<ptrdiff_t>(begin), to = indices.begin() + static_cast<ptrdiff_t>(end);
+    const auto from = indices.begin() + static_cast<ptrdiff_t>(begin);
+    const auto to = indices.begin() + static_cast<ptrdiff_t>(end);
     if (std::is_sorted(from, to)) return;
     if (!keeps_edges_) return std::sort(from, to);
     std::vector<std::pair<int32_t, int64_t>> arcs;

@@ -29,6 +29,7 @@ namespace {
 constexpr int64_t kAhead = 4;      // rows whose arcs are asked for ahead
 constexpr int64_t kIdLanes = 8;    // a multiple of how many words are drawn at once
 constexpr int64_t kDrawn = 512;    // arcs whose words are drawn together, a multiple of kIdLanes
+constexpr uint32_t kFew = 1 << 11;  // of 2^16: upper halves up to which few arcs of a row stay
 
 struct Loops {
   void (*first_words)(const Random& random, const uint64_t* ids, int64_t count, uint32_t* words);
@@ -38,8 +39,8 @@ struct Loops {
 #include "isa_loops.h"
 
 /**
- * Which arcs of a hop's rows have a source whose word is below a number. Words are drawn for each arc, or, where the rows
- * have more arcs than there are nodes, for all nodes: upper halves are kept, and the rest drawn again where they tie.
+ * Which arcs of a hop's rows have a source whose word is below a number. Words are drawn for each arc, or, where the
+ * rows have more arcs than there are nodes, for all nodes: upper halves are kept, the rest drawn again where they tie.
  */
 template <class I>
 class Below {
@@ -72,13 +73,14 @@ class Below {
       draw(std::min(row.size() - i, kDrawn), [&](int64_t j) { return graph_.source(row.begin + i + j); },
            words_.data() + i);
     const uint32_t* words = words_.data();
-    return graph_.select(row, places_, [&](int64_t i, auto) { return words[i] < below; });
+    return graph_.select(row, places_, false, [&](int64_t i, auto) { return words[i] < below; });
   }
 
   int64_t by_halves(typename GraphView<I>::Row row, uint32_t below) {
     const uint16_t* halves = halves_.data();
     const uint32_t bound = below >> 16;
-    const int64_t count = graph_.select(row, places_, [&](int64_t, auto u) { return halves[u] <= bound; });
+    const bool few = bound < kFew;
+    const int64_t count = graph_.select(row, places_, few, [&](int64_t, auto u) { return halves[u] <= bound; });
     int32_t* to = places_.data();
     for (int64_t i = 0; i < count; ++i) {
       const int32_t place = places_[static_cast<size_t>(i)];
