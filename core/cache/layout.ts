@@ -18,7 +18,7 @@ export const memoryParam = (usual: string) =>
 export function parseSize(text: string, least = 1): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)i?B?$/i.exec(text) ?? [];
   const bytes = number === undefined ? NaN : Math.floor(Number(number) * UNITS[unit!.toUpperCase()]!);
-  if (!(bytes >= least)) {
+  if (!(bytes >= least && bytes <= Number.MAX_SAFE_INTEGER)) {
     throw new GustError("usage", `Size "${text}", expected a number of bytes like 512M or 4G`);
   }
   return bytes;

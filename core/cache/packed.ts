@@ -12,6 +12,7 @@ import {
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
+import { checkCopied } from "../graph/arcs.ts";
 import type { Csr } from "../graph/csr.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -55,7 +56,8 @@ export class Packer {
    * The feature rows of a sample's batches, as stored (dense rows of any dtype, or CSR), in batch order. Rows are
    * copied while the document is written; memory: one piece of them, and 8 bytes per sparse row.
    *
-   * @throws {GustError} (mismatch) if the sample was made from another graph, (missing) if the graph has no features.
+   * @throws {GustError} (mismatch) if the sample was made from another graph, (missing) if the graph has no features; while
+   *   it is written (data) where a row is not finite.
    */
   pack(sample: Document, provenance: readonly ProvenanceRecord[]): NewDocument {
     const { graph } = this;
@@ -73,7 +75,7 @@ export class Packer {
       model_use: "any model that is trained on this sample: same results, contiguous reads",
     };
     const rows = features.kind === "csr"
-      ? sparseRows(features.csr, nodes)
+      ? sparseRows(graph, features.csr, nodes)
       : denseRows(graph, features.array, features.numFeatures, nodes);
     this.counts.batches += nodePtr.length - 1;
     this.counts.rows = this.seen.total;
@@ -95,7 +97,9 @@ function denseRows(graph: Graph, array: NativeArray, numCols: number, nodes: Ind
   const data = function* () {
     const buffer = NativeArray.allocate(array.dtype, Math.min(step, nodes.length) * numCols, false);
     for (const index of slices(nodes, step)) {
-      yield gatherRows(array, numCols, index, buffer.slice(0, index.length * numCols));
+      const rows = gatherRows(array, numCols, index, buffer.slice(0, index.length * numCols));
+      checkCopied(graph, rows);
+      yield rows;
     }
   };
   const scale: NewTensor[] = graph.document.has("feat.scale")
@@ -112,7 +116,7 @@ function denseRows(graph: Graph, array: NativeArray, numCols: number, nodes: Ind
   };
 }
 
-function sparseRows(csr: Csr, nodes: Indices): Rows {
+function sparseRows(graph: Graph, csr: Csr, nodes: Indices): Rows {
   const { indptr, numEntries } = gatherIndptr(csr, nodes);
   const entries = <D extends "I32" | "I64" | "F32" | "F64">(from: NativeArray<D>) =>
     function* (): Generator<NativeArray<D>> {
@@ -121,6 +125,7 @@ function sparseRows(csr: Csr, nodes: Indices): Rows {
         const ptr = indptr.slice(row, index.length + 1);
         const to = NativeArray.allocate(from.dtype, ptr.at(index.length) - ptr.at(0), false);
         gatherEntries(csr.indptr, from, index, ptr, to);
+        checkCopied(graph, to);
         yield to;
         to.free();
         row += index.length;

@@ -14,6 +14,7 @@ import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
 import { GustError } from "../errors.ts";
 import type { Document, NewDocument, NewTensor, ProvenanceRecord } from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
+import { checkCopied } from "../graph/arcs.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { PackedMeta } from "./packed.ts";
@@ -175,7 +176,7 @@ export function tieredDocument<T>(
         name: "hot.feat",
         dtype: array.dtype,
         shape: [hotRows, numFeatures],
-        data: () => hotPieces(array, numFeatures, hot, options.memoryBytes),
+        data: () => hotPieces(graph, array, numFeatures, hot, options.memoryBytes),
       },
       {
         name: "pages",
@@ -184,7 +185,7 @@ export function tieredDocument<T>(
         align: PAGE_BYTES,
         data: {
           scatter: (fd, offset) =>
-            putRanges(pack, array, numNodes, numFeatures, options.memoryBytes, fd, offset),
+            putRanges(pack, graph, array, numFeatures, options.memoryBytes, fd, offset),
         },
       },
     ];
@@ -221,6 +222,7 @@ function* gathered(
 
 /** Hot rows: ascending in either tier, so that the matrix is read in order. */
 function* hotPieces(
+  graph: Graph,
   array: NativeArray,
   numCols: number,
   hot: NativeArray<"I64">,
@@ -230,6 +232,7 @@ function* hotPieces(
   const step = Math.max(1, Math.floor(memoryBytes / Math.max(1, rowBytes)));
   for (let at = 0; at < hot.length; at += step) {
     const piece = gatherRows(array, numCols, hot.slice(at, Math.min(step, hot.length - at)));
+    checkCopied(graph, piece);
     yield piece;
     piece.free();
   }
@@ -238,20 +241,21 @@ function* hotPieces(
 /** The rows of every range of the matrix to their pages. */
 function putRanges(
   pack: NativePack,
+  graph: Graph,
   array: NativeArray,
-  numRows: number,
   numCols: number,
   memoryBytes: number,
   fd: number,
   offset: number,
 ): void {
-  const rowBytes = numCols * dtypes[array.dtype].size;
+  const rowBytes = numCols * dtypes[array.dtype].size, numRows = graph.numNodes;
   const step = Math.min(numRows, Math.max(1, Math.floor(memoryBytes / Math.max(1, rowBytes))));
   const buffer = NativeArray.allocate(array.dtype, step * numCols, false);
   for (let first = 0; first < numRows; first += step) {
     const rows = Math.min(step, numRows - first);
     // A copy, read in order: what the page cache drops meanwhile is not read again.
     call("gust_copy", buffer.address, array.address + first * rowBytes, rows * rowBytes);
+    checkCopied(graph, buffer.slice(0, rows * numCols));
     pack.put(fd, offset, first, rows, buffer);
   }
   buffer.free();

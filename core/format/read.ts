@@ -360,9 +360,18 @@ export function* readContainers(
   }
 }
 
+/** Whether there is something else than a file at a path: a pipe would be waited for, a device read. */
+function isNoFile(path: string): boolean {
+  try {
+    return !statSync(path).isFile();
+  } catch {
+    return false; // whoever opens it says why it cannot
+  }
+}
+
 /**
  * The document that a reference stands for.
- * @throws {GustError} (data) if it was damaged on the way, (mismatch) if the file is another one by now, (io) if it is
+ * @throws {GustError} (data) if it was damaged on the way or leads to no file, (mismatch) if the file is another one by now, (io) if it is
  *   not there.
  */
 function resolveReference(reference: Document): Document {
@@ -370,6 +379,12 @@ function resolveReference(reference: Document): Document {
     throw problemsError("data", `Cannot read ${reference.label} as a reference`, reference.doubts);
   }
   const { path, size, digest } = reference.meta as { path: string; size: number; digest: string };
+  if (isNoFile(path)) {
+    throw new GustError(
+      "data",
+      `Cannot read ${reference.label}: it refers to ${JSON.stringify(path)}, which is no regular file`,
+    );
+  }
   const document = openFile(path);
   if (document.digest !== digest || document.mapping!.sizeBytes !== size) {
     throw new GustError(

@@ -122,5 +122,13 @@ export function checkFeatures(graph: Graph): void {
   for (const name of ["feat", "feat.values"]) if (document.has(name)) checkFloat32(document, name);
 }
 
+/**
+ * Refuse rows that were copied out of a graph's features if they hold what is not finite.
+ * @throws {GustError} (data) naming tensor and position in the graph.
+ */
+export function checkCopied(graph: Graph, rows: NativeArray): void {
+  if (isFloat(rows) && findNotFinite(rows).count > 0) checkFeatures(graph);
+}
+
 type Floats = Parameters<typeof findNotFinite>[0];
 const isFloat = (array: NativeArray): array is Floats => ["F64", "F32", "F16", "BF16"].includes(array.dtype);

@@ -259,27 +259,34 @@ export function readJson({ source }: InputFile): PropertyParts {
 /** As in documents. */
 const MOST_LEVELS = 64;
 
-/** Whether a value has more levels than `most`. Level by level: what comes from elsewhere may be too deep to recurse. */
-function isDeeper(value: unknown, most: number): boolean {
-  let level = [value];
-  for (let depth = 0; depth <= most && level.length > 0; depth++) {
-    level = level.flatMap((item) => item !== null && typeof item === "object" ? Object.values(item) : []);
+/**
+ * What is wrong with a value: more levels than `most`, or a number that became infinite when it was read; null: nothing.
+ * One look at every item, level by level: what comes from elsewhere may be too deep to recurse.
+ */
+function faultOf(value: unknown, most: number): "depth" | "overflow" | null {
+  let level = [value], overflows = false;
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > most) return "depth";
+    const next: unknown[] = [];
+    for (const item of level) {
+      if (item === Infinity || item === -Infinity) overflows = true;
+      else if (typeof item === "object" && item !== null) {
+        for (const part of Object.values(item)) next.push(part);
+      }
+    }
+    level = next;
   }
-  return level.length > 0;
-}
-
-/** Whether a number of a value became infinite when it was read. */
-function overflows(value: unknown): boolean {
-  if (value !== null && typeof value === "object") return Object.values(value).some(overflows);
-  return value === Infinity || value === -Infinity;
+  return overflows ? "overflow" : null;
 }
 
 function propertiesOf(record: Json, fail: Item["fail"]): Json {
   const properties = record["properties"] ?? {};
   if (!isObject(properties)) throw fail('"properties", expected an object');
-  if (isDeeper(properties, MOST_LEVELS)) throw fail(`"properties" nested deeper than ${MOST_LEVELS} levels`);
   for (const [key, value] of Object.entries(properties)) {
-    if (overflows(value)) throw fail(`property ${JSON.stringify(key)} has a number that no float64 holds`);
+    // The object itself is a level.
+    const fault = faultOf(value, MOST_LEVELS - 1);
+    if (fault === "depth") throw fail(`"properties" nested deeper than ${MOST_LEVELS} levels`);
+    if (fault) throw fail(`property ${JSON.stringify(key)} has a number that no float64 holds`);
   }
   return properties;
 }

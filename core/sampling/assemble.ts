@@ -1,7 +1,9 @@
 /** Batches gathered into the flat arrays of sample documents, cut into pieces of bounded size. */
 import { call, currentDevice, NativeArray } from "../../ffi/native.ts";
 import type { BatchSizes, NativeBatches } from "../../ffi/native_sample.ts";
+import { findNotFinite } from "../../ffi/native_checks.ts";
 import type { NewTensor } from "../format/document.ts";
+import { checkFloat32 } from "../graph/arcs.ts";
 import type { Graph } from "../graph/graph.ts";
 import { indexDType } from "../graph/csr.ts";
 import type { BatchPlan, BatchWeights } from "./sampler.ts";
@@ -91,13 +93,17 @@ function batchBytes({ levels, edges }: BatchSizes, nodeBytes: number, arcBytes: 
   return 8 * (levels.length + 1) + levels.at(-1)! * nodeBytes + blocks;
 }
 
+/** Weights that batches of a plan have: those of the graph, unless their arcs are none of its. */
+const weightsOf = (plan: BatchPlan, graph: Graph) => plan.hasOwnArcs ? null : graph.csr.values;
+
 /**
  * Sample all epochs of a plan. Memory: the piece being filled and one group of batches.
  * The same pieces for any thread count.
+ * @throws {GustError} (data) where an arc that is drawn has a weight that is no finite float32 number.
  */
 export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: PartOptions): Generator<Part> {
   const buffers = new Buffers(reuse);
-  const weights = plan.hasOwnArcs ? null : graph.csr.values;
+  const weights = weightsOf(plan, graph);
   const nodeDType = indexDType(graph.numNodes);
   // A weight takes 4 bytes.
   const nodeBytes = (nodeDType === "I32" ? 4 : 8) + (plan.weights ? 4 : 0);
@@ -111,7 +117,7 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
       for (let b = 0; b < end - first; b++) {
         const sizeBytes = batchBytes(batches.sizes[b]!, nodeBytes, arcBytes);
         if (pending.sizes.length > 0 && pending.sizeBytes + sizeBytes > chunkBytes) {
-          yield assemble(pending, plan, buffers, nodeDType, weights, false);
+          yield assemble(pending, plan, graph, buffers, nodeDType, false);
           for (const run of pending.runs) if (run.batches !== batches) run.batches.close();
           pending = new Pending();
         }
@@ -120,7 +126,7 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
       first = end;
     }
   }
-  yield assemble(pending, plan, buffers, nodeDType, weights, true);
+  yield assemble(pending, plan, graph, buffers, nodeDType, true);
   for (const run of pending.runs) run.batches.close();
 }
 
@@ -149,9 +155,9 @@ const total = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
 function assemble(
   { runs, sizes, seedCounts, epochs, firstStep, sizeBytes }: Pending,
   plan: BatchPlan,
+  graph: Graph,
   buffers: Buffers,
   nodeDType: "I32" | "I64",
-  weights: NativeArray<"F32"> | NativeArray<"F64"> | null,
   last: boolean,
 ): Part {
   const counts = Array.from({ length: plan.epochs }, () => 0);
@@ -165,10 +171,15 @@ function assemble(
     at += size;
   }
   const levelSizes = BigInt64Array.from(sizes.flatMap(({ levels }) => levels), BigInt);
+  const weights = weightsOf(plan, graph);
   const blocks = Array.from(
     { length: Math.max(plan.hops, 1) },
     (_, h) => assembleBlock(runs, sizes, h, plan, buffers, weights),
   );
+  // What is found in a batch is in the graph, where it has a place that somebody can look at.
+  if (blocks.some(({ edge_weight: drawn }) => drawn && findNotFinite(drawn).count > 0)) {
+    checkFloat32(graph.document, "edge_weight");
+  }
   const nodePtr = pointer(nodeCounts);
   const nodeWeight = plan.weights && weigh(plan.weights, nodePtr, nodes, blocks[0]!, buffers);
   const tensor = (name: string, data: NativeArray | BigInt64Array, shape = [data.length]): NewTensor => ({

@@ -7,7 +7,7 @@
  * sums are exactly unbiased, of a variance that grows with the graph: many rows have none of the drawn nodes.
  */
 import { z } from "zod";
-import { nativeSampler } from "./native.ts";
+import { weighingSampler } from "./native.ts";
 import { defineSampler } from "./sampler.ts";
 import { layerArcs, layerSizeParam, seedBatches, seedParams } from "./seeds.ts";
 
@@ -20,7 +20,7 @@ export const fastgcn = defineSampler({
   inTraining: true,
   shape: ({ layerSize, epochs }) => ({ hops: layerSize.length, epochs }),
   plan(input, { layerSize, ...own }) {
-    const { graph, seed } = input, sampler = nativeSampler(graph);
+    const { graph, seed } = input, sampler = weighingSampler(graph);
     return {
       ...seedBatches(input, own),
       hops: layerSize.length,

@@ -8,7 +8,7 @@
  * weight of all their arcs, as in the paper: biased by O(1 / size), at a lower variance, and exact where neighbours agree.
  */
 import { z } from "zod";
-import { nativeSampler } from "./native.ts";
+import { weighingSampler } from "./native.ts";
 import { defineSampler } from "./sampler.ts";
 import { layerArcs, layerSizeParam, seedBatches, seedParams } from "./seeds.ts";
 
@@ -28,7 +28,7 @@ export const ladies = defineSampler({
   inTraining: true,
   shape: ({ layerSize, epochs }) => ({ hops: layerSize.length, epochs }),
   plan(input, { layerSize, normalize, ...own }) {
-    const { graph, seed } = input, sampler = nativeSampler(graph);
+    const { graph, seed } = input, sampler = weighingSampler(graph);
     return {
       ...seedBatches(input, own),
       hops: layerSize.length,

@@ -15,6 +15,7 @@
  */
 import { z } from "zod";
 import type { ArcTimes, NativeSampler } from "../../ffi/native_sample.ts";
+import { NativeError } from "../../ffi/native.ts";
 import { GustError } from "../errors.ts";
 import { arcTimes, fanoutsByType } from "./kinds.ts";
 import { nativeSampler } from "./native.ts";
@@ -117,9 +118,14 @@ export const neighbor = defineSampler({
       hasArcWeights,
       expand({ nodes, ptr }, epoch, firstStep) {
         const key = { seed, epoch, firstStep };
-        return hasArcWeights
-          ? sampler.weighted(nodes, ptr, fanout, { byWeight: weighted, replace }, key)
-          : sampler.neighbors(nodes, ptr, fanout, key);
+        if (!hasArcWeights) return sampler.neighbors(nodes, ptr, fanout, key);
+        try {
+          return sampler.weighted(nodes, ptr, fanout, { byWeight: weighted, replace }, key);
+        } catch (error) {
+          if (!(error instanceof NativeError && /"edge_weight"/.test(error.message))) throw error;
+          const { label } = graph.document;
+          throw new GustError("data", `Cannot sample ${label}: ${error.message}`, "leave --weighted out");
+        }
       },
       estimateArcs: (count) => fanoutArcs(graph, fanout, count),
     };

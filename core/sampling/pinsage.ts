@@ -7,7 +7,7 @@
  * with replacement does; longer walks stand for the weighted means of their own visits, of which --fanout keeps the largest.
  */
 import { z } from "zod";
-import { nativeSampler } from "./native.ts";
+import { weighingSampler } from "./native.ts";
 import { defineSampler } from "./sampler.ts";
 import { fanoutArcs, fanoutParam, seedBatches, seedParams } from "./seeds.ts";
 
@@ -35,7 +35,7 @@ export const pinsage = defineSampler({
   inTraining: true,
   shape: ({ fanout, epochs }) => ({ hops: fanout.length, epochs }),
   plan(input, { fanout, walks, walkLength, stop, returnP, inOutQ, ...own }) {
-    const { graph, seed } = input, sampler = nativeSampler(graph, false);
+    const { graph, seed } = input, sampler = weighingSampler(graph, false);
     const asked = { walks, length: walkLength, stop, returnP, inOutQ };
     const most = fanout.map((count) => count < 0 ? walks * walkLength : Math.min(count, walks * walkLength));
     return {

@@ -16,7 +16,9 @@ export const saintEdge = defineSampler({
   summary: "the subgraph of the ends of edges drawn by degrees, with weights that make it unbiased",
   source: "Zeng et al. 2020, arXiv:1907.04931, algorithm 2, edge sampler",
   params: z.object({
-    edgesPerBatch: z.int().min(1).default(512).describe("edges that are drawn for a batch, with replacement"),
+    edgesPerBatch: z.int().min(1).max(2 ** 28).default(512).describe(
+      "edges that are drawn for a batch, with replacement",
+    ),
     ...saintParams.shape,
   }).strict(),
   needsPartition: false,

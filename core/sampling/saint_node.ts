@@ -21,7 +21,7 @@ export const saintNode = defineSampler({
     "the subgraph of nodes drawn by the weight of their columns or by degree, with weights that make it unbiased",
   source: "Zeng et al. 2020, arXiv:1907.04931, algorithm 2, node sampler",
   params: z.object({
-    nodesPerBatch: z.int().min(1).default(1024).describe(
+    nodesPerBatch: z.int().min(1).max(2 ** 28).default(1024).describe(
       "nodes that are drawn for a batch, with replacement",
     ),
     drawnBy,

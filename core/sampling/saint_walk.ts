@@ -16,7 +16,7 @@ export const saintWalk = defineSampler({
   summary: "the subgraph of the nodes on random walks, with weights that make it unbiased",
   source: "Zeng et al. 2020, arXiv:1907.04931, algorithm 2, random walk sampler",
   params: z.object({
-    roots: z.int().min(1).default(256).describe("walks of a batch, each from a uniform node"),
+    roots: z.int().min(1).max(2 ** 28).default(256).describe("walks of a batch, each from a uniform node"),
     walkLength: z.int().min(1).max(65536).default(2).describe("steps of a walk"),
     coverage: z.number().positive().default(50).describe(
       "subgraphs per node, on average, that are drawn ahead to estimate how often nodes and arcs are in one",

@@ -1,8 +1,9 @@
 /** What a sampler is: batches of seeds in an order, and how a batch grows into blocks. */
 import type { z } from "zod";
-import { NativeArray } from "../../ffi/native.ts";
+import { NativeArray, NativeError } from "../../ffi/native.ts";
 import type { NativeBatches } from "../../ffi/native_sample.ts";
 import type { FlatSubgraphs } from "../../ffi/native_walks.ts";
+import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Entry } from "../registry.ts";
@@ -80,6 +81,20 @@ export interface SamplerEntry extends Entry {
   parts(input: SampleInput, params: Record<string, unknown>, options: PartOptions): Iterable<Part>;
 }
 
+/** What `body` gives; what native code does not accept of the graph's data is said of its document. */
+function* ofGraph<T>({ document }: Graph, body: () => Iterable<T>): Generator<T> {
+  try {
+    yield* body();
+  } catch (error) {
+    if (!(error instanceof NativeError && error.code === "data")) throw error;
+    throw new GustError(
+      "data",
+      `Cannot sample ${document.label}: ${error.message}`,
+      "gust inspect --check lists every problem",
+    );
+  }
+}
+
 /** A sampler that draws batch by batch; its params are typed by its schema. */
 export function defineSampler<S extends z.ZodObject>(entry: {
   readonly name: string;
@@ -96,7 +111,8 @@ export function defineSampler<S extends z.ZodObject>(entry: {
   const { plan, ...rest } = entry;
   return {
     ...rest as unknown as Omit<SamplerEntry, "parts">,
-    parts: (input, params, options) => partsOf(plan(input, params as z.infer<S>), input.graph, options),
+    parts: (input, params, options) =>
+      ofGraph(input.graph, () => partsOf(plan(input, params as z.infer<S>), input.graph, options)),
   };
 }
 

@@ -49,15 +49,25 @@ export function checkWeights({ model, progress }: Training): void {
   }
 }
 
+/** The part of the time that copies may take where epochs can be run again. */
+const COPY_SHARE = 0.01;
+
 /**
- * Copies of what training changes, as it was after the last epoch that ended well: weights, their averages, optimizer
- * state and counters. What a batch source keeps may be as large as the activations of the whole graph: it is not copied.
+ * The way back to what training changes, as it was after the last epoch that ended well: weights, their averages,
+ * optimizer state and counters. They are copied after an epoch; where epochs can be run again, which gives the same
+ * bytes, only so often that it takes a hundredth of the time, and those since the last copy are run again. What a batch
+ * source keeps may be as large as the activations of the whole graph: it is not copied.
  */
 export class LastGood {
   private readonly kept: readonly (readonly [now: TensorHandle, copy: TensorHandle])[];
-  private progress: Progress;
+  /** How the last epoch ended that ended well, and the one that was copied. */
+  private good: Progress;
+  private copied: Progress;
+  private copiedAt = 0;
+  private copyMs = 0;
 
-  constructor(private readonly training: Training) {
+  /** @param again  runs the epoch that is next, and no more; null where it would be another than before. */
+  constructor(private readonly training: Training, private readonly again: (() => void) | null = null) {
     const { engine, model, optimizer, ema } = training;
     const changing = [
       ...weightsOf(model).map((p) => p.handle),
@@ -68,28 +78,37 @@ export class LastGood {
       const shape = t.rank === 1 ? [t.rows] : [t.rows, t.cols];
       return [t, engine.persistent.tensor(t.dtype, shape)] as const;
     });
-    this.progress = { ...training.progress };
-    this.keep();
+    this.good = this.copied = { ...training.progress };
+    this.copy();
   }
 
-  private keep(): void {
+  private copy(): void {
+    const start = performance.now();
     for (const [now, copy] of this.kept) copyTensor(now, copy);
-    this.progress = { ...this.training.progress };
+    this.copied = this.good;
+    this.copiedAt = performance.now();
+    this.copyMs = this.copiedAt - start;
   }
 
   /** Run `body`, and keep what it has led to; if it throws that something is not finite, go back first. */
   orRestore<T>(body: () => T): T {
     try {
       const result = body();
-      this.keep();
+      this.good = { ...this.training.progress };
+      if (!this.again || (performance.now() - this.copiedAt) * COPY_SHARE >= this.copyMs) this.copy();
       return result;
     } catch (error) {
-      if (error instanceof NotFinite) {
-        for (const [now, copy] of this.kept) copyTensor(copy, now);
-        Object.assign(this.training.progress, this.progress);
-      }
+      if (error instanceof NotFinite) this.restore();
       throw error;
     }
+  }
+
+  private restore(): void {
+    const { progress } = this.training;
+    for (const [now, copy] of this.kept) copyTensor(copy, now);
+    Object.assign(progress, this.copied);
+    while (progress.epoch < this.good.epoch) this.again!();
+    Object.assign(progress, this.good);
   }
 
   free(): void {

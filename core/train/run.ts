@@ -138,7 +138,14 @@ export async function runEpochs(
   const { engine, progress } = training;
   const arena = engine.arena(), queue = new BatchQueue(engine, source, arena);
   const planned = source.isStatic ? new PlannedStep(engine, arena, source.observe !== undefined) : null;
-  const times: number[] = [], lastGood = new LastGood(training);
+  const again = () => {
+    runEpoch(training, queue, planned, options);
+    progress.epoch++;
+  };
+  // A step that is always the same can be done again. A watched one may have ended in its middle.
+  const isRepeatable = source.isStatic && !source.observe && !source.state && !source.report &&
+    !options.detectAnomaly;
+  const times: number[] = [], lastGood = new LastGood(training, isRepeatable ? again : null);
   const watch = options.detectAnomaly ? new AnomalyWatch(training) : null;
   let lastBreath = performance.now();
   /** Whether the best score is as old as patience allows; asked after epochs that were scored. */

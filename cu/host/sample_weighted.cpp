@@ -50,10 +50,13 @@ void arcs_by_id(const GraphView<I>& graph, typename GraphView<I>::Row row, std::
   if (!graph.in_id_order) std::sort(arcs.begin(), arcs.end());
 }
 
+constexpr double kMostWeight = 1e300;  // sums of them are finite
+
 double weight_at(const ArcValues& values, int64_t edge) {
   const double w = values.at(edge);
-  if (!(w >= 0) || w > 1e300) [[unlikely]]
-    fail(GUST_EDATA, "tensor \"edge_weight\" holds %g at position %lld, expected weights of at least 0 to draw by", w, ll(edge));
+  if (!(w >= 0) || w > kMostWeight) [[unlikely]]
+    fail(GUST_EDATA, "tensor \"edge_weight\" holds %g at position %lld, expected weights of 0 to %g to draw by", w, ll(edge),
+         kMostWeight);
   return w;
 }
 

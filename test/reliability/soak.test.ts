@@ -33,12 +33,15 @@ test("growth() sees a fifth of a MiB, a byte, a descriptor or a mapping per roun
 });
 
 test("Traces.left() sees files of the folder and of TMPDIR, shared memory, and processes that go on", async () => {
-  const cwd = freshDir(), there = join(cwd, "there"), shared = `/dev/shm/gust-test-${process.pid}`;
+  const cwd = freshDir(),
+    there = join(cwd, "there"),
+    shared = `/dev/shm/gust-test-${process.pid}`,
+    others = `/dev/shm/test-${process.pid}`;
   mkdirSync(there);
   const traces = new Traces(cwd);
   expect(traces.left()).toEqual([]);
   const files = [join(cwd, "new"), join(traces.temporary, "gust-1"), shared];
-  for (const file of files) writeFileSync(file, "");
+  for (const file of [...files, others]) writeFileSync(file, "");
   const child = Bun.spawn(["sleep", "60"], { env: traces.env });
   try {
     // Until exec() the child has the environment of this process.
@@ -47,7 +50,7 @@ test("Traces.left() sees files of the folder and of TMPDIR, shared memory, and p
   } finally {
     child.kill();
     await child.exited;
-    for (const file of files) rmSync(file);
+    for (const file of [...files, others]) rmSync(file);
   }
   expect(traces.left()).toEqual([]);
 });

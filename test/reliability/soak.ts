@@ -54,6 +54,12 @@ function processesWith(mark: string): string[] {
   );
 }
 
+/** Shared memory is everybody's: what is gust's has its name in front there. */
+const SHARED = "/dev/shm", OURS = /^\.?gust/;
+
+const namesIn = (folder: string) =>
+  readdirSync(folder).filter((name) => folder !== SHARED || OURS.test(name));
+
 /** What commands may leave nowhere: names in these folders, and processes. */
 export class Traces {
   readonly mark = `GUST_SOAK=${process.pid}-${performance.now()}`;
@@ -64,7 +70,7 @@ export class Traces {
     this.temporary = join(cwd, "temporary");
     mkdirSync(this.temporary);
     this.folders = new Map(
-      [cwd, this.temporary, "/dev/shm"].map((folder) => [folder, new Set(readdirSync(folder))]),
+      [cwd, this.temporary, SHARED].map((folder) => [folder, new Set(namesIn(folder))]),
     );
   }
 
@@ -75,7 +81,7 @@ export class Traces {
 
   left(): string[] {
     const files = [...this.folders].flatMap(([folder, before]) =>
-      readdirSync(folder).filter((name) => !before.has(name)).map((name) => join(folder, name))
+      namesIn(folder).filter((name) => !before.has(name)).map((name) => join(folder, name))
     );
     return [...files, ...processesWith(this.mark).map((pid) => `process ${pid}`)];
   }

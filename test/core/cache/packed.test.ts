@@ -41,6 +41,26 @@ const pack = (graph: ReturnType<typeof graphWith>, sample: Document) =>
   buildDocument(new Packer(graph).pack(sample, []));
 
 describe("Packer", () => {
+  test("refuses rows that are not finite, with their place in the graph", () => {
+    const data = Float32Array.from(x).map((value, i) => i === 2 * F + 1 ? NaN : value);
+    const dense = graphWith([{ name: "feat", dtype: "F32", shape: [N, F], data }]);
+    const sparse = graphWith(
+      csr(true).map((t) =>
+        t.name === "feat.values"
+          ? { ...t, data: (t.data as Float32Array).fill(Infinity, 3, 4) } as NewTensor
+          : t
+      ),
+    );
+    for (const [graph, where] of [[dense, "row 2, column 1"], [sparse, "position 3"]] as const) {
+      const [sample] = draw(graph, "node", { batchSize: 16 });
+      expect(() => pack(graph, sample!)).toThrow(
+        new RegExp(
+          `^Cannot read .*: tensor "feat.*" holds 1 infinite or not-a-number elements, the first in ${where}$`,
+        ),
+      );
+    }
+  });
+
   test("copies dense rows of any dtype into batch order, with the scale of quantised ones", () => {
     const forms: [NewTensor, NewTensor[]][] = [
       [{ name: "feat", dtype: "F32", shape: [N, F], data: Float32Array.from(x) }, []],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { statSync, truncateSync } from "node:fs";
+import { existsSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { tieredDocument, type TieredOptions, tierFacts, tiersOf } from "../../../core/cache/tiered.ts";
 import { checkDocument } from "../../../core/format/check.ts";
@@ -393,4 +393,21 @@ describe("TieredRows", () => {
     expect(got.array.toNumbers()).toEqual(wanted.toNumbers());
     expect(dtypes[got.array.dtype].size).toBe(4);
   });
+});
+
+test("tieredDocument() refuses rows that are not finite, in memory and on disk, and leaves no file", () => {
+  const data = new Float32Array(N * 4).fill(1);
+  data[4 * 6 + 3] = NaN; // a row that batches have: node 6 is a training node
+  const graph = graphOf(rows, {
+    numFeatures: 4,
+    tensors: [{ name: "feat", dtype: "F32", shape: [N, 4], data }],
+    train,
+  });
+  const sample = sampleOf(graph);
+  for (const hostBytes of [0, 2 ** 20]) {
+    expect(() => written(graph, sample, { hostBytes }, "refused")).toThrow(
+      'tensor "feat" holds 1 infinite or not-a-number elements, the first in row 6, column 3',
+    );
+    expect(existsSync(join(folder, "refused"))).toBe(false);
+  }
 });

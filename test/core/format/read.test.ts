@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { type Document, FORMAT } from "../../../core/format/document.ts";
 import { inputContainers, openFile, openInput, readStream } from "../../../core/format/read.ts";
 import { serialiseHeader } from "../../../core/format/safetensors.ts";
-import { passOn, writeFile } from "../../../core/format/write.ts";
+import { passOn, writeFile, writeStream } from "../../../core/format/write.ts";
 import { NativeArray, openNative } from "../../../ffi/native.ts";
 import { freshDir, repository, run } from "../../helpers.ts";
 import { example, f32, featureGraph, i64, tensor } from "./examples.ts";
@@ -217,6 +217,26 @@ describe("openFile() refuses", () => {
     passOn(fd, openFile(write("model")), false);
     closeSync(fd);
     expect(() => openFile(join(dir, "ref"))).toThrow("holds a reference to another file");
+  });
+
+  test("a reference to what is no file: nobody waits for a pipe", () => {
+    const dir = freshDir(), pipe = join(dir, "pipe");
+    Bun.spawnSync(["mkfifo", pipe]);
+    for (const path of [pipe, dir, "/dev/zero"]) {
+      const fd = openSync(join(dir, "ref"), "w");
+      writeStream(fd, {
+        kind: "ref",
+        meta: { path, size: 1, digest: "0".repeat(32) },
+        tensors: [],
+        provenance: [],
+      });
+      closeSync(fd);
+      const from = openSync(join(dir, "ref"), "r");
+      expect(() => [...readStream(from, "standard input")]).toThrow(
+        `it refers to "${path}", which is no regular file`,
+      );
+      closeSync(from);
+    }
   });
 
   test("all problems of a header at once", () => {

@@ -134,6 +134,23 @@ test("typed_bad.test.ts has a case for every file of fixtures/typed_bad.ts", () 
   expect([...tops].filter((name) => !cases.some(([known]) => known === name))).toEqual([]);
 });
 
+test("properties have 64 levels, and a number beyond float64 is found at any of them", () => {
+  // The properties, their lists, and the number in the last of them.
+  const nested = (levels: number, number: string) =>
+    fileOf(
+      `{"type":"node","id":"a","properties":{"x":1,"y":${"[".repeat(levels)}${number}${
+        "]".repeat(levels)
+      }}}\n`,
+    );
+  const read = (path: string) => messageOf(() => importFile(path, { format: "property-graph" }));
+  expect(() => importFile(nested(62, "1"), { format: "property-graph" })).not.toThrow();
+  expect(read(nested(64, "1"))).toContain(':1:1: "properties" nested deeper than 64 levels');
+  expect(read(nested(64, "1e999"))).toContain("nested deeper");
+  for (const levels of [0, 1, 62]) {
+    expect(read(nested(levels, "-1e999"))).toContain('property "y" has a number that no float64 holds');
+  }
+});
+
 test("readers of typed data name UTF-16, and say how to convert it", () => {
   const utf16 = Buffer.from("\ufeffa\tlikes\tb\n", "utf16le");
   for (const name of ["triples", "events", "interactions", "clutrr", "xyz"]) {

@@ -80,6 +80,18 @@ describe.each(names)("sampler %s", (method) => {
     for (const document of documents) expect(checkDocument(document)).toEqual([]);
   });
 
+  test("refuses weights that are no finite float32 numbers, with their place in the graph", () => {
+    for (const weight of [NaN, -Infinity, 1e300]) {
+      const data = new Float64Array(rows.flat().length).fill(weight);
+      const wrong = graphOf(rows, {
+        train,
+        tensors: [{ name: "edge_weight", dtype: "F64", shape: [data.length], data }],
+      });
+      const drawn = () => draw(wrong, method, params, { partition: partitionOf(wrong, part, 10) });
+      expect(drawn).toThrow(/^Cannot read .*: tensor "edge_weight" holds .* in position 0$/);
+    }
+  });
+
   test("draws arcs of the graph only, each at most once in a row", () => {
     for (const batch of batches) {
       batch.blocks.forEach((_, hop) => {

@@ -112,6 +112,71 @@ test("what is put back is weights, their averages, optimizer state and counters"
   run.close();
 });
 
+test("epochs since the last copy are run again, as often as there are", () => {
+  const run = Run.start(job(graph, "gcn"), 1), { training } = run, [weight] = training.model.parameters;
+  const epoch = () => {
+    weight!.set(weight!.toNumbers().map((w) => w / 2 + 1));
+    training.progress.epoch++;
+  };
+  let repeated = 0;
+  const lastGood = new LastGood(training, () => (repeated++, epoch()));
+  for (let i = 0; i < 30; i++) lastGood.orRestore(epoch);
+  const before = [weight!.toNumbers(), { ...training.progress }];
+  for (const times of [1, 2]) {
+    const fails = () =>
+      lastGood.orRestore(() => {
+        epoch();
+        weight!.set(weight!.toNumbers().map(() => NaN));
+        throw new NotFinite("no");
+      });
+    const at = repeated;
+    expect(fails).toThrow(NotFinite);
+    expect([weight!.toNumbers(), { ...training.progress }]).toEqual(before as never);
+    // Nothing was copied meanwhile: the same epochs.
+    if (times === 2) expect(repeated).toBe(2 * at);
+  }
+  expect(repeated).toBeLessThanOrEqual(60);
+  lastGood.free();
+  run.close();
+});
+
+test.each(
+  [
+    ["gcn", { optimizer: "adam", ema: 0.9, clipNorm: 1 }, {}],
+    ["sage", { optimizer: "sgd" }, { layerNorm: "batch", dropout: 0.5 }],
+    ["mlp", { optimizer: "adam", evalEvery: 5, patience: 100 }, { dropout: 0.5 }],
+    ["gat", { optimizer: "adam" }, { dropout: 0.5 }],
+  ] as const,
+)(
+  "%s goes back to the very bytes of its last good epoch, however many are run again",
+  async (name, options, params) => {
+    const good = 25, whole = job(graph, name, { ...options, epochs: 60 }, { params });
+    const run = Run.start(whole, 1), path = join(freshDir(), "m");
+    const error = await run.train({
+      checkpoint: { every: 0, write: (document) => void writeFile(path, document) },
+      onEpoch: (_, { epoch }) => {
+        const [weight] = run.training.model.parameters;
+        if (epoch === good) weight!.set(weight!.toNumbers().map(() => NaN));
+      },
+    }).then(() => null, (e) => e);
+    run.close();
+    expect(epochOf(error)).toBe(good + 1);
+    // A run that was stopped after as many epochs.
+    const stopped = Run.start(whole, 1), other = join(freshDir(), "m");
+    await stopped.train({
+      checkpoint: {
+        every: good,
+        write: (document) => {
+          if (stopped.training.progress.epoch === good) writeFile(other, document);
+        },
+      },
+    });
+    stopped.close();
+    expect(tensors(openFile(path))).toEqual(tensors(openFile(other)));
+    expect(openFile(path).meta["progress"]).toEqual(openFile(other).meta["progress"]);
+  },
+);
+
 describe("--detect-anomaly", () => {
   test("names op, epoch, step, phase and tensors, and the same epoch is kept", async () => {
     const options = explodes("sgd", 60);

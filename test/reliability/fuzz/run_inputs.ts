@@ -41,7 +41,7 @@ async function runProcess(names: readonly string[], seconds: number, seed: numbe
   const failures: string[] = [], done: Done[] = [];
   let hangs = false;
   // In memory, where it can be: files on a disk take longer than to be read.
-  const scratch = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "gust-fuzz-"));
+  const scratch = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "fuzz-gust-"));
   // At most so much memory, whatever an input announces.
   const words = [process.execPath, SCRIPT, names.join(","), `${seconds}`, `${seed}`, folder, scratch];
   const child = spawn("bash", ["-c", `ulimit -v ${64 * 2 ** 20}; exec "$@"`, "bash", ...words], {

@@ -1,8 +1,9 @@
 /** What mutations begin with: every fixture that imports, by format, and a small document of every kind. */
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GustError } from "../../../core/errors.ts";
-import { writeFile } from "../../../core/format/write.ts";
+import { openFile } from "../../../core/format/read.ts";
+import { writeFile, writeStream } from "../../../core/format/write.ts";
 import { InputSet, openSource } from "../../../core/readers/input.ts";
 import { detectReader, readers } from "../../../core/readers/mod.ts";
 import { Zip } from "../../../core/readers/zip.ts";
@@ -85,6 +86,27 @@ export function documentSeeds(folder: string): Map<string, Seed[]> {
     seeds.set(document.kind, list);
   }
   return seeds;
+}
+
+/** References, as they lie on pipes: to a document, to another one than they say, to no document, and to no file. */
+export function referenceSeeds(folder: string): Seed[] {
+  const [document, text] = [join(folder, "document"), join(folder, "text")];
+  writeFile(document, examples()["prediction"]!);
+  writeFileSync(text, "0 1\n");
+  const sound = openFile(document), size = sound.mapping!.sizeBytes;
+  const reference = (name: string, meta: object): Seed => {
+    const path = join(folder, "seed"), fd = openSync(path, "w");
+    writeStream(fd, { kind: "ref", meta: { ...meta }, tensors: [], provenance: [] });
+    closeSync(fd);
+    return { name, files: { "": read(path) } };
+  };
+  const { digest } = sound, others = [text, folder, join(folder, "nothing"), "/dev/zero", "/dev/null"];
+  return [
+    reference("a document", { path: document, size, digest }),
+    reference("another digest", { path: document, size, digest: "0".repeat(32) }),
+    reference("another size", { path: document, size: size + 1, digest }),
+    ...others.map((path) => reference(path, { path, size, digest })),
+  ];
 }
 
 /** Write an input; returns the operand that names it. */
