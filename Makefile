@@ -186,6 +186,12 @@ sanitize-typescript:
 	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so.6) $(BUILD)/address/altstack.so" \
 	  $(BUN) test --timeout 600000 test/ffi test/core/tensor test/core/sampling
 
+# A small experiment from a file to predictions under valgrind's memcheck: two minutes.
+.PHONY: valgrind
+valgrind: build
+	@bash test/setup/system.sh valgrind || true
+	@$(BUN) test/setup/valgrind.ts
+
 # Targets of test/cu/fuzz on arbitrary bytes, SECONDS in all (0: only the files that are kept), under sanitizers: by
 # libFuzzer where there is a clang that has it, else by test/cu/fuzz/driver.cpp, which knows no coverage. Of the library
 # only what they need is built. What breaks one is kept in build/fuzz/kept.
