@@ -171,6 +171,7 @@ ADDRESS := BUILD=$(BUILD)/address ISAS=portable CXXFLAGS="-O1 -g1 -fno-omit-fram
 .PHONY: test-native sanitize-thread sanitize-address sanitize-typescript
 test-native: $(BUILD)/native_tests
 	$<
+# ThreadSanitizer knows the pool's atomics, so nothing is suppressed. Four minutes with the compilation, on two cores.
 sanitize-thread:
 	$(MAKE) BUILD=$(BUILD)/thread ISAS=portable CXXFLAGS="-O1 -g1 -fsanitize=thread" $(BUILD)/thread/native_tests
 	TSAN_OPTIONS=halt_on_error=0:exitcode=66 $(BUILD)/thread/native_tests
@@ -185,6 +186,12 @@ sanitize-typescript:
 	GUST_LIBRARY=$(BUILD)/address/libgust_cpu.so ASAN_OPTIONS=detect_leaks=0 \
 	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so.6) $(BUILD)/address/altstack.so" \
 	  $(BUN) test --timeout 600000 test/ffi test/core/tensor test/core/sampling
+
+# A small experiment from a file to predictions under valgrind's memcheck: two minutes.
+.PHONY: valgrind
+valgrind: build
+	@bash test/setup/system.sh valgrind || true
+	@$(BUN) test/setup/valgrind.ts
 
 # Targets of test/cu/fuzz on arbitrary bytes, SECONDS in all (0: only the files that are kept), under sanitizers: by
 # libFuzzer where there is a clang that has it, else by test/cu/fuzz/driver.cpp, which knows no coverage. Of the library

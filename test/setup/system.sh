@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that the native library and its tests need, or print the exact line and stop.
-# With "browser": the one that the tests of HTML pages open them with; with "fuzz": a clang that has libFuzzer. Both are
-# large and not for everybody.
+# With "browser": the one that the tests of HTML pages open them with; with "fuzz": a clang that has libFuzzer; with
+# "valgrind": that. They are large and not for everybody.
 set -euo pipefail
 missing=()
 need() { # header-or-program package
@@ -15,6 +15,8 @@ want() { # program package
 }
 if [ "${1:-}" = browser ]; then
   want chromium chromium
+elif [ "${1:-}" = valgrind ]; then
+  want valgrind valgrind
 elif [ "${1:-}" = fuzz ]; then
   want clang++-16 clang-16
   [ ${#missing[@]} -eq 0 ] || missing+=(libclang-rt-16-dev)
