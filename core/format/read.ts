@@ -371,8 +371,8 @@ function isNoFile(path: string): boolean {
 
 /**
  * The document that a reference stands for.
- * @throws {GustError} (data) if it was damaged on the way or leads to no file, (mismatch) if the file is another one by now, (io) if it is
- *   not there.
+ * @throws {GustError} (data) if it was damaged on the way or leads to no file, (mismatch) if the file is another one by
+ *   now, (io) if it is not there.
  */
 function resolveReference(reference: Document): Document {
   if (reference.doubts.length) {
