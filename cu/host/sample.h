@@ -62,14 +62,19 @@ struct GraphView {
     return {begin, end};
   }
   /**
-   * Ask for the first arcs of a row, all of a short one; what broken pointers say is not followed. Inline: g++ takes a
-   * call that only prefetches for one without effect, and leaves it out.
+   * Ask for the first arcs of a row, all of a short one. Inline: g++ takes a call that only prefetches for one without
+   * effect, and leaves it out.
    */
+  [[gnu::always_inline]] void prefetch_arcs(Row row) const {
+    if (row.begin >= row.end) return;
+    const I* last = indices + std::min(row.end, row.begin + kShortRow) - 1;  // rows begin anywhere in a line
+    for (const I* at = indices + row.begin; at < last; at += 64 / sizeof(I)) __builtin_prefetch(at);
+    __builtin_prefetch(last);
+  }
+  /** The same of row v; what broken pointers say is not followed. */
   [[gnu::always_inline]] void prefetch_row(int64_t v) const {
-    const int64_t begin = indptr[v], end = std::min(indptr[v + 1], begin + kShortRow);
-    if (begin < 0 || end > num_edges) return;
-    for (int64_t e = begin; e < end; e += 64 / static_cast<int64_t>(sizeof(I))) __builtin_prefetch(indices + e);
-    if (end > begin) __builtin_prefetch(indices + end - 1);  // rows begin anywhere in a line
+    const Row row{indptr[v], indptr[v + 1]};
+    if (row.begin >= 0 && row.end <= num_edges) prefetch_arcs(row);
   }
   int64_t source(int64_t edge) const {
     const int64_t u = indices[edge];
@@ -77,6 +82,13 @@ struct GraphView {
       fail(GUST_EDATA, "tensor \"indices\" holds node %lld at position %lld, expected numbers below num_nodes = %lld",
            ll(u), ll(edge), ll(num_nodes));
     return u;
+  }
+  /** Whether all of `count` sources are nodes. */
+  bool are_nodes(const I* sources, int64_t count) const {
+    using Unsigned = std::make_unsigned_t<I>;
+    Unsigned most = 0;
+    for (int64_t i = 0; i < count; ++i) most = std::max(most, static_cast<Unsigned>(sources[i]));
+    return count == 0 || most < static_cast<uint64_t>(num_nodes);
   }
   /**
    * Put the places in a row of the arcs that keep(place, source) takes first in `places`; how many there are. Nothing
@@ -90,9 +102,7 @@ struct GraphView {
     if (static_cast<int64_t>(places.size()) <= size) places.resize(static_cast<size_t>(2 * size + 1));
     using Unsigned = std::make_unsigned_t<I>;
     const I* sources = indices + row.begin;
-    Unsigned most = 0;
-    for (int64_t i = 0; i < size; ++i) most = std::max(most, static_cast<Unsigned>(sources[i]));
-    if (size > 0 && most >= static_cast<uint64_t>(num_nodes)) [[unlikely]]
+    if (!are_nodes(sources, size)) [[unlikely]]
       for (int64_t e = row.begin; e < row.end; ++e) source(e);  // says which
     int32_t* to = places.data();
     const auto take = [&](int64_t begin, int64_t end) {

@@ -20,7 +20,6 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kRowsAhead = 4;  // rows whose arcs are asked for ahead
 constexpr int64_t kSeeds = 16;     // per task of the scores
 
 /** What all batches have in common. */

@@ -65,16 +65,13 @@ class InducedRows {
 
   template <class Table>
   void append_tile(const Table& table, Block& block) {
-    using Unsigned = std::make_unsigned_t<I>;
-    Unsigned most = 0;
-    for (int64_t k = 0; k < num_arcs_; ++k) most = std::max(most, static_cast<Unsigned>(sources_[k]));
-    if (num_arcs_ > 0 && most >= static_cast<uint64_t>(graph_.num_nodes)) [[unlikely]]
+    if (!graph_.are_nodes(sources_, num_arcs_)) [[unlikely]]
       for (int64_t r = 0; r < num_rows_; ++r)
         for (int64_t k = ends_[r]; k < ends_[r + 1]; ++k) graph_.source(begins_[r] + k - ends_[r]);  // says which
     const uint32_t* bits = bits_.data();
     int32_t kept = 0;
     for (int64_t k = 0; k < num_arcs_; ++k) {
-      const auto u = static_cast<Unsigned>(sources_[k]);
+      const auto u = static_cast<std::make_unsigned_t<I>>(sources_[k]);
       kept_[kept] = static_cast<int32_t>(k);
       before_[k] = kept;
       kept += static_cast<int32_t>(bits[u >> 5] >> (u & 31) & 1);

@@ -26,9 +26,9 @@ using namespace gust::sampling;
 
 namespace {
 
-constexpr int64_t kAhead = 4;      // rows whose arcs are asked for ahead
-constexpr int64_t kIdLanes = 8;    // a multiple of how many words are drawn at once
-constexpr int64_t kDrawn = 512;    // arcs whose words are drawn together, a multiple of kIdLanes
+constexpr int64_t kAhead = 4;       // rows whose arcs are asked for ahead
+constexpr int64_t kIdLanes = 8;     // a multiple of how many words are drawn at once
+constexpr int64_t kDrawn = 512;     // arcs whose words are drawn together, a multiple of kIdLanes
 constexpr uint32_t kFew = 1 << 11;  // of 2^16: upper halves up to which few arcs of a row stay
 
 struct Loops {
@@ -102,9 +102,9 @@ class Below {
   const GraphView<I>& graph_;
   const Random& random_;
   const Loops& vectors_;
-  Array<uint16_t> halves_;   // of all nodes' words, or none
-  Array<uint32_t> words_;    // of a row's arcs
-  Array<int32_t> places_;    // of the arcs that stay in a row
+  Array<uint16_t> halves_;  // of all nodes' words, or none
+  Array<uint32_t> words_;   // of a row's arcs
+  Array<int32_t> places_;   // of the arcs that stay in a row
 };
 
 /** The numbers pi of a hop's sources, by arcs of its rows: node table of its own. */

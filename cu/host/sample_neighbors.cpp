@@ -162,14 +162,12 @@ class BatchSampler {
   /** The memory that pick() and find_sources() will read of row r. */
   [[gnu::always_inline]] void ask_for_arcs(const Tile<Row>& tile, int64_t r) const {
     const Row row = tile.rows[r];
-    const I* first = graph_.indices + row.begin;
     if (tile.kinds[r] == Kind::kLong) {
+      const I* first = graph_.indices + row.begin;
       const int32_t* rank = tile.ranks.data() + tile.places[r] * tile.stride;
       for (int64_t i = 0; i < tile.stride; ++i) __builtin_prefetch(first + rank[i]);
-    } else if (row.size() > 0) {
-      const I* last = first + std::min(row.size(), kShortRow) - 1;
-      for (const I* at = first; at < last; at += 64 / sizeof(I)) __builtin_prefetch(at);
-      __builtin_prefetch(last);
+    } else {
+      graph_.prefetch_arcs(row);
     }
   }
 
