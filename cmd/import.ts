@@ -31,6 +31,9 @@ const options = z.object({
   relabel: z.boolean().default(false).describe(
     "number the ids that occur 0, 1, 2, ...; node_ids keeps the originals",
   ),
+  homogeneous: z.boolean().default(false).describe(
+    "make nodes of one type of those of a typed graph, and types of arcs of its relations",
+  ),
   memory: z.string().refine((text) => parseSize(text) !== null, "expected a size like 512M or 2G").optional()
     .describe("most memory to take: past it, edges go to temporary files (TMPDIR); line formats only").meta({
       value: "SIZE",
@@ -108,7 +111,8 @@ Examples:
   zcat edges.csv.gz | gust import - --ids string | gust inspect
   gust import PROTEINS/ -o proteins.graph.safetensors
   gust import WN18RR/ -o wn18rr.graph.safetensors
-  gust import events.txt --index-base 1 --bipartite -o wiki.graph.safetensors`,
+  gust import events.txt --index-base 1 --bipartite -o wiki.graph.safetensors
+  gust import people.json --homogeneous | gust sample --split all --type-fanout KNOWS=10,5:LIVES_IN=1,1`,
   run(inputs, o, common) {
     if ((inputs.length === 0 || inputs[0] === "-") && process.stdin.isTTY) {
       throw new GustError(

@@ -260,6 +260,14 @@ export class EdgeList {
     return { ...counts, csr: { ...csr, values: null }, edges: csr.values as unknown as NativeArray<"I64"> };
   }
 
+  /** Write the ids in the order of the list to `pairs` (count, 2), with a number added to each source and target. */
+  writePairs(pairs: NativeArray<"I64">, addToSource = 0, addToTarget = 0): void {
+    if (pairs.length !== 2 * this.count) {
+      throw new RangeError(`${pairs.length} numbers for the ends of ${this.count} edges`);
+    }
+    call("gust_edges_pairs", this.#handle, addToSource, addToTarget, pairs.address);
+  }
+
   /** The weights in the order of the list: float32, or float64 where some would lose by it; null: there are none. */
   weights(): NativeArray<"F32"> | NativeArray<"F64"> | null {
     if (!this.hasWeights) return null;

@@ -122,6 +122,7 @@ export const symbols = {
   gust_edges_relabel: status("addr", "buf"),
   gust_edges_original_ids: status("addr", "addr"),
   gust_edges_names: status("addr", "addr", "addr"),
+  gust_edges_pairs: status("addr", "i64", "i64", "addr"),
   gust_edges_weights: status("addr", "addr", "buf"),
   gust_edges_destroy: status("addr"),
   gust_build_create: status("addr", "i64", "i64", "i32", "buf"),

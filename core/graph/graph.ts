@@ -60,7 +60,7 @@ export class Graph {
         `${document.label} has nodes of several types and the relations ${
           relations.map(({ name }) => `"${name}"`).join(", ")
         }, expected a graph of one type of nodes`,
-        "gust inspect shows what it holds",
+        "gust import --homogeneous makes its relations types of arcs; gust inspect shows what it holds",
       );
     }
     this.csr = {

@@ -20,7 +20,19 @@ type Rows = NativeArray<"I64">;
  * Everything that belongs to a node goes with it, its original id too.
  */
 export function keepNodes(csr: Csr, nodes: NodeData, rows: Rows, map: Rows): { csr: Csr; nodes: NodeData } {
-  const { features, labels, splits, nodeNames, nodeWeight, nodeSize, nodeIds, target, pos, nodeTime } = nodes;
+  const {
+    features,
+    labels,
+    splits,
+    nodeNames,
+    nodeWeight,
+    nodeSize,
+    nodeIds,
+    target,
+    pos,
+    nodeTime,
+    nodeType,
+  } = nodes;
   return {
     csr: selectCsrRows(csr, rows, map, rows.length),
     nodes: {
@@ -47,6 +59,7 @@ export function keepNodes(csr: Csr, nodes: NodeData, rows: Rows, map: Rows): { c
       target: target && { ...target, array: selectReals(target.array, target.columns, rows) },
       pos: pos && selectReals(pos, 3, rows),
       nodeTime: nodeTime && selectRows<"I64" | "F64">(nodeTime, 1, rows) as RawGraph["nodeTime"],
+      nodeType: nodeType && selectRows(nodeType, 1, rows),
     },
   };
 }
@@ -105,7 +118,7 @@ export function featureTensors(name: string, features: RawFeatures, rows: number
 /** The tensors of a graph document that belong to its nodes. */
 export function nodeTensors(nodes: NodeData): NewTensor[] {
   const { numNodes: n, features, labels, splits, nodeNames, nodeWeight, nodeSize, nodeIds } = nodes;
-  const { target, pos, nodeTime } = nodes;
+  const { target, pos, nodeTime, nodeType } = nodes;
   const tensors: NewTensor[] = [];
   const add = (name: string, data: NativeArray, ...shape: number[]) =>
     tensors.push({ name, dtype: data.dtype, shape, data });
@@ -130,6 +143,7 @@ export function nodeTensors(nodes: NodeData): NewTensor[] {
   if (target) add("target", target.array, n, ...columnsOf(target));
   if (pos) add("pos", pos, n, 3);
   if (nodeTime) add("node_time", nodeTime, n);
+  if (nodeType) add("node_type", nodeType, n);
   return tensors;
 }
 

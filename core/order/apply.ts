@@ -211,6 +211,7 @@ export function applyOrder(
     throw new GustError(
       "unsupported",
       `${document.label} has nodes of several types, which lie one type after the other, expected a graph of one type`,
+      "gust import --homogeneous makes nodes of one type of them",
     );
   }
   if (order.length !== graph.numNodes) {

@@ -9,6 +9,7 @@ import {
   type BuiltGraph,
   describeChanges,
 } from "../graph/build.ts";
+import { asHomogeneous } from "../graph/homogeneous.ts";
 import { isSparse } from "../graph/node_count.ts";
 import type { InputFile, InputSet } from "./input.ts";
 import { MemoryBound } from "./memory.ts";
@@ -25,17 +26,24 @@ export interface Imported extends BuiltGraph {
   readonly files: readonly InputFile[];
 }
 
+/** What was said about the input, and what to make of it. */
+export interface ImportRequest extends Omit<ReadOptions, "heldBytes">, BuildRequest {
+  /** Bytes that the process may take (memory.ts). */
+  readonly memory?: number;
+  /** Make one type of the nodes of a typed graph. */
+  readonly homogeneous?: boolean;
+}
+
 /**
  * Read an input by a reader and build the graph.
  *
- * @param options  `memory`: bytes that the process may take (memory.ts).
  * @param params  the reader's own options.
  * @throws {GustError} (data) naming the place in the input, (usage) for options that do not fit it.
  */
 export function importGraph(
   input: InputSet,
   reader: Reader,
-  options: Omit<ReadOptions, "heldBytes"> & BuildRequest & { readonly memory?: number },
+  options: ImportRequest,
   params: Record<string, unknown> = {},
 ): Imported {
   if (options.relabel && options.numNodes !== undefined) {
@@ -61,7 +69,8 @@ export function importGraph(
     const numNodes = raw.numNodes ?? raw.edges!.maxId + 1;
     raw.edges!.setHeldBytes(bound.forNodes(numNodes, options.largestComponent === true));
   }
-  const built = buildGraph(raw, options, input.label);
+  const graph = options.homogeneous ? asHomogeneous(raw, input.label) : raw;
+  const built = buildGraph(graph, options, input.label);
   const lists = [raw.edges, ...raw.typed?.relations.map(({ edges }) => edges) ?? []];
   const total = (of: "comments" | "blanks") => lists.reduce((sum, edges) => sum + (edges?.[of] ?? 0), 0);
   const left = [[total("comments"), "comment"], [total("blanks"), "blank"]] as const;
@@ -70,8 +79,8 @@ export function importGraph(
   );
   return {
     ...built,
-    notes: [...raw.notes, ...lines],
-    changes: describeChanges(built.report, raw.isUndirected),
+    notes: [...graph.notes, ...lines],
+    changes: describeChanges(built.report, graph.isUndirected),
     found: raw.found ?? {},
     files: input.used,
   };
@@ -112,7 +121,8 @@ export const importOptions = [
   "selfLoops",
   "largestComponent",
   "relabel",
-] as const satisfies readonly (keyof (ReadOptions & BuildRequest))[];
+  "homogeneous",
+] as const satisfies readonly (keyof ImportRequest)[];
 
 /** For the provenance: what was asked for, what was found out, and what was read. */
 export function importRecord(

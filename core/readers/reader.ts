@@ -135,6 +135,8 @@ export interface RawGraph {
   /** (n, 3) row-major. */
   readonly pos?: NativeArray<"F32"> | NativeArray<"F64">;
   readonly nodeTime?: NativeArray<"I64"> | NativeArray<"F64">;
+  /** From 0, of a graph whose types are told apart by nothing else. */
+  readonly nodeType?: NativeArray<"I32">;
   /** Tensors to keep as they are, named extra/... */
   readonly extra?: readonly NewTensor[];
   /** More metadata of the graph. */

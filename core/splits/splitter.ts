@@ -94,6 +94,7 @@ export function refuseTyped({ meta, label }: Document): void {
     "unsupported",
     `${label} is a typed graph (${types.join(", ")}), expected a homogeneous one: ` +
       "its nodes are of several types, and a split would mix them",
+    "gust import --homogeneous makes nodes of one type of them",
   );
 }
 

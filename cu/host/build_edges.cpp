@@ -254,6 +254,22 @@ int32_t gust_edges_original_ids(int64_t handle, int64_t ids) {
   });
 }
 
+int32_t gust_edges_pairs(int64_t handle, int64_t add_to_source, int64_t add_to_target, int64_t pairs) {
+  return guard([&] {
+    EdgeList& edges = edge_list(handle);
+    auto* to = reinterpret_cast<int64_t*>(pairs);
+    const auto write = [&](const auto* ids) {
+      for (const EdgeList::Segment& s : edges.segments)
+        for (int64_t i = s.start; i < s.start + s.count; ++i) {
+          *to++ = static_cast<int64_t>(ids[2 * i]) + add_to_source;
+          *to++ = static_cast<int64_t>(ids[2 * i + 1]) + add_to_target;
+        }
+    };
+    if (edges.wide) write(edges.ids.as<int64_t>());
+    else write(edges.ids.as<uint32_t>());
+  });
+}
+
 int32_t gust_edges_weights(int64_t handle, int64_t weights, int64_t* out) {
   return guard([&] {
     EdgeList& edges = edge_list(handle);

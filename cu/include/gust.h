@@ -296,6 +296,8 @@ GUST_API int32_t gust_edges_relabel(int64_t edges, int64_t* out);
 GUST_API int32_t gust_edges_original_ids(int64_t edges, int64_t ids);
 /** The names of string ids: bytes, and where each begins (I64, names + 1). */
 GUST_API int32_t gust_edges_names(int64_t edges, int64_t bytes, int64_t indptr);
+/** The ids in the order of the list, I64 [edges, 2], with a number added to each source and each target. */
+GUST_API int32_t gust_edges_pairs(int64_t edges, int64_t add_to_source, int64_t add_to_target, int64_t pairs);
 /** The weights in the order of the list, F64. out[0] = 1 if some of them lose by F32. */
 GUST_API int32_t gust_edges_weights(int64_t edges, int64_t weights, int64_t* out);
 GUST_API int32_t gust_edges_destroy(int64_t edges);

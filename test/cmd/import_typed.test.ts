@@ -53,3 +53,34 @@ test("gust import names the file of a folder in which the mistake is, and leaves
   expect(wrong.status).toBe(2);
   expect(wrong.stderr).toContain('--columns does not apply to format "events", only to triples');
 });
+
+test("gust import --homogeneous: relations are what gust sample draws by", () => {
+  const cwd = freshDir();
+  gustOk(["import", fixture("property_lines.json"), "--homogeneous", "-o", "g"], { cwd });
+  const graph = openFile(join(cwd, "g"));
+  expect(graph.meta["edge_types"]).toEqual(["KNOWS", "LIVES_IN"]);
+  expect(graph.provenance[0]!.params).toMatchObject({ homogeneous: true });
+  const { status, text } = pipeline(
+    `gust import ${fixture("property_lines.json")} --homogeneous -q | ` +
+      `gust sample --split all --fanout 0 --type-fanout KNOWS=1 -o s && gust inspect s --json`,
+    { cwd },
+  );
+  expect({ status, text }).toMatchObject({ status: 0 });
+  // An arc of KNOWS for every node that has one, and none of LIVES_IN.
+  const types = graph.tensor("edge_type").toNumbers(), ptr = graph.tensor("indptr").toNumbers();
+  const known = ptr.slice(1).filter((end, v) => types.slice(ptr[v], end).includes(0)).length;
+  expect(openFile(join(cwd, "s")).spec("block0.indices").shape).toEqual([known]);
+});
+
+test("gust import --homogeneous wants a typed graph, and commands that want another say how to get it", () => {
+  const cwd = freshDir();
+  const refused = gust(["import", fixture("triples_hrt"), "--homogeneous", "-o", "g"], { cwd });
+  expect(refused.status).toBe(2);
+  expect(refused.stderr).toContain("has nodes of one type, expected a typed graph");
+  gustOk(["import", fixture("interactions"), "-o", "h"], { cwd });
+  for (const command of ["sample", "split", "train"]) {
+    const { status, stderr } = gust([command, "h", "-o", "x"], { cwd });
+    expect(status).toBe(1);
+    expect(stderr).toContain("gust import --homogeneous");
+  }
+});

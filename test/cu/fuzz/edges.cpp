@@ -50,6 +50,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   std::vector<int64_t> names_indptr(static_cast<size_t>(std::max<int64_t>(edges[8], 0)) + 1);
   if (is_named) need(gust_edges_names(edges[0], address(names.data()), address(names_indptr.data())) == GUST_OK, "names");
   need(edges[2] >= 0 && edges[1] >= 0, "counts from 0");
+  std::vector<int64_t> pairs(static_cast<size_t>(2 * edges[1]));
+  need(gust_edges_pairs(edges[0], 1, 1, address(pairs.data())) == GUST_OK, "pairs");
+  need(std::all_of(pairs.begin(), pairs.end(), [&](int64_t id) { return id > edges[2] && id <= edges[3] + 1; }), "ids in their range");
   if (edges[3] > 4096) {
     const int64_t handle = edges[0];
     need(gust_edges_relabel(handle, edges) == GUST_OK, "relabelling");
