@@ -116,7 +116,9 @@ CUDA_ASKED := $(BUILD)/cuda/.asked
 $(CUDA_ASKED): FORCE
 	@mkdir -p $(@D)
 	@echo "$(NVCC) $(CUDA_ARCHS)" | cmp -s - $@ || echo "$(NVCC) $(CUDA_ARCHS)" > $@
+# Its host code is hardened as all the rest is.
 NVCCFLAGS := -std=c++20 -O3 --expt-relaxed-constexpr -Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-Wall \
+  $(HARDENING:%=-Xcompiler %) \
   $(foreach arch,$(CUDA_ARCHS),-gencode arch=compute_$(arch),code=sm_$(arch)) \
   -gencode arch=compute_$(CUDA_NEWEST),code=compute_$(CUDA_NEWEST) -MMD -MP -Icu/include -I$(BUILD)/generated
 

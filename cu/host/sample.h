@@ -21,6 +21,13 @@ constexpr int64_t kShortRow = 64;  // arcs whose memory is asked for as a whole
 
 inline long long ll(int64_t x) { return x; }
 
+/**
+ * Ask for a line of memory, into the second level of caches: few lines can be on their way to the first at once (random
+ * lines of 36 MB on an EPYC 9004: 6 ns each, into the first 13 ns). Inline by force: g++ takes a call that only prefetches
+ * for one without effect, and leaves it out.
+ */
+[[gnu::always_inline]] inline void prefetch(const void* at) { __builtin_prefetch(at, 0, 2); }
+
 /** Leaves new elements as they are: all of them are written by the sampler. */
 template <class T>
 struct Uninitialized : std::allocator<T> {
@@ -61,15 +68,12 @@ struct GraphView {
            ll(begin), ll(end), ll(num_edges));
     return {begin, end};
   }
-  /**
-   * Ask for the first arcs of a row, all of a short one. Inline: g++ takes a call that only prefetches for one without
-   * effect, and leaves it out.
-   */
+  /** Ask for the first arcs of a row, all of a short one. */
   [[gnu::always_inline]] void prefetch_arcs(Row row) const {
     if (row.begin >= row.end) return;
     const I* last = indices + std::min(row.end, row.begin + kShortRow) - 1;  // rows begin anywhere in a line
-    for (const I* at = indices + row.begin; at < last; at += 64 / sizeof(I)) __builtin_prefetch(at);
-    __builtin_prefetch(last);
+    for (const I* at = indices + row.begin; at < last; at += 64 / sizeof(I)) prefetch(at);
+    prefetch(last);
   }
   /** The same of row v; what broken pointers say is not followed. */
   [[gnu::always_inline]] void prefetch_row(int64_t v) const {
@@ -168,7 +172,7 @@ class DirectPositions {
     uint32_t* entries;
     uint32_t base;
 
-    [[gnu::always_inline]] void prefetch(int64_t v) const { __builtin_prefetch(entries + v, 1); }
+    [[gnu::always_inline]] void prefetch(int64_t v) const { sampling::prefetch(entries + v); }
     /** Position of v, or -1. */
     int32_t find(int64_t v) const { return entries[v] < base ? -1 : static_cast<int32_t>(entries[v] - base); }
     /** Position of v, which has one. */
@@ -206,7 +210,7 @@ class HashedPositions {
   HashedPositions() { resize(1024); }
   HashedPositions& table() { return *this; }
 
-  [[gnu::always_inline]] void prefetch(int64_t v) const { __builtin_prefetch(keys_.data() + slot(v), 1); }
+  [[gnu::always_inline]] void prefetch(int64_t v) const { sampling::prefetch(keys_.data() + slot(v)); }
   int32_t find(int64_t v) const {
     for (uint64_t i = slot(v);; i = (i + 1) & mask_) {
       if (keys_[i] == v) return position_[i];

@@ -33,7 +33,7 @@ class InducedRows {
     for (int64_t i = 0; i < count;) {
       num_rows_ = num_arcs_ = 0;
       for (; i < count && num_rows_ < kTile; ++i) {
-        if (i + 2 * kRowsAhead < count) __builtin_prefetch(graph_.indptr + nodes[i + 2 * kRowsAhead]);
+        if (i + 2 * kRowsAhead < count) prefetch(graph_.indptr + nodes[i + 2 * kRowsAhead]);
         if (i + kRowsAhead < count) graph_.prefetch_row(nodes[i + kRowsAhead]);
         const auto row = graph_.row(nodes[i]);
         if (row.size() > kShortRow) break;

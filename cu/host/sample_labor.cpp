@@ -152,7 +152,7 @@ int32_t gust_sample_labor(int64_t sampler, int64_t seeds, const int64_t* seed_pt
           if (importance == 0 || k <= 0) {
             Below kept(graph, random, vectors, batch.nodes);
             for (int64_t r = 0; r < rows; ++r) {
-              if (r + 2 * kAhead < rows) __builtin_prefetch(graph.indptr + batch.nodes[r + 2 * kAhead]);
+              if (r + 2 * kAhead < rows) prefetch(graph.indptr + batch.nodes[r + 2 * kAhead]);
               if (r + kAhead < rows) graph.prefetch_row(batch.nodes[r + kAhead]);
               const auto row = graph.row(batch.nodes[r]);
               const int64_t d = row.size();

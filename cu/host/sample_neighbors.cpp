@@ -117,10 +117,10 @@ class BatchSampler {
   using Row = typename GraphView<I>::Row;
   using Kind = typename Tile<Row>::Kind;
 
-  /** The row pointers of a tile that is far ahead. (g++ takes calls that only prefetch for calls without effect.) */
+  /** The row pointers of a tile that is far ahead. */
   [[gnu::always_inline]] void ask_for_rows(int64_t begin, int64_t end) const {
     for (int64_t r = begin; r < std::min(end, begin + kTileRows); ++r)
-      __builtin_prefetch(graph_.indptr + batch_.nodes[r]);
+      prefetch(graph_.indptr + batch_.nodes[r]);
   }
 
   /** Read the rows from `begin` on and draw for them. */
@@ -165,7 +165,7 @@ class BatchSampler {
     if (tile.kinds[r] == Kind::kLong) {
       const I* first = graph_.indices + row.begin;
       const int32_t* rank = tile.ranks.data() + tile.places[r] * tile.stride;
-      for (int64_t i = 0; i < tile.stride; ++i) __builtin_prefetch(first + rank[i]);
+      for (int64_t i = 0; i < tile.stride; ++i) prefetch(first + rank[i]);
     } else {
       graph_.prefetch_arcs(row);
     }

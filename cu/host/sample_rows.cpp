@@ -34,7 +34,7 @@ int32_t gust_rows_gather(int64_t count, int64_t index, int32_t index_dtype, int6
     index_at(index_dtype, index, [&](const auto* row) {
       parallel_for(count, kRows, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          if (i + kAhead < end) __builtin_prefetch(source + row[i + kAhead] * row_bytes);
+          if (i + kAhead < end) prefetch(source + row[i + kAhead] * row_bytes);
           check_row(row[i], rows);
           std::memcpy(target + i * row_bytes, source + row[i] * row_bytes, static_cast<size_t>(row_bytes));
         }

@@ -149,7 +149,7 @@ void walk(const Walks& walks, const GraphView<I>& graph, const Random& random, s
   for (int64_t step = 1; step <= walks.length; ++step) {
     for (int64_t i = 0; i < m; ++i) {
       if (at[i] < 0) continue;
-      if (i + kAhead < m && at[i + kAhead] >= 0) __builtin_prefetch(graph.indptr + at[i + kAhead]);
+      if (i + kAhead < m && at[i + kAhead] >= 0) prefetch(graph.indptr + at[i + kAhead]);
       const auto row = graph.row(at[i]);
       if (row.size() == 0) {
         at[i] = -1;

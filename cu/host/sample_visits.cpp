@@ -73,7 +73,7 @@ class Walker {
         const auto row = graph_.row(walker.at);
         if (row.size() == 0) continue;
         const int64_t to = next(walker, row);
-        __builtin_prefetch(graph_.indptr + to);
+        prefetch(graph_.indptr + to);
         walker.from = walker.at;
         walker.at = to;
         if (to != v) visited_.push_back(to);
