@@ -104,8 +104,7 @@ class BatchSampler {
     begin_tile(*tile, random, fanout, 0, rows);
     for (int64_t r = 0; r < tile->num_rows; ++r) ask_for_arcs(*tile, r);
     while (tile->num_rows > 0) {
-      pick(*tile, random);
-      find_sources();
+      draw(*tile, random);
       begin_tile(*next, random, fanout, tile->begin + tile->num_rows, rows);
       number(block, *tile, *next);
       std::swap(tile, next);
@@ -159,7 +158,7 @@ class BatchSampler {
     }
   }
 
-  /** The memory that pick() and find_sources() will read of row r. */
+  /** The memory that draw() will read of row r. */
   [[gnu::always_inline]] void ask_for_arcs(const Tile<Row>& tile, int64_t r) const {
     const Row row = tile.rows[r];
     if (tile.kinds[r] == Kind::kLong) {
@@ -171,34 +170,56 @@ class BatchSampler {
     }
   }
 
-  /** The tile's arcs into edges_, row after row, each row in the order of original ids. */
-  void pick(const Tile<Row>& tile, const Random& random) {
-    edges_.resize(static_cast<size_t>(tile.num_arcs));
-    int64_t* to = edges_.data();
-    for (int64_t r = 0; r < tile.num_rows; to += tile.counts[r++]) {
-      const Row row = tile.rows[r];
+  /** The nodes that the tile's arcs come from, row after row, each row in the order of original ids. */
+  void draw(const Tile<Row>& tile, const Random& random) {
+    sources_.resize(static_cast<size_t>(tile.num_arcs));
+    I* source = sources_.data();
+    if (graph_.in_id_order && !keeps_edges_) {
+      pick(tile, random, [&](int64_t at, int64_t edge) { source[at] = graph_.indices[edge]; });
+    } else {
+      edges_.resize(static_cast<size_t>(tile.num_arcs));
+      int64_t* edges = edges_.data();
+      pick(tile, random, [&](int64_t at, int64_t edge) { edges[at] = edge; });
+      if (!graph_.in_id_order) order_by_id(tile);
+      for (int64_t i = 0; i < tile.num_arcs; ++i) source[i] = graph_.indices[edges[i]];
+    }
+    if (!graph_.are_nodes(source, tile.num_arcs)) [[unlikely]]
+      for (int64_t r = 0; r < tile.num_rows; ++r)
+        for (int64_t e = tile.rows[r].begin; e < tile.rows[r].end; ++e) graph_.source(e);  // says which
+    auto&& table = positions_.table();
+    for (int64_t i = 0; i < tile.num_arcs; ++i) table.prefetch(source[i]);
+  }
+
+  /** take(i, arc) for each arc of the tile; of rows that are drawn from out of order of ids, its rank instead. */
+  template <class Take>
+  void pick(const Tile<Row>& tile, const Random& random, Take&& take) {
+    for (int64_t r = 0, at = 0; r < tile.num_rows; at += tile.counts[r++]) {
       const int64_t count = tile.counts[r], place = tile.places[r];
       const bool is_whole = tile.kinds[r] == Kind::kWhole;
-      const int64_t first = is_whole || graph_.in_id_order ? row.begin : 0;
+      const int64_t first = is_whole || graph_.in_id_order ? tile.rows[r].begin : 0;
       if (is_whole) {
-        for (int64_t i = 0; i < count; ++i) to[i] = first + i;
+        for (int64_t i = 0; i < count; ++i) take(at + i, first + i);
       } else if (tile.kinds[r] == Kind::kShort && !tile.short_rows.again[place]) {
         uint64_t chosen = tile.chosen[place];
-        for (int64_t i = 0; i < count; ++i, chosen &= chosen - 1) to[i] = first + __builtin_ctzll(chosen);
+        for (int64_t i = 0; i < count; ++i, chosen &= chosen - 1) take(at + i, first + __builtin_ctzll(chosen));
       } else if (tile.kinds[r] == Kind::kLong && !tile.long_rows.again[place]) {
-        for (int64_t i = 0; i < count; ++i) to[i] = first + tile.ranks[place * tile.stride + i];
+        const int32_t* rank = tile.ranks.data() + place * tile.stride;
+        for (int64_t i = 0; i < count; ++i) take(at + i, first + rank[i]);
       } else {
-        one_by_one(random, graph_.id(batch_.nodes[tile.begin + r]), row.size(), count, first, to);
+        int64_t next = at;
+        pick_ranks(random, graph_.id(batch_.nodes[tile.begin + r]), tile.rows[r].size(), count, set_,
+                   [&](int64_t rank) { take(next++, first + rank); });
       }
-      if (graph_.in_id_order) continue;
-      if (is_whole) by_id(to, count);
-      else ranked(row, to, count);
     }
   }
 
-  /** Write first + each of `count` numbers below `size`, ascending. */
-  void one_by_one(const Random& random, uint64_t id, int64_t size, int64_t count, int64_t first, int64_t* to) {
-    pick_ranks(random, id, size, count, set_, [&](int64_t t) { *to++ = first + t; });
+  /** What pick() gave, where rows are not in the order of original ids, as arcs in that order. */
+  void order_by_id(const Tile<Row>& tile) {
+    int64_t* edges = edges_.data();
+    for (int64_t r = 0; r < tile.num_rows; edges += tile.counts[r++]) {
+      if (tile.kinds[r] == Kind::kWhole) by_id(edges, tile.counts[r]);
+      else ranked(tile.rows[r], edges, tile.counts[r]);
+    }
   }
 
   /** Put arcs in the order of their sources' original ids. */
@@ -215,21 +236,6 @@ class BatchSampler {
     for (int64_t e = row.begin; e < row.end; ++e) keyed_.emplace_back(graph_.id(graph_.source(e)), e);
     std::sort(keyed_.begin(), keyed_.end());
     for (int64_t i = 0; i < count; ++i) edges[i] = keyed_[edges[i]].second;
-  }
-
-  /** The nodes that the tile's arcs come from. */
-  void find_sources() {
-    sources_.resize(edges_.size());
-    auto&& table = positions_.table();
-    bool outside = false;
-    for (size_t i = 0; i < edges_.size(); ++i) {
-      const I source = graph_.indices[edges_[i]];
-      outside |= static_cast<uint64_t>(static_cast<int64_t>(source)) >= static_cast<uint64_t>(graph_.num_nodes);
-      sources_[i] = source;
-      table.prefetch(source);
-    }
-    if (outside)
-      for (int64_t edge : edges_) graph_.source(edge);  // says which
   }
 
   /** The tile's arcs as rows of the block; sources that are new to the batch get the next positions. */
