@@ -109,11 +109,13 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   const nodeBytes = (nodeDType === "I32" ? 4 : 8) + (plan.weights ? 4 : 0);
   const arcBytes = (weights ? 16 : 4) + (plan.hasArcWeights ? 4 : 0);
   let pending = new Pending();
+  const estimate = new Estimate(plan);
   for (let epoch = 0; epoch < plan.epochs; epoch++) {
     const { nodes, ptr } = plan.seeds(epoch);
     for (let first = 0; first + 1 < ptr.length;) {
-      const end = groupEnd(plan, ptr, first, arcBytes);
+      const end = groupEnd(estimate, ptr, first, arcBytes);
       const batches = plan.expand({ nodes, ptr: ptr.slice(first, end + 1) }, epoch, first);
+      estimate.learn(ptr.slice(first, end + 1), batches.sizes);
       for (let b = 0; b < end - first; b++) {
         const sizeBytes = batchBytes(batches.sizes[b]!, nodeBytes, arcBytes);
         if (pending.sizes.length > 0 && pending.sizeBytes + sizeBytes > chunkBytes) {
@@ -130,13 +132,35 @@ export function* partsOf(plan: BatchPlan, graph: Graph, { chunkBytes, reuse }: P
   for (const run of pending.runs) run.batches.close();
 }
 
+/**
+ * Arcs of batches to come: what the plan says, by how far that was off so far. Never far below what it says: batches of
+ * few arcs may come first.
+ */
+class Estimate {
+  private said = 0;
+  private seen = 0;
+  constructor(private readonly plan: BatchPlan) {}
+
+  arcs(numSeeds: number): number {
+    const ratio = this.said > 0 ? this.seen / this.said : 1;
+    return this.plan.estimateArcs(numSeeds) * Math.max(ratio, 1 / 8);
+  }
+
+  learn(ptr: readonly number[], sizes: readonly BatchSizes[]): void {
+    sizes.forEach(({ edges }, b) => {
+      this.said += this.plan.estimateArcs(ptr[b + 1]! - ptr[b]!);
+      this.seen += total(edges);
+    });
+  }
+}
+
 /** The end of a group of batches that begins at `first`: some for each thread. */
-function groupEnd(plan: BatchPlan, ptr: readonly number[], first: number, arcBytes: number): number {
+function groupEnd(estimate: Estimate, ptr: readonly number[], first: number, arcBytes: number): number {
   let end = first, bytes = 0;
   const threads = currentDevice().kind === "cpu" ? call("gust_num_threads") : 1;
   while (end + 1 < ptr.length && (bytes < GROUP_BYTES || (end - first) % threads > 0)) {
     const count = ptr[end + 1]! - ptr[end]!;
-    bytes += plan.estimateArcs(count) * (arcBytes + 8) + 16 * count;
+    bytes += estimate.arcs(count) * (arcBytes + 8) + 16 * count;
     end++;
   }
   return end;
