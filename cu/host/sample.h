@@ -398,4 +398,32 @@ inline void check_batch_size(int64_t count) {
     fail(GUST_EINVAL, "a batch of %lld nodes, expected at most %d: make the batches smaller", ll(count), INT32_MAX);
 }
 
+/** Batches of seeds, numbered first, that grow(graph, sampler, batch, positions, b) makes, in parallel. out[0] = batches. */
+template <class Grow>
+void grow_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches, int64_t hops,
+                  int64_t* out, Grow&& grow) {
+  auto& s = *reinterpret_cast<Sampler*>(sampler);
+  const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
+  auto batches = std::make_unique<Batches>(s.pool, num_batches, hops);
+  s.dispatch([&](const auto& graph) {
+    parallel_tasks(num_batches, [&](int64_t b) {
+      Batch& batch = batches->list[b];
+      s.pool->with(batch, [&](auto& positions) {
+        const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
+        check_batch_size(count);
+        number_nodes(graph, nodes + seed_ptr[b], count, batch, positions);
+        batch.levels.push_back(count);
+        grow(graph, s, batch, positions, b);
+      });
+    });
+  });
+  out[0] = reinterpret_cast<int64_t>(batches.release());
+}
+
+/** The random numbers of a hop. */
+inline Random hop_random(const char* stream, int64_t seed, int64_t epoch, int64_t step, int64_t hop) {
+  return Random(static_cast<uint64_t>(seed), stream_id(stream), static_cast<uint32_t>(epoch),
+                static_cast<uint32_t>(step), static_cast<uint32_t>(hop));
+}
+
 }  // namespace gust::sampling

@@ -328,26 +328,12 @@ int32_t gust_sample_neighbors(int64_t sampler, int64_t seeds, const int64_t* see
                               const int64_t* fanout, int64_t hops, int64_t seed, int64_t epoch, int64_t first_step,
                               int64_t* out) {
   return guard([&] {
-    auto& s = *reinterpret_cast<Sampler*>(sampler);
-    const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
-    auto batches = std::make_unique<Batches>(s.pool, num_batches, hops);
     const Loops& vectors = loops();
-    s.dispatch([&](const auto& graph) {
-      parallel_tasks(num_batches, [&](int64_t b) {
-        Batch& batch = batches->list[b];
-        s.pool->with(batch, [&](auto& positions) {
-          const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
-          check_batch_size(count);
-          number_nodes(graph, nodes + seed_ptr[b], count, batch, positions);
-          batch.levels.push_back(count);
-          BatchSampler work(graph, vectors, s.keeps_edges, batch, positions);
-          for (int64_t h = 0; h < hops; ++h)
-            work.hop(Random(static_cast<uint64_t>(seed), stream_id("sample"), static_cast<uint32_t>(epoch),
-                            static_cast<uint32_t>(first_step + b), static_cast<uint32_t>(h)),
-                     fanout[h], batch.blocks[h]);
-        });
-      });
-    });
-    out[0] = reinterpret_cast<int64_t>(batches.release());
+    grow_batches(sampler, seeds, seed_ptr, num_batches, hops, out,
+                 [&](const auto& graph, Sampler& s, Batch& batch, auto& positions, int64_t b) {
+                   BatchSampler work(graph, vectors, s.keeps_edges, batch, positions);
+                   for (int64_t h = 0; h < hops; ++h)
+                     work.hop(hop_random("sample", seed, epoch, first_step + b, h), fanout[h], batch.blocks[h]);
+                 });
   });
 }

@@ -120,38 +120,20 @@ inline void scale_to(std::vector<Drawn>& arcs, double total) {
     for (Drawn& arc : arcs) arc.weight = static_cast<float>(arc.weight * (total / sum));
 }
 
-/** The random numbers of a hop. */
-inline Random hop_random(const char* stream, int64_t seed, int64_t epoch, int64_t step, int64_t hop) {
-  return Random(static_cast<uint64_t>(seed), stream_id(stream), static_cast<uint32_t>(epoch),
-                static_cast<uint32_t>(step), static_cast<uint32_t>(hop));
-}
-
 /** Batches whose hops draw(graph, batch, positions, writer, step, hop) makes, in parallel. out[0] = batches. */
 template <class Draw>
 void sample_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches, int64_t hops,
                     int64_t first_step, int64_t* out, Draw&& draw) {
-  auto& s = *reinterpret_cast<Sampler*>(sampler);
-  const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
-  auto batches = std::make_unique<Batches>(s.pool, num_batches, hops);
-  s.dispatch([&](const auto& graph) {
-    parallel_tasks(num_batches, [&](int64_t b) {
-      Batch& batch = batches->list[b];
-      s.pool->with(batch, [&](auto& positions) {
-        const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
-        check_batch_size(count);
-        number_nodes(graph, nodes + seed_ptr[b], count, batch, positions);
-        batch.levels.push_back(count);
-        RowWriter writer(graph, s.keeps_edges, batch, positions);
-        for (int64_t h = 0; h < hops; ++h) {
-          const auto rows = static_cast<int64_t>(batch.nodes.size());
-          writer.begin(batch.blocks[h], rows);
-          draw(graph, s, batch, writer, rows, first_step + b, h);
-          writer.end();
-        }
-      });
-    });
-  });
-  out[0] = reinterpret_cast<int64_t>(batches.release());
+  grow_batches(sampler, seeds, seed_ptr, num_batches, hops, out,
+               [&](const auto& graph, Sampler& s, Batch& batch, auto& positions, int64_t b) {
+                 RowWriter writer(graph, s.keeps_edges, batch, positions);
+                 for (int64_t h = 0; h < hops; ++h) {
+                   const auto rows = static_cast<int64_t>(batch.nodes.size());
+                   writer.begin(batch.blocks[h], rows);
+                   draw(graph, s, batch, writer, rows, first_step + b, h);
+                   writer.end();
+                 }
+               });
 }
 
 }  // namespace gust::sampling
