@@ -361,6 +361,28 @@ export class NativeArray<D extends DType = DType> {
     return to;
   }
 
+  /** Arrays behind one another. */
+  static concat<D extends DType>(dtype: D, arrays: readonly NativeArray<D>[]): NativeArray<D> {
+    const length = arrays.reduce((sum, array) => sum + array.length, 0);
+    const all = NativeArray.allocate(dtype, length, false);
+    let at = 0;
+    for (const array of arrays) {
+      call("gust_copy", all.slice(at, array.length).address, array.address, array.sizeBytes);
+      at += array.length;
+    }
+    return all;
+  }
+
+  /** Give every element a value. */
+  fill(value: TypedArrayOf[D][number]): this {
+    for (let at = 0; at < this.length;) {
+      const window = this.window(at);
+      window.fill(value as never);
+      at += window.length;
+    }
+    return this;
+  }
+
   /** Elements start .. start+count as a NativeArray that keeps this one alive. */
   slice(start: number, count: number): NativeArray<D> {
     if (start < 0 || count < 0 || start + count > this.length) {

@@ -2,7 +2,6 @@
  * A typed graph as one of a single type: nodes keep their numbers, which go through one type after the other, and
  * relations become types of arcs. What samplers, partitioners and training read.
  */
-import type { DType } from "../../ffi/dtype.ts";
 import { NativeArray } from "../../ffi/native.ts";
 import { EdgeList } from "../../ffi/native_build.ts";
 import { convert } from "../../ffi/native_source.ts";
@@ -12,32 +11,12 @@ import type { EdgeColumns, RawGraph, RawRelation, RawTyped } from "../readers/re
 /** Rows of tables that a type of nodes or a relation has for itself. */
 const OWN_TABLES = /^extra\/(node|rel)\//;
 
-/** Arrays behind one another. */
-function joined<D extends DType>(dtype: D, arrays: readonly NativeArray<D>[]): NativeArray<D> {
-  const length = arrays.reduce((sum, array) => sum + array.length, 0);
-  const all = NativeArray.allocate(dtype, length, false);
-  let begin = 0;
-  for (const array of arrays) {
-    for (let at = 0; at < array.length;) {
-      const from = array.window(at), to = all.window(begin + at, from.length);
-      to.set(from.subarray(0, to.length) as never);
-      at += to.length;
-    }
-    begin += array.length;
-  }
-  return all;
-}
-
 /** A number for each item of groups of so many items: that of its group. */
 function groupNumbers(sizes: readonly number[]): NativeArray<"I32"> {
   const all = NativeArray.allocate("I32", sizes.reduce((a, b) => a + b, 0), false);
   let begin = 0;
   sizes.forEach((size, group) => {
-    for (let at = begin; at < begin + size;) {
-      const window = all.window(at, begin + size - at);
-      window.fill(group);
-      at += window.length;
-    }
+    all.slice(begin, size).fill(group);
     begin += size;
   });
   return all;
@@ -81,12 +60,12 @@ function columnsOf(relations: readonly RawRelation[]): EdgeColumns {
     time: times.length === 0
       ? undefined
       : whole
-      ? joined("I64", times as NativeArray<"I64">[])
-      : joined("F64", times.map((time) => convert(time, "F64") as NativeArray<"F64">)),
+      ? NativeArray.concat("I64", times as NativeArray<"I64">[])
+      : NativeArray.concat("F64", times.map((time) => convert(time, "F64") as NativeArray<"F64">)),
     feat: feats.length === 0
       ? undefined
-      : { columns: widths[0]!, array: joined("F32", feats.map((f) => f.array)) },
-    id: ids.length === 0 ? undefined : joined("I64", ids),
+      : { columns: widths[0]!, array: NativeArray.concat("F32", feats.map((f) => f.array)) },
+    id: ids.length === 0 ? undefined : NativeArray.concat("I64", ids),
   };
 }
 
@@ -106,15 +85,13 @@ function edgesOf({ nodeTypes, nodeCounts, relations }: RawTyped): EdgeList {
     // An edge without a weight counts once.
     const weights = relations.map(({ edges, isWeighted }) => {
       const own = isWeighted ? edges.weights() : null;
-      return own ? convert(own, "F64") as NativeArray<"F64"> : ones(edges.count);
+      return own
+        ? convert(own, "F64") as NativeArray<"F64">
+        : NativeArray.allocate("F64", edges.count, false).fill(1);
     });
-    all.setWeights(joined("F64", weights));
+    all.setWeights(NativeArray.concat("F64", weights));
   }
   return all;
-}
-
-function ones(length: number): NativeArray<"F64"> {
-  return NativeArray.from<"F64">(new Float64Array(length).fill(1));
 }
 
 /**

@@ -70,23 +70,10 @@ export function heldOut(graph: Graph, name: "val" | "test"): Pairs | null {
 export function knownBesides(graph: Graph): OtherLinks | null {
   const parts = (["val", "test"] as const).flatMap((name) => stored(graph, name) ?? []);
   if (parts.length === 0) return null;
-  const joined = <D extends "I64" | "I32">(dtype: D, arrays: readonly NativeArray<D>[]) => {
-    const all = NativeArray.allocate(dtype, arrays.reduce((sum, a) => sum + a.length, 0), false);
-    let at = 0;
-    for (const array of arrays) {
-      for (let from = 0; from < array.length;) {
-        const window = array.window(from);
-        (all.window(at + from, window.length) as BigInt64Array).set(window as BigInt64Array);
-        from += window.length;
-      }
-      at += array.length;
-    }
-    return all;
-  };
   const typesOf = ({ pairs, types }: OtherLinks) => types ?? NativeArray.allocate("I32", pairs.length / 2);
   return {
-    pairs: joined("I64", parts.map(({ pairs }) => pairs)),
-    types: graph.document.has("edge_type") ? joined("I32", parts.map(typesOf)) : null,
+    pairs: NativeArray.concat("I64", parts.map(({ pairs }) => pairs)),
+    types: graph.document.has("edge_type") ? NativeArray.concat("I32", parts.map(typesOf)) : null,
   };
 }
 

@@ -98,11 +98,7 @@ export function arcTimes(graph: Graph, before: number | undefined): (seeds: Nati
     const [time] = asTimes(NativeArray.from<"F64">(Float64Array.of(before)), ofArcs.dtype).read();
     return (seeds) => {
       const all = NativeArray.allocate(ofArcs.dtype, seeds.length, false) as Times;
-      for (let at = 0; at < all.length;) {
-        const window = all.window(at);
-        window.fill(time as never);
-        at += window.length;
-      }
+      (all as NativeArray).fill(time as never);
       return { ofArcs, before: all };
     };
   }

@@ -398,10 +398,10 @@ inline void check_batch_size(int64_t count) {
     fail(GUST_EINVAL, "a batch of %lld nodes, expected at most %d: make the batches smaller", ll(count), INT32_MAX);
 }
 
-/** Batches of seeds, numbered first, that grow(graph, sampler, batch, positions, b) makes, in parallel. out[0] = batches. */
-template <class Grow>
-void grow_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches, int64_t hops,
-                  int64_t* out, Grow&& grow) {
+/** Batches of nodes that make(graph, sampler, batch, positions, nodes, count, b) makes, in parallel. out[0] = batches. */
+template <class Make>
+void make_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches, int64_t hops,
+                  int64_t* out, Make&& make) {
   auto& s = *reinterpret_cast<Sampler*>(sampler);
   const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
   auto batches = std::make_unique<Batches>(s.pool, num_batches, hops);
@@ -411,13 +411,24 @@ void grow_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64
       s.pool->with(batch, [&](auto& positions) {
         const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
         check_batch_size(count);
-        number_nodes(graph, nodes + seed_ptr[b], count, batch, positions);
-        batch.levels.push_back(count);
-        grow(graph, s, batch, positions, b);
+        make(graph, s, batch, positions, nodes + seed_ptr[b], count, b);
       });
     });
   });
   out[0] = reinterpret_cast<int64_t>(batches.release());
+}
+
+/** Batches whose seeds are numbered first, that grow(graph, sampler, batch, positions, b) makes of them. */
+template <class Grow>
+void grow_batches(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches, int64_t hops,
+                  int64_t* out, Grow&& grow) {
+  make_batches(sampler, seeds, seed_ptr, num_batches, hops, out,
+               [&](const auto& graph, Sampler& s, Batch& batch, auto& positions, const int64_t* nodes, int64_t count,
+                   int64_t b) {
+                 number_nodes(graph, nodes, count, batch, positions);
+                 batch.levels.push_back(count);
+                 grow(graph, s, batch, positions, b);
+               });
 }
 
 /** The random numbers of a hop. */

@@ -176,24 +176,15 @@ int32_t gust_sample_around(int64_t sampler, int64_t seeds, const int64_t* seed_p
                            const int64_t* fanout, int64_t hops, double teleport, double epsilon, int64_t topk,
                            int32_t apart, int64_t seed, int64_t epoch, int64_t first_step, int64_t* out) {
   return guard([&] {
-    auto& s = *reinterpret_cast<Sampler*>(sampler);
-    const auto* nodes = reinterpret_cast<const int64_t*>(seeds);
     const Around around{fanout, hops, teleport, epsilon, topk, apart != 0};
     if (topk < 0) fail(GUST_EINVAL, "the %lld largest scores", ll(topk));
-    auto batches = std::make_unique<Batches>(s.pool, num_batches, 0);
-    s.dispatch([&](const auto& graph) {
-      parallel_tasks(num_batches, [&](int64_t b) {
-        Batch& batch = batches->list[b];
-        s.pool->with(batch, [&](auto& positions) {
-          const int64_t count = seed_ptr[b + 1] - seed_ptr[b];
-          check_batch_size(count);
-          AroundSampler work(graph, around, s.keeps_edges, batch, positions);
-          work.sample(static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
-                      static_cast<uint32_t>(first_step + b), nodes + seed_ptr[b], count);
-        });
-      });
-    });
-    out[0] = reinterpret_cast<int64_t>(batches.release());
+    make_batches(sampler, seeds, seed_ptr, num_batches, 0, out,
+                 [&](const auto& graph, Sampler& s, Batch& batch, auto& positions, const int64_t* nodes, int64_t count,
+                     int64_t b) {
+                   AroundSampler work(graph, around, s.keeps_edges, batch, positions);
+                   work.sample(static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
+                               static_cast<uint32_t>(first_step + b), nodes, count);
+                 });
   });
 }
 

@@ -65,19 +65,8 @@ void induce(const GraphView<I>& graph, bool keeps_edges, const int64_t* nodes, i
 int32_t gust_sample_induced(int64_t sampler, int64_t nodes, const int64_t* node_ptr, int64_t num_batches,
                             int64_t* out) {
   return guard([&] {
-    auto& s = *reinterpret_cast<Sampler*>(sampler);
-    const auto* all = reinterpret_cast<const int64_t*>(nodes);
-    auto batches = std::make_unique<Batches>(s.pool, num_batches, 0);
-    s.dispatch([&](const auto& graph) {
-      parallel_tasks(num_batches, [&](int64_t b) {
-        Batch& batch = batches->list[b];
-        s.pool->with(batch, [&](auto& positions) {
-          const int64_t count = node_ptr[b + 1] - node_ptr[b];
-          check_batch_size(count);
-          induce(graph, s.keeps_edges, all + node_ptr[b], count, batch, positions);
-        });
-      });
-    });
-    out[0] = reinterpret_cast<int64_t>(batches.release());
+    make_batches(sampler, nodes, node_ptr, num_batches, 0, out,
+                 [](const auto& graph, Sampler& s, Batch& batch, auto& positions, const int64_t* all, int64_t count,
+                    int64_t) { induce(graph, s.keeps_edges, all, count, batch, positions); });
   });
 }
