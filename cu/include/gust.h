@@ -544,7 +544,7 @@ GUST_API int32_t gust_links_ranks(int64_t n, int64_t indptr, int64_t indices, in
  * (GUST_EDATA). */
 
 /** Put items[0 .. count) (I64, below num_ids) in a random order of (seed, stream, epoch) and the items' original ids
- *  (I64 [num_ids]; NULL: the items themselves). Memory: 64 bytes per item. */
+ *  (I64 [num_ids]; NULL: the items themselves). Memory: 24 bytes per item. */
 GUST_API int32_t gust_sample_shuffle(int64_t count, int64_t items, int64_t num_ids, int64_t ids, int64_t seed,
                                      int64_t stream, int64_t epoch);
 /** A CSR graph to sample from, whose arrays must outlive it. ids: original ids (I64) or NULL. by_position: rows are
