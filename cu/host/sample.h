@@ -158,7 +158,7 @@ struct Batch {
 /** A node's position, and whether it has it from now on. */
 struct Place {
   int32_t position;
-  bool is_new;
+  int32_t is_new;  // 0 or 1: g++ keeps both in registers, a bool and its padding it does not
 };
 
 /**
@@ -180,7 +180,7 @@ class DirectPositions {
     /** Position of v: `next`, from now on, if it had none. */
     Place insert(int64_t v, int32_t next) const {
       const uint32_t entry = entries[v];
-      const bool is_new = entry < base;  // as likely as not: no branch
+      const int32_t is_new = entry < base;  // as likely as not: no branch
       const uint32_t mask = 0u - static_cast<uint32_t>(is_new);
       const uint32_t kept = (entry & ~mask) | ((base + static_cast<uint32_t>(next)) & mask);
       entries[v] = kept;
@@ -222,11 +222,11 @@ class HashedPositions {
     if (2 * (used_ + 1) > mask_ + 1) grow();
     uint64_t i = slot(v);
     for (; keys_[i] >= 0; i = (i + 1) & mask_)
-      if (keys_[i] == v) return {position_[i], false};
+      if (keys_[i] == v) return {position_[i], 0};
     keys_[i] = v;
     position_[i] = next;
     ++used_;
-    return {next, true};
+    return {next, 1};
   }
   void forget(int64_t) {
     std::fill(keys_.begin(), keys_.end(), -1);

@@ -5,7 +5,9 @@
 #include "draw_loops.h"
 
 typedef int64_t Signed __attribute__((vector_size(GUST_LOOP_BYTES)));
-typedef int32_t Lanes __attribute__((vector_size(4 * kRankLanes)));
+typedef int32_t Lanes __attribute__((vector_size(4 * kStep)));
+typedef int32_t Keys __attribute__((vector_size(GUST_LOOP_BYTES)));
+constexpr int kKeys = GUST_LOOP_BYTES / 4;
 
 /**
  * Floyd's algorithm on rows of at most 64 arcs, a row per lane: chosen[i] = the picks of row i as bits. again[i] is set
@@ -33,14 +35,79 @@ static void pick_short(const Random& random, const uint64_t* ids, const uint64_t
   }
 }
 
+/** For each lane l, its partner l ^ apart. */
+template <int apart>
+constexpr auto kPartners = [] {
+  std::array<int32_t, kMostSorted> partner{};
+  for (int l = 0; l < kMostSorted; ++l) partner[l] = l ^ apart;
+  return partner;
+}();
+/** -1 for each lane that keeps the smaller of the two, where runs of `run` lanes rise and fall in turn; else 0. */
+template <int run, int apart>
+constexpr auto kKeepsLow = [] {
+  std::array<int32_t, kMostSorted> keeps{};
+  for (int l = 0; l < kMostSorted; ++l) keeps[l] = ((l & apart) == 0) == ((l & run) == 0) ? -1 : 0;
+  return keeps;
+}();
+
+/** Merge runs of run / 2 lanes to runs of `run`, lanes `apart` from each other and nearer ones (Batcher, AFIPS 1968). */
+template <int lanes, int run, int apart>
+[[gnu::always_inline]] static inline void merge(Keys (&v)[lanes / kKeys]) {
+  if constexpr (apart > 0) {
+    for (int a = 0; a < lanes / kKeys; ++a) {
+      if constexpr (apart >= kKeys) {
+        constexpr int next = apart / kKeys;
+        if (a & next) continue;
+        const Keys x = v[a], y = v[a + next], low = x < y ? x : y, high = x < y ? y : x;
+        const bool rises = (a * kKeys & run) == 0;
+        v[a] = rises ? low : high;
+        v[a + next] = rises ? high : low;
+      } else {
+        Keys partner, keeps_low;
+        std::memcpy(&partner, kPartners<apart>.data(), sizeof partner);
+        std::memcpy(&keeps_low, kKeepsLow<run, apart>.data() + a * kKeys, sizeof keeps_low);
+        const Keys x = v[a], y = __builtin_shuffle(x, partner), low = x < y ? x : y, high = x < y ? y : x;
+        v[a] = keeps_low ? low : high;
+      }
+    }
+    merge<lanes, run, apart / 2>(v);
+  }
+}
+
+/** Sort at most `lanes` numbers from `keys` to `sorted`, in registers. Reads and writes `lanes` of them. */
+template <int lanes>
+[[gnu::always_inline]] static inline void sort_lanes(const int32_t* keys, int64_t count, int32_t* sorted) {
+  Keys v[lanes / kKeys];
+  for (int a = 0; a < lanes / kKeys; ++a) {
+    Keys lane;
+    std::memcpy(&lane, kPartners<0>.data() + a * kKeys, sizeof lane);
+    std::memcpy(&v[a], keys + a * kKeys, sizeof v[a]);
+    v[a] = lane < static_cast<int32_t>(count) ? v[a] : Keys{} + INT32_MAX;
+  }
+  merge<lanes, 2, 1>(v);
+  merge<lanes, 4, 2>(v);
+  merge<lanes, 8, 4>(v);
+  merge<lanes, 16, 8>(v);
+  if constexpr (lanes >= 32) merge<lanes, 32, 16>(v);
+  if constexpr (lanes >= 64) merge<lanes, 64, 32>(v);
+  for (int a = 0; a < lanes / kKeys; ++a) std::memcpy(sorted + a * kKeys, &v[a], sizeof v[a]);
+}
+
+/** Sort at most kMostSorted numbers from `keys` to `sorted`. Reads and writes up to kMostSorted of them. */
+[[gnu::always_inline]] static inline void sort_row(const int32_t* keys, int64_t count, int32_t* sorted) {
+  if (count <= 16) [[likely]] sort_lanes<16>(keys, count, sorted);
+  else if (count <= 32) sort_lanes<32>(keys, count, sorted);
+  else sort_lanes<kMostSorted>(keys, count, sorted);
+}
+
 /**
- * The same on longer rows, below 2^31 arcs, and at most kMostRanked picks: ranks[stride * i ..] = those of row i,
+ * The same on longer rows, below 2^31 arcs, and at most kMostSorted picks: ranks[kMostSorted * i ..] = those of row i,
  * ascending. Every pick is compared with all before it: count^2 / 2 comparisons, of a row per lane.
  */
 static void pick_long(const Random& random, const uint64_t* ids, const uint64_t* sizes, int64_t rows, int64_t count,
-                      int64_t stride, int32_t* ranks, uint64_t* again) {
+                      int32_t* ranks, uint64_t* again) {
   const Wide low_half = Wide{} + 0xffffffffu;
-  Signed picks[kMostRanked], places[kMostRanked];
+  Signed picks[kMostSorted];
   for (int64_t i = 0; i < rows; i += kWide) {
     const Wide id = read_wide(ids + i);
     Wide bound = read_wide(sizes + i) - static_cast<uint64_t>(count), doubt = {};
@@ -59,78 +126,56 @@ static void pick_long(const Random& random, const uint64_t* ids, const uint64_t*
       }
     }
     std::memcpy(again + i, &doubt, sizeof doubt);
-    for (int64_t k = 0; k < count; ++k) {
-      Signed place = {};
-      for (int64_t j = 0; j < k; ++j) {
-        const Signed below = picks[j] < picks[k];  // -1 or 0
-        place -= below;
-        places[j] += below + 1;
-      }
-      places[k] = place;
+    for (int64_t k = 0; k < count; ++k)
+      for (int64_t l = 0; l < kWide; ++l) ranks[(i + l) * kMostSorted + k] = static_cast<int32_t>(picks[k][l]);
+    for (int64_t l = 0; l < kWide; ++l) sort_row(ranks + (i + l) * kMostSorted, count, ranks + (i + l) * kMostSorted);
+  }
+}
+
+/** place(l, p) for each of `count` keys, at most kMostSorted: p keys are below key l, or equal and before it. */
+template <class Place>
+[[gnu::always_inline]] static inline void rank_keys(const int32_t* keys, int64_t count, Place&& place) {
+  for (int64_t first = 0; first < count; first += kStep) {
+    Lanes key, rank = {};
+    std::memcpy(&key, keys + first, sizeof key);
+    for (int64_t j = 0; j < count; ++j) {
+      Lanes later;  // 1 where the lane's number is above j
+      std::memcpy(&later, kLater + kMostSorted + first - j, sizeof later);
+      rank -= keys[j] < key + later;
     }
-    for (int64_t k = 0; k < count; ++k) {
-      alignas(64) int64_t pick[kWide], place[kWide];
-      std::memcpy(pick, &picks[k], sizeof pick);
-      std::memcpy(place, &places[k], sizeof place);
-      for (int64_t l = 0; l < kWide; ++l) ranks[(i + l) * stride + place[l]] = static_cast<int32_t>(pick[l]);
-    }
+    alignas(64) int32_t ranks[kStep];
+    std::memcpy(ranks, &rank, sizeof rank);
+    for (int64_t l = 0; l < std::min(count - first, kStep); ++l) place(first + l, ranks[l]);
   }
 }
 
 /**
- * place[l] = how many of `count` keys are below key[first + l], for kRankLanes keys; equal ones count where they come
- * before.
+ * Sort each row's keys, which are copied only where they are more than kMostSorted. Reads and writes up to kMostSorted
+ * keys past the last row.
  */
-static inline void rank_keys(const int32_t* key, int64_t count, int64_t first, int32_t* place) {
-  Lanes keys, rank = {};
-  std::memcpy(&keys, key + first, sizeof keys);
-  for (int64_t j = 0; j < count; ++j) {
-    Lanes later;  // 1 where the lane's number is above j
-    std::memcpy(&later, kStep + kMostRanked + first - j, sizeof later);
-    rank -= key[j] < keys + later;
-  }
-  std::memcpy(place, &rank, sizeof rank);
-}
-
-/** Sort at most kMostRanked numbers from `key` to `out`: each goes to the place that is the number of smaller ones. */
-static inline void order(const int32_t* key, int64_t count, int32_t* out) {
-  alignas(64) int32_t place[kRankLanes];
-  for (int64_t first = 0; first < count; first += kRankLanes) {
-    rank_keys(key, count, first, place);
-    const int64_t lanes = std::min(count - first, kRankLanes);
-    for (int64_t l = 0; l < lanes; ++l) out[place[l]] = key[first + l];
+static void sort_rows(const int64_t* counts, int64_t rows, const int32_t* keys, int32_t* sorted) {
+  for (int64_t r = 0; r < rows; keys += counts[r], sorted += counts[r], ++r) {
+    const int64_t count = counts[r];
+    if (count <= kMostSorted) [[likely]] sort_row(keys, count, sorted);
+    else std::memcpy(sorted, keys, static_cast<size_t>(count) * sizeof *keys);
   }
 }
 
-/**
- * Sort the first `heads[r]` positions of each row, at most kMostRanked (others are left alone), with their arcs where
- * there are any. Reads up to kRankLanes positions past the last row.
- */
-static void order_heads(const int64_t* starts, const int32_t* heads, int64_t rows, int32_t* indices, int64_t* edges) {
-  alignas(64) int32_t key[kMostRanked + kRankLanes];
-  int64_t arc[kMostRanked];
-  for (int64_t r = 0; r < rows; ++r) {
-    const int64_t count = heads[r];
-    if (count < 2 || count > kMostRanked) continue;
-    int32_t* row = indices + starts[r];
-    Lanes head;  // a vector: g++ would copy words with "rep movs", which takes as long as all the rest
-    std::memcpy(&head, row, sizeof head);
-    std::memcpy(key, &head, sizeof head);
-    if (count > kRankLanes) std::copy(row + kRankLanes, row + count, key + kRankLanes);
-    if (!edges) {
-      order(key, count, row);
+/** The same with a value for each key. Reads up to kStep keys past the last row. */
+static void sort_rows_with(const int64_t* counts, int64_t rows, const int32_t* keys, const int64_t* values,
+                           int32_t* sorted, int64_t* sorted_values) {
+  for (int64_t r = 0; r < rows; keys += counts[r], values += counts[r], sorted += counts[r], sorted_values += counts[r], ++r) {
+    const int64_t count = counts[r];
+    if (count > kMostSorted) {
+      std::memcpy(sorted, keys, static_cast<size_t>(count) * sizeof *keys);
+      std::memcpy(sorted_values, values, static_cast<size_t>(count) * sizeof *values);
       continue;
     }
-    std::memcpy(arc, edges + starts[r], static_cast<size_t>(count) * sizeof *arc);
-    alignas(64) int32_t place[kRankLanes];
-    for (int64_t first = 0; first < count; first += kRankLanes) {
-      rank_keys(key, count, first, place);
-      for (int64_t l = 0; l < std::min(count - first, kRankLanes); ++l) {
-        row[place[l]] = key[first + l];
-        edges[starts[r] + place[l]] = arc[first + l];
-      }
-    }
+    rank_keys(keys, count, [&](int64_t l, int32_t place) {
+      sorted[place] = keys[l];
+      sorted_values[place] = values[l];
+    });
   }
 }
 
-constexpr Loops loops{pick_short, pick_long, order_heads};
+constexpr Loops loops{pick_short, pick_long, sort_rows, sort_rows_with};
