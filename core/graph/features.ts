@@ -82,8 +82,7 @@ export function featuresOf(graph: Graph, source: FeatSource, width: number | nul
   if (source === "file") return requireFeatures(graph);
   if (source === "identity") return oneHot(numNodes, numNodes, (v) => v);
   if (source === "one") {
-    const array = NativeArray.allocate("F32", numNodes, false);
-    for (let at = 0; at < numNodes;) at += array.window(at).fill(1).length;
+    const array = NativeArray.allocate("F32", numNodes, false).fill(1);
     return { kind: "dense", numFeatures: 1, array, scale: null };
   }
   const pointer = csr.indptr.window(), degree = (v: number) => Number(pointer[v + 1]! - pointer[v]!);

@@ -14,11 +14,7 @@ export const whole: PartitionerEntry = definePartitioner({
   partition(graph) {
     const part = NativeArray.allocate("I32", graph.numNodes);
     const ptr = graph.graphPointer()?.toNumbers();
-    ptr?.slice(1).forEach((end, g) => {
-      for (let at = ptr[g]!; at < end;) {
-        at += part.window(at, Math.min(end - at, 2 ** 24)).fill(g).length;
-      }
-    });
+    ptr?.slice(1).forEach((end, g) => part.slice(ptr[g]!, end - ptr[g]!).fill(g));
     return part;
   },
 });
