@@ -47,8 +47,12 @@ interface Puzzle {
   readonly task: number;
 }
 
+/** Nodes of a puzzle count from 0, so that its largest number says how many there are. */
+const MOST_NODES = 2 ** 24;
 const isPair = (value: Literal): value is [number, number] =>
-  Array.isArray(value) && value.length === 2 && value.every((id) => typeof id === "number" && id >= 0);
+  Array.isArray(value) && value.length === 2 &&
+  value.every((id) => typeof id === "number" && id >= 0 && id < MOST_NODES);
+const NUMBERS = "numbers below 2^24";
 
 function readFile({ source }: InputFile): Puzzle[] {
   textBegin(source);
@@ -90,7 +94,7 @@ function puzzleOf(
   };
   const edges = literal("story_edges"), types = literal("edge_types"), query = literal("query_edge");
   if (!Array.isArray(edges) || !edges.every(isPair)) {
-    throw error("story_edges", "expected a list of pairs of numbers");
+    throw error("story_edges", `expected a list of pairs of ${NUMBERS}`);
   }
   if (!Array.isArray(types) || !types.every((type) => typeof type === "string")) {
     throw error("edge_types", "expected a list of names");
@@ -98,7 +102,7 @@ function puzzleOf(
   if (types.length !== edges.length) {
     throw error("edge_types", `${types.length} types, expected one per edge (${edges.length})`);
   }
-  if (!isPair(query)) throw error("query_edge", "expected a pair of numbers");
+  if (!isPair(query)) throw error("query_edge", `expected a pair of ${NUMBERS}`);
   const target = texts.target[row]!;
   if (target === "") throw error("target", "nothing, expected the name of a relation");
   const task = /(\d+)$/.exec(texts.task_name[row]!)?.[1];

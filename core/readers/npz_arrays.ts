@@ -138,7 +138,7 @@ export class Arrays {
     const indices = this.vector(name("indices"), this.indices(name("indices")));
     const shape = this.as(name("shape"), this.numbers(name("shape")), "I64").data.toNumbers();
     const [numRows, numCols] = shape as [number, number];
-    if (shape.length !== 2 || numRows < 0 || numCols < 0) {
+    if (shape.length !== 2 || !shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
       throw this.error(`${name("shape")} is (${shape.join(", ")}), expected (rows, columns)`);
     }
     if (indptr.length !== numRows + 1) {

@@ -69,7 +69,7 @@ const cases: [name: string, file: string, says: string, options?: Options][] = [
     ':2:22: "(" behind the closing quote, expected a delimiter or the end of the line',
   ],
   ["clutrr_literal.csv", "", ':2:4: story_edges: the end at character 8, expected "," or "]"'],
-  ["clutrr_pair.csv", "", ":2:4: story_edges: expected a list of pairs of numbers"],
+  ["clutrr_pair.csv", "", ":2:4: story_edges: expected a list of pairs of numbers below 2^24"],
   ["clutrr_types.csv", "", ":2:23: edge_types: 1 types, expected one per edge (2)"],
   ["clutrr_columns.csv", "", ":2:1: 5 columns, expected 6 (row number, story_edges"],
   ["clutrr_target.csv", "", ":2:33: target: nothing, expected the name of a relation"],
