@@ -51,7 +51,8 @@ function sizesOf(indicator: Matrix<"I32">, base: number, numGraphs: number | nul
         `graph ${given} after graph ${last + base}, expected the nodes of a graph behind one another`,
       );
     }
-    if (graph > last + 1 && numGraphs === null) {
+    // Graphs that labels are of may be empty.
+    if (graph > last + 1 && graph >= (numGraphs ?? 0)) {
       throw rowError(
         indicator,
         row,

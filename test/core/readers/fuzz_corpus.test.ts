@@ -40,6 +40,10 @@ test.each([
   ["id_past_float.txt", ':1:1: node id "9007199254740993" is too large, expected at most 2^53 - 1'],
   ["more_atoms.xyz", ":1:1: 2147483647 atoms, expected a line for each: "],
   ["far_user.txt", ": the largest user is 4503599627370496, but there are only "],
+  [
+    "far_graph",
+    "TINY_graph_indicator.txt:1:1: graph 1111111111 after graph 0, expected no gap between graphs",
+  ],
   ["far_node.clutrr.csv", ":3:34: story_edges: expected a list of pairs of numbers below 2^24"],
   ["shape_past_float.npz", ": adj_shape is ("],
   ["far_item.txt", ": the largest item is 4503599627370496, but there are only "],
