@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { z } from "zod";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
+import { optionProblem } from "../core/option_problem.ts";
 import type { Entry, Registry } from "../core/registry.ts";
 
 // zod compiles each object schema when it first parses; a command parses most of them once, so that this cost 10 ms of
@@ -319,7 +320,9 @@ export function allParams(
   if (all.length) throw problemsError("usage", "Options that do not fit", all);
   const parsed = choices.map(([, { params }]) => {
     const keys = Object.keys(params?.shape ?? {}).filter((key) => options[key] !== undefined);
-    return params?.safeParse(Object.fromEntries(keys.map((key) => [key, options[key]])));
+    return params?.safeParse(Object.fromEntries(keys.map((key) => [key, options[key]])), {
+      reportInput: true,
+    });
   });
   const issues = parsed.flatMap((result) => result?.error?.issues ?? []);
   if (issues.length) throw optionProblems(new z.ZodError(issues));
@@ -340,7 +343,7 @@ function optionProblems(
     const name = key === undefined
       ? ""
       : `${spelled(String(key))}${rest.length ? ` item ${Number(rest[0]) + 1}` : ""}: `;
-    return [name + issue.message.replace(/^Invalid (input|option): /, "")];
+    return [name + optionProblem(issue)];
   });
   return problemsError("usage", "Options not accepted", problems, "--help lists every option");
 }
@@ -385,14 +388,11 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
     );
     if (unknown.length) throw problemsError("usage", `Config "${given["config"]}" not accepted`, unknown);
     merged = { ...Object.fromEntries(entries), ...given };
-    spelled = (key) =>
-      key in given
-        ? `--${kebab(key)}`
-        : `"${given["config"]}" key "${kebab(key)}" = ${JSON.stringify(merged[key])}`;
+    spelled = (key) => key in given ? `--${kebab(key)}` : `"${given["config"]}" key "${kebab(key)}"`;
   }
   const pick = (shape: object) => Object.fromEntries(Object.entries(merged).filter(([key]) => key in shape));
-  const options = sub.options.safeParse(pick(sub.options.shape));
-  const common = commonOptions.safeParse(pick(commonOptions.shape));
+  const options = sub.options.safeParse(pick(sub.options.shape), { reportInput: true });
+  const common = commonOptions.safeParse(pick(commonOptions.shape), { reportInput: true });
   const issues = [...(options.error?.issues ?? []), ...(common.error?.issues ?? [])];
   if (issues.length) throw optionProblems(new z.ZodError(issues), spelled);
   const names = new Set(Object.keys(merged)), parsed = options.data as z.infer<O>;

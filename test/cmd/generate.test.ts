@@ -155,8 +155,8 @@ describe("gust generate", () => {
     [["sbn"], 'Unknown generator "sbn", expected one of sbm, rmat, grid, erdos-renyi, small-world'],
     [["sbm", "extra"], "too many arguments. Expected 1 argument but got 2"],
     [["grid", "--degree", "3"], '--degree does not apply to generator "grid", only to sbm, small-world'],
-    [["sbm", "--homophily", "2"], "--homophily: Too big"],
-    [["sbm", "--nodes", "many"], "--nodes: expected number, received string"],
+    [["sbm", "--homophily", "2"], "--homophily: 2, expected at most 1"],
+    [["sbm", "--nodes", "many"], '--nodes: "many", expected a number'],
     [["sbm", "--nodes", "100"], "class 0 has 10 labelled nodes, expected at least 20 + 30"],
     [
       ["erdos-renyi", "--nodes", "5", "--edges", "11"],

@@ -24,7 +24,12 @@ describe("options of gust train", () => {
     expect(status).toBe(2);
     expect(stderr).toStartWith("gust train: Options not accepted:\n");
     for (
-      const flag of ["--epochs: ", "--lr: ", '--model: expected one of "gcn"', "--hidden: expected number"]
+      const flag of [
+        "--epochs: 0, expected at least 1\n",
+        "--lr: -3, expected at least 0\n",
+        '--model: "gct", expected one of gcn, sage, ',
+        '--hidden: "wide", expected a number\n',
+      ]
     ) {
       expect(stderr).toContain(`  - ${flag}`);
     }
@@ -88,11 +93,11 @@ describe("--config", () => {
     expect(status).toBe(2);
     for (
       const problem of [
-        '"values.json" key "epochs" = 2.5: expected int',
-        '"values.json" key "hidden" = "3": expected number',
-        '"values.json" key "lr" = -1: ',
-        '"values.json" key "optimizer" = "lion": expected one of "adam"|"adamw"|"sgd"',
-        "--weight-decay: ",
+        '"values.json" key "epochs": 2.5, expected an integer',
+        '"values.json" key "hidden": "3", expected a number',
+        '"values.json" key "lr": -1, expected at least 0',
+        '"values.json" key "optimizer": "lion", expected one of adam, adamw, sgd',
+        "--weight-decay: -2, expected at least 0",
       ]
     ) {
       expect(stderr).toContain(`  - ${problem}`);
@@ -143,7 +148,7 @@ describe("--device", () => {
   test("other words are a usage error", () => {
     const { status, stderr } = gust(["eval", "g", "--device", "tpu"], here);
     expect(status).toBe(2);
-    expect(stderr).toContain("--device: expected auto, cpu, cuda or cuda:N");
+    expect(stderr).toContain('--device: "tpu", expected auto, cpu, cuda or cuda:N');
   });
 
   test("cuda is refused where its library or a GPU is missing, before anything is done", () => {

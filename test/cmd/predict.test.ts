@@ -87,7 +87,7 @@ describe("gust predict", () => {
         ["gust predict g m m -o never", 2, '2 model documents, expected one: "m" ('],
         ["gust predict -o never <&-", 2, "No model among the inputs: standard input gave nothing"],
         ["gust predict g none -o never", 1, 'Cannot open "none": no such file'],
-        ["gust predict g m --format xml", 2, "--format: expected one of"],
+        ["gust predict g m --format xml", 2, '--format: "xml", expected one of '],
         [
           "gust generate grid --classes 3 | gust predict m - -o never",
           1,

@@ -78,7 +78,7 @@ describe("gust split", () => {
       const [args, status, message] of [
         [["g", "--method", "halves"], 2, /--method: .*random.*per-class.*k-fold.*time.*links/],
         [["g", "--folds", "3"], 2, /--folds does not apply to split "random", only to k-fold/],
-        [["g", "--train", "1.5"], 2, /--train: expected a fraction below 1, or a whole number/],
+        [["g", "--train", "1.5"], 2, /--train: 1.5, expected a fraction below 1, or a whole number/],
         [["g", "--no-stratify"], 2, /--stratify does not apply to split "random", only to k-fold/],
         [["g", "--splitz", "2"], 2, /unknown option '--splitz'/],
         [["g", "--train", "500"], 1, /Too few nodes in "g": 500 \+ 48 \+ 0 are wanted/],

@@ -91,12 +91,15 @@ describe("orders", () => {
   });
 
   test.each([
-    ["--reorder sideways", 'expected one of "auto"|"forward"|"combine-first"|"aggregate-first"'],
+    [
+      "--reorder sideways",
+      '--reorder: "sideways", expected one of auto, forward, combine-first, aggregate-first',
+    ],
     ["--model mlp --reorder forward", '--reorder does not apply to model "mlp"'],
     ["--model sage --aggregator max --reorder forward", "a maximum over neighbours is no product"],
     ["--model sage --aggregator pool --memory-budget 1G", "a maximum over neighbours is not computed again"],
     ["--attention-cache feat", '--attention-cache does not apply to model "gcn"'],
-    ["--model gat --attention-cache half", "--attention-cache: expected one of"],
+    ["--model gat --attention-cache half", '--attention-cache: "half", expected one of '],
     ["--memory-budget 12X", 'Size "12X", expected a number of bytes like 512M or 4G'],
     ["--sampler neighbor --fanout 3,3 --memory-budget 4M", "applies to steps on the whole graph"],
   ])("%s is refused", (flags, why) => {
