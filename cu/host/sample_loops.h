@@ -9,32 +9,6 @@ typedef int32_t Lanes __attribute__((vector_size(4 * kStep)));
 typedef int32_t Keys __attribute__((vector_size(GUST_LOOP_BYTES)));
 constexpr int kKeys = GUST_LOOP_BYTES / 4;
 
-/**
- * Floyd's algorithm on rows of at most 64 arcs, a row per lane: chosen[i] = the picks of row i as bits. again[i] is set
- * where a word may have to be drawn again. `rows` is a multiple of kRowLanes.
- */
-static void pick_short(const Random& random, const uint64_t* ids, const uint64_t* sizes, int64_t rows, int64_t count,
-                       uint64_t* chosen, uint64_t* again) {
-  const Wide one = Wide{} + 1, low_half = Wide{} + 0xffffffffu;
-  for (int64_t i = 0; i < rows; i += kWide) {
-    const Wide id = read_wide(ids + i);
-    Wide bound = read_wide(sizes + i) - static_cast<uint64_t>(count), picks = {}, doubt = {};
-    for (int64_t k = 0; k < count;) {
-      Wide words[4];
-      draw_block(random, id, k / 4, words);
-      for (int w = 0; w < 4 && k < count; ++w, ++k) {
-        const Wide last = one << bound;
-        bound += 1;
-        const Wide scaled = product(words[w], bound), bit = one << (scaled >> 32);
-        doubt |= (Wide)((scaled & low_half) < bound);
-        picks |= (picks & bit) == 0 ? bit : last;
-      }
-    }
-    std::memcpy(chosen + i, &picks, sizeof picks);
-    std::memcpy(again + i, &doubt, sizeof doubt);
-  }
-}
-
 /** For each lane l, its partner l ^ apart. */
 template <int apart>
 constexpr auto kPartners = [] {
@@ -101,6 +75,32 @@ template <int lanes>
 }
 
 /**
+ * Floyd's algorithm on rows of at most 64 arcs, a row per lane: chosen[i] = the picks of row i as bits. again[i] is set
+ * where a word may have to be drawn again. `rows` is a multiple of kRowLanes.
+ */
+static void pick_short(const Random& random, const uint64_t* ids, const uint64_t* sizes, int64_t rows, int64_t count,
+                       uint64_t* chosen, uint64_t* again) {
+  const Wide one = Wide{} + 1, low_half = Wide{} + 0xffffffffu;
+  for (int64_t i = 0; i < rows; i += kWide) {
+    const Wide id = read_wide(ids + i);
+    Wide bound = read_wide(sizes + i) - static_cast<uint64_t>(count), picks = {}, doubt = {};
+    for (int64_t k = 0; k < count;) {
+      Wide words[4];
+      draw_block(random, id, k / 4, words);
+      for (int w = 0; w < 4 && k < count; ++w, ++k) {
+        const Wide last = one << bound;
+        bound += 1;
+        const Wide scaled = product(words[w], bound), bit = one << (scaled >> 32);
+        doubt |= (Wide)((scaled & low_half) < bound);
+        picks |= (picks & bit) == 0 ? bit : last;
+      }
+    }
+    std::memcpy(chosen + i, &picks, sizeof picks);
+    std::memcpy(again + i, &doubt, sizeof doubt);
+  }
+}
+
+/**
  * The same on longer rows, below 2^31 arcs, and at most kMostSorted picks: ranks[kMostSorted * i ..] = those of row i,
  * ascending. Every pick is compared with all before it: count^2 / 2 comparisons, of a row per lane.
  */
@@ -154,27 +154,27 @@ template <class Place>
  * keys past the last row.
  */
 static void sort_rows(const int64_t* counts, int64_t rows, const int32_t* keys, int32_t* sorted) {
-  for (int64_t r = 0; r < rows; keys += counts[r], sorted += counts[r], ++r) {
+  for (int64_t r = 0, at = 0; r < rows; at += counts[r++]) {
     const int64_t count = counts[r];
-    if (count <= kMostSorted) [[likely]] sort_row(keys, count, sorted);
-    else std::memcpy(sorted, keys, static_cast<size_t>(count) * sizeof *keys);
+    if (count <= kMostSorted) [[likely]] sort_row(keys + at, count, sorted + at);
+    else std::memcpy(sorted + at, keys + at, static_cast<size_t>(count) * sizeof *keys);
   }
 }
 
 /** The same with a value for each key. Reads up to kStep keys past the last row. */
 static void sort_rows_with(const int64_t* counts, int64_t rows, const int32_t* keys, const int64_t* values,
                            int32_t* sorted, int64_t* sorted_values) {
-  for (int64_t r = 0; r < rows; keys += counts[r], values += counts[r], sorted += counts[r], sorted_values += counts[r], ++r) {
+  for (int64_t r = 0, at = 0; r < rows; at += counts[r++]) {
     const int64_t count = counts[r];
-    if (count > kMostSorted) {
-      std::memcpy(sorted, keys, static_cast<size_t>(count) * sizeof *keys);
-      std::memcpy(sorted_values, values, static_cast<size_t>(count) * sizeof *values);
-      continue;
+    if (count <= kMostSorted) {
+      rank_keys(keys + at, count, [&](int64_t l, int32_t place) {
+        sorted[at + place] = keys[at + l];
+        sorted_values[at + place] = values[at + l];
+      });
+    } else {
+      std::memcpy(sorted + at, keys + at, static_cast<size_t>(count) * sizeof *keys);
+      std::memcpy(sorted_values + at, values + at, static_cast<size_t>(count) * sizeof *values);
     }
-    rank_keys(keys, count, [&](int64_t l, int32_t place) {
-      sorted[place] = keys[l];
-      sorted_values[place] = values[l];
-    });
   }
 }
 
