@@ -148,6 +148,11 @@ function checkTypes(checker: Checker, meta: Meta): void {
   );
 }
 
+/**
+ * More classes than this are no classes: a damaged label or header would have all of them listed, counted and trained.
+ */
+export const mostClasses = (numNodes: number): number => Math.max(2 ** 16, numNodes);
+
 /** Every problem of a graph's data goes to `checker`. */
 export function checkGraph(checker: Checker): void {
   const { doc } = checker;
@@ -160,6 +165,11 @@ export function checkGraph(checker: Checker): void {
     if (sorted) checkTopologyFacts(checker, meta);
   }
   const arcsAreSound = doc.has("indices") && (sorted || checker.problems.length === before);
+  if (meta.num_classes > mostClasses(n)) {
+    checker.add(
+      `metadata num_classes: ${meta.num_classes} classes of ${n} nodes, expected at most ${mostClasses(n)}`,
+    );
+  }
   checker.noInfinity("target");
   for (const name of ["feat", "feat.scale", "pos", "node_time", "node_weight"]) {
     checker.finite(name);

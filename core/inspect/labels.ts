@@ -2,11 +2,10 @@
 import { NativeArray } from "../../ffi/native.ts";
 import { countClasses, countColumns, rangeOf } from "../../ffi/native_statistics.ts";
 import { GustError } from "../errors.ts";
+import { mostClasses } from "../format/check_graph.ts";
 import type { Document } from "../format/document.ts";
 
 const splitNames = ["train", "val", "test"] as const;
-/** More classes than this are no classes: a damaged label would ask for as much memory. */
-const MOST_CLASSES = 2 ** 24;
 
 export interface LabelCounts {
   /** One row per class; the splits that are stored have a count each. */
@@ -90,14 +89,13 @@ export function labelCounts(
 
 /** The document's number of classes; for the types of a typed graph, which may differ, what the labels show. */
 function numClasses(doc: Document, tensor: string, label: NativeArray<"I32">): number {
-  const known = doc.meta["num_classes"] as number;
-  if (!tensor.includes("/")) return known;
-  const most = (rangeOf(label)?.greatest ?? -1) + 1;
-  if (most > MOST_CLASSES) {
+  const { num_classes: known, num_nodes: nodes } = doc.meta as { num_classes: number; num_nodes: number };
+  const classes = tensor.includes("/") ? (rangeOf(label)?.greatest ?? -1) + 1 : known;
+  if (classes > mostClasses(nodes)) {
     throw new GustError(
       "data",
-      `${doc.label}: tensor "${tensor}" holds class ${most - 1}, expected at most ${MOST_CLASSES} classes`,
+      `${doc.label}: tensor "${tensor}" of ${classes} classes, expected at most ${mostClasses(nodes)}`,
     );
   }
-  return Math.max(0, most);
+  return Math.max(0, classes);
 }

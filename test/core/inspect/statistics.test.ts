@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { checkDocument } from "../../../core/format/check.ts";
 import { buildDocument } from "../../../core/format/document.ts";
 import { homophily } from "../../../core/inspect/homophily.ts";
 import { graphStatistics, statisticsCost } from "../../../core/inspect/statistics.ts";
@@ -165,6 +166,20 @@ describe("graphStatistics() of", () => {
     expect(() => graphStatistics(buildDocument(list))).toThrow('"split.train" holds a node outside 0 .. 3');
     const huge = withTensor(example("temporal graph"), "edge_type", { data: i32(0, 0, 2 ** 30, 0) });
     expect(() => graphStatistics(buildDocument(huge))).toThrow("expected numbers of types");
+  });
+
+  test("more classes than nodes could have: an error, and not a line for each", () => {
+    const typed = withTensor(example("typed graph"), "label/paper", { data: i32(0, 2 ** 23 - 1, -1) });
+    expect(() => graphStatistics(buildDocument(typed))).toThrow(
+      '"label/paper" of 8388608 classes, expected at most 65536',
+    );
+    const d = example("graph with dense features, labels, mask splits");
+    const { class_names: _, ...meta } = d.meta;
+    const stated = buildDocument({ ...d, meta: { ...meta, num_classes: 10 ** 9 } });
+    expect(() => graphStatistics(stated)).toThrow('"label" of 1000000000 classes, expected at most 65536');
+    expect(checkDocument(stated)).toEqual([
+      expect.stringContaining("metadata num_classes: 1000000000 classes of 4 nodes, expected at most 65536"),
+    ]);
   });
 
   test("masks choose among the rows of several labels", () => {
