@@ -3,6 +3,7 @@ import { z } from "zod";
 import { NativeArray } from "../ffi/native.ts";
 import { findDescent } from "../ffi/native_checks.ts";
 import { gatherRows } from "../ffi/native_rows.ts";
+import { textDecoder } from "../ffi/native_table.ts";
 import { Graph } from "../core/graph/graph.ts";
 import type { Prediction } from "../core/tasks/task.ts";
 import { inferenceOption } from "../core/train/config.ts";
@@ -23,9 +24,8 @@ function naming({ document }: Graph, ids: NativeArray<"I64"> | null): Naming {
   if (document.has("node_names")) {
     const names = document.tensor("node_names", "U8"),
       ptr = document.tensor("node_names.indptr", "I64").window();
-    const decoder = new TextDecoder();
     const name = (node: number) =>
-      decoder.decode(names.window(Number(ptr[node]), Number(ptr[node + 1]! - ptr[node]!)));
+      textDecoder.decode(names.window(Number(ptr[node]), Number(ptr[node + 1]! - ptr[node]!)));
     const quoted = (text: string) => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     return { csv: (node) => quoted(name(node)), json: (node) => JSON.stringify(name(node)) };
   }

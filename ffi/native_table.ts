@@ -224,13 +224,15 @@ export function textsOf(strings: readonly string[]): Texts {
   return { bytes, indptr };
 }
 
+/** Of texts inside a file: a byte order mark that one begins with belongs to it, and tells it from another. */
+export const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Texts as strings: for small columns. */
 export function stringsOf({ bytes, indptr }: Texts): string[] {
-  const decoder = new TextDecoder();
   const text = bytes.window(0, bytes.length), ends = indptr.window(0, indptr.length);
   return Array.from(
     { length: indptr.length - 1 },
-    (_, i) => decoder.decode(text.subarray(Number(ends[i]), Number(ends[i + 1]))),
+    (_, i) => textDecoder.decode(text.subarray(Number(ends[i]), Number(ends[i + 1]))),
   );
 }
 

@@ -5,6 +5,7 @@
 import { type DType, dtypes } from "../../ffi/dtype.ts";
 import { call, NativeArray } from "../../ffi/native.ts";
 import { type Source, swapBytes, transpose } from "../../ffi/native_source.ts";
+import { textDecoder } from "../../ffi/native_table.ts";
 import { countOf } from "../format/safetensors.ts";
 import { dataError } from "./reader.ts";
 
@@ -135,10 +136,9 @@ function readTexts(
   isBig: boolean,
 ): string[] {
   const size = isUnicode ? 4 * width : width;
-  const decoder = new TextDecoder();
   return Array.from({ length: count }, (_, i) => {
     const item = bytes.window(begin + i * size, size);
-    if (!isUnicode) return decoder.decode(item).replace(/\0+$/, "");
+    if (!isUnicode) return textDecoder.decode(item).replace(/\0+$/, "");
     const view = new DataView(item.buffer as ArrayBuffer, item.byteOffset, size);
     const points = Array.from({ length: width }, (_, c) => view.getUint32(4 * c, !isBig));
     while (points.at(-1) === 0) points.pop();

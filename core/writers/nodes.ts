@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { NativeArray } from "../../ffi/native.ts";
 import { findAsymmetry } from "../../ffi/native_build.ts";
-import { Names } from "../../ffi/native_table.ts";
+import { Names, textDecoder } from "../../ffi/native_table.ts";
 import type { Column, TextOptions } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -30,10 +30,10 @@ export function elements(array: NativeArray): (i: number) => number {
 export function namesOf(graph: Graph): ((v: number) => string) | null {
   const names = nodeNames(graph);
   if (!names) return null;
-  const { bytes } = names, decoder = new TextDecoder(), at = elements(names.indptr);
+  const { bytes } = names, at = elements(names.indptr);
   return (v) => {
     const begin = at(v);
-    return decoder.decode(bytes.window(begin, at(v + 1) - begin));
+    return textDecoder.decode(bytes.window(begin, at(v + 1) - begin));
   };
 }
 

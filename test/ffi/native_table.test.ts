@@ -200,3 +200,8 @@ test("selectTexts() gathers texts in any order, and more than once", () => {
   expect(stringsOf(selectTexts(textsOf(["a", "", "ccc"]), rows))).toEqual(["ccc", "a", "ccc"]);
   expect(stringsOf(selectTexts(textsOf(["a"]), NativeArray.allocate("I64", 0)))).toEqual([]);
 });
+
+test("stringsOf() keeps a byte order mark that a text begins with: another text than one without", () => {
+  const texts = ["\ufeffname", "name", "\ufeff"];
+  expect(stringsOf(textsOf(texts))).toEqual(texts);
+});

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { readers } from "../../../core/readers/mod.ts";
 import { openNative } from "../../../ffi/native.ts";
 import { isRefusal, readGraph } from "../../reliability/fuzz/targets.ts";
-import { fileOf, fixture, importContent, refusal } from "./_import.ts";
+import { fileOf, fixture, importContent, importFile, refusal } from "./_import.ts";
 
 await openNative();
 
@@ -56,6 +56,12 @@ test.each([
   ["feature_overflow.events.csv", ":4:8: feature 1 is past the largest float32"],
 ])("importGraph() refuses events of bad/fuzz/%s for what is wrong", (name, says) => {
   expect(refusal(`bad/fuzz/${name}`, { format: "events" })).toContain(says);
+});
+
+test("a type behind a byte order mark is the type, as behind a blank", () => {
+  const { meta, document } = importFile(fixture("bad/fuzz/mark_in_name"));
+  expect(meta.relations!.map(({ name }) => name)).toEqual(["KNOWS", "LIVES_IN"]);
+  expect(document.spec("rel/KNOWS/indices").shape).toEqual([4]);
 });
 
 test("importGraph() takes a stated number of nodes that the user confirms", () => {
