@@ -114,7 +114,7 @@ function readReference(path: string, bytes: Uint8Array, choice: number): void {
   const fd = openSync(path, "r");
   try {
     for (const container of readContainers(fd, `"${path}"`)) {
-      const document = toDocument(container), leadsTo = JSON.stringify(document.meta["path"]);
+      const document = toDocument(container), leadsTo = `"${document.meta["path"]}"`;
       try {
         look(resolved(document));
       } catch (error) {
