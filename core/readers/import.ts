@@ -9,6 +9,8 @@ import {
   type BuiltGraph,
   describeChanges,
 } from "../graph/build.ts";
+import { mostClasses } from "../format/check_graph.ts";
+import type { GraphMeta } from "../graph/graph.ts";
 import { asHomogeneous } from "../graph/homogeneous.ts";
 import { isSparse } from "../graph/node_count.ts";
 import type { InputFile, InputSet } from "./input.ts";
@@ -71,6 +73,7 @@ export function importGraph(
   }
   const graph = options.homogeneous ? asHomogeneous(raw, input.label) : raw;
   const built = buildGraph(graph, options, input.label);
+  checkClasses(built.meta, input.label);
   const lists = [raw.edges, ...raw.typed?.relations.map(({ edges }) => edges) ?? []];
   const total = (of: "comments" | "blanks") => lists.reduce((sum, edges) => sum + (edges?.[of] ?? 0), 0);
   const left = [[total("comments"), "comment"], [total("blanks"), "blank"]] as const;
@@ -84,6 +87,13 @@ export function importGraph(
     found: raw.found ?? {},
     files: input.used,
   };
+}
+
+/** @throws {GustError} (data) if labels are no numbers of classes: a graph of them would not be sound. */
+function checkClasses({ num_classes: classes, num_nodes: nodes }: GraphMeta, label: string): void {
+  const most = mostClasses(nodes);
+  if (classes <= most) return;
+  throw new GustError("data", `${label} has ${classes} classes of ${nodes} nodes, expected at most ${most}`);
 }
 
 /** @throws {GustError} (data) if a file states more nodes than it has bytes, and edges are few: no line tells of them. */
