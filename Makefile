@@ -9,6 +9,8 @@ BUILD := build
 PREFIX ?= /usr/local
 BUN = $(firstword $(wildcard node_modules/@oven/bun-linux-x64/bin/bun node_modules/@oven/bun-linux-*/bin/bun))
 DENO = $(firstword $(wildcard node_modules/@deno/*/deno))
+# Nothing asks a server for newer versions of itself.
+export DENO_NO_UPDATE_CHECK := 1
 
 .PHONY: all build
 all: build
@@ -239,6 +241,11 @@ $(BUILD)/faults.so: test/reliability/faults.cpp | $(SYSTEM)
 	@mkdir -p $(@D)
 	$(CXX) -std=c++20 -O2 -fPIC -shared -Wall -Wextra -Werror -o $@ $< -ldl -pthread
 
+# What ends a program that opens a network connection, for tests.
+$(BUILD)/no_network: test/setup/no_network.c | $(SYSTEM)
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -Werror -o $@ $<
+
 # ---- program -----------------------------------------------------------------------------------------------------
 
 # A compiled executable with bytecode starts several times faster than a launcher: everything is parsed beforehand. It would
@@ -281,7 +288,7 @@ demo: build
 # ---- checks ------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-quick fmt lint types
-test: build cuda $(BUILD)/libgust_emulated.so $(BUILD)/faults.so test-native-log
+test: build cuda $(BUILD)/libgust_emulated.so $(BUILD)/faults.so $(BUILD)/no_network test-native-log
 	@$(BUN) test/setup/run.ts all
 test-quick: build $(BUILD)/faults.so test-native-log
 	@$(BUN) test/setup/run.ts quick

@@ -1,21 +1,13 @@
 /** The same sources under Deno: same bytes, same exit statuses. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { deno } from "./_deno.ts";
 import { writeKarate } from "./_karate.ts";
 import { openNative } from "../ffi/native.ts";
 import { freshDir, gustOk, repository, run, type RunOptions } from "./helpers.ts";
 
 await openNative();
-
-const folder = join(repository, "node_modules/@deno");
-const deno = (() => {
-  try {
-    return readdirSync(folder).map((name) => join(folder, name, "deno"))[0];
-  } catch {
-    return undefined;
-  }
-})();
 
 const cwd = freshDir();
 writeKarate(join(cwd, "karate.npz"));
@@ -24,7 +16,7 @@ const underDeno = (args: string, options: RunOptions = {}) =>
 const bytes = (name: string) => readFileSync(join(cwd, name));
 const bytesOf = (name: string) => new Uint8Array(bytes(name));
 
-const reason = deno ? "" : ` (skipped: no Deno in ${folder})`;
+const reason = deno ? "" : ` (skipped: no Deno in node_modules)`;
 const denoTest = (name: string, body: () => void) => test.skipIf(!deno)(name + reason, body, 60_000);
 
 denoTest("import, partition, sample, cache, train, eval and predict give the bytes that Bun gives", () => {

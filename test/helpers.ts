@@ -71,6 +71,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
   SIGSEGV: 11,
   SIGPIPE: 13,
   SIGTERM: 15,
+  SIGSYS: 31,
 };
 
 /**

@@ -5,17 +5,12 @@ import { join } from "node:path";
 import * as gust from "../core/mod.ts";
 import { checkDocument } from "../core/format/check.ts";
 import { openFile } from "../core/format/read.ts";
+import { deno } from "./_deno.ts";
 import { freshDir, gustOk, repository, run } from "./helpers.ts";
 
 /** The runtimes that are there. */
 const runtimes = new Map<string, readonly string[]>([["Bun", [process.execPath]]]);
-try {
-  const folder = join(repository, "node_modules/@deno");
-  const [name] = readdirSync(folder);
-  runtimes.set("Deno", [join(folder, name!, "deno"), "run", "-A", "--config", join(repository, "deno.json")]);
-} catch {
-  // Its tests say that they are skipped.
-}
+if (deno) runtimes.set("Deno", [deno, "run", "-A", "--config", join(repository, "deno.json")]);
 const runtimeTest = (runtime: string, name: string, body: () => void) => {
   const missing = !runtimes.has(runtime);
   test.skipIf(missing)(missing ? `${name} (skipped: ${runtime} is not installed)` : name, body, 120_000);

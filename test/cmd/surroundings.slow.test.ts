@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { freshDir, gust, gustOk, pipeline, program, run, type RunResult } from "../helpers.ts";
+import { freshDir, gust, gustOk, pipeline, program, repository, run, type RunResult } from "../helpers.ts";
 import { everydayFolder, everydayRuns } from "./_everyday.ts";
 
 const here = everydayFolder();
@@ -265,4 +265,24 @@ describe("a path", () => {
       expect(JSON.parse(shown).length).toBe(3);
     });
   }
+});
+
+describe("the network", () => {
+  const SIGSYS = 31;
+  const alone = join(repository, "build/no_network");
+  const { status } = run([alone, "true"]), reason = status === 0 ? "" : " (skipped: no seccomp here)";
+  const networkTest = (name: string, body: () => void) => test.skipIf(status === 125)(name + reason, body);
+
+  networkTest("a program that connects is ended", () => {
+    const { status } = run([alone, "bash", "-c", ": < /dev/tcp/127.0.0.1/9"]);
+    expect(status).toBe(128 + SIGSYS);
+  });
+
+  networkTest("no command connects to anything", () => {
+    for (const { args } of everydayRuns) {
+      const { status, stderr } = run([alone, ...program, ...args], here);
+      expect([args[0], status]).toEqual([args[0], 0]);
+      expect(stderr).toBe(usual(args).stderr);
+    }
+  });
 });

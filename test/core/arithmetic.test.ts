@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cosPi, log, power } from "../../core/arithmetic.ts";
+import { deno } from "../_deno.ts";
 import { repository, run } from "../helpers.ts";
 
 /** Numbers between 0 and 1, evenly enough. */
@@ -46,9 +46,6 @@ test("power() multiplies as often as it says", () => {
   expect(Math.abs(power(0.999, 10_000) / wanted - 1)).toBeLessThan(2 ** 14 * 2 ** -53);
 });
 
-const folder = join(repository, "node_modules/@deno");
-const deno = readdirSync(folder).map((name) => join(folder, name, "deno"))[0]!;
-
 test("the bits are the same under Bun and Deno, where those of Math are not", () => {
   const script = (body: string) => `
     import { cosPi, log, power } from ${JSON.stringify(join(repository, "core/arithmetic.ts"))};
@@ -57,7 +54,9 @@ test("the bits are the same under Bun and Deno, where those of Math are not", ()
     const words = new Uint32Array(Float64Array.from(values).buffer);
     console.log(words.reduce((hash, word) => Math.imul(hash ^ word, 16777619), 7));`;
   const said = (body: string) =>
-    [[process.execPath, "-e"], [deno, "eval", "--ext=ts"]].map((start) => run([...start, script(body)]).text);
+    [[process.execPath, "-e"], [deno!, "eval", "--ext=ts"]].map((start) =>
+      run([...start, script(body)]).text
+    );
   const [bun, other] = said("log(i / 5000), cosPi(i / 5000), power(0.999, i)");
   expect(bun).toMatch(/^-?\d+\n$/);
   expect(other).toBe(bun!);

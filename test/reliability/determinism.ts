@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describeNative, openNative } from "../../ffi/native.ts";
+import { deno } from "../_deno.ts";
 import { freshDir, program, repository, run } from "../helpers.ts";
 import { allCases, type Case, makeInputs } from "./determinism_cases.ts";
 import type { Trial } from "./trial.ts";
@@ -22,9 +23,6 @@ export function instructionSets(): string[] {
   const all = ["avx512", "avx2", "portable"];
   return all.slice(all.indexOf(describeNative().isa));
 }
-
-const denoFolder = join(repository, "node_modules/@deno");
-export const deno = readdirSync(denoFolder).map((name) => join(denoFolder, name, "deno"))[0]!;
 
 /** Settings that must give the same bytes, the one that others are compared with first. */
 export function groups({ everywhere }: Case, isas: readonly string[]): Setting[][] {
@@ -52,7 +50,7 @@ export function made(command: string, { threads, isa, runtime }: Setting, cwd: s
   rmSync(out, { recursive: true, force: true });
   const writes = command.startsWith("eval ") ? ["--json=out"] : ["-o", "out"];
   const words = [...command.split(" "), ...writes, "-q", `--threads=${threads}`];
-  const start = runtime === "bun" ? program : [deno, "run", "-A", join(repository, "cmd/gust.ts")];
+  const start = runtime === "bun" ? program : [deno!, "run", "-A", join(repository, "cmd/gust.ts")];
   const { status, stderr } = run([...start, ...words], { cwd, env: { GUST_ISA: isa } });
   if (status !== 0) throw new Error(`exit status ${status}: ${stderr.trim()}`);
   return hashOf(out);

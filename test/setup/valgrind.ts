@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { openNative } from "../../ffi/native.ts";
+import { deno } from "../_deno.ts";
 import { writeKarate } from "../_karate.ts";
 import { freshDir, repository } from "../helpers.ts";
 
@@ -26,7 +27,6 @@ const TURNS = [
 const ENDS_WITH_ERRORS = 99;
 
 const valgrind = Bun.which("valgrind");
-const deno = [...new Bun.Glob("node_modules/@deno/*/deno").scanSync(repository)][0];
 
 /** Blocks that are somebody else's to free do not count: valgrind.supp. */
 const words = (log: string) => [
@@ -39,7 +39,7 @@ const words = (log: string) => [
   `--error-exitcode=${ENDS_WITH_ERRORS}`,
   `--suppressions=${join(import.meta.dirname, "valgrind.supp")}`,
   `--log-file=${log}`,
-  join(repository, deno!),
+  deno!,
   "run",
   "--quiet",
   "--allow-all",
