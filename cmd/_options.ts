@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { z } from "zod";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
-import { optionProblem } from "../core/option_problem.ts";
+import { optionProblem, parseOptions } from "../core/option_problem.ts";
 import type { Entry, Registry } from "../core/registry.ts";
 
 // zod compiles each object schema when it first parses; a command parses most of them once, so that this cost 10 ms of
@@ -320,9 +320,7 @@ export function allParams(
   if (all.length) throw problemsError("usage", "Options that do not fit", all);
   const parsed = choices.map(([, { params }]) => {
     const keys = Object.keys(params?.shape ?? {}).filter((key) => options[key] !== undefined);
-    return params?.safeParse(Object.fromEntries(keys.map((key) => [key, options[key]])), {
-      reportInput: true,
-    });
+    return params && parseOptions(params, Object.fromEntries(keys.map((key) => [key, options[key]])));
   });
   const issues = parsed.flatMap((result) => result?.error?.issues ?? []);
   if (issues.length) throw optionProblems(new z.ZodError(issues));
@@ -391,8 +389,8 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
     spelled = (key) => key in given ? `--${kebab(key)}` : `"${given["config"]}" key "${kebab(key)}"`;
   }
   const pick = (shape: object) => Object.fromEntries(Object.entries(merged).filter(([key]) => key in shape));
-  const options = sub.options.safeParse(pick(sub.options.shape), { reportInput: true });
-  const common = commonOptions.safeParse(pick(commonOptions.shape), { reportInput: true });
+  const options = parseOptions(sub.options, pick(sub.options.shape));
+  const common = parseOptions(commonOptions, pick(commonOptions.shape));
   const issues = [...(options.error?.issues ?? []), ...(common.error?.issues ?? [])];
   if (issues.length) throw optionProblems(new z.ZodError(issues), spelled);
   const names = new Set(Object.keys(merged)), parsed = options.data as z.infer<O>;

@@ -3,12 +3,12 @@ import { z } from "zod";
 import { NativeArray } from "../ffi/native.ts";
 import { findDescent } from "../ffi/native_checks.ts";
 import { gatherRows } from "../ffi/native_rows.ts";
-import { textDecoder } from "../ffi/native_table.ts";
 import { Graph } from "../core/graph/graph.ts";
 import type { Prediction } from "../core/tasks/task.ts";
 import { inferenceOption } from "../core/train/config.ts";
 import { withModel } from "../core/train/evaluate.ts";
 import { predictionDocument } from "../core/train/prediction_document.ts";
+import { namesOf } from "../core/writers/nodes.ts";
 import { isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 
@@ -20,26 +20,21 @@ interface Naming {
   readonly json: (node: number) => string;
 }
 
-function naming({ document }: Graph, ids: NativeArray<"I64"> | null): Naming {
-  if (document.has("node_names")) {
-    const names = document.tensor("node_names", "U8"),
-      ptr = document.tensor("node_names.indptr", "I64").window();
-    const name = (node: number) =>
-      textDecoder.decode(names.window(Number(ptr[node]), Number(ptr[node + 1]! - ptr[node]!)));
+function namingOfNodes(graph: Graph): Naming {
+  const name = namesOf(graph);
+  if (name) {
     const quoted = (text: string) => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     return { csv: (node) => quoted(name(node)), json: (node) => JSON.stringify(name(node)) };
   }
-  const window = ids?.window();
+  const window = graph.nodeIds()?.window();
   // As digits: an id may be larger than a JavaScript number can say.
   const digits = (node: number) => String(window ? window[node] : node);
   return { csv: digits, json: digits };
 }
 
 /** How each item is called in the text. */
-function namesOf(graph: Graph, prediction: Prediction): Naming {
-  if (prediction.items !== "graphs") return naming(graph, graph.nodeIds());
-  return { csv: String, json: String };
-}
+const naming = (graph: Graph, { items }: Prediction): Naming =>
+  items === "graphs" ? { csv: String, json: String } : namingOfNodes(graph);
 
 /** Nodes by original id, so that a graph stored in another order gives the same text; null: they are so already. */
 function byOriginalId(graph: Graph): NativeArray<"I64"> | null {
@@ -79,7 +74,7 @@ const header = (first: string[], column: string, width: number) =>
   [...first, ...Array.from({ length: width }, (_, c) => `${column}_${c}`)].join(",") + "\n";
 
 function* lines(graph: Graph, prediction: Prediction, format: "csv" | "jsonl"): Generator<string> {
-  const name = namesOf(graph, prediction);
+  const name = naming(graph, prediction);
   if (prediction.items === "vectors") {
     const { vectors, width } = prediction;
     if (format === "csv") yield header(["node"], "vector", width);

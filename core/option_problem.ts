@@ -34,11 +34,17 @@ function expectation(issue: z.core.$ZodIssue): string {
   }
 }
 
+/** What a schema makes of options; problems know the refused values, which optionProblem() shows. */
+export const parseOptions = <O extends z.ZodObject>(
+  schema: O,
+  options: unknown,
+): z.ZodSafeParseResult<z.infer<O>> => schema.safeParse(options, { reportInput: true });
+
 /**
  * "0, expected at least 1" of a value that a schema refused; the value is left out where it is no number or text, or the
  * schema's own message does not begin with what it expected.
  *
- * @param issue  of a parse with `reportInput`.
+ * @param issue  of parseOptions().
  */
 export function optionProblem(issue: z.core.$ZodIssue): string {
   const text = expectation(issue), value = issue.input;

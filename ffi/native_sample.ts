@@ -263,7 +263,7 @@ export class NativeSampler {
 
   /**
    * The same as neighbors() with arc weights: with replacement, in proportion to the graph's weights, or both.
-   * @throws {NativeError} (data) for a weight below 0.
+   * @throws {NativeError} (invalid) for a weight below 0 or above 1e300.
    */
   weighted(
     seeds: NativeArray<"I64">,

@@ -10,6 +10,7 @@ import {
 } from "../../ffi/native_checks.ts";
 import type { Checker } from "./check.ts";
 import { checkExtra } from "./check_extra.ts";
+import { mostClasses } from "./schema.ts";
 
 const splits = ["train", "val", "test"] as const;
 const pairs = [["train", "val"], ["train", "test"], ["val", "test"]] as const;
@@ -147,11 +148,6 @@ function checkTypes(checker: Checker, meta: Meta): void {
       `tensor "node_type": ${f.count} nodes have another type than their place says, first node ${f.place}: ${f.value}`,
   );
 }
-
-/**
- * More classes than this are no classes: a damaged label or header would have all of them listed, counted and trained.
- */
-export const mostClasses = (numNodes: number): number => Math.max(2 ** 16, numNodes);
 
 /** Every problem of a graph's data goes to `checker`. */
 export function checkGraph(checker: Checker): void {

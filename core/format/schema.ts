@@ -34,6 +34,11 @@ const graphMeta = z.looseObject({
   relations: z.array(z.looseObject({ name: itemName, src: z.string(), dst: z.string() })).optional(),
 });
 
+/**
+ * More classes than this are no classes: a damaged label or header would have all of them listed, counted and trained.
+ */
+export const mostClasses = (numNodes: number): number => Math.max(2 ** 16, numNodes);
+
 const partitionMeta = z.looseObject({
   k: z.int().min(1),
   of: z.enum(["nodes", "edges"]).optional(),

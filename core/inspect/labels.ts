@@ -2,8 +2,8 @@
 import { NativeArray } from "../../ffi/native.ts";
 import { countClasses, countColumns, rangeOf } from "../../ffi/native_statistics.ts";
 import { GustError } from "../errors.ts";
-import { mostClasses } from "../format/check_graph.ts";
 import type { Document } from "../format/document.ts";
+import { mostClasses } from "../format/schema.ts";
 
 const splitNames = ["train", "val", "test"] as const;
 

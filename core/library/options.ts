@@ -1,7 +1,7 @@
 /** Options of a library call: one flat object, as the flags of a command are, shared out among the schemas it holds. */
 import { z } from "zod";
 import { problemsError } from "../errors.ts";
-import { optionProblem } from "../option_problem.ts";
+import { optionProblem, parseOptions } from "../option_problem.ts";
 import type { Entry, Registry } from "../registry.ts";
 import type { Document, ProvenanceRecord } from "../format/document.ts";
 import { VERSION } from "../version.ts";
@@ -29,7 +29,7 @@ export function shareOut(
   );
   const parsed = schemas.map((schema) => {
     const own = Object.fromEntries(given.filter(([key]) => key in schema.shape));
-    const { data, error } = schema.safeParse(own, { reportInput: true });
+    const { data, error } = parseOptions(schema, own);
     for (const issue of error?.issues ?? []) {
       problems.push(`${issue.path.join(".")}: ${optionProblem(issue)}`);
     }

@@ -9,7 +9,7 @@ import {
   type BuiltGraph,
   describeChanges,
 } from "../graph/build.ts";
-import { mostClasses } from "../format/check_graph.ts";
+import { mostClasses } from "../format/schema.ts";
 import type { GraphMeta } from "../graph/graph.ts";
 import { asHomogeneous } from "../graph/homogeneous.ts";
 import { isSparse } from "../graph/node_count.ts";

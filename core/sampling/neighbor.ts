@@ -122,7 +122,7 @@ export const neighbor = defineSampler({
         try {
           return sampler.weighted(nodes, ptr, fanout, { byWeight: weighted, replace }, key);
         } catch (error) {
-          if (!(error instanceof NativeError && /"edge_weight"/.test(error.message))) throw error;
+          if (!(error instanceof NativeError && error.code === "invalid")) throw error;
           const { label } = graph.document;
           throw new GustError("data", `Cannot sample ${label}: ${error.message}`, "leave --weighted out");
         }

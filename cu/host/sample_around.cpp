@@ -38,7 +38,7 @@ class AroundSampler {
       : graph_(graph), around_(around), batch_(batch), positions_(positions), induced_(graph, keeps_edges),
         pagerank_(around.hops > 0 ? 1 : around.teleport, around.hops > 0 ? 1 : around.epsilon) {}
 
-  void sample(uint64_t seed, uint32_t epoch, uint32_t step, const int64_t* seeds, int64_t count) {
+  void sample(int64_t seed, int64_t epoch, int64_t step, const int64_t* seeds, int64_t count) {
     others_.clear();
     others_ptr_.assign(1, 0);
     for (int64_t i = 0; i < count; ++i) {
@@ -62,7 +62,7 @@ class AroundSampler {
     });
   }
 
-  void hops_around(uint64_t seed, uint32_t epoch, uint32_t step, int64_t v) {
+  void hops_around(int64_t seed, int64_t epoch, int64_t step, int64_t v) {
     const size_t begin = others_.size();
     auto&& table = positions_.table();
     table.insert(v, 0);
@@ -76,7 +76,7 @@ class AroundSampler {
     };
     size_t from = begin;
     for (int64_t h = 0; h < around_.hops; ++h) {
-      const Random random(seed, stream_id("sample.around"), epoch, step, static_cast<uint32_t>(h));
+      const Random random = hop_random("sample.around", seed, epoch, step, h);
       const size_t to = others_.size();
       if (h == 0) draw(random, seed_id, v, around_.fanout[0], reach);
       for (size_t i = from; h > 0 && i < to; ++i) {
@@ -182,8 +182,7 @@ int32_t gust_sample_around(int64_t sampler, int64_t seeds, const int64_t* seed_p
                  [&](const auto& graph, Sampler& s, Batch& batch, auto& positions, const int64_t* nodes, int64_t count,
                      int64_t b) {
                    AroundSampler work(graph, around, s.keeps_edges, batch, positions);
-                   work.sample(static_cast<uint64_t>(seed), static_cast<uint32_t>(epoch),
-                               static_cast<uint32_t>(first_step + b), nodes, count);
+                   work.sample(seed, epoch, first_step + b, nodes, count);
                  });
   });
 }

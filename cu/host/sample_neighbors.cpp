@@ -198,7 +198,7 @@ class BatchSampler {
     }
     // Of rows out of order of ids, ranks in that order.
     const auto first_of = [&](int64_t r) { return graph_.in_id_order ? tile.rows[r].begin : 0; };
-    const auto pick_again = [&](int64_t r) {
+    const auto pick_alone = [&](int64_t r) {
       int64_t *to = edges + tile.starts[r], first = first_of(r);
       pick_ranks(random, graph_.id(batch_.nodes[tile.begin + r]), tile.rows[r].size(), most, set_,
                  [&](int64_t rank) { *to++ = first + rank; });
@@ -207,7 +207,7 @@ class BatchSampler {
       const int64_t r = tile.short_rows.rows[i], first = first_of(r);
       int64_t* to = edges + tile.starts[r];
       uint64_t chosen = tile.chosen[i];
-      if (tile.short_rows.again[i]) [[unlikely]] pick_again(r);
+      if (tile.short_rows.again[i]) [[unlikely]] pick_alone(r);
       else
         for (int64_t k = 0; k < most; ++k, chosen &= chosen - 1) to[k] = first + __builtin_ctzll(chosen);
     }
@@ -215,11 +215,11 @@ class BatchSampler {
       const int64_t r = tile.long_rows.rows[i], first = first_of(r);
       int64_t* to = edges + tile.starts[r];
       const int32_t* rank = tile.ranks.data() + i * kMostSorted;
-      if (tile.long_rows.again[i]) [[unlikely]] pick_again(r);
+      if (tile.long_rows.again[i]) [[unlikely]] pick_alone(r);
       else
         for (int64_t k = 0; k < most; ++k) to[k] = first + rank[k];
     }
-    for (int64_t i = 0; i < tile.other_rows.count; ++i) pick_again(tile.other_rows.rows[i]);
+    for (int64_t i = 0; i < tile.other_rows.count; ++i) pick_alone(tile.other_rows.rows[i]);
     if (!graph_.in_id_order) order_by_id(tile);
     for (int64_t i = 0; i < tile.num_arcs; ++i) source[i] = graph_.indices[edges[i]];
     if (!graph_.are_nodes(source, tile.num_arcs)) [[unlikely]]

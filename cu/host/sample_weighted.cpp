@@ -55,7 +55,7 @@ constexpr double kMostWeight = 1e300;  // sums of them are finite
 double weight_at(const ArcValues& values, int64_t edge) {
   const double w = values.at(edge);
   if (!(w >= 0) || w > kMostWeight) [[unlikely]]
-    fail(GUST_EDATA, "tensor \"edge_weight\" holds %g at position %lld, expected weights of 0 to %g to draw by", w, ll(edge),
+    fail(GUST_EINVAL, "tensor \"edge_weight\" holds %g at position %lld, expected weights of 0 to %g to draw by", w, ll(edge),
          kMostWeight);
   return w;
 }

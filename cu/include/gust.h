@@ -577,8 +577,8 @@ GUST_API int32_t gust_sample_layers(int64_t sampler, int64_t seeds, const int64_
                                     const int64_t* sizes, int64_t hops, int64_t weights, int32_t weights_dtype,
                                     int32_t whole_graph, int32_t normalize, int64_t seed, int64_t epoch,
                                     int64_t first_step, int64_t* out);
-/** Neighbour sampling of the same batches in proportion to the weights of the arcs (as weights_dtype, not negative;
- *  NULL: uniform), with or without replacement. Batches have arc weights. out[0] = batches. */
+/** Neighbour sampling of the same batches in proportion to the weights of the arcs (as weights_dtype, 0 to 1e300, else
+ *  EINVAL; NULL: uniform), with or without replacement. Batches have arc weights. out[0] = batches. */
 GUST_API int32_t gust_sample_weighted(int64_t sampler, int64_t seeds, const int64_t* seed_ptr, int64_t num_batches,
                                       const int64_t* fanout, int64_t hops, int64_t weights, int32_t weights_dtype,
                                       int32_t replace, int64_t seed, int64_t epoch, int64_t first_step, int64_t* out);
