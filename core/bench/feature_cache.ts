@@ -4,8 +4,10 @@
  */
 import { z } from "zod";
 import { CacheBound } from "../feature_cache/bound.ts";
+import { eachOnce } from "../feature_cache/distinct.ts";
 import { cachePolicies } from "../feature_cache/mod.ts";
 import type { CachePolicy } from "../feature_cache/policy.ts";
+import { arcsFrom } from "../graph/hot_rows.ts";
 import { samplers, trainSamplers } from "../sampling/mod.ts";
 import { chunkDocuments } from "../sampling/sample.ts";
 import { SampleFeed } from "../train/sampled.ts";
@@ -20,7 +22,7 @@ export interface CacheResult {
   /** Rows that there is room for, and their share of all. */
   readonly rows: number;
   readonly room: number;
-  /** Rows that batches asked for. */
+  /** Rows that batches asked for, each once per batch. */
   readonly reads: number;
   readonly hit_ratio: number;
   readonly belady: number;
@@ -74,16 +76,16 @@ export const featureCache = defineBenchmark({
     const request = { graph, partition: partition?.() ?? null, seed, sampler, params, provenance: [] };
     const feed = SampleFeed.draw(() => chunkDocuments(request, { reuse: true }), method);
     const capacities = room.map((share) => Math.round(share * numNodes));
-    const bound = new CacheBound(numNodes, capacities);
+    const bound = new CacheBound(numNodes, capacities), arcs = () => arcsFrom(graph);
+    const batches = (epoch: number) => eachOnce(feed.nodes(epoch), numNodes);
     const watched = capacities.flatMap((most) =>
       [...cachePolicies].map((entry) => {
-        const input = { indptr: graph.csr.indptr, most, batches: (epoch: number) => feed.nodes(epoch) };
         const own = entry.params!.parse({}) as Record<string, unknown>;
-        return new Watched(entry.name, most, entry.create(input, own));
+        return new Watched(entry.name, most, entry.create({ numNodes, arcs, most, batches }, own));
       })
     );
     for (let epoch = 0; epoch < epochs; epoch++) {
-      for (const nodes of feed.nodes(epoch)) {
+      for (const nodes of batches(epoch)) {
         bound.add(nodes);
         for (const policy of watched) policy.add(nodes);
       }

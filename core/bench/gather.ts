@@ -54,11 +54,14 @@ function benchDtype(
 ): BenchResult[] {
   const engine = new Engine(), kept = engine.arena(), count = Math.min(rest.batch, rows);
   const all = features(dtype, rows, dim), rowBytes = dim * dtypes[storedDTypes[dtype]].size;
-  const nodes = iota(rows), indptr = iota(rows + 1); // every row is one of a node of one arc
+  const nodes = iota(rows);
   shuffle(nodes, rows, null, { seed, epoch: 0, stream: "bench.gather" });
   const batch = nodes.slice(0, count);
   const open = (kind: Store) =>
-    new FeatureStore(engine, kept, all, kind, indptr, HOT_SHARE * rows * rowBytes);
+    new FeatureStore(engine, kept, all, kind, rows, {
+      bytes: HOT_SHARE * rows * rowBytes,
+      arcs: () => new Uint32Array(rows).fill(1),
+    });
   // Before the host's copy is made reachable, after which it would be read in place.
   const opened = new Map(stores.filter((kind) => store.includes(kind)).map((kind) => [kind, open(kind)]));
   const subjects = store.map((kind): Subject => {

@@ -121,5 +121,5 @@ export const adaptive = definePolicy({
   summary: "rows that were read most often lately: the cache begins empty and follows the batches",
   source: "Einziger et al. 2017, TinyLFU, arXiv:1512.00727, with exact counts",
   params: z.object({}).strict(),
-  create: ({ indptr, most }) => new FrequencyPolicy(indptr.length - 1, most),
+  create: ({ numNodes, most }) => new FrequencyPolicy(numNodes, most),
 });

@@ -2,22 +2,23 @@
  * Rows of dense features that lie in the graph's file: those that a policy holds are in memory, the others are read of
  * the file when a batch asks for them. What batches get is the same whatever is held.
  *
- * Memory: the held rows, their places (4 bytes per node) and what the policy keeps; a batch's rows are the step's.
+ * Memory: the held rows, their places and those of a batch's nodes (4 bytes per node each) and what the policy keeps; a batch's rows are the step's.
  */
 import { closeSync, openSync } from "node:fs";
 import { dtypes } from "../../ffi/dtype.ts";
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import { NativeArray, NativeError } from "../../ffi/native.ts";
-import { type Indices, putRows, readRows } from "../../ffi/native_rows.ts";
+import { gatherRows, type Indices, putRows, readRows } from "../../ffi/native_rows.ts";
 import { GustError, systemText } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { describeDocument } from "../format/provenance.ts";
 import { readStream } from "../format/read.ts";
 import { asFloats, type DenseFeatures, type RowStore } from "../graph/feature_store.ts";
 import { CacheBound } from "./bound.ts";
+import { DistinctNodes } from "./distinct.ts";
 import type { CachePolicy } from "./policy.ts";
 
-/** Rows that batches asked for: held or not, and the bytes that the others were read with. */
+/** Rows that batches asked for, each once per batch: held or not, and the bytes that the others were read with. */
 export interface CacheCounts {
   readonly hits: number;
   readonly misses: number;
@@ -95,6 +96,7 @@ export class CachedRows implements RowStore {
   private readonly held: NativeArray;
   private readonly initialBytes: number;
   private readonly bound: CacheBound | null;
+  private readonly distinct: DistinctNodes;
   private epoch = { ...NO_COUNTS };
   private readonly total = { ...NO_COUNTS };
   private readonly epochs: CacheCounts[] = [];
@@ -118,6 +120,7 @@ export class CachedRows implements RowStore {
     const { array: { dtype }, numFeatures } = features, { initial, place } = policy;
     this.held = NativeArray.allocate(dtype, most * numFeatures, false);
     this.bound = isBounded ? new CacheBound(place.length, [most]) : null;
+    this.distinct = new DistinctNodes(place.length);
     this.initialBytes = initial.length * this.rowBytes;
     if (initial.length === 0) return;
     const nothing = NativeArray.allocate("I32", place.length, false);
@@ -132,7 +135,17 @@ export class CachedRows implements RowStore {
   }
 
   rows(to: Arena, nodes: Indices): TensorHandle {
-    const { engine, features, file, policy, held, epoch, total } = this, { numFeatures } = features;
+    const { engine, features } = this, { numFeatures } = features, { once, place } = this.distinct.of(nodes);
+    const rows = this.rowsOf(to, once);
+    const stored = place
+      ? gatherRows(rows, numFeatures, place, to.array(rows.dtype, nodes.length * numFeatures))
+      : rows;
+    return asFloats(engine, to, stored, nodes.length, features);
+  }
+
+  /** Rows of different nodes, as they are stored. */
+  private rowsOf(to: Arena, nodes: Indices): NativeArray {
+    const { features: { numFeatures }, file, policy, held, epoch, total } = this;
     const stored = to.array(held.dtype, nodes.length * numFeatures);
     const { rows, reads } = file.guard(() => readRows(file, numFeatures, nodes, policy.place, held, stored));
     for (const counts of [epoch, total]) {
@@ -148,7 +161,7 @@ export class CachedRows implements RowStore {
     }
     const admitted = policy.seen?.(nodes);
     if (admitted) putRows(stored, admitted.from, held, admitted.to, numFeatures);
-    return asFloats(engine, to, stored, nodes.length, features);
+    return stored;
   }
 
   private counts({ hits, misses, reads, best }: typeof NO_COUNTS): CacheCounts {

@@ -33,11 +33,12 @@ export interface CachePolicy {
 
 /** What a policy may look at. */
 export interface PolicyInput {
-  /** Row pointer of the graph. */
-  readonly indptr: NativeArray<"I64">;
+  readonly numNodes: number;
+  /** Arcs from every node. */
+  arcs(): Uint32Array;
   /** How many rows there is room for. */
   readonly most: number;
-  /** The nodes of each batch of an epoch of the sample, valid until the next. */
+  /** The nodes of each batch of an epoch of the sample, each once, valid until the next. */
   batches(epoch: number): Iterable<Indices>;
 }
 

@@ -4,7 +4,7 @@ import type { Indices } from "../../ffi/native_rows.ts";
 import { topRows } from "../graph/hot_rows.ts";
 import { definePolicy } from "./policy.ts";
 
-/** Count each node of a batch once. */
+/** Count the nodes of a batch. */
 export function countNodes(counts: Uint32Array, nodes: Indices): void {
   for (const v of nodes.read()) counts[Number(v)]!++;
 }
@@ -18,8 +18,8 @@ export const presampled = definePolicy({
       "epochs of batches that are counted before training: those that training begins with",
     ),
   }).strict(),
-  create({ indptr, most, batches }, { presampleEpochs }) {
-    const counts = new Uint32Array(indptr.length - 1);
+  create({ numNodes, most, batches }, { presampleEpochs }) {
+    const counts = new Uint32Array(numNodes);
     for (let epoch = 0; epoch < presampleEpochs; epoch++) {
       for (const nodes of batches(epoch)) countNodes(counts, nodes);
     }

@@ -9,7 +9,7 @@ import { dtypes } from "../../ffi/dtype.ts";
 import { callOut, describeNative, NativeArray } from "../../ffi/native.ts";
 import { gatherRows, type Indices } from "../../ffi/native_rows.ts";
 import type { Features } from "./graph.ts";
-import { degrees, type TopRows, topRows } from "./hot_rows.ts";
+import { type TopRows, topRows } from "./hot_rows.ts";
 
 /**
  * gpu: the matrix is memory of the device. host-zerocopy: the device reads rows where they are, over the bus.
@@ -32,10 +32,18 @@ export interface FeatureReads {
 
 export type DenseFeatures = Features & { readonly kind: "dense" };
 
-/** Rows that are read most: those with most arcs, as many as fit `bytes`; place[v] is the place of row v, or -1. */
-export function hotRows(indptr: NativeArray<"I64">, rowBytes: number, bytes: number): TopRows {
-  const n = indptr.length - 1;
-  return topRows(degrees(indptr), Math.min(n, rowBytes === 0 ? n : Math.floor(bytes / rowBytes)));
+/** Rows that the device keeps of a tiered store. */
+export interface HotRows {
+  /** Memory of the device for them. */
+  readonly bytes: number;
+  /** How many arcs lead to rows that ask for each: those of most are kept. */
+  arcs(): Uint32Array;
+}
+
+/** The rows of most arcs that fit; place[v] is the place of row v, or -1. */
+export function hotRows({ bytes, arcs }: HotRows, rowBytes: number): TopRows {
+  const score = arcs(), n = score.length;
+  return topRows(score, Math.min(n, rowBytes === 0 ? n : Math.floor(bytes / rowBytes)));
 }
 
 /** Lines of 128 bytes that reading rows `index` of a matrix touches: with reads that begin at lines, and at rows. */
@@ -91,8 +99,6 @@ export class FeatureStore implements RowStore {
 
   /**
    * @param arena  holds what outlives batches.
-   * @param indptr  of the graph: how many rows there are, and the number of arcs of each.
-   * @param hotBytes  memory of the device for hot rows.
    * @throws {NativeError} (io) where memory cannot be page-locked, (memory) where the device's is too small.
    */
   constructor(
@@ -100,19 +106,21 @@ export class FeatureStore implements RowStore {
     arena: Arena,
     private readonly features: DenseFeatures,
     kind: StoreKind,
-    indptr: NativeArray<"I64">,
-    hotBytes: number,
+    rows: number,
+    hot: HotRows,
   ) {
-    const { array, numFeatures } = features, rows = indptr.length - 1;
+    const { array, numFeatures } = features;
     this.kind = kind === "auto" ? usualStore(engine, array, rows * numFeatures) : kind;
     this.stored = this.kind === "gpu" ? array : array.reachable();
     this.all = arena.bind(this.stored, [rows, numFeatures]);
     this.hot = null;
     if (this.kind === "tiered") {
-      const chosen = hotRows(indptr, this.rowBytes, hotBytes);
-      const hot = gatherRows(this.stored, numFeatures, chosen.rows);
+      const chosen = hotRows(hot, this.rowBytes);
       this.hot = {
-        rows: arena.bind(hot, [chosen.rows.length, numFeatures]),
+        rows: arena.bind(gatherRows(this.stored, numFeatures, chosen.rows), [
+          chosen.rows.length,
+          numFeatures,
+        ]),
         place: chosen.place,
         at: arena.bind(chosen.place),
       };

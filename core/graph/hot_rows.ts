@@ -1,5 +1,7 @@
 /** Which rows of a matrix are worth a place in faster memory: those that count most. */
 import { NativeArray } from "../../ffi/native.ts";
+import { countRows } from "../../ffi/native_rows.ts";
+import type { Graph } from "./graph.ts";
 
 export interface TopRows {
   /** Place of each row among the chosen ones, or -1. */
@@ -8,15 +10,18 @@ export interface TopRows {
   readonly rows: NativeArray<"I64">;
 }
 
-/** In-arcs of every node. */
-export function degrees(indptr: NativeArray<"I64">): Uint32Array {
-  const n = indptr.length - 1, degree = new Uint32Array(n);
+/** Arcs from every node: rows of other nodes that sampling comes to it from. Of a directed graph all arcs are read. */
+export function arcsFrom({ csr: { indptr, indices }, meta: { directed }, numNodes: n }: Graph): Uint32Array {
+  const arcs = new Uint32Array(n), counts = directed ? NativeArray.allocate("I64", n) : null;
+  if (counts) countRows(indices, counts);
   for (let at = 0; at < n;) {
-    const ends = indptr.window(at), count = Math.min(ends.length - 1, n - at);
-    for (let i = 0; i < count; i++) degree[at + i] = Number(ends[i + 1]! - ends[i]!);
+    const window = (counts ?? indptr).window(at),
+      count = counts ? window.length : Math.min(window.length - 1, n - at);
+    for (let i = 0; i < count; i++) arcs[at + i] = Number(counts ? window[i] : window[i + 1]! - window[i]!);
     at += count;
   }
-  return degree;
+  counts?.free();
+  return arcs;
 }
 
 /** The `most` rows of largest score; of equal ones the first. */

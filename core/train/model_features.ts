@@ -4,12 +4,14 @@ import { openPropagated, propagate, type PropagatedMeta, propagatedStats } from 
 import { GustError } from "../errors.ts";
 import type { Document } from "../format/document.ts";
 import { CachedRows, TensorFile } from "../feature_cache/cached_rows.ts";
+import { eachOnce } from "../feature_cache/distinct.ts";
 import { cachePolicies } from "../feature_cache/mod.ts";
 import { roomFor } from "../feature_cache/policy.ts";
 import { checkFeatures, checkFinite } from "../graph/arcs.ts";
 import { FeatureStore, type RowStore, type StoreKind } from "../graph/feature_store.ts";
 import { type FeatStats, featuresOf, featureStats, prepareFeatures } from "../graph/features.ts";
 import type { Features, Graph } from "../graph/graph.ts";
+import { arcsFrom } from "../graph/hot_rows.ts";
 import { dtypes } from "../../ffi/dtype.ts";
 import type { FeatureInput, Precalculated } from "../models/model.ts";
 import type { TrainJob } from "./job.ts";
@@ -35,7 +37,8 @@ export function openStore(
 ): FeatureStore | null {
   const { kind, hotBytes } = featureStore;
   if (stored.kind === "dense") {
-    return new FeatureStore(engine, arena, stored, kind, graph.csr.indptr, hotBytes);
+    const hot = { bytes: hotBytes, arcs: () => arcsFrom(graph) };
+    return new FeatureStore(engine, arena, stored, kind, graph.numNodes, hot);
   }
   if (kind === "auto" || kind === "host-staged") return null;
   throw refusedStore(
@@ -101,11 +104,16 @@ export function openCache(
       "import them dense (gust import), or leave --feature-cache out",
     );
   }
-  const { array: { dtype }, numFeatures } = stored, { indptr } = graph.csr;
-  const most = roomFor(graph.numNodes, numFeatures * dtypes[dtype].size, bytes);
+  const { array: { dtype }, numFeatures } = stored, { numNodes } = graph;
+  const most = roomFor(numNodes, numFeatures * dtypes[dtype].size, bytes);
   const file = TensorFile.open(graph.document, "feat");
   const policy = cachePolicies.get(name).create(
-    { indptr, most, batches: (epoch) => samples.nodes(epoch) },
+    {
+      numNodes,
+      arcs: () => arcsFrom(graph),
+      most,
+      batches: (epoch) => eachOnce(samples.nodes(epoch), numNodes),
+    },
     params,
   );
   return new CachedRows(engine, stored, file, policy, most, name, isBounded);

@@ -13,12 +13,6 @@ const random = new Random({ seed: 2, stream: "test.policies" });
 const array = (nodes: readonly number[]) => NativeArray.from<"I32">(Int32Array.from(nodes));
 
 const N = 60;
-/** In-arcs: node v has v % 13. */
-const indptr = (() => {
-  let end = 0;
-  const ends = Array.from({ length: N + 1 }, (_, v) => v === 0 ? 0 : end += (v - 1) % 13);
-  return NativeArray.from<"I64">(BigInt64Array.from(ends, BigInt));
-})();
 
 /** Epochs before other nodes are preferred. */
 const STEADY = 6;
@@ -40,7 +34,8 @@ const batches = Array.from({ length: EPOCHS }, (_, e) => epoch(e)).flat();
 const make = (name: string, most: number): CachePolicy =>
   cachePolicies.get(name).create(
     {
-      indptr,
+      numNodes: N,
+      arcs: () => Uint32Array.from({ length: N }, (_, v) => v % 13),
       most,
       *batches(e) {
         for (const nodes of epoch(e)) yield array(nodes);
@@ -93,7 +88,7 @@ describe.each(cachePolicies.names)("%s", (name) => {
 });
 
 test("degree holds the nodes with most arcs, the first of equal ones", () => {
-  // In-arcs 12: nodes 12, 25, 38, 51; 11: 11, 24, ...
+  // Arcs 12: nodes 12, 25, 38, 51; 11: 11, 24, ...
   expect(make("degree", 6).initial.toNumbers()).toEqual([11, 12, 24, 25, 38, 51]);
 });
 

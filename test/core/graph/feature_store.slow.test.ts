@@ -18,15 +18,9 @@ function matrix(dtype: DType, rows: number, cols: number, shift = 0): NativeArra
   return NativeArray.at(dtype, rows * cols, room.address + start, room);
 }
 
-/** Pointer of a graph whose node v has v % 7 arcs. */
-const indptr = (n: number) => {
-  let end = 0n;
-  return NativeArray.from<"I64">(
-    BigInt64Array.from({ length: n + 1 }, (_, v) => v === 0 ? 0n : end += BigInt((v - 1) % 7)),
-  );
-};
-
 const ROWS = 200;
+/** Node v has v % 7 arcs. */
+const hot = (bytes: number) => ({ bytes, arcs: () => Uint32Array.from({ length: ROWS }, (_, v) => v % 7) });
 const nodes = NativeArray.from<"I32">(Int32Array.from(integers(300, 0, ROWS, "store")));
 
 function rowsOf(
@@ -36,7 +30,7 @@ function rowsOf(
 ): { bytes: Uint8Array; store: FeatureStore } {
   const arena = engine.arena();
   const features = { kind: "dense", numFeatures: cols, array, scale: null } as const;
-  const store = new FeatureStore(engine, arena, features, kind, indptr(ROWS), 20 * cols * 4);
+  const store = new FeatureStore(engine, arena, features, kind, ROWS, hot(20 * cols * 4));
   const rows = hostArray(store.rows(arena, nodes), "F32").read();
   return { bytes: new Uint8Array(rows.buffer as ArrayBuffer).slice(0, rows.byteLength), store };
 }
@@ -128,9 +122,7 @@ describe("linesOf()", () => {
 
 describe("hotRows()", () => {
   const chosen = (degrees: readonly number[], bytes: number) => {
-    let end = 0n;
-    const ptr = [0n, ...degrees.map((d) => end += BigInt(d))];
-    const { place, rows } = hotRows(NativeArray.from<"I64">(BigInt64Array.from(ptr)), 4, bytes);
+    const { place, rows } = hotRows({ bytes, arcs: () => Uint32Array.from(degrees) }, 4);
     return { place: place.toNumbers(), rows: rows.toNumbers() };
   };
 
@@ -148,10 +140,10 @@ test("no features, no rows and no nodes are stores too", () => {
     const arena = engine.arena();
     const none = NativeArray.from<"I32">(new Int32Array(0));
     const features = { kind: "dense", numFeatures: 3, array: matrix("F32", ROWS, 3), scale: null } as const;
-    const store = new FeatureStore(engine, arena, features, kind, indptr(ROWS), 1);
+    const store = new FeatureStore(engine, arena, features, kind, ROWS, hot(1));
     expect(store.rows(arena, none)).toMatchObject({ rows: 0, cols: 3 });
     const empty = { ...features, numFeatures: 0, array: NativeArray.allocate("F32", 0) };
-    expect(new FeatureStore(engine, arena, empty, kind, indptr(ROWS), 1).rows(arena, nodes)).toMatchObject({
+    expect(new FeatureStore(engine, arena, empty, kind, ROWS, hot(1)).rows(arena, nodes)).toMatchObject({
       rows: 300,
       cols: 0,
     });
