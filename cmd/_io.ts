@@ -2,8 +2,8 @@
  * Inputs and outputs of a command: operands or standard input, documents told apart by content, outputs by -o, to a
  * regular file or down a pipe (after the documents that were read), results as JSON.
  */
-import { accessSync, constants, existsSync, fstatSync, realpathSync, statSync, writeSync } from "node:fs";
-import { dirname, relative, resolve } from "node:path";
+import { fstatSync, writeSync } from "node:fs";
+import { relative, resolve } from "node:path";
 import process from "node:process";
 import { GustError, systemText } from "../core/errors.ts";
 import type { Document, Kind, NewDocument, ProvenanceRecord } from "../core/format/document.ts";
@@ -33,24 +33,6 @@ function isRegularFile(fd: number): boolean {
     return fstatSync(fd).isFile();
   } catch {
     return false;
-  }
-}
-
-/** Refuse an output whose folder is not there or not writable, before hours of work end in it. */
-export function checkFolder(path: string): void {
-  let there: string | null = null; // the file that would be replaced: where it lies, not a link to it
-  try {
-    if (!statSync(path).isFile()) return; // a folder, or a device that is written to: those say their own errors
-    there = realpathSync(path);
-  } catch {
-    // Nothing there yet.
-  }
-  const folder = dirname(there ?? path);
-  try {
-    accessSync(`${folder}/.`, constants.W_OK);
-  } catch (error) {
-    const hint = existsSync(folder) ? undefined : `mkdir -p ${JSON.stringify(folder)}`;
-    throw new GustError("io", `Cannot write "${path}": folder "${folder}": ${systemText(error)}`, hint);
   }
 }
 
@@ -112,7 +94,7 @@ export class Io {
   }
 
   /**
-   * Open the native library, set the threads, and check where the output would go before any work is done.
+   * Open the native library, set the threads, and check standard output before any work is done.
    *
    * @throws {GustError} (usage) for binary output to a terminal or --json without -o beside a document on stdout.
    */
@@ -145,10 +127,6 @@ export class Io {
         "usage",
         "--deps writes a rule for the output, expected -o FILE or --json=FILE beside it",
       );
-    }
-    for (const path of [common.output, common.jsonFile, common.deps]) {
-      // "{seed}" stands for something: such names are known when they are written.
-      if (path !== undefined && !path.includes("{")) checkFolder(path);
     }
     const device = await openDevice(common, sub.usesDevice === true);
     forceIsa(process.env["GUST_ISA"]);

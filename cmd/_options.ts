@@ -9,6 +9,7 @@ import { z } from "zod";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
 import { optionProblem, parseOptions } from "../core/option_problem.ts";
 import type { Entry, Registry } from "../core/registry.ts";
+import { checkOutputs, type NamedFile } from "./_outputs.ts";
 
 // zod compiles each object schema when it first parses; a command parses most of them once, so that this cost 10 ms of
 // every start and never came back.
@@ -21,6 +22,7 @@ export const commonOptions = z.object({
   ).meta({
     short: "o",
     value: "FILE",
+    writes: true,
   }),
   seed: z.int().min(0).default(0).describe("seed of every random decision"),
   threads: z.int().min(0).max(4096).default(0).describe(
@@ -39,7 +41,7 @@ export const commonOptions = z.object({
   json: z.boolean().default(false).describe(
     "machine-readable result on standard output; --json=FILE writes it to FILE",
   ),
-  jsonFile: z.string().optional().meta({ hidden: true }),
+  jsonFile: z.string().optional().meta({ hidden: true, writes: true }),
   progress: z.boolean().default(false).describe("show progress even where standard error is no terminal"),
   quiet: z.boolean().default(false).describe("say nothing but errors").meta({ short: "q" }),
   verbose: z.boolean().default(false).describe("say more").meta({ short: "v" }),
@@ -50,6 +52,7 @@ export const commonOptions = z.object({
   inline: z.boolean().default(false).describe("pass documents on as bytes, not as references to files"),
   deps: z.string().optional().describe("write a Make rule with the inputs that were read").meta({
     value: "FILE",
+    writes: true,
   }),
 }).strict();
 export type CommonOptions = z.infer<typeof commonOptions>;
@@ -120,6 +123,8 @@ export interface FlagMeta {
   negated?: boolean;
   /** Its value names a file that is read, which --deps lists. */
   reads?: boolean;
+  /** Its value names a file that is written: checkOutputs(). */
+  writes?: boolean;
 }
 type FlagType = "boolean" | "number" | "string" | "list" | "enum";
 export interface FlagInfo {
@@ -397,6 +402,23 @@ function resolve<O extends z.ZodObject>(sub: Subcommand<O>, given: Record<string
   return { options: sub.refine?.(parsed, names) ?? parsed, common: common.data!, given: names };
 }
 
+/** What a command reads and what it writes, of its operands and options. */
+function namedFiles(
+  sub: Subcommand,
+  operands: readonly string[],
+  values: Readonly<Record<string, unknown>>,
+): [string[], NamedFile[]] {
+  const flags = [...flagsOf(sub.options), ...flagsOf(commonOptions)];
+  const files = flags.flatMap(({ key, flag, meta }) => {
+    const path = values[key];
+    // "--json=FILE" is the option jsonFile.
+    const spelled = meta.short ? `-${meta.short}` : flag.replace(/-file$/, "");
+    return typeof path === "string" ? [{ flag: spelled, path, meta }] : [];
+  });
+  const reads = files.filter(({ meta }) => meta.reads).map(({ path }) => path);
+  return [[...operands, ...reads], files.filter(({ meta }) => meta.writes)];
+}
+
 /** The commander command of a subcommand; `done` gets what its action threw, or nothing. */
 export function commanderCommand(sub: Subcommand): Command {
   const command = new Command(`gust ${sub.name}`).summary(sub.summary).description(sub.summary).exitOverride()
@@ -446,5 +468,6 @@ export async function runCommand(
     help(JSON.stringify({ ...options, seed, threads, device, ...(fast ? { fast } : {}) }, null, 2) + "\n");
     return;
   }
+  checkOutputs(...namedFiles(sub, command.args, { ...options, ...common }));
   await sub.run(command.args, options, common, given);
 }

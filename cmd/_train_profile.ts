@@ -5,14 +5,13 @@ import { MOST_EVENTS, Profiler } from "../core/profile/profiler.ts";
 import { type ProfileReport, profileReport, profileText } from "../core/profile/report.ts";
 import { traceText } from "../core/profile/trace.ts";
 import { writeNamed } from "./_exit.ts";
-import { checkFolder, type Io } from "./_io.ts";
+import type { Io } from "./_io.ts";
 
 export class TrainProfile {
   readonly profiler: Profiler;
   private report: ProfileReport | null = null;
 
   constructor(private readonly io: Io, private readonly traceFile: string | undefined) {
-    if (traceFile !== undefined) checkFolder(traceFile);
     this.profiler = new Profiler(traceFile !== undefined);
   }
 

@@ -61,7 +61,7 @@ export const options = z.object({
   ...registryOptions(approximations),
   saveOperators: z.string().optional().describe(
     "write the sampled operators of the last approximated epoch, with how they changed, as a document (--approx)",
-  ).meta({ value: "FILE" }),
+  ).meta({ value: "FILE", writes: true }),
   sampler: z.enum(["auto", ...trainSamplers.names]).default("auto").describe(
     "what draws batches as training goes; auto takes parts of a partition (cluster) where one comes without a sample",
   ),
@@ -100,11 +100,11 @@ export const options = z.object({
   profile: z.boolean().default(false).describe(
     "say where the time went, op by op; --profile=FILE writes a trace for chrome://tracing or Perfetto too",
   ),
-  profileFile: z.string().optional().meta({ hidden: true }),
+  profileFile: z.string().optional().meta({ hidden: true, writes: true }),
   detectAnomaly: z.boolean().default(false).describe(
     "look at the results of every op, and end with the first that is not finite though its inputs were: op and tensors",
   ),
-  log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE" }),
+  log: z.string().optional().describe("write one JSON line per epoch").meta({ value: "FILE", writes: true }),
   resume: z.string().optional().describe("continue the run of this model document, bit for bit").meta({
     value: "FILE",
   }),
@@ -112,6 +112,7 @@ export const options = z.object({
     "where an interrupted run is kept [OUTPUT.checkpoint, with --jobs OUTPUT.checkpoint.SEED]",
   ).meta({
     value: "FILE",
+    writes: true,
   }),
   checkpointEvery: z.int().min(0).default(0).describe(
     "write the checkpoint every N epochs too, 0 = on Ctrl-C only",

@@ -71,7 +71,7 @@ export const command = defineCommand({
     ),
     report: z.string().optional().describe(
       "write results as one HTML page with a roofline plot: those of the benchmark, or of its --json files",
-    ).meta({ value: "FILE" }),
+    ).meta({ value: "FILE", writes: true }),
     scale: z.boolean().default(false).describe("the same as bench scale"),
     tune: z.boolean().default(false).describe("the same as bench tune"),
     ...registryOptions(benchmarks),

@@ -23,12 +23,36 @@ function keepClosed(): void {
   openSync("/dev/null", "r"); // the lowest free number: 1
 }
 
+/**
+ * Bytes of an argument that are no UTF-8 come as U+FFFD, which is another name, and the same one for many.
+ * @throws {GustError} (usage) for such an argument.
+ */
+async function refuseBrokenText(argv: readonly string[]): Promise<void> {
+  const broken = argv.find((arg) => arg.includes("\ufffd"));
+  if (broken === undefined) return;
+  const { isUtf8 } = await import("node:buffer");
+  let given: Uint8Array;
+  try {
+    given = readFileSync("/proc/self/cmdline");
+  } catch {
+    return; // no Linux, or no /proc
+  }
+  if (isUtf8(given)) return;
+  const { GustError } = await import("../core/errors.ts");
+  throw new GustError(
+    "usage",
+    `Argument ${JSON.stringify(broken)} is no UTF-8`,
+    "rename the file: mv takes any bytes",
+  );
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   keepClosed();
   const [name, ...rest] = argv;
   const { report, writeNamed } = await import("./_exit.ts");
   const print = (text: string) => writeNamed(1, "standard output", text);
   try {
+    await refuseBrokenText(argv);
     if (name === "--version" || name === "-V") return print(`gust ${VERSION}\n`);
     if (name === undefined || name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
       print(usage());

@@ -211,6 +211,7 @@ export const command = defineCommand({
     ),
     html: z.string().optional().describe("write the same as one HTML page with plots, instead of text").meta({
       value: "FILE",
+      writes: true,
     }),
     list: z.boolean().default(false).describe(
       "list what is registered; operands name registries, none means all",

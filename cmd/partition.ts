@@ -38,7 +38,7 @@ const options = z.object({
     `what parts are balanced by, several at once with commas: ${weightNames.join(", ")} [nodes]`,
   ).meta({ value: "NAME,..." }),
   refine: z.string().optional().describe("improve this partition of the same graph, from any partitioner")
-    .meta({ value: "FILE" }),
+    .meta({ value: "FILE", reads: true }),
   ...registryOptions(partitioners),
   order: z.enum(orders.names as [string, ...string[]]).optional().describe(
     "how the nodes of each part are ordered [partition]",

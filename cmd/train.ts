@@ -21,7 +21,7 @@ import { planText } from "../core/train/plan_report.ts";
 import { SampleFeed } from "../core/train/sampled.ts";
 import { describeNative } from "../ffi/native.ts";
 import { Interrupted } from "./_exit.ts";
-import { checkFolder, type Io, isPropagated, withIo } from "./_io.ts";
+import { type Io, isPropagated, withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
 import { isOrphan } from "./_program.ts";
 import { type PartResult, trainParts } from "./_train_jobs.ts";
@@ -188,7 +188,6 @@ Examples:
   run: (inputs, o, common, given) =>
     withIo({ ...self, writesDocument: !o.plan }, inputs, common, async (io) => {
       io.consumes = (d) => d.kind === "sample" || (d.kind === "cache" && !isPropagated(d));
-      if (o.saveOperators !== undefined && !o.saveOperators.includes("{")) checkFolder(o.saveOperators);
       const resumed = o.resume === undefined ? null : openFile(o.resume);
       if (o.resume !== undefined) io.alsoRead.push(o.resume);
       const asked = resumed ? resumedSettings(given, o, common, resumed) : settingsOf(o, common);

@@ -67,7 +67,7 @@ export const propagatedParams = z.object({
   ),
   checkpoint: z.string().optional().describe(
     "keep finished columns in FILE, and go on from there where it has some; it is removed at the end",
-  ).meta({ value: "FILE" }),
+  ).meta({ value: "FILE", writes: true }),
   memory: memoryParam("1G"),
 }).strict();
 export type PropagatedParams = z.infer<typeof propagatedParams>;

@@ -1,10 +1,12 @@
 /** Writing documents: to a file (beside, then renamed), to a stream, and handing on what was read. */
 import {
   closeSync,
+  fchmodSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   statSync,
@@ -13,7 +15,7 @@ import {
 import { basename, dirname, resolve } from "node:path";
 import { NativeError } from "../../ffi/native.ts";
 import { guardTemporary, HashingWriter, hashOf, position, seek } from "../../ffi/native_files.ts";
-import { GustError } from "../errors.ts";
+import { GustError, systemText } from "../errors.ts";
 import {
   CHECKSUM_BYTES,
   type Document,
@@ -69,7 +71,7 @@ function outputError(label: string, error: unknown): unknown {
   }
   const isClosedPipe = (error as { code?: string }).code === "EPIPE";
   if (error instanceof Error && !(error instanceof GustError) && "syscall" in error && !isClosedPipe) {
-    return new GustError("io", `Cannot write ${label}: ${error.message}`);
+    return new GustError("io", `Cannot write ${label}: ${systemText(error)}`);
   }
   return error;
 }
@@ -111,12 +113,25 @@ export interface WriteOptions {
   readonly force?: boolean;
 }
 
-/** The file that a path leads to: links are followed, so that what they point to is replaced and not the link. */
-function target(path: string): string {
+/** As many links as the system follows one after another. */
+const MOST_LINKS = 40;
+
+/**
+ * The file that a path leads to: links are followed, also to what is not there yet, so that what they point to is made
+ * or replaced and not the link.
+ */
+export function targetOf(path: string, links = 0): string {
   try {
     // The link of a pipe leads to a name, such as "pipe:[12]", that is no path.
     return statSync(path).isFile() ? realpathSync(path) : resolve(path);
   } catch {
+    try {
+      if (links < MOST_LINKS) {
+        return targetOf(resolve(realpathSync(dirname(path)), readlinkSync(path)), links + 1);
+      }
+    } catch {
+      // No link.
+    }
     return resolve(path);
   }
 }
@@ -134,7 +149,7 @@ export function writeFile(path: string, d: NewDocument, options?: WriteOptions):
 /**
  * Write a file by `body`: beside it, synchronised, then renamed, so that there is never a partial file under the final
  * name. A failure, or a signal that ends the process, leaves nothing; what a process that was killed left beside it is
- * removed. Devices and named pipes are written to.
+ * removed. What is replaced keeps its permissions. Devices and named pipes are written to.
  *
  * @returns what `body` returns.
  * @throws {GustError} (io) with the system's text.
@@ -145,15 +160,14 @@ export function replaceFile<T>(
   { force = true }: WriteOptions = {},
 ): T {
   const quoted = `"${path}"`;
-  const final = target(path);
-  const info = statSync(final, { throwIfNoEntry: false });
-  if (info?.isDirectory()) {
-    throw new GustError("io", `Cannot write ${quoted}: it is a folder, expected a file name`);
-  }
-  if (info?.isFile() && !force) {
-    throw new GustError("io", `Cannot write ${quoted}: it is there already`, "--force replaces it");
-  }
   try {
+    const final = targetOf(path), info = statSync(final, { throwIfNoEntry: false });
+    if (info?.isDirectory()) {
+      throw new GustError("io", `Cannot write ${quoted}: it is a folder, expected a file name`);
+    }
+    if (info?.isFile() && !force) {
+      throw new GustError("io", `Cannot write ${quoted}: it is there already`, "--force replaces it");
+    }
     if (info && !info.isFile()) {
       const fd = openSync(final, "w");
       try {
@@ -162,13 +176,14 @@ export function replaceFile<T>(
         closeSync(fd);
       }
     }
-    return writeBeside(final, body);
+    return writeBeside(final, info?.mode, body);
   } catch (error) {
     throw outputError(quoted, error);
   }
 }
 
-function writeBeside<T>(final: string, body: (fd: number) => T): T {
+/** @param mode  of the file that is replaced. */
+function writeBeside<T>(final: string, mode: number | undefined, body: (fd: number) => T): T {
   // The longest file name has 255 bytes; what is cut off the end is never seen.
   const name = Buffer.from(basename(final)).subarray(0, 255 - ".".length - LONGEST_SUFFIX).toString("latin1");
   const prefix = `.${name.replace(/[^\x20-\x7e]/g, "_")}.tmp-`, folder = dirname(final);
@@ -177,6 +192,7 @@ function writeBeside<T>(final: string, body: (fd: number) => T): T {
   try {
     const release = guardTemporary(beside);
     try {
+      if (mode !== undefined) fchmodSync(fd, mode & 0o777); // who may read it is not ours to change
       const result = body(fd);
       fsyncSync(fd);
       renameSync(beside, final);
