@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { approximations } from "../core/approx/mod.ts";
 import type { OperatorsMeta } from "../core/approx/operators.ts";
-import { parseSize } from "../core/cache/layout.ts";
 import type { PropagatedMeta } from "../core/cache/propagated.ts";
 import { GustError, problemsError } from "../core/errors.ts";
 import type { Document } from "../core/format/document.ts";
@@ -15,6 +14,7 @@ import { models } from "../core/models/mod.ts";
 import { type SamplerChoice, trainSamplers } from "../core/sampling/mod.ts";
 import { optimizers } from "../core/optim/mod.ts";
 import { schedules } from "../core/schedules/mod.ts";
+import { sizeOf, sizeText } from "../core/size.ts";
 import { taskFor, tasks } from "../core/tasks/mod.ts";
 import { trainOptions } from "../core/train/config.ts";
 import type { TrainJob } from "../core/train/job.ts";
@@ -69,16 +69,14 @@ export const options = z.object({
     "where dense features are: memory of the GPU, the host's read over the bus by the GPU (zerocopy) or copied by the " +
       "CPU (staged), or both (tiered); results are the same",
   ),
-  gpuMem: z.string().default("1G").describe(
+  gpuMem: sizeText().default("1G").describe(
     "memory of the GPU for the features that --feature-store tiered keeps there",
-  ).meta({ value: "SIZE" }),
+  ),
   featureCache: z.enum(["none", ...cachePolicies.names]).default("none").describe(
     "which dense feature rows stay in memory when batches read the others of the graph's file; results are the same",
   ),
   ...registryOptions(cachePolicies),
-  hostMem: z.string().default("1G").describe("memory for the rows that --feature-cache holds").meta({
-    value: "SIZE",
-  }),
+  hostMem: sizeText(0).default("1G").describe("memory for the rows that --feature-cache holds"),
   featureCacheBound: z.boolean().default(false).describe(
     "compare --feature-cache with the best cache of its size, which knows all batches (Belady), and the best fixed rows",
   ),
@@ -269,7 +267,7 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
 export function cacheChoice(o: Options): CacheChoice | null {
   if (o.featureCache === "none") return null;
   const [params] = allParams([[cachePolicies, cachePolicies.get(o.featureCache)]], o) as [Params];
-  const bytes = parseSize(o.hostMem, 0);
+  const bytes = sizeOf(o.hostMem);
   return { policy: o.featureCache, params, bytes, isBounded: o.featureCacheBound };
 }
 

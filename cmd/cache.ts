@@ -5,7 +5,7 @@ import type { OperatorsMeta } from "../core/approx/operators.ts";
 import { layouts } from "../core/cache/mod.ts";
 import { measuredOperators, type OperatorsParams } from "../core/cache/operators.ts";
 import { storedBytes } from "../core/cache/encode.ts";
-import { askedTiers, type PackedParams, Packer } from "../core/cache/packed.ts";
+import { askedTiers, type PackedParams, Packer, tierKeys } from "../core/cache/packed.ts";
 import { propagatedDocument, type PropagatedMeta, type PropagatedParams } from "../core/cache/propagated.ts";
 import { tieredDocument, type TieredMeta, type TieredOptions, tierFacts } from "../core/cache/tiered.ts";
 import { GustError } from "../core/errors.ts";
@@ -16,7 +16,7 @@ import { Graph } from "../core/graph/graph.ts";
 import { memoryUse } from "../ffi/native.ts";
 import { throughFile } from "../core/sampling/sample.ts";
 import { type Io, withIo } from "./_io.ts";
-import { defineCommand, entryParams, registryOptions } from "./_options.ts";
+import { defineCommand, entryParams, kebab, registryOptions } from "./_options.ts";
 
 const options = z.object({
   layout: z.enum(layouts.names as [string, ...string[]]).optional().describe(
@@ -231,8 +231,8 @@ where it was, to the same bytes.
 With --pack: the feature rows of a sample's batches in batch order, dense or sparse as the graph has them. On a pipe
 each chunk of the sample is packed as it passes. Training gives the same results with and without.
 
-With --layout packed and --host-mem, --gpu-mem or --disk-blowup: the same in tiers, for features that do not fit memory.
-Rows that most batches have stay in memory; the others lie on disk so that a batch reads whole pages of rows that it
+With --host-mem, --gpu-mem or --disk-blowup: the same in tiers, for features that do not fit memory.
+Rows that batches have most often stay in memory; the others lie on disk so that a batch reads whole pages of rows that it
 needs, some of them shared by the batches of a segment as --disk-blowup allows. Dense features alone; the features are
 read once in order, --memory of them at a time. gust train reads such a document ahead, with the same results.
 
@@ -249,21 +249,25 @@ Examples:
   run: (inputs, o, common) =>
     withIo(self, inputs, common, (io) => {
       const given = o as Record<string, unknown>, isOperator = given["operator"] !== undefined;
-      if (o.pack && isOperator) {
-        throw new GustError("usage", "--pack and --operator make two documents, expected one of them");
+      const packs = o.pack ? "pack" : tierKeys.find((key) => given[key] !== undefined);
+      if (packs && isOperator) {
+        throw new GustError(
+          "usage",
+          `--${kebab(packs)} and --operator make two documents, expected one of them`,
+        );
       }
-      const asked = o.pack ? "packed" : isOperator ? "operators" : o.layout ?? "propagated";
+      const asked = packs ? "packed" : isOperator ? "operators" : o.layout ?? "propagated";
       if (o.layout !== undefined && o.layout !== asked) {
         throw new GustError(
           "usage",
-          `--layout ${o.layout}: --${o.pack ? "pack" : "operator"} makes ${asked}`,
+          `--layout ${o.layout}: --${kebab(packs ?? "operator")} makes ${asked}`,
         );
       }
       const layout = layouts.get(asked);
       if (layout.name === "propagated" && given["hops"] === undefined) {
         throw new GustError(
           "usage",
-          "What to cache: nothing given, expected --hops K, --pack or --operator NAME",
+          "What to cache: nothing given, expected --hops K, --pack, --host-mem SIZE or --operator NAME",
         );
       }
       const params = entryParams(layouts, layout, o);

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { GustError } from "../core/errors.ts";
 import { type Imported, importGraph, importRecord, reportJson } from "../core/readers/import.ts";
 import { InputSet } from "../core/readers/input.ts";
-import { parseSize } from "../core/readers/memory.ts";
 import { detectReader, readers } from "../core/readers/mod.ts";
+import { sizeOf, sizeText } from "../core/size.ts";
 import { memoryUse } from "../ffi/native.ts";
 import { SPOOL_BYTES } from "../ffi/native_source.ts";
 import { withIo } from "./_io.ts";
@@ -34,10 +34,9 @@ const options = z.object({
   homogeneous: z.boolean().default(false).describe(
     "make nodes of one type of those of a typed graph, and types of arcs of its relations",
   ),
-  memory: z.string().refine((text) => parseSize(text) !== null, "expected a size like 512M or 2G").optional()
-    .describe("most memory to take: past it, edges go to temporary files (TMPDIR); line formats only").meta({
-      value: "SIZE",
-    }),
+  memory: sizeText(0).optional().describe(
+    "most memory to take: past it, edges go to temporary files (TMPDIR); line formats only",
+  ),
   ...registryOptions(readers),
 }).strict();
 type Options = z.infer<typeof options>;
@@ -123,7 +122,7 @@ Examples:
     }
     // What was read is known only afterwards: operands may be folders.
     return withIo(self, [], common, (io) => {
-      const memory = o.memory === undefined ? undefined : parseSize(o.memory)!;
+      const memory = o.memory === undefined ? undefined : sizeOf(o.memory);
       const input = InputSet.open(inputs, memory && Math.min(SPOOL_BYTES, Math.floor(memory / 8)));
       const reader = o.format === "auto" ? detectReader(input) : readers.get(o.format);
       const params = entryParams(readers, reader, o);

@@ -13,7 +13,7 @@ const options = z.object({
     "how batches are drawn",
   ),
   offline: z.boolean().default(false).describe(
-    "one document, on a pipe too, that says how many batches have each node: what gust cache packs by",
+    "one document, on a pipe too, that says how often batches have each node: what gust cache packs by",
   ),
   ...registryOptions(samplers),
 }).strict();
@@ -38,8 +38,8 @@ export const command = defineCommand({
 batches follow as chunk documents while they are being drawn; -o FILE holds all of them. Random decisions depend on
 --seed and on original node ids, not on threads or the order of nodes.
 
-With --offline --epochs K: K independent passes in one document, which training goes through again and again, with the
-number of batches that each node is in.
+With --offline --epochs K: K independent passes in one document, which training goes through again and again, and how
+often their batches have each node.
 
 Methods:
 ${[...samplers].map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join("\n")}

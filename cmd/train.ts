@@ -1,6 +1,5 @@
 /** gust train: fit a model on a graph, from the full graph or from batches and caches made before. */
 import { isOperators } from "../core/approx/operators.ts";
-import { parseSize } from "../core/cache/layout.ts";
 import { GustError } from "../core/errors.ts";
 import type { CacheReport } from "../core/feature_cache/cached_rows.ts";
 import type { Document, NewDocument } from "../core/format/document.ts";
@@ -13,6 +12,7 @@ import { metrics, showScore } from "../core/metrics/mod.ts";
 import { models } from "../core/models/mod.ts";
 import { type SamplerChoice, trainSamplers } from "../core/sampling/mod.ts";
 import type { TaskEntry } from "../core/tasks/task.ts";
+import { sizeOf } from "../core/size.ts";
 import { summaryOf } from "../core/statistics/moments.ts";
 import { drawnFeed } from "../core/train/drawn.ts";
 import { NotFinite } from "../core/train/finite.ts";
@@ -242,7 +242,7 @@ Examples:
         operators,
         operatorUse: o.saveOperators === undefined ? null : "save",
         featureCache,
-        featureStore: { kind: o.featureStore, hotBytes: parseSize(o.gpuMem) },
+        featureStore: { kind: o.featureStore, hotBytes: sizeOf(o.gpuMem) },
         onEngine: (engine) => profile?.profiler.attach(engine),
       });
 

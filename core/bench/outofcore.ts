@@ -10,7 +10,6 @@ import { join } from "node:path";
 import { z } from "zod";
 import { describeNative, finishDevice, NativeArray } from "../../ffi/native.ts";
 import { cachedBytes, dropCached } from "../../ffi/native_files.ts";
-import { parseSize } from "../cache/layout.ts";
 import { tierFacts, tiersOf } from "../cache/tiered.ts";
 import { GustError } from "../errors.ts";
 import { openFile } from "../format/read.ts";
@@ -20,6 +19,7 @@ import { losses } from "../losses/mod.ts";
 import { sage } from "../models/sage.ts";
 import { optimizers } from "../optim/mod.ts";
 import { SampleBatches } from "../sampling/batches.ts";
+import { sizeOf, sizeText } from "../size.ts";
 import { node } from "../tasks/node.ts";
 import { trainOptions } from "../train/config.ts";
 import { Run } from "../train/job.ts";
@@ -41,8 +41,7 @@ const DISK_PIECE = 8 * 2 ** 20;
 const COLD = 0.02;
 const WARM = 0.98;
 
-const size = (usual: string, text: string) =>
-  z.string().default(usual).describe(text).meta({ value: "SIZE" });
+const size = (usual: string, text: string) => sizeText(0).default(usual).describe(text);
 const params = z.object({
   nodes: z.int().min(2).max(2 ** 31 - 1).default(2 ** 20).describe("nodes of the generated graph"),
   nnz: z.int().min(2).default(2 ** 24).describe("arcs of the generated graph, about"),
@@ -286,7 +285,7 @@ async function turn(context: BenchContext, o: Params, folder: string, way: Way, 
 
 /** All ways in turn. */
 async function compare(context: BenchContext, o: Params): Promise<BenchResult[]> {
-  const bound = parseSize(o.memory), temporary = new TemporaryFolder("gust-bench-"), folder = temporary.path;
+  const bound = sizeOf(o.memory), temporary = new TemporaryFolder("gust-bench-"), folder = temporary.path;
   const limit = limitMemory(bound);
   if (!limit) {
     throw new GustError(

@@ -16,7 +16,8 @@ import { checkCopied } from "../graph/arcs.ts";
 import type { Csr } from "../graph/csr.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
-import { type LayoutEntry, memoryParam, parseSize } from "./layout.ts";
+import { sizeOf, sizeText } from "../size.ts";
+import { type LayoutEntry, memoryParam } from "./layout.ts";
 import type { TieredOptions } from "./tiered.ts";
 
 export interface PackedMeta {
@@ -158,11 +159,12 @@ function* slices(nodes: Indices, step: number): Generator<Indices> {
   }
 }
 
-const bytes = (text: string) => z.string().optional().describe(text).meta({ value: "SIZE" });
+const bytes = (text: string) => sizeText(0).optional().describe(text);
 
-/** Any of the first three asks for tiers. */
+/** Any of these asks for tiers. */
+export const tierKeys = ["hostMem", "gpuMem", "diskBlowup"] as const;
 export const packedParams = z.object({
-  hostMem: bytes("tiers: memory for the rows that most batches have, of any model's training"),
+  hostMem: bytes("tiers: memory for the rows that batches have most often, of any model's training"),
   gpuMem: bytes(
     "tiers: more such rows, the first ones, as a tier for a GPU's memory; training holds them in the host's so far",
   ),
@@ -179,16 +181,16 @@ export type PackedParams = z.infer<typeof packedParams>;
  */
 export function askedTiers(params: PackedParams): Omit<TieredOptions, "seed"> | null {
   const { hostMem, gpuMem, diskBlowup, memory } = params;
-  if (hostMem === undefined && gpuMem === undefined && diskBlowup === undefined) return null;
+  if (tierKeys.every((key) => params[key] === undefined)) return null;
   const blowup = diskBlowup ?? 5;
   if (!(blowup === -1 || blowup > 0)) {
     throw new GustError("usage", `--disk-blowup ${blowup}, expected a number above 0, or -1 for no bound`);
   }
   return {
-    hostBytes: parseSize(hostMem ?? "0", 0),
-    gpuBytes: parseSize(gpuMem ?? "0", 0),
+    hostBytes: sizeOf(hostMem ?? "0"),
+    gpuBytes: sizeOf(gpuMem ?? "0"),
     blowup,
-    memoryBytes: parseSize(memory),
+    memoryBytes: sizeOf(memory),
   };
 }
 

@@ -16,7 +16,8 @@ import { graphOperator } from "../train/full_batch.ts";
 import { type ColumnBlock, ColumnCheckpoint } from "./checkpoint.ts";
 import { preparedColumns } from "./columns.ts";
 import { cacheDTypes, encoded, type EncodingError } from "./encode.ts";
-import { type LayoutEntry, memoryParam, parseSize } from "./layout.ts";
+import { sizeOf } from "../size.ts";
+import { type LayoutEntry, memoryParam } from "./layout.ts";
 import { chunkColumns, propagateColumns } from "./propagate.ts";
 import { toScratch } from "./scratch.ts";
 
@@ -99,7 +100,7 @@ export function propagatedDocument(
   checkArcs(graph);
   checkFeatures(graph);
   const { hops, norm, featNorm, splitIndex, allHops, alpha, dtype } = params;
-  const memory = parseSize(params.memory);
+  const memory = sizeOf(params.memory);
   const n = graph.numNodes, own = features.numFeatures, width = allHops ? (hops + 1) * own : own;
   const isHeld = params.checkpoint === undefined && 4 * n * width <= memory / 2;
   const engine = new Engine();
@@ -164,11 +165,11 @@ export function propagatedDocument(
     const copyOf = (t: TensorHandle) => hostArray(t, "F32").read();
     const stats: NewTensor[] = columns.stats
       ? [
-        { name: "extra/feat_mean", dtype: "F32", shape: [width], data: copyOf(columns.stats.mean) },
+        { name: "extra/feat_mean", dtype: "F32", shape: [own], data: copyOf(columns.stats.mean) },
         {
           name: "extra/feat_inverse_std",
           dtype: "F32",
-          shape: [width],
+          shape: [own],
           data: copyOf(columns.stats.inverseStd),
         },
       ]

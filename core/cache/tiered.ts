@@ -1,5 +1,5 @@
 /**
- * Packed features in tiers: rows that most batches have stay in memory, others lie on disk so that a batch reads whole
+ * Packed features in tiers: rows that batches have most often stay in memory, others lie on disk so that a batch reads whole
  * pages of rows that it needs. What cu/host/pack.cpp decides, as a document.
  *
  * Bytes that a batch reads: its packed rows, up to whole pages, and the pages that its shared rows are on; both are known

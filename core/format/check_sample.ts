@@ -119,7 +119,7 @@ function checkPopularity(checker: Checker): void {
   countRows(doc.tensor("nodes", "I32", "I64") as Indices, counts);
   const counted = hashOf(counts);
   if (hashOf(stored).some((byte, i) => byte !== counted[i])) {
-    checker.add('tensor "popularity": not the number of batches that have each node');
+    checker.add('tensor "popularity": not how often batches have each node');
   }
 }
 

@@ -60,7 +60,7 @@ export function mergeChunks(docs: readonly Document[]): NewDocument {
   const problem = (text: string) => new GustError("mismatch", `Cannot merge sample chunks: ${text}`);
   docs.forEach((doc, i) => {
     const chunk = chunkOf(doc) ?? (docs.length === 1 ? { index: 0, last: true } : null);
-    if (!chunk) throw problem(`${doc.label} is a whole ${doc.kind}, expected chunk ${i}`);
+    if (!chunk) throw problem(`${doc.label} is a whole ${doc.kind}, expected it alone, or the chunks of one`);
     if (chunk.index !== i) throw problem(`${doc.label} is chunk ${chunk.index}, expected chunk ${i}`);
     if (chunk.last !== (i === docs.length - 1)) {
       throw problem(

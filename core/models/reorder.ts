@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { dtypes } from "../../ffi/dtype.ts";
 import type { TensorHandle } from "../../ffi/engine.ts";
-import { parseSize } from "../cache/layout.ts";
+import { parseSize, sizeOf } from "../size.ts";
 import { GustError } from "../errors.ts";
 import type { Tape } from "../tensor/autograd.ts";
 import { type Operator, operatorProduct, type Product, SparseOperator } from "../tensor/operator.ts";
@@ -27,7 +27,10 @@ import {
 import { dense } from "./stack.ts";
 
 /** The option of models that can do with less memory. */
-export const budgetParam = z.string().default("none").describe(
+export const budgetParam = z.string().refine(
+  (text) => text === "none" || (parseSize(text) ?? 0) > 0,
+  "expected none, or a number of bytes like 512M or 4G",
+).default("none").describe(
   "bytes (512M, 4G) that layers may keep from the forward to the backward pass; the rest is computed again",
 );
 
@@ -55,7 +58,7 @@ export function orderedForApproximation(params: Record<string, unknown>): Record
 
 /** A budget in bytes; null: none. */
 export const budgetBytes = ({ memoryBudget = "none" }: Pick<ReorderParams, "memoryBudget">): number | null =>
-  memoryBudget === "none" ? null : parseSize(memoryBudget);
+  memoryBudget === "none" ? null : sizeOf(memoryBudget);
 
 /** The refusal of a budget that nothing fits. */
 export function overBudget(memoryBudget: string | undefined, leastBytes: number): GustError {

@@ -10,13 +10,6 @@ import { GustError } from "../errors.ts";
 const RUNTIME_BYTES = 32 * 2 ** 20;
 /** Buffers below 1 MiB that a thread holds at a time, and its stack. */
 const THREAD_BYTES = 4 * 2 ** 20;
-const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
-
-/** "512M" in bytes; null if it is no size. */
-export function parseSize(text: string): number | null {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
-  return number === undefined ? null : Math.floor(Number(number) * UNITS[unit!.toUpperCase()]!);
-}
 
 /** "97M": the whole MiB that hold so many bytes. */
 export const showSize = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)}M`;

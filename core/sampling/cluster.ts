@@ -1,4 +1,10 @@
-/** Cluster batches: the subgraph of q parts of a partition, with the links between them. */
+/**
+ * Cluster batches: the subgraph of q parts of a partition, with the links between them. Source: Chiang et al. 2019,
+ * algorithm 1.
+ *
+ * Expectation: every node is in one batch of an epoch, so that the mean loss is that of all nodes; links to other parts are
+ * left out, and sums over neighbours are no estimates of the graph's but those of a graph without the links.
+ */
 import { z } from "zod";
 import { NativeArray } from "../../ffi/native.ts";
 import { shuffle } from "../../ffi/native_sample.ts";
@@ -99,7 +105,6 @@ export const clusterParams = z.object({
     "training nodes and the links between them alone, as if there were no others",
   ),
 });
-export type ClusterParams = z.infer<typeof clusterParams>;
 
 export const cluster = defineSampler({
   name: "cluster",

@@ -5,7 +5,8 @@
  *
  * Expectation: nodes are drawn without replacement, as in the reference; arc weights are inverse inclusion probabilities
  * given the key of the first node left out, and row sums are exactly unbiased (--no-normalize). Rows are then scaled to the
- * weight of all their arcs, as in the paper: biased by O(1 / size), at a lower variance, and exact where neighbours agree.
+ * weight of all their arcs, as in the paper: biased by O(1 / size), at a lower variance, exact where neighbours agree,
+ * and 0 in rows of which nothing was drawn.
  */
 import { z } from "zod";
 import { weighingSampler } from "./native.ts";

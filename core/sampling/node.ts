@@ -1,4 +1,10 @@
-/** Node batches: the subgraph of nodes drawn uniformly. */
+/**
+ * Node batches: the subgraph of nodes drawn uniformly, without replacement. Source: Zeng et al. 2020, section 3.4, whose
+ * estimates saint-node has.
+ *
+ * Expectation: every node is in one batch of an epoch; links that leave the batch are left out, without a weight that stands
+ * for them, so that sums over neighbours are a share of the graph's, of about batch / nodes.
+ */
 import { z } from "zod";
 import { shuffle } from "../../ffi/native_sample.ts";
 import { nativeSampler } from "./native.ts";

@@ -4,7 +4,13 @@ import { NativeArray } from "../../ffi/native.ts";
 import { seek } from "../../ffi/native_files.ts";
 import { countRows, type Indices } from "../../ffi/native_rows.ts";
 import { mergeChunks } from "../format/chunks.ts";
-import { buildDocument, type Document, type NewDocument, type ProvenanceRecord } from "../format/document.ts";
+import {
+  buildDocument,
+  type Document,
+  type NewDocument,
+  piecesOf,
+  type ProvenanceRecord,
+} from "../format/document.ts";
 import { checkMadeFrom } from "../format/provenance.ts";
 import { readStream } from "../format/read.ts";
 import { unnamedFile } from "../format/temporary.ts";
@@ -98,7 +104,7 @@ export function* chunkDocuments(
 
 export interface WholeOptions {
   readonly chunkBytes?: number;
-  /** Whether it says how many batches have each node: 8 bytes per node. */
+  /** Whether it says how often batches have each node: 8 bytes per node. */
   readonly withPopularity?: boolean;
 }
 
@@ -124,7 +130,11 @@ export function sampleDocument(
       : whole;
   const documents: Document[] = [];
   for (const made of sampleChunks(request, counts, { chunkBytes, reuse: true })) {
-    if (popularity) countRows(made.tensors.find(({ name }) => name === "nodes")!.data as Indices, popularity);
+    if (popularity) {
+      for (const piece of piecesOf(made.tensors.find(({ name }) => name === "nodes")!)) {
+        countRows((piece instanceof NativeArray ? piece : NativeArray.from(piece)) as Indices, popularity);
+      }
+    }
     if (made.meta["chunk"] === undefined) return counted(made);
     documents.push(throughFile(made));
   }

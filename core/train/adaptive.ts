@@ -28,10 +28,15 @@ interface AdaptiveEntry {
 const entries: Readonly<Record<string, AdaptiveEntry>> = {
   mvs: {
     takesPrecalc: false,
-    problems: ({ options }) =>
-      options.batchLoss === "nodes"
-        ? ["--batch-loss nodes: each node has a weight of its own in the loss"]
-        : [],
+    problems({ options, sampler }) {
+      const { inner, largeStep } = sampler!.params as unknown as MvsParams;
+      return [
+        ...(options.batchLoss === "nodes"
+          ? ["--batch-loss nodes: each node has a weight of its own in the loss"]
+          : []),
+        ...(inner === 1 && !largeStep ? ["--inner 1 --no-large-step: no step is left"] : []),
+      ];
+    },
     source: (context, params) => new MvsSource(context, params as unknown as MvsParams),
   },
   vrgcn: {

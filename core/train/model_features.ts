@@ -14,6 +14,7 @@ import type { Features, Graph } from "../graph/graph.ts";
 import { arcsFrom } from "../graph/hot_rows.ts";
 import { dtypes } from "../../ffi/dtype.ts";
 import type { FeatureInput, Precalculated } from "../models/model.ts";
+import { adaptiveSampler } from "./adaptive.ts";
 import type { TrainJob } from "./job.ts";
 import type { FeatureRecipe } from "./model_meta.ts";
 import { precalculatedRows } from "./precalc.ts";
@@ -76,7 +77,7 @@ export interface CacheChoice {
  */
 export function openCache(
   engine: Engine,
-  { graph, cache, samples, task, model, modelParams, options, featureCache }: TrainJob,
+  { graph, cache, samples, sampler, task, model, modelParams, options, featureCache }: TrainJob,
   { stored }: BatchFeatures,
 ): CachedRows | null {
   if (!featureCache) return null;
@@ -85,6 +86,10 @@ export function openCache(
     new GustError("usage", `--feature-cache ${name}: ${why}`, hint);
   const leaveOut = "leave --feature-cache out";
   if (cache) throw refused(`${cache.label} holds the features already`, leaveOut);
+  const adaptive = adaptiveSampler({ sampler });
+  if (adaptive) {
+    throw refused(`--sampler ${adaptive.name} takes rows of features that lie in memory`, leaveOut);
+  }
   if (!samples || task.name !== "node") {
     throw refused(
       "every step reads all features, expected batches of nodes",

@@ -26,6 +26,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import { unaryKinds } from "../../ffi/ops.ts";
 import { type AdaptiveContext, floats, integers, nodeRows } from "./adaptive_batches.ts";
 import { batchOperators, GraphDegrees } from "./batch_operators.ts";
+import { NotFinite } from "./finite.ts";
 import { ControlVariateOperator, History, HistoryOperator } from "./history.ts";
 import { lastLayerScores, layerPass } from "./last_layer.ts";
 import type { Batch, BatchSource } from "./source.ts";
@@ -53,6 +54,7 @@ export class MvsSource implements BatchSource {
   private readonly pass: Arena;
   private readonly scratch: Arena;
   private histories: readonly History[] = [];
+  private epoch = 0;
   private pool: Pool | null = null;
   private current: SmallBatch | null = null;
 
@@ -66,6 +68,7 @@ export class MvsSource implements BatchSource {
 
   *batches(epoch: number, next: () => Arena): Generator<Batch> {
     const { inner, largeStep } = this.params;
+    this.epoch = epoch;
     const pool = this.checkpoint(epoch);
     this.current = null;
     if (largeStep) yield this.largeBatch(next(), pool);
@@ -103,7 +106,14 @@ export class MvsSource implements BatchSource {
     return this.pool;
   }
 
+  /** @throws {NotFinite} for a score that is not: the weights have outgrown what float32 holds. */
   private solve(scores: Float64Array): Float64Array {
+    const wrong = scores.find((score) => !Number.isFinite(score));
+    if (wrong !== undefined) {
+      throw new NotFinite(
+        `A score of a node is ${wrong} in epoch ${this.epoch + 1}, expected finite numbers`,
+      );
+    }
     const { batch, floorShare } = this.params;
     return minimalVariance(scores, Math.min(batch, scores.length), floorShare);
   }

@@ -5,6 +5,7 @@
 import type { Arena, Engine, TensorHandle } from "../../ffi/engine.ts";
 import type { CacheCounts } from "../feature_cache/cached_rows.ts";
 import type { ApproxReport } from "../approx/approximation.ts";
+import { GustError } from "../errors.ts";
 import type { Parameter } from "../tensor/tensor.ts";
 import { copyTensor } from "./ema.ts";
 import { AnomalyWatch, checkWeights, LastGood, NotFinite } from "./finite.ts";
@@ -127,7 +128,7 @@ const BREATH_MS = 50;
  *
  * @returns the median milliseconds per epoch, scoring included.
  * @throws {NotFinite} if the loss or a weight is not finite, naming the epoch; the run is then as it was after the last
- * epoch without such numbers, but for what its source keeps.
+ * epoch without such numbers, but for what its source keeps. {GustError} (data) if no batch of any epoch counted.
  */
 export async function runEpochs(
   training: Training,
@@ -186,6 +187,13 @@ export async function runEpochs(
   queue.destroy();
   watch?.release();
   lastGood.free();
+  if (times.length > 0 && progress.finished && progress.step === 0) {
+    throw new GustError(
+      "data",
+      `No step was taken in ${progress.epoch} epochs, for no batch has a training node`,
+      "gust sample --split train draws around training nodes, larger batches have more of them",
+    );
+  }
   return median(times);
 }
 

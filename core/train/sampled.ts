@@ -173,19 +173,25 @@ export class SampleFeed {
 }
 
 /**
- * Samples, each with the packed features that follow it, if any do.
- * @throws {GustError} (mismatch) for chunks out of order or of several samples, (data) if the last ones are missing.
+ * Samples, each with the packed features that follow it, if any do. The last one comes when nothing follows.
+ * @throws {GustError} (mismatch) for chunks out of order or of several samples, (data) if the last ones are missing,
+ * (usage) for a sample or features too many.
  */
 function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
   const order = new ChunkOrder();
-  let sample: Document | null = null;
+  let sample: Document | null = null, packed: Document | null = null;
+  const chunk = (): Chunk => ({
+    batches: new SampleBatches(sample!),
+    pack: packed && packedRows(packed, graph),
+  });
   for (let d = documents.next(); !d.done; d = documents.next()) {
     const document = d.value;
     if (document.kind === "sample") {
-      if (sample) yield { batches: new SampleBatches(sample), pack: null };
       checkMadeFrom(document, graph.document);
       order.add(document);
+      if (sample) yield chunk();
       sample = document;
+      packed = null;
     } else if (document.kind === "cache" && document.meta["layout"] === "packed") {
       checkMadeFrom(document, graph.document);
       if (!sample) {
@@ -194,13 +200,22 @@ function* pairs(documents: Iterator<Document>, graph: Graph): Generator<Chunk> {
           `${document.label} holds packed features, expected its sample before it`,
         );
       }
+      if (packed) {
+        throw new GustError(
+          "usage",
+          `${packed.label} and ${document.label} both hold packed features of ${sample.label}, expected one of them`,
+        );
+      }
       checkMadeFrom(document, sample, "sample");
-      yield { batches: new SampleBatches(sample), pack: packedRows(document, graph) };
-      sample = null;
+      packed = document;
+      if (chunkOf(sample)?.last === false) {
+        yield chunk();
+        sample = packed = null;
+      }
     }
   }
   order.end();
-  if (sample) yield { batches: new SampleBatches(sample), pack: null };
+  if (sample) yield chunk();
 }
 
 /** Follows the chunks of a stream: one whole sample, or chunks 0, 1, 2, ... up to the one that says it is the last. */
@@ -291,7 +306,9 @@ export function sampledSource(
     throw new GustError(
       "usage",
       `The sample has ${feed.hops} hops and the model ${layers} layers, expected one hop per layer`,
-      `draw it with ${layers} numbers in --fanout, or train ${feed.hops} layers (--layers, or --hops of models that have it)`,
+      `draw it with ${layers} numbers in ${
+        feed.params["layerSize"] === undefined ? "--fanout" : "--layer-size"
+      }, or train ${feed.hops} layers (--layers, or --hops of models that have it)`,
     );
   }
   if (feed.hasNodeWeights && batchLoss === "nodes") {

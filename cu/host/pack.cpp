@@ -2,11 +2,11 @@
 // that it needs instead of a page per row.
 //
 // What is decided, in order:
-//   hot     the rows that most batches have stay in memory: as many as there is room for.
+//   hot     the rows that batches have most often stay in memory: as many as there is room for.
 //   segment the fewest consecutive batches whose different cold rows, added up over all segments, fit the disk budget.
 //           A first guess is the shortest prefix of i batches with (different cold rows) * batches / i < budget; it is
 //           made longer until the rows fit. What the budget leaves is given to rows that few batches of the segment have.
-//   shared  per segment the cold rows that several of its batches have, in the order of
+//   shared  per segment the cold rows that its batches have several times, in the order of
 //           key(v) = (min over b with v of h1(b), min over b with v of h2(b)), h1 and h2 being random orders of the batches:
 //           two nodes have the same first part with the probability that is the Jaccard similarity of their sets of
 //           batches, so that rows of one batch lie on few pages. No row straddles a page.

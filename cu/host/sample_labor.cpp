@@ -8,7 +8,7 @@
 // the number of sources.
 // Expectation: of arc weights 1 / min(1, c_s pi_t), the inclusion probability inverted, row sums are unbiased; scaled
 // to the row's d_s arcs (Hajek), as here and in the paper, they are unbiased but for O(1 / k), and means are exact of
-// constants.
+// constants, but in rows of which nothing was drawn: those are 0.
 //
 // Source: Balin and Catalyurek 2023 (arXiv:2210.13339), sections 3.2 and 3.3.
 // Cost: O(arcs of the rows reached), a random number for each or for each node. Parallel over batches;

@@ -9,7 +9,7 @@
 // self-loops.
 //
 // Expectation: with walks of one step and all nodes kept n(u) / walks is unbiased for the share of u among the arcs of
-// v, so that row sums are those of the graph, up to the visits to v itself; with more it is the visits' share of its
+// v, so that row sums are those of the graph where arcs have one weight, up to the visits to v itself; with more it is the visits' share of its
 // own.
 // Source: Ying et al. 2018 (arXiv:1806.01973), section 3.1; Grover and Leskovec 2016 (arXiv:1607.00653), section 3.2.
 // Cost: O(walks length) steps a row, of O(d) where rows are not in the order of ids; a biased step is tried max / mean

@@ -728,7 +728,7 @@ GUST_API int32_t gust_rows_count(int64_t count, int64_t index, int32_t index_dty
 #define GUST_PAGE 4096
 
 /** Decide where every row of every batch lies. Batch b has nodes[node_ptr[b] .. node_ptr[b+1]) (dtype), which are checked;
- *  popularity I64 [n] or NULL (counted then). The device_rows + host_rows nodes that most batches have are hot, the first
+ *  popularity I64 [n] or NULL (counted then). The device_rows + host_rows nodes that batches have most often are hot, the first
  *  device_rows of them come first. budget_rows: rows that may lie on disk, if that is enough; negative: no shared rows.
  *  random_order: shared rows in random order instead of min-hash order. first_byte: where the matrix begins in its file,
  *  to count the pages that reading it by rows would touch. node_ptr and nodes must outlive it. Memory: 16 bytes per node,

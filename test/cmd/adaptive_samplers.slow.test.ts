@@ -96,6 +96,11 @@ test("what does not fit is refused with the reason, status 2", () => {
     ["train g --sampler vrgcn --inner 4", '--inner does not apply to sampler "vrgcn"'],
     ["train g --sampler mvs --fanout 2,2", '--fanout does not apply to sampler "mvs"'],
     ["train g --sampler mvs --batch-loss nodes", "each node has a weight of its own in the loss"],
+    ["train g --sampler mvs --inner 1 --no-large-step", "--inner 1 --no-large-step: no step is left"],
+    [
+      "train g --sampler mvs --feature-cache degree",
+      "--sampler mvs takes rows of features that lie in memory",
+    ],
     ["train g --sampler mvs --precalc", "its first layer is computed ahead, of all nodes"],
   ];
   for (const [args, text] of wrong) {

@@ -179,11 +179,14 @@ describe("gust cache", () => {
   test("refuses what makes no sense with exit status 2", () => {
     for (
       const [flags, message] of [
-        [[], /expected --hops K, --pack or --operator NAME/],
+        [[], /expected --hops K, --pack, --host-mem SIZE or --operator NAME/],
+        [["--hops", "2", "--host-mem", "1M"], /--hops does not apply to cache layout "packed"/],
+        [["--layout", "propagated", "--gpu-mem", "1M"], /--layout propagated: --gpu-mem makes packed/],
+        [["--operator", "rsc", "--disk-blowup", "2"], /--disk-blowup and --operator make two documents/],
         [["--pack", "--hops", "2"], /--hops does not apply to cache layout "packed"/],
         [["--hops", "0"], /--hops/],
         [["--hops", "2", "--norm", "none"], /--norm/],
-        [["--hops", "2", "--memory", "much"], /Size "much", expected a number of bytes/],
+        [["--hops", "2", "--memory", "much"], /--memory: "much", expected a number of bytes/],
         [["--hops", "2", "--cool"], /unknown option '--cool'/],
       ] as const
     ) {

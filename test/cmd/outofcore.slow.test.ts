@@ -311,8 +311,8 @@ describe("gust cache --layout packed", () => {
     for (
       const [flags, message] of [
         [["--disk-blowup", "0"], /--disk-blowup 0, expected a number above 0, or -1/],
-        [["--host-mem", "lots"], /Size "lots", expected a number of bytes/],
-        [["--gpu-mem", "-1M"], /Size "-1M", expected a number of bytes/],
+        [["--host-mem", "lots"], /--host-mem: "lots", expected a number of bytes/],
+        [["--gpu-mem", "-1M"], /--gpu-mem: "-1M", expected a number of bytes/],
         [["--disk-blowup", "many"], /--disk-blowup/],
         [["--memory", "1M"], /--memory applies to propagated features and to tiers/],
         [["--hops", "2"], /--hops does not apply to cache layout "packed"/],

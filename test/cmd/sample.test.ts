@@ -53,6 +53,14 @@ describe("gust sample --offline", () => {
     expect(piped[1]!["digest"]).toBe(document.digest);
   });
 
+  test("counts every node of a sample of everything once", () => {
+    gustOk(["sample", "g", "--offline", "--method", "full", "-o", "all.s"], here);
+    expect(openFile(join(folder, "all.s")).tensor("popularity", "I64").toNumbers()).toEqual(
+      new Array(2000).fill(1),
+    );
+    gustOk(["inspect", "--check", "all.s"], here);
+  });
+
   test("says when few labels meet one pass, and trains to the same model as without counts", () => {
     const once = gust(["sample", "g", "--offline", ...flags, "-o", "once.s"], here);
     expect(once.status).toBe(0);

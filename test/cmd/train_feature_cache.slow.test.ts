@@ -102,7 +102,7 @@ test("is refused where batches read no rows of the file, with the reason", () =>
   refused(["g", "s", "packed"], `${because}features come packed with the batches`);
   refused(["g", "c", "--model", "sgc"], `${because}"c" holds the features already`);
   refused(["g", "s", "--features", "degree"], `${because}features are made of the graph`);
-  refused(["g", "s", "--host-mem", "much"], 'Size "much"');
+  refused(["g", "s", "--host-mem", "much"], '--host-mem: "much", expected a number of bytes');
   refused(["g", "s", "--feature-store", "gpu"], "expected no --feature-store");
   refused(
     ["g", "s", "--presample-epochs", "2"],

@@ -59,6 +59,13 @@ describe("a loss that is not finite", () => {
     expect(isThere("none.checkpoint")).toBe(false);
   });
 
+  test("is told of scores that samplers go by", () => {
+    expect(failed("g --model gcn --sampler mvs --inner 1 --lr 1e18 --epochs 9 -o scored")).toMatch(
+      /^gust train: A score of a node is \S+ in epoch (\d+), expected finite numbers; what epoch \d+ ended with is in "scored.checkpoint"\nhint: /,
+    );
+    gustOk(["inspect", "--check", "scored.checkpoint"], here);
+  });
+
   test("of a run whose batches keep histories is kept without them: it can be scored, not resumed", () => {
     const stderr = failed("g --optimizer sgd --lr 100 --sampler vrgcn --fanout 2,2 --batch-size 20 -o v");
     expect(stderr).toMatch(

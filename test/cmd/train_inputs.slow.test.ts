@@ -108,6 +108,11 @@ describe("inputs of gust train", () => {
       status: 1,
       stderr: 'gust train: "k" holds packed features, expected its sample before it\n',
     });
+    // Once and alone, also where training does not read so far.
+    expect(refused("g s k k --epochs 1")).toMatchObject({
+      status: 2,
+      stderr: 'gust train: "k" and "k" both hold packed features of "s", expected one of them\n',
+    });
     quietly("gust sample g --fanout 3,3 --batch-size 16 --seed 1 -o s1", here);
     const { status, stderr } = refused("g s1 k");
     expect(status).toBe(1);
@@ -115,7 +120,19 @@ describe("inputs of gust train", () => {
   });
 });
 
+test("batches without training nodes are no training", () => {
+  quietly("gust sample g --fanout 3,3 --split test -o other", here);
+  expect(refused("g other --epochs 2")).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining(
+      "No step was taken in 2 epochs, for no batch has a training node\nhint: gust sample --split train",
+    ),
+  });
+});
+
 describe("a model", () => {
+  quietly("gust sample g --method ladies --layer-size 9,9 -o ladies", here);
+
   test("refuses batches and caches that it has no use for, with the reason", () => {
     for (
       const [args, message] of [
@@ -123,6 +140,7 @@ describe("a model", () => {
         ["g s --model sgc", 'Model "sgc" does not accept sampled batches: '],
         ["g s --model mlp", 'Model "mlp" does not accept sampled batches: '],
         ["g p --model mlp", 'Model "mlp" does not accept sampled batches: '],
+        ["g ladies --layers 3", "The sample has 2 hops and the model 3 layers, expected one hop per layer"],
         ["g s --layers 3", "The sample has 2 hops and the model 3 layers, expected one hop per layer"],
         [
           "g s k --features degree",
@@ -180,6 +198,7 @@ describe("chunks of a sample on a pipe", () => {
         ["s.1", 1, "is chunk 1 of a sample, expected chunk 0"],
         ["s.0 s.2", 1, "is chunk 2 of a sample, expected chunk 1"],
         ["s.0 s", 1, "is a whole sample, expected chunk 1"],
+        ["s s", 2, "2 samples, expected one: "],
         ["s.0 s.1 s", 2, "2 samples, expected one: "],
       ] as const
     ) {

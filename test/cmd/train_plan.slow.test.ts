@@ -100,7 +100,7 @@ describe("orders", () => {
     ["--model sage --aggregator pool --memory-budget 1G", "a maximum over neighbours is not computed again"],
     ["--attention-cache feat", '--attention-cache does not apply to model "gcn"'],
     ["--model gat --attention-cache half", '--attention-cache: "half", expected one of '],
-    ["--memory-budget 12X", 'Size "12X", expected a number of bytes like 512M or 4G'],
+    ["--memory-budget 12X", '--memory-budget: "12X", expected none, or a number of bytes like 512M or 4G'],
     ["--sampler neighbor --fanout 3,3 --memory-budget 4M", "applies to steps on the whole graph"],
   ])("%s is refused", (flags, why) => {
     expect(fails(`train g ${flags} -o x`)).toMatchObject({ status: 2, stderr: expect.stringContaining(why) });

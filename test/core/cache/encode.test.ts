@@ -179,6 +179,15 @@ test("--all-hops has X, A X and A^2 X side by side, as evaluation computes them"
   arena.destroy();
 });
 
+test("--all-hops keeps statistics of the columns that there are, once", () => {
+  const x = matrix("row"), made = make(x, { allHops: true, featNorm: "standard" });
+  const once = make(x, { hops: 1, featNorm: "standard" });
+  for (const name of ["extra/feat_mean", "extra/feat_inverse_std"]) {
+    expect(made.spec(name).shape).toEqual([F]);
+    expect(made.tensor(name).toNumbers()).toEqual(once.tensor(name).toNumbers());
+  }
+});
+
 describe("ColumnCheckpoint", () => {
   const block = (value: number, count: number) =>
     NativeArray.from<"F32">(new Float32Array(10 * count).fill(value));

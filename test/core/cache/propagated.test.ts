@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { parseSize } from "../../../core/cache/layout.ts";
 import {
   openPropagated,
   propagate,
@@ -234,18 +233,4 @@ describe("propagate()", () => {
     );
     engine.destroy();
   });
-});
-
-test("parseSize() reads numbers with K, M, G, T", () => {
-  expect(["1", "2K", "1.5M", "3g", "1GiB", "2T"].map(parseSize)).toEqual([
-    1,
-    2048,
-    1.5 * 2 ** 20,
-    3 * 2 ** 30,
-    2 ** 30,
-    2 ** 41,
-  ]);
-  for (const bad of ["", "M", "-1", "0", "1X", "1e9", "99999999T"]) {
-    expect(() => parseSize(bad)).toThrow(/expected a number of bytes/);
-  }
 });

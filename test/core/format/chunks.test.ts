@@ -55,7 +55,11 @@ describe("mergeChunks() refuses", () => {
       [buildDocument(sampleOf(2, { index: 0, last: true }, i64(0, 2, 2))), b],
       "chunk 0 is the last one, but 1 follow",
     ],
-    ["whole documents among chunks", [a, buildDocument(sampleOf(2))], "is a whole sample, expected chunk 1"],
+    [
+      "whole documents among chunks",
+      [a, buildDocument(sampleOf(2))],
+      "is a whole sample, expected it alone, or the chunks of one",
+    ],
     ["chunks of another sample", [
       a,
       buildDocument({

@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { buildDocument } from "../../../core/format/document.ts";
 import { buildGraph, type BuildRequest } from "../../../core/graph/build.ts";
 import { InputSet } from "../../../core/readers/input.ts";
-import { MemoryBound, parseSize } from "../../../core/readers/memory.ts";
+import { MemoryBound } from "../../../core/readers/memory.ts";
 import { readers } from "../../../core/readers/mod.ts";
 import { setThreads } from "../../../ffi/engine.ts";
 import { memoryUse, openNative } from "../../../ffi/native.ts";
@@ -69,18 +69,6 @@ for (const [name, [format, content, request = {}]] of Object.entries(inputs)) {
     expect(digests).toEqual([digests[0]!, digests[0]!, digests[0]!]);
   });
 }
-
-test("parseSize() reads sizes with and without a unit", () => {
-  expect(["512M", "2G", "1.5k", "100", "1T", "64MiB"].map(parseSize)).toEqual([
-    512 * 2 ** 20,
-    2 ** 31,
-    1536,
-    100,
-    2 ** 40,
-    2 ** 26,
-  ]);
-  expect(["", "G", "-1M", "1X", "1 G"].map(parseSize)).toEqual([null, null, null, null, null]);
-});
 
 test("an edge list of more nodes than its bound holds names the least that works", () => {
   const bound = new MemoryBound(memoryUse().resident + 2 ** 28);
