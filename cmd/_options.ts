@@ -8,7 +8,7 @@ import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { z } from "zod";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
 import { optionProblem, parseOptions } from "../core/option_problem.ts";
-import type { Entry, Registry } from "../core/registry.ts";
+import { type Entry, idleOptions, type Registry } from "../core/registry.ts";
 import { checkOutputs, type NamedFile } from "./_outputs.ts";
 
 // zod compiles each object schema when it first parses; a command parses most of them once, so that this cost 10 ms of
@@ -321,7 +321,8 @@ export function allParams(
       }`;
     });
   });
-  const all = [...unfit, ...problems];
+  const idle = choices.flatMap(([, entry]) => idleOptions(entry, options, (key) => `--${kebab(key)}`));
+  const all = [...unfit, ...idle, ...problems];
   if (all.length) throw problemsError("usage", "Options that do not fit", all);
   const parsed = choices.map(([, { params }]) => {
     const keys = Object.keys(params?.shape ?? {}).filter((key) => options[key] !== undefined);

@@ -122,6 +122,21 @@ type Params = Record<string, unknown>;
 const approxKeys = [...approximations].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
 const cacheKeys = [...cachePolicies].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
 
+/** Whether every run has a file of its own by this name. */
+export const isPerRun = (name: string): boolean => /\{(seed|split)\}/.test(name);
+
+/** What a name of a file per run lacks, so that several would write it. */
+function sharedNames(flag: string, name: string, { repeat, allSplits }: Options): string[] {
+  return [
+    ...(repeat > 1 && !name.includes("{seed}")
+      ? [`${flag} "${name}" is of one run, expected {seed} in it, or --repeat 1`]
+      : []),
+    ...(allSplits && !name.includes("{split}")
+      ? [`${flag} "${name}" is of one run, expected {split} in it, or no --all-splits`]
+      : []),
+  ];
+}
+
 /** Options that contradict each other, and those that would do nothing. */
 function contradictions(o: Options, { output }: CommonOptions): string[] {
   const usual = trainOptions.parse({});
@@ -143,13 +158,9 @@ function contradictions(o: Options, { output }: CommonOptions): string[] {
     if (o.approx === "none") {
       problems.push(`--save-operators applies to --approx ${approximations.names.join(", ")} alone`);
     }
-    if (o.repeat > 1 && !name.includes("{seed}")) {
-      problems.push(`--save-operators "${name}" is of one run, expected {seed} in it, or --repeat 1`);
-    }
-    if (o.allSplits && !name.includes("{split}")) {
-      problems.push(`--save-operators "${name}" is of one run, expected {split} in it, or no --all-splits`);
-    }
+    problems.push(...sharedNames("--save-operators", name, o));
   }
+  if (output !== undefined && isPerRun(output)) problems.push(...sharedNames("-o", output, o));
   if (o.split === "file" && o.trainPerClass !== usual.trainPerClass) {
     problems.push("--train-per-class applies to --split random alone");
   }
@@ -230,6 +241,15 @@ function askedSampler(o: Options): string | null {
   return own.some((key) => (o as Params)[key] !== undefined) ? "cluster" : null;
 }
 
+/** What to say of options that clusters, which nobody asked for, do not have. */
+function guessedSampler(o: Options): string[] {
+  const known = trainSamplers.get("cluster").params!.shape;
+  const others = samplerKeys.filter((key) => !taskKeys.includes(key) && !(key in known));
+  return others.some((key) => (o as Params)[key] !== undefined)
+    ? ["--sampler is auto, which takes cluster; expected one of those by name, such as --sampler neighbor"]
+    : [];
+}
+
 /** The settings that the options ask for. */
 export function settingsOf(o: Options, common: CommonOptions): Settings {
   const own = Object.keys(trainOptions.shape).map((key) => [key, o[key as keyof Options]]);
@@ -242,7 +262,8 @@ export function settingsOf(o: Options, common: CommonOptions): Settings {
     ...(sampler === null ? [] : [[trainSamplers, trainSamplers.get(sampler)] as const]),
     ...(o.approx === "none" ? [] : [[approximations, approximations.get(o.approx)] as const]),
   ];
-  const all = allParams(chosen, o, contradictions(o, common));
+  const guessed = sampler !== null && o.sampler === "auto" ? guessedSampler(o) : [];
+  const all = allParams(chosen, o, [...guessed, ...contradictions(o, common)]);
   const [modelParams, optimizerParams, scheduleParams, ...others] = all as [
     Params,
     Params,

@@ -30,6 +30,7 @@ import {
   checkpointPath,
   checkSameInputs,
   filled,
+  isPerRun,
   options,
   resumedSettings,
   type Settings,
@@ -289,7 +290,7 @@ Examples:
       const runs = splits.flatMap((split) =>
         Array.from({ length: o.repeat }, (_, i) => ({ split, seed: settings.seed + i }))
       );
-      const isPerRun = /\{(seed|split)\}/.test(common.output ?? "");
+      const hasFiles = isPerRun(common.output ?? "");
       const numJobs = o.part ? 1 : Math.min(o.jobs, runs.length);
       const [first, count] = o.part ?? [0, numJobs > 1 ? 0 : runs.length];
       const stopped = o.part ? () => interrupt.stopped() || isOrphan() : interrupt.stopped;
@@ -309,7 +310,7 @@ Examples:
             for (const { metric: name, result } of part.runs) {
               metric = metrics.get(name);
               results.push(result);
-              if (isPerRun) outputs.push(filled(common.output!, result.seed, result.split));
+              if (hasFiles) outputs.push(filled(common.output!, result.seed, result.split));
               else if (!best || better(metric, best.result, result)) {
                 best = { result, document: () => asNew(part.model!), close: () => {} };
               }
@@ -359,7 +360,7 @@ Examples:
           results.push(result);
           profile?.ran(results.length === runs.length);
           if (o.part) io.print(JSON.stringify({ metric: run.metric, result } satisfies PartResult) + "\n");
-          if (isPerRun) {
+          if (hasFiles) {
             const output = filled(common.output!, seed, split);
             writeFile(output, run.document(provenance(seed, split)));
             outputs.push(output);

@@ -14,6 +14,24 @@ export interface Entry {
   readonly source: string;
   /** Its own options, if any: a strict zod object. Flags are made of it (camelCase becomes --kebab-case). */
   readonly params?: z.ZodObject;
+  /**
+   * Which of its options do nothing beside others that are given, and why: { fanout: "with --extractor ppr" }. Given all the
+   * same, they are refused.
+   */
+  idle?(given: Readonly<Record<string, unknown>>): Readonly<Record<string, string | undefined>>;
+}
+
+/** Options that are given and do nothing, in words. @param spelled  how messages call an option. */
+export function idleOptions(
+  { idle, params }: Entry,
+  given: Readonly<Record<string, unknown>>,
+  spelled: (key: string) => string,
+): string[] {
+  return Object.entries(idle?.(given) ?? {}).flatMap(([key, why]) =>
+    why === undefined || given[key] === undefined || !params?.shape[key]
+      ? []
+      : [`${spelled(key)} does nothing ${why}`]
+  );
 }
 
 export class Registry<E extends Entry> {

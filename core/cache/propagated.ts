@@ -280,4 +280,5 @@ export const propagated: LayoutEntry = {
   summary: "features multiplied by the normalised adjacency K times (--hops)",
   source: "Wu et al. 2019, arXiv:1902.07153, eq. 8",
   params: propagatedParams,
+  idle: ({ featNorm }) => featNorm === "standard" ? {} : { splitIndex: "without --feat-norm standard" },
 };

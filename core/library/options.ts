@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { problemsError } from "../errors.ts";
 import { optionProblem, parseOptions } from "../option_problem.ts";
-import type { Entry, Registry } from "../registry.ts";
+import { type Entry, idleOptions, type Registry } from "../registry.ts";
 import type { Document, ProvenanceRecord } from "../format/document.ts";
 import { VERSION } from "../version.ts";
 
@@ -44,7 +44,8 @@ export function entryOptions<E extends Entry>(registry: Registry<E>, name: strin
   entry: E;
   params: Record<string, unknown>;
 } {
-  const entry = registry.get(name);
+  const entry = registry.get(name), idle = idleOptions(entry, options, String);
+  if (idle.length) throw problemsError("usage", `${registry.kind} "${name}": options not accepted`, idle);
   const [params] = shareOut(`${registry.kind} "${name}"`, options, [paramsOf(entry)]);
   return { entry, params: params! };
 }

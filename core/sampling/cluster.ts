@@ -114,6 +114,7 @@ export const cluster = defineSampler({
     epochs: z.int().min(1).default(1).describe("passes over the parts, each in its own order"),
     splitIndex: z.int().min(0).default(0).describe("which of several stored splits"),
   }).strict(),
+  idle: ({ inductive }) => inductive ? {} : { splitIndex: "without --inductive" },
   needsPartition: true,
   inTraining: true,
   shape: ({ epochs }) => ({ hops: 0, epochs }),

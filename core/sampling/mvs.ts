@@ -75,6 +75,10 @@ export const mvs = defineSampler({
     splitIndex: z.int().min(0).default(0).describe("which of several stored splits"),
   }).strict(),
   trainParams: mvsParams,
+  idle({ inner }) {
+    const why = inner === 1 ? "with --inner 1, which takes no small step" : undefined;
+    return { batch: why, history: why, refreshScores: why, floorShare: why };
+  },
   needsPartition: false,
   inTraining: true,
   isAdaptive: true,

@@ -23,6 +23,8 @@ export const saintWalk = defineSampler({
     ),
     ...saintParams.shape,
   }).strict(),
+  idle: ({ walkLength }) =>
+    walkLength === 1 ? { coverage: "with --walk-length 1, whose probabilities are known" } : {},
   needsPartition: false,
   inTraining: true,
   shape: ({ epochs }) => ({ hops: 0, epochs }),

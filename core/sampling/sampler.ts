@@ -105,12 +105,17 @@ export function defineSampler<S extends z.ZodObject>(entry: {
   readonly inTraining?: boolean;
   readonly isAdaptive?: boolean;
   readonly trainParams?: z.ZodObject;
+  idle?: SamplerEntry["idle"];
   shape(params: z.infer<S>): { hops: number; epochs: number };
   plan(input: SampleInput, params: z.infer<S>): BatchPlan;
 }): SamplerEntry {
-  const { plan, ...rest } = entry;
+  const { plan, idle, ...rest } = entry;
   return {
     ...rest as unknown as Omit<SamplerEntry, "parts">,
+    idle: (given) => ({
+      ...(given["split"] === "all" ? { splitIndex: "with --split all" } : {}),
+      ...idle?.(given),
+    }),
     parts: (input, params, options) =>
       ofGraph(input.graph, () => partsOf(plan(input, params as z.infer<S>), input.graph, options)),
   };

@@ -23,6 +23,10 @@ export const shadow = defineSampler({
     ...pageRankParams,
     ...seedParams,
   }).strict(),
+  idle: ({ extractor = "hops" }) => {
+    const keys = extractor === "hops" ? Object.keys(pageRankParams) : ["fanout"];
+    return Object.fromEntries(keys.map((key) => [key, `with --extractor ${extractor}`]));
+  },
   needsPartition: false,
   inTraining: true,
   shape: ({ epochs }) => ({ hops: 0, epochs }),

@@ -67,6 +67,48 @@ describe("options of gust train", () => {
   });
 });
 
+describe("options that do nothing beside others", () => {
+  test("are refused with the reason", () => {
+    for (
+      const [args, ...problems] of [
+        ["sample g --method shadow --extractor ppr --fanout 3", "--fanout does nothing with --extractor ppr"],
+        [
+          "sample g --method shadow --topk 3 --epsilon 0.5",
+          "--topk does nothing with --extractor hops",
+          "--epsilon does nothing with --extractor hops",
+        ],
+        ["train g --sampler shadow --topk 3", "--topk does nothing with --extractor hops"],
+        [
+          "sample g --method saint-walk --walk-length 1 --coverage 9",
+          "--coverage does nothing with --walk-length 1",
+        ],
+        ["sample g --split all --split-index 9", "--split-index does nothing with --split all"],
+        ["sample g --method cluster --split-index 0", "--split-index does nothing without --inductive"],
+        ["cache g --hops 1 --split-index 9", "--split-index does nothing without --feat-norm standard"],
+        ["train g --sampler mvs --inner 1 --history eq7", "--history does nothing with --inner 1"],
+        [
+          "train g --repeat 2 -o q.{split}",
+          '-o "q.{split}" is of one run, expected {seed} in it, or --repeat 1',
+        ],
+        ["train g --all-splits -o q.{seed}", '-o "q.{seed}" is of one run, expected {split} in it'],
+        [
+          "train g --fanout 3,3 --split-index 0",
+          '--fanout does not apply to sampler "cluster", only to neighbor',
+          "--sampler is auto, which takes cluster; expected one of those by name",
+        ],
+      ] as const
+    ) {
+      const { status, stderr } = gust(
+        [...args.split(" "), ...args.includes(" -o ") ? [] : ["-o", "x"]],
+        here,
+      );
+      expect([args, status]).toEqual([args, 2]);
+      for (const problem of problems) expect(stderr).toContain(problem);
+      if (args.startsWith("train g --fanout")) expect(stderr).not.toContain("--split-index");
+    }
+  });
+});
+
 describe("--config", () => {
   test("gives options in either spelling, and flags win", () => {
     config("c.json", { epochs: 4, "weight-decay": 0.01, weightDecayOn: "all", seed: 3 });

@@ -97,7 +97,7 @@ describe("sampleDocument()", () => {
         t.name === "popularity" ? { ...t, data: BigInt64Array.from(wrong) } : t
       );
       expect(checkDocument(buildDocument({ ...made, tensors }))).toEqual([
-        'tensor "popularity": not the number of batches that have each node',
+        'tensor "popularity": not how often batches have each node',
       ]);
       return document.digest;
     });
