@@ -5,7 +5,7 @@ import process from "node:process";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { z } from "zod";
 import { GustError } from "../core/errors.ts";
-import { replaceFile } from "../core/format/write.ts";
+import { writeOutput } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { writers } from "../core/writers/mod.ts";
 import type { Piece } from "../core/writers/writer.ts";
@@ -100,9 +100,8 @@ Examples:
       if (writer.isFolder) mkdirSync(output!, { recursive: true });
       const written = files.map(({ name, pieces }) => {
         const write = (fd: number) => put(fd, pieces, o.compress);
-        if (output === undefined) return { path: null, bytes: write(1) };
-        const path = name === null ? output : join(output, name);
-        return { path, bytes: replaceFile(path, write) };
+        const path = name === null ? output : join(output!, name);
+        return { path, bytes: writeOutput(path, write) };
       });
       for (const note of notes) io.warn(note);
       const paths = written.flatMap(({ path }) => path ?? []);
@@ -112,7 +111,7 @@ Examples:
         format: writer.name,
         nodes: graph.numNodes,
         edges: graph.numEdges,
-        files: written.map(({ path, bytes }) => ({ path, bytes })),
+        files: written.map(({ path = null, bytes }) => ({ path, bytes })),
         notes,
       });
     });

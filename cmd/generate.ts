@@ -1,7 +1,7 @@
 /** gust generate: make a random or regular graph. */
 import { z } from "zod";
 import { GustError } from "../core/errors.ts";
-import { replaceFile } from "../core/format/write.ts";
+import { writeOutput } from "../core/format/write.ts";
 import { edgeListText } from "../core/generate/edge_list.ts";
 import type { GeneratorEntry } from "../core/generate/generator.ts";
 import { generateGraph } from "../core/generate/graph.ts";
@@ -93,7 +93,7 @@ function writeEdges(io: Io, entry: GeneratorEntry, params: Record<string, unknow
     return edges;
   };
   const { output } = io.common;
-  const edges = output === undefined ? write(1) : replaceFile(output, write);
+  const edges = writeOutput(output, write);
   if (output !== undefined) io.writeDeps(output);
   io.say(`${generator.numNodes} nodes, ${edges} edges`);
   io.json({ kind: "edge list", model: entry.name, nodes: generator.numNodes, edges });

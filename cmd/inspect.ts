@@ -94,7 +94,8 @@ async function withPictures(documents: readonly Inspected[]) {
 
 async function show(io: Io, inputs: readonly string[], o: { stats: boolean; html?: string }): Promise<void> {
   const documents: Inspected[] = [];
-  const isText = !io.common.json && io.common.jsonFile === undefined && o.html === undefined;
+  const { json, jsonFile, output } = io.common;
+  const isText = !json && o.html === undefined && (jsonFile === undefined || output !== undefined);
   for (const container of containersOf(inputs)) {
     const document = inspect(container, o.stats);
     documents.push(document);
@@ -243,6 +244,9 @@ Examples:
       }
       if (options.html !== undefined && (options.list || options.check)) {
         throw new GustError("usage", "--html shows documents: it goes with neither --check nor --list");
+      }
+      if (options.html !== undefined && common.output !== undefined) {
+        throw new GustError("usage", "--html FILE is written instead of text, expected no -o");
       }
       if (options.list) {
         return list(io, inputs);

@@ -210,12 +210,12 @@ export function columnMoments(array: NativeArray, numCols: number, index: Native
   inverseStd: NativeArray<"F32">;
 } {
   const mean = NativeArray.allocate("F32", numCols), inverseStd = NativeArray.allocate("F32", numCols);
-  const rows = numCols === 0 ? 0 : array.length / numCols;
+  if (numCols === 0) return { mean, inverseStd };
   call(
     "gust_rows_moments",
     index.length,
     index.address,
-    rows,
+    array.length / numCols,
     numCols,
     code(array),
     array.address,

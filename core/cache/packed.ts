@@ -17,7 +17,7 @@ import type { Csr } from "../graph/csr.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
 import { sizeOf, sizeText } from "../size.ts";
-import { type LayoutEntry, memoryParam } from "./layout.ts";
+import { type LayoutEntry, MAKE_FEATURES, memoryParam } from "./layout.ts";
 import type { TieredOptions } from "./tiered.ts";
 
 export interface PackedMeta {
@@ -63,7 +63,7 @@ export class Packer {
   pack(sample: Document, provenance: readonly ProvenanceRecord[]): NewDocument {
     const { graph } = this;
     checkMadeFrom(sample, graph.document);
-    const features = requireFeatures(graph);
+    const features = requireFeatures(graph, MAKE_FEATURES);
     const nodes = sample.tensor("nodes", "I32", "I64") as Indices;
     const nodePtr = sample.tensor("node_ptr", "I64");
     this.seen.add(nodes);

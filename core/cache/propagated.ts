@@ -17,7 +17,7 @@ import { type ColumnBlock, ColumnCheckpoint } from "./checkpoint.ts";
 import { preparedColumns } from "./columns.ts";
 import { cacheDTypes, encoded, type EncodingError } from "./encode.ts";
 import { sizeOf } from "../size.ts";
-import { type LayoutEntry, memoryParam } from "./layout.ts";
+import { type LayoutEntry, MAKE_FEATURES, memoryParam } from "./layout.ts";
 import { chunkColumns, propagateColumns } from "./propagate.ts";
 import { toScratch } from "./scratch.ts";
 
@@ -96,7 +96,7 @@ export function propagatedDocument(
   provenance: readonly ProvenanceRecord[],
   progress?: (done: number, of: number) => void,
 ): NewDocument {
-  const features = requireFeatures(graph);
+  const features = requireFeatures(graph, MAKE_FEATURES);
   checkArcs(graph);
   checkFeatures(graph);
   const { hops, norm, featNorm, splitIndex, allHops, alpha, dtype } = params;

@@ -17,6 +17,7 @@ import { checkMadeFrom } from "../format/provenance.ts";
 import { checkCopied } from "../graph/arcs.ts";
 import { requireFeatures } from "../graph/features.ts";
 import type { Graph } from "../graph/graph.ts";
+import { MAKE_FEATURES } from "./layout.ts";
 import type { PackedMeta } from "./packed.ts";
 
 /** How the rows are spread, as the document says it. */
@@ -107,7 +108,7 @@ export function tieredDocument<T>(
   use: (document: NewDocument) => T,
 ): T {
   checkMadeFrom(sample, graph.document);
-  const features = requireFeatures(graph);
+  const features = requireFeatures(graph, MAKE_FEATURES);
   if (features.kind === "csr") {
     throw new GustError(
       "unsupported",

@@ -182,6 +182,16 @@ export function replaceFile<T>(
   }
 }
 
+/** Write a file as replaceFile() does, or standard output where there is no path. @throws {GustError} (io) likewise. */
+export function writeOutput<T>(path: string | undefined, body: (fd: number) => T): T {
+  if (path !== undefined) return replaceFile(path, body);
+  try {
+    return body(1);
+  } catch (error) {
+    throw outputError(label(1), error);
+  }
+}
+
 /** @param mode  of the file that is replaced. */
 function writeBeside<T>(final: string, mode: number | undefined, body: (fd: number) => T): T {
   // The longest file name has 255 bytes; what is cut off the end is never seen.

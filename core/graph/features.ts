@@ -37,14 +37,18 @@ export interface PreparedFeatures {
   readonly stats: FeatStats | null;
 }
 
-/** The graph's features, or a GustError (missing) that says what a graph without any can do. */
-export function requireFeatures(graph: Graph): Features {
+/** What training does about a graph without features. */
+const MAKE_SOME =
+  "re-import with a features file, or make some of the graph with --features degree, one or identity";
+
+/** The graph's features. @throws {GustError} (missing) with the hint. */
+export function requireFeatures(graph: Graph, hint = MAKE_SOME): Features {
   const features = graph.features();
   if (!features) {
     throw new GustError(
       "missing",
-      `${graph.document.label} has no node features, and the model needs some`,
-      "re-import with a features file, or make some of the graph with --features degree, one or identity",
+      `${graph.document.label} has no node features, expected some`,
+      hint,
     );
   }
   return features;

@@ -85,7 +85,7 @@ describe("a graph document", () => {
     const train = (name: string) => gust(["train", name, "--epochs", "1", "-o", "never"], here);
     without("feat")("bare", { num_features: 0 });
     expect(train("bare")).toMatchObject({ status: 2 });
-    expect(train("bare").stderr).toContain('"bare" has no node features, and the model needs some');
+    expect(train("bare").stderr).toContain('"bare" has no node features, expected some');
     without("label", "split")("unlabelled", { num_classes: 0 });
     expect(train("unlabelled").stderr).toContain(
       '"unlabelled" has nothing to train on:\n  - task "node": it has no labels or targets of its nodes\n',

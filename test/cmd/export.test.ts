@@ -70,6 +70,15 @@ test("gust export says what it cannot do, and leaves no file", () => {
   expect(gust(["export", "directed", "--format", "mtx", "--ids", "index"], { cwd }).stderr).toContain(
     '--ids does not apply to writer "mtx", only to edgelist',
   );
+  for (const packing of ["none", "gzip"]) {
+    const full = pipeline(`gust export directed --compress ${packing} > /dev/full`, { cwd });
+    expect([full.status, full.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^gust export: Cannot write standard output: .*no space left.*\nhint: free some space/i,
+      ),
+    ]);
+  }
   const cut = readFileSync(g6).subarray(0, 500);
   expect(gust(["export"], { cwd, stdin: cut })).toMatchObject({ status: 1 });
 });

@@ -101,6 +101,7 @@ describe("columns", () => {
     expect(columnMoments(floats(...rows), 4, longs(0, 2)).inverseStd.toNumbers()).toEqual([0, 0, 0, 1]);
     expect(() => columnMoments(floats(1, 2), 1, longs(2))).toThrow("row 2, expected numbers below 2");
     expect(() => columnMoments(floats(1, 2), 1, longs())).toThrow("moments of 0 rows");
+    expect(columnMoments(floats(), 0, longs(0, 5)).mean.length).toBe(0);
   });
 });
 

@@ -281,7 +281,7 @@ test.each([...featNorms])("quantised features taken a column at a time are the s
 
 test("a graph without features says what can be done", () => {
   expect(() => requireFeatures(makeGraph({ rows: [[]] }))).toThrow(
-    "a graph in memory has no node features, and the model needs some",
+    "a graph in memory has no node features, expected some",
   );
 });
 
