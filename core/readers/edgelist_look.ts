@@ -99,8 +99,9 @@ function hasHeader(
   return (areNames && isAboveIds) || (ID_NAMES.test(first[0]!) && ID_NAMES.test(first[1]!));
 }
 
+/** A number, or one too large for a number, which the parser refuses. */
 const isNumeric = (field: string | undefined) =>
-  field !== undefined && field !== "" && Number.isFinite(Number(field));
+  field !== undefined && /\d/.test(field) && !Number.isNaN(Number(field));
 
 function findWeights(
   given: string,

@@ -11,6 +11,7 @@
 #include "../include/gust.h"
 #include "build.h"
 #include "parse_edges.h"
+#include "parse_values.h"
 
 namespace gust {
 
@@ -70,14 +71,11 @@ std::vector<int64_t> line_starts(const Text& text) {
 }
 
 bool parse_weight(const Field& field, double& weight, std::string& problem) {
-  const char* from = field.from + (field.from < field.to && *field.from == '+');
-  auto [stop, error] = std::from_chars(from, field.to, weight);
-  if (error == std::errc() && stop == field.to && std::isfinite(weight)) return true;
-  if (error == std::errc() && stop == field.to)
-    problem = "weight " + quoted(field.from, field.to) + " is not finite, expected a number";
-  else
-    problem = "weight " + quoted(field.from, field.to) + " is not a number";
-  return false;
+  int bad = to_number(field.from, field.to, weight);
+  if (bad)
+    problem = "weight " + quoted(field.from, field.to) +
+              (bad == 1 ? " is not a number" : " is not finite, expected a number");
+  return bad == 0;
 }
 
 namespace {

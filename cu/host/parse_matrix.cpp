@@ -1,12 +1,12 @@
 // Tables of numbers alone: every line has the same count of them, cut by a delimiter or by blanks. Two passes over the
 // mapped text, both parallel over fixed chunks: count lines, then fill row-major memory of the caller. No quotes, names
 // or comments: what is no number is a mistake with its place. Results depend on the text alone.
-#include <charconv>
 #include <cmath>
 
 #include "../include/gust.h"
 #include "../common/dtype.h"
 #include "parse_edges.h"
+#include "parse_values.h"
 
 namespace gust {
 namespace {
@@ -40,21 +40,18 @@ std::string parse_element(const char* from, const char* to, const MatrixFormat& 
     else out = std::numeric_limits<T>::quiet_NaN();
     return {};
   }
-  const char* digits = from + (from < to && *from == '+');
   if constexpr (std::is_integral_v<T>) {
     int64_t x = 0;
-    auto [stop, error] = std::from_chars(digits, to, x);
-    if (stop != to || digits == to || error == std::errc::invalid_argument) return " is not an integer";
-    if (error != std::errc() || x < format.low || x > format.high)
+    int bad = to_integer(from, to, x);
+    if (bad == 1) return " is not an integer";
+    if (bad || x < format.low || x > format.high)
       return " is out of range, expected " + std::to_string(format.low) + " to " + std::to_string(format.high);
     out = static_cast<T>(x);
   } else {
     double x = 0;
-    auto [stop, error] = std::from_chars(digits, to, x);
-    if (stop != to || digits == to || error == std::errc::invalid_argument) return " is not a number";
+    if (int bad = to_number(from, to, x); bad) return bad == 1 ? " is not a number" : " is not finite, expected a number";
     out = static_cast<T>(x);
-    if (error == std::errc::result_out_of_range && std::abs(x) < 1) error = std::errc();  // too small: it is zero
-    if (error != std::errc() || !std::isfinite(out)) return " is not finite, expected a number";
+    if (!std::isfinite(out)) return " is past float32, expected -3.4e38 to 3.4e38";
   }
   return {};
 }

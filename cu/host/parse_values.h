@@ -46,18 +46,15 @@ inline int to_integer(const char* from, const char* to, int64_t& value) {
   return error == std::errc::result_out_of_range ? 2 : 0;
 }
 
-/** A finite number. 0: one, 1: none, 2: not finite or too large. */
+/** The nearest finite number, 0 for what is too small. 0: one, 1: none, 2: not finite, or too large for float64. */
 inline int to_number(const char* from, const char* to, double& value) {
   while (from < to && is_blank(*from)) ++from;
   while (to > from && is_blank(to[-1])) --to;
   if (to - from > 1 && *from == '+' && from[1] != '-') ++from;
   auto [stop, error] = std::from_chars(from, to, value);
   if (stop != to || from == to || error == std::errc::invalid_argument) return 1;
-  // Past the range: tiny ones are 0 as strtod has it, large ones are refused.
-  if (error == std::errc::result_out_of_range) {
-    value = std::strtod(std::string(from, to).c_str(), nullptr);
-    return std::isfinite(value) ? 0 : 2;
-  }
+  // Past the range from_chars leaves the value alone; strtod tells tiny (0) from huge (infinite).
+  if (error == std::errc::result_out_of_range) value = std::strtod(std::string(from, to).c_str(), nullptr);
   return std::isfinite(value) ? 0 : 2;
 }
 

@@ -64,13 +64,16 @@ test("parseMatrix() names the first mistake", () => {
     ["1,2\n1\n", "2:1: 1 column, expected 2"],
     ["1,2\n\n1,2\n", "2:1: a blank line, expected 2 columns"],
     ["1,2\n 1,inf\n", '2:4: number "inf" is not finite, expected a number'],
-    ["1e39,2\n", '1:1: number "1e39" is not finite, expected a number'],
+    ["1,2\n1,1e400\n", '2:3: number "1e400" is not finite, expected a number'],
+    ["1e39,2\n", '1:1: number "1e39" is past float32, expected -3.4e38 to 3.4e38'],
     ["1,2x\n", '1:3: number "2x" is not a number'],
   ];
   for (const [text, message] of says) expect(messageOf(() => parse(text, "F32"))).toBe(message);
   expect(messageOf(() => parse("1 2\n1 2 3\n", "F32", { delimiter: "" }))).toBe("2:1: 3 columns, expected 2");
   expect(messageOf(() => parse("1 2\n1 \n", "F32", { delimiter: "" }))).toBe("2:1: 1 column, expected 2");
-  expect(parse("1e-60,0\n", "F32").array.toNumbers()).toEqual([0, 0]);
+  expect(messageOf(() => parse("1,-1e400\n", "F64"))).toContain('"-1e400" is not finite');
+  expect(parse("1e-60,1e-400\n", "F32").array.toNumbers()).toEqual([0, 0]);
+  expect(parse("1e-60,1e-400\n", "F64").array.toNumbers()).toEqual([1e-60, 0]);
 });
 
 test("parseMatrix() gives the same rows and the same mistake on 1 and 3 threads", () => {

@@ -118,9 +118,20 @@ GUST_TEST(weights_end_at_their_last_byte) {
     Edges edges;
     succeed(parse(text, edges, false, 3));
   }
-  for (const char* text : {"0 1 ", "0 1 2e", "0 1 nan", "0 1 1e999", "0 1 --2", "0 1 2x"}) {
+  for (const char* text : {"0 1 ", "0 1 2e", "0 1 nan", "0 1 1e999", "0 1 -1e400", "0 1 +-2", "0 1 --2", "0 1 2x"}) {
     Edges edges;
     GUST_CHECK(parse(text, edges, false, 3) == GUST_EDATA);
+  }
+}
+
+GUST_TEST(weights_too_small_for_float64_are_zero) {
+  for (bool named : {false, true}) {
+    Edges edges;
+    succeed(parse("0 1 1e-400\n1 2 -1e-50", edges, named, 3));
+    double weights[2];
+    int64_t out[1];
+    succeed(gust_edges_weights(edges.out[0], reinterpret_cast<int64_t>(weights), out));
+    GUST_CHECK(weights[0] == 0 && weights[1] == -1e-50);
   }
 }
 
