@@ -228,6 +228,7 @@ export class EdgeList {
    * The matrix of these edges, which are used up. Rows ascending, duplicates merged and their weights added.
    *
    * Cost: O(edges log(longest row)); two copies of the edges at most. The same bits for any thread count.
+   * @throws {NativeError} (data) for weights that add up past float64.
    */
   build(numRows: number, numCols: number, options: BuildOptions = {}): Built {
     const out = new BigInt64Array(13);

@@ -1,5 +1,5 @@
 /** Reading a foreign file and building the graph document it stands for. */
-import { NativeArray } from "../../ffi/native.ts";
+import { NativeArray, NativeError } from "../../ffi/native.ts";
 import { hashOf } from "../../ffi/native_files.ts";
 import { GustError } from "../errors.ts";
 import {
@@ -72,7 +72,7 @@ export function importGraph(
     raw.edges!.setHeldBytes(bound.forNodes(numNodes, options.largestComponent === true));
   }
   const graph = options.homogeneous ? asHomogeneous(raw, input.label) : raw;
-  const built = buildGraph(graph, options, input.label);
+  const built = buildNamed(graph, options, input.label);
   checkClasses(built.meta, input.label);
   const lists = [raw.edges, ...raw.typed?.relations.map(({ edges }) => edges) ?? []];
   const total = (of: "comments" | "blanks") => lists.reduce((sum, edges) => sum + (edges?.[of] ?? 0), 0);
@@ -87,6 +87,16 @@ export function importGraph(
     found: raw.found ?? {},
     files: input.used,
   };
+}
+
+/** buildGraph() with the name of the input in front of what the library finds wrong with its edges. */
+function buildNamed(graph: RawGraph, options: BuildRequest, label: string): BuiltGraph {
+  try {
+    return buildGraph(graph, options, label);
+  } catch (error) {
+    if (!(error instanceof NativeError) || error.code !== "data") throw error;
+    throw new GustError("data", `${label}: ${error.message}`);
+  }
 }
 
 /** @throws {GustError} (data) if labels are no numbers of classes: a graph of them would not be sound. */

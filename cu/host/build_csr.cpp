@@ -52,6 +52,7 @@ struct Cell {
 struct Counts {
   int64_t duplicates = 0, added = 0, conflicts = 0, self_loops = 0, self_added = 0;
   bool needs_double = false;
+  int64_t overflow_row = -1, overflow_column = -1;  // the first entry whose weights add up past float64
 };
 
 template <class Id, class W>
@@ -199,6 +200,13 @@ class Builder {
       built_.self_added += c.self_added;
       needs_double_ |= c.needs_double;
     }
+    for (const Counts& c : tallies_) {
+      if (c.overflow_row < 0) continue;
+      auto [u, v] = std::pair(c.overflow_column, c.overflow_row);
+      if (o_.row_is_source) std::swap(u, v);
+      fail(GUST_EDATA, "weights of duplicates of %lld -> %lld add up past float64, expected -1.7e308 to 1.7e308",
+           static_cast<long long>(u), static_cast<long long>(v));
+    }
   }
 
   using Value = std::conditional_t<kListed, int64_t, double>;
@@ -274,6 +282,10 @@ class Builder {
         }
         weights[out] = w;
         counts.needs_double |= is_wide_weight(w);
+        if (!std::isfinite(w) && counts.overflow_row < 0) {
+          counts.overflow_row = row;
+          counts.overflow_column = static_cast<int64_t>(column);
+        }
       }
       columns[out++] = column;
     }

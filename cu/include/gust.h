@@ -315,7 +315,8 @@ enum {
  *  out[0] = handle that owns the arrays, [1] = entries, [2], [3] = addresses of indptr and indices, [4] = dtype of
  *  indices, [5], [6] = address (0 = none) and dtype of values, [7] = duplicates merged, [8] = arcs added by
  *  symmetrising, [9], [10] = self-loops removed and added, [11] = self-loops there are, [12] = entries whose two
- *  directions had different weights. Memory: two copies of the edges at most. */
+ *  directions had different weights. Memory: two copies of the edges at most. GUST_EDATA where weights add up past
+ *  float64. */
 GUST_API int32_t gust_build_create(int64_t edges, int64_t num_rows, int64_t num_columns, int32_t flags, int64_t* out);
 /** CSR of an edge list whose edges have columns: nothing is merged, and values (I64) are the numbers of the listed edges
  *  that the entries came from; a mirrored entry has its edge's number. Rows ascend by column, or by times (I64 or F64 per

@@ -161,6 +161,18 @@ test("EdgeList.build() refuses ids outside the matrix", () => {
   );
 });
 
+test("EdgeList.build() refuses weights that add up past float64, and names the first arc", () => {
+  const list = () => {
+    const edges = EdgeList.fromPairs(NativeArray.from<"I32">(Int32Array.of(0, 3, 0, 2, 1, 2, 0, 2, 0, 3)));
+    edges.setWeights(NativeArray.from<"F64">(Float64Array.of(-1e308, 1e308, 1e308, 1e308, -1e308)));
+    return edges;
+  };
+  expect(messageOf(() => list().build(4, 4, { weighted: true }))).toContain(
+    "duplicates of 0 -> 2 add up past",
+  );
+  expect(list().build(4, 4).duplicates).toBe(2);
+});
+
 test("EdgeList.build() keeps rows by source for feature matrices", () => {
   const a = csrFromRows([[3, 1, 3], [], [0]], 4, [1, 2, 4, 8]);
   const built = EdgeList.fromCsr(a).build(3, 4, { rowIsSource: true, weighted: true });

@@ -21,6 +21,7 @@ const cases: [name: string, says: string, options?: Options][] = [
   ["out_of_range.txt", ':3:3: node id "3" is out of range, expected ids 0 to 2 for 3 nodes', { numNodes: 3 }],
   ["weight.txt", ':2:5: weight "nan" is not finite'],
   ["weight_overflow.txt", ':1:5: weight "1e400" is not finite'],
+  ["weight_sum.txt", ": weights of duplicates of 0 -> 1 add up past float64", { format: "edgelist" }],
   ["weight_text.txt", ':2:5: weight "heavy" is not a number'],
   ["triples.tsv", ':1:1: three columns of names ("a" "likes" "b") could be triples', { format: "edgelist" }],
   ["truncated.txt.gz", "the gzip stream ends early, after 20 bytes"],
