@@ -2,13 +2,16 @@
 import type { Source } from "../../ffi/native_source.ts";
 import { MAX_WINDOW_BYTES } from "../../ffi/native.ts";
 import type { GustError } from "../errors.ts";
-import { dataError, textError } from "./reader.ts";
+import { dataError, PAST_FLOAT32, textError } from "./reader.ts";
 import { shown, textBegin } from "./table.ts";
 
 const NEWLINE = 10, RETURN = 13, BLANK = 32, TAB = 9, ZERO = 48, NINE = 57, MINUS = 45, PLUS = 43;
 
 /** What may follow a number besides blanks: , ] and the quote behind a JSON key. */
 const ENDS = new Set([44, 93, 34]);
+
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
+const latin1 = new TextDecoder("latin1");
 
 /** Bytes of a word looked at for a message. */
 const SHOWN = 41;
@@ -127,21 +130,23 @@ export class Scanner {
     return value;
   }
 
-  /** The next word of the line as a finite number. @throws {GustError} naming it as `title`. */
+  /** The next word of the line as float32. @throws {GustError} naming it as `title`. */
   number(title: string): number {
     if (this.isLineOver()) throw this.error(`the line ends, expected ${title}`);
     let end = this.#at;
     while (end < this.#bytes.length && this.#bytes[end]! > BLANK) end++;
-    const text = String.fromCharCode(...this.#bytes.subarray(this.#at, Math.min(end, this.#at + 64)));
-    const value = Math.fround(Number(text));
-    if (!/^[+-]?(\d|\.\d|nan|inf)/i.test(text) || (Number.isNaN(value) && !/^[+-]?(nan|inf)/i.test(text))) {
+    const text = latin1.decode(this.#bytes.subarray(this.#at, end));
+    const value = NUMBER.test(text) ? Number(text) : NaN;
+    if (Number.isNaN(value) && !/^[+-]?(nan|inf)/i.test(text)) {
       throw this.error(`${title} ${this.shown()} is not a number`);
     }
     if (!Number.isFinite(value)) {
       throw this.error(`${title} ${this.shown()} is not finite, expected a number`);
     }
+    const narrow = Math.fround(value);
+    if (!Number.isFinite(narrow)) throw this.error(`${title} ${this.shown()} ${PAST_FLOAT32}`);
     this.#at = end;
-    return value;
+    return narrow;
   }
 }
 

@@ -181,6 +181,20 @@ test("readers of folders take Windows line ends, byte order marks and a missing 
   }
 });
 
+test("the reader of TU texts takes numbers of any length whole, and no other spelling for a number", () => {
+  const graph = (attribute: string) => `1\n1 0\n0 0 ${attribute}\n`;
+  const read = (attribute: string) =>
+    values(importContent(graph(attribute), { format: "tu-text" }).document, "feat")[0];
+  const digits = "1234567890".repeat(7);
+  expect(read(`0.${digits}e+5`)).toBe(Math.fround(12345.678901234567));
+  expect(read(`+${digits}E-70`)).toBe(Math.fround(0.12345678901234567));
+  expect([".5", "5.", "-1e-400"].map(read)).toEqual([0.5, 5, -0]);
+  for (const word of ["0x10", "1_0", "1e", ".", "1".repeat(1e6) + "x"]) {
+    expect(messageOf(() => read(word))).toContain(`:3:5: node attribute "${word.slice(0, 4)}`);
+    expect(messageOf(() => read(word))).toContain(" is not a number");
+  }
+});
+
 test("readers of folders take a line of 10 MB for what it is", () => {
   const n = 1_300_000;
   const star = [`1\n${n} 0\n`, `0 ${n - 1}`, ...Array.from({ length: n - 1 }, (_, i) => ` ${i + 1}`), "\n"];
