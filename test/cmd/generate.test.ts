@@ -156,6 +156,7 @@ describe("gust generate", () => {
     [["sbm", "extra"], "too many arguments. Expected 1 argument but got 2"],
     [["grid", "--degree", "3"], '--degree does not apply to generator "grid", only to sbm, small-world'],
     [["sbm", "--homophily", "2"], "--homophily: 2, expected at most 1"],
+    [["sbm", "--feature-noise", "1e39"], "--feature-noise: 1e+39, expected at most 1e+30"],
     [["sbm", "--nodes", "many"], '--nodes: "many", expected a number'],
     [["sbm", "--nodes", "100"], "class 0 has 10 labelled nodes, expected at least 20 + 30"],
     [

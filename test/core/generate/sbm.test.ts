@@ -140,6 +140,13 @@ describe("sbm", () => {
     expect(Math.abs(spread - 1)).toBeLessThan(0.5);
   });
 
+  test("features are finite with the most noise that may be asked for", () => {
+    const params = { nodes: 1000, degree: 0, classes: 4, features: 50, featureNoise: 1e30 };
+    const { graph } = make("sbm", params), features = graph.features()!;
+    if (features.kind !== "dense") throw new Error("dense features expected");
+    expect(features.array.window().every(Number.isFinite)).toBe(true);
+  });
+
   test("label noise gives nodes another class, and features of their own", () => {
     const params = { nodes: 20_000, degree: 0, classes: 4, features: 8, trainPerClass: 1, valPerClass: 1 };
     const [clean, noisy] = [0, 0.3].map((labelNoise) => make("sbm", { ...params, labelNoise }, 4).graph);
