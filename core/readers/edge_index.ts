@@ -145,7 +145,7 @@ function edgeColumns(arrays: Arrays, count: number): EdgeColumns | undefined {
     if (attr.shape.length > 2) {
       throw arrays.error(`edge_attr has shape (${attr.shape.join(", ")}), expected (E, d)`);
     }
-    feat = { columns: attr.shape[1] ?? 1, array: arrays.as("edge_attr", attr, "F32").data };
+    feat = { columns: attr.shape[1] ?? 1, array: arrays.float32("edge_attr", attr).data };
   }
   const types = type && arrays.as("edge_type", oneColumn(arrays, "edge_type", type), "I32");
   if (types) arrays.checkRange("edge_type", types, 2 ** 31 - 1);
@@ -166,7 +166,7 @@ function realTarget(arrays: Arrays): RawTarget | undefined {
   const isLabels = columns > 1 && values.window().every((x) => x === 0 || x === 1);
   if (isLabels) return undefined;
   arrays.checkFinite("y", stored);
-  return { columns, array: stored.data.dtype === "F64" ? values : arrays.as("y", stored, "F32").data };
+  return { columns, array: stored.data.dtype === "F64" ? values : arrays.float32("y", stored).data };
 }
 
 function positions(arrays: Arrays, numNodes: number): RawGraph["pos"] {
@@ -175,7 +175,7 @@ function positions(arrays: Arrays, numNodes: number): RawGraph["pos"] {
     throw arrays.error(`pos has shape (${pos.shape.join(", ")}), expected (${numNodes}, 3)`);
   }
   arrays.checkFinite("pos", pos);
-  return pos.data.dtype === "F64" ? arrays.as("pos", pos, "F64").data : arrays.as("pos", pos, "F32").data;
+  return pos.data.dtype === "F64" ? arrays.as("pos", pos, "F64").data : arrays.float32("pos", pos).data;
 }
 
 /** The graph of arrays around `edge_index`. @throws {GustError} (data) naming array and index. */

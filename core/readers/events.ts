@@ -15,7 +15,14 @@ import { type Column, Table, type TableDialect } from "../../ffi/native_table.ts
 import { GustError } from "../errors.ts";
 import { cut, WEIGHT_NAMES } from "./edgelist_look.ts";
 import { firstLines } from "./parts.ts";
-import { type EdgeColumns, fileReader, type RawGraph, type ReadOptions, textError } from "./reader.ts";
+import {
+  type EdgeColumns,
+  fileReader,
+  PAST_FLOAT32,
+  type RawGraph,
+  type ReadOptions,
+  textError,
+} from "./reader.ts";
 import {
   fieldError,
   integersOf,
@@ -204,7 +211,7 @@ function featuresOf(place: Place, columns: readonly number[]): EdgeColumns["feat
   const { count, place: at } = findNotFinite(array);
   if (count > 0) {
     const [row, column] = [Math.floor(at / columns.length), columns[at % columns.length]!];
-    throw fieldError(place, row, column, `feature ${at % columns.length + 1} is past the largest float32`);
+    throw fieldError(place, row, column, `feature ${at % columns.length + 1} is ${PAST_FLOAT32}`);
   }
   return { columns: columns.length, array };
 }

@@ -5,7 +5,7 @@ import { GustError } from "../errors.ts";
 import type { NewTensor } from "../format/document.ts";
 import type { Graphml, GraphmlKey } from "./graphml_parse.ts";
 import { packNames } from "./names.ts";
-import { dataError, type RawGraph } from "./reader.ts";
+import { dataError, PAST_FLOAT32, type RawGraph } from "./reader.ts";
 
 export interface NodeOptions {
   readonly labelAttr?: string;
@@ -122,11 +122,14 @@ export function nodeParts(source: Source, g: Graphml, o: NodeOptions): Parts {
       const key = keyOf("--feat-attrs", name);
       taken.add(key);
       for (const [v, value] of valuesOf(g, key, place).entries()) {
-        if (typeof value === "number") array[v * numFeatures + column] = value;
-        else {
+        if (typeof value !== "number") {
           const given = value === undefined ? "nothing" : JSON.stringify(value);
           throw dataError(source, `${name} of node ${v} is ${given}, expected a number`);
         }
+        if (!Number.isFinite(Math.fround(value))) {
+          throw dataError(source, `${name} of node ${v} is ${value}, ${PAST_FLOAT32}`);
+        }
+        array[v * numFeatures + column] = value;
       }
     }
     features = { kind: "dense", numFeatures, array: NativeArray.from<"F32">(array) };

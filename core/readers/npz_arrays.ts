@@ -6,7 +6,7 @@ import { convert, type Source } from "../../ffi/native_source.ts";
 import type { GustError } from "../errors.ts";
 import type { Csr } from "../graph/csr.ts";
 import { type NpyArray, readNpy } from "./npy.ts";
-import { dataError } from "./reader.ts";
+import { dataError, PAST_FLOAT32 } from "./reader.ts";
 import { Zip } from "./zip.ts";
 
 export interface Shaped<D extends DType = DType> {
@@ -15,8 +15,8 @@ export interface Shaped<D extends DType = DType> {
 }
 type Indices = Shaped<"I32"> | Shaped<"I64">;
 
-const isFloat = (array: NativeArray): array is NativeArray<"F64"> | NativeArray<"F32"> | NativeArray<"F16"> =>
-  array.dtype === "F64" || array.dtype === "F32" || array.dtype === "F16";
+type Floats = Parameters<typeof findNotFinite>[0];
+const isFloat = (array: NativeArray): array is Floats => ["F64", "F32", "F16", "BF16"].includes(array.dtype);
 
 /** Where arrays lie: a file that holds them by name. */
 export interface ArrayStore {
@@ -85,7 +85,7 @@ export class Arrays {
   }
 
   /** Numbers as another type. */
-  as<D extends "F64" | "F32" | "I64" | "I32">(name: string, array: Shaped, dtype: D): Shaped<D> {
+  as<D extends "F64" | "I64" | "I32">(name: string, array: Shaped, dtype: D): Shaped<D> {
     const data = convert(array.data, dtype);
     if (typeof data === "number") {
       throw this.error(
@@ -125,6 +125,17 @@ export class Arrays {
     if (count === 0) return;
     const more = count > 1 ? ` (and ${count - 1} more)` : "";
     throw this.error(`${name}[${place(array, at)}] is not finite${more}, expected numbers`);
+  }
+
+  /** Numbers as float32. @throws {GustError} naming the first element that is not finite, or not as float32. */
+  float32(name: string, array: Shaped): Shaped<"F32"> {
+    this.checkFinite(name, array);
+    const data = convert(array.data, "F32") as NativeArray<"F32">;
+    const { count, place: at } = findNotFinite(data);
+    if (count > 0) {
+      throw this.error(`${name}[${place(array, at)}] is ${array.data.at(at)}, ${PAST_FLOAT32}`);
+    }
+    return { data, shape: array.shape };
   }
 
   /**

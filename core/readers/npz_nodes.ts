@@ -25,15 +25,13 @@ export function readFeatures(arrays: Arrays, numNodes: number, notes: string[]):
   if (stored.shape[0] !== numNodes) {
     throw arrays.error(`${name} has ${stored.shape[0]} rows, expected one per node (${numNodes})`);
   }
-  arrays.checkFinite(name, stored);
   const numFeatures = stored.shape[1]!;
   if (stored.data.dtype === "F16") {
+    arrays.checkFinite(name, stored);
     return { kind: "dense", numFeatures, array: stored.data as NativeArray<"F16"> };
   }
   if (stored.data.dtype === "F64") notes.push(`${name}: float64 is stored as float32`);
-  const narrow = arrays.as(name, stored, "F32");
-  arrays.checkFinite(name, narrow);
-  return { kind: "dense", numFeatures, array: narrow.data };
+  return { kind: "dense", numFeatures, array: arrays.float32(name, stored).data };
 }
 
 function readSparse(arrays: Arrays, prefix: string, numNodes: number, notes: string[]): RawFeatures {
@@ -51,8 +49,7 @@ function readSparse(arrays: Arrays, prefix: string, numNodes: number, notes: str
   }
   const values = csr.values && every(csr.values as NativeArray<"F32">, (x) => x === 1) ? null : csr.values;
   if (values?.dtype === "F64") {
-    const narrow = arrays.as(`${prefix}data`, { data: values, shape: [values.length] }, "F32");
-    arrays.checkFinite(`${prefix}data`, narrow);
+    const narrow = arrays.float32(`${prefix}data`, { data: values, shape: [values.length] });
     notes.push(`${prefix}data: float64 is stored as float32`);
     return { kind: "csr", numFeatures: numCols, csr: { ...csr, values: narrow.data } };
   }

@@ -183,7 +183,7 @@ export function fileReader(format: FileFormat): Reader {
 }
 
 /** What is wrong with a number that is finite, but not as float32. */
-export const PAST_FLOAT32 = "is past float32, expected -3.4e38 to 3.4e38";
+export const PAST_FLOAT32 = "past float32, expected -3.4e38 to 3.4e38";
 
 /** A mistake in a text: `label:line:column: what`. */
 export function textError(

@@ -144,7 +144,7 @@ export class Scanner {
       throw this.error(`${title} ${this.shown()} is not finite, expected a number`);
     }
     const narrow = Math.fround(value);
-    if (!Number.isFinite(narrow)) throw this.error(`${title} ${this.shown()} ${PAST_FLOAT32}`);
+    if (!Number.isFinite(narrow)) throw this.error(`${title} ${this.shown()} is ${PAST_FLOAT32}`);
     this.#at = end;
     return narrow;
   }

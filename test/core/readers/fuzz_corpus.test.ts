@@ -53,7 +53,7 @@ test.each([
 
 test.each([
   ["short_row.events.csv", ":2:1: 2 columns, expected at least 3 as the names have"],
-  ["feature_overflow.events.csv", ":4:8: feature 1 is past the largest float32"],
+  ["feature_overflow.events.csv", ":4:8: feature 1 is past float32, expected -3.4e38 to 3.4e38"],
 ])("importGraph() refuses events of bad/fuzz/%s for what is wrong", (name, says) => {
   expect(refusal(`bad/fuzz/${name}`, { format: "events" })).toContain(says);
 });

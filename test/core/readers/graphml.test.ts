@@ -56,6 +56,11 @@ test("importGraph() makes classes and features of the GraphML attributes that op
   expect(messageOf(() => importContent(text, { params: { featAttrs: ["team"] } }))).toContain(
     'team of node 0 is "red & blue", expected a number',
   );
+  const tall = text.replace(">30<", ">1e39<").replace(' attr.type="int"', ' attr.type="double"');
+  expect(messageOf(() => importContent(tall, { params: { featAttrs: ["age"] } }))).toContain(
+    "age of node 0 is 1e+39, past float32, expected -3.4e38 to 3.4e38",
+  );
+  expect(importContent(tall).document.tensor("extra/node/age", "F64").at(0)).toBe(1e39);
   const other = importContent(text, { params: { weightAttr: "since" } }).document;
   expect(other.tensor("edge_weight", "F32").toNumbers()).toEqual([1999, 1999, 1]);
 });
