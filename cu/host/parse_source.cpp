@@ -116,12 +116,16 @@ std::unique_ptr<Mapping> gunzip(const Mapping& from, int64_t most_in_memory) {
     need_ratio(spool.size(), from, "gzip");
     int64_t read = at - stream.avail_in;
     if (status == Z_STREAM_END) {
-      // Members may follow one another (concatenated .gz files); anything else after the end is padding.
+      // Members may follow one another (concatenated .gz files, bgzip's); zeros behind the last one are padding.
       if (read + 2 <= from.size && static_cast<unsigned char>(from.data[read]) == 0x1f &&
           static_cast<unsigned char>(from.data[read + 1]) == 0x8b) {
         inflateReset(&stream);
         continue;
       }
+      while (read < from.size && from.data[read] == 0) ++read;
+      if (read < from.size)
+        fail(GUST_EDATA, "broken gzip stream at byte %lld: neither a further member nor zeros behind the last one",
+             static_cast<long long>(read));
       break;
     }
     if (status == Z_BUF_ERROR && stream.avail_in == 0 && at == from.size)

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { crc32, deflateRawSync, gzipSync } from "node:zlib";
 import { InputSet } from "../../../core/readers/input.ts";
 import { sourceDigest } from "../../../core/readers/import.ts";
 import { fileReader } from "../../../core/readers/reader.ts";
@@ -94,6 +95,40 @@ test("sourceDigest() depends on names and bytes inside the folder, not on where 
   const gz = InputSet.open([fixture("tiny/both.txt.gz")]);
   expect(readFileSync(fixture("tiny/both.txt"), "utf8")).toContain("0 1");
   expect(sourceDigest(gz.files)).toMatch(/^[0-9a-f]{32}$/);
+});
+
+/** A member as bgzip writes it: an extra field with the member's size. */
+function block(text: string): Uint8Array {
+  const body = deflateRawSync(text), head = Buffer.from("1f8b08040000000000ff0600424302000000", "hex");
+  const tail = Buffer.alloc(8);
+  tail.writeUInt32LE(crc32(text));
+  tail.writeUInt32LE(text.length, 4);
+  head.writeUInt16LE(head.length + body.length + tail.length - 1, 16);
+  return Buffer.concat([head, body, tail]);
+}
+
+test("InputSet.open() reads all members of a gzip file, and refuses what is neither a member nor zeros", () => {
+  const text = (...parts: Uint8Array[]) => {
+    const path = join(freshDir(), "a.gz");
+    writeFileSync(path, Buffer.concat(parts));
+    return new TextDecoder().decode(InputSet.open([path]).single!.source.bytes().window());
+  };
+  const [one, two, zeros] = [gzipSync("0 1\n"), gzipSync("1 2\n"), new Uint8Array(512)];
+  expect(text(one, two)).toBe("0 1\n1 2\n");
+  expect(text(one, two, zeros)).toBe("0 1\n1 2\n");
+  expect(text(block("0 1\n"), block("1 2\n"), block(""))).toBe("0 1\n1 2\n");
+  for (const [at, bit] of [[0, 1], [1, 0x80]] as const) {
+    const flipped = Buffer.from(two);
+    flipped[at]! ^= bit;
+    expect(messageOf(() => text(one, flipped))).toContain(
+      `broken gzip stream at byte ${one.length}: neither a further member nor zeros behind the last one`,
+    );
+  }
+  for (const rest of [zeros, two.subarray(0, 1)]) {
+    expect(messageOf(() => text(one, rest, Uint8Array.of(7)))).toContain(
+      `broken gzip stream at byte ${one.length + (rest === zeros ? zeros.length : 0)}`,
+    );
+  }
 });
 
 test("fileReader() refuses a folder", () => {
