@@ -10,7 +10,7 @@ import { csrText, type TextOptions } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { every } from "../readers/reader.ts";
-import { elements, requireUndirected } from "./nodes.ts";
+import { elements, isInteger, requireUndirected } from "./nodes.ts";
 import { type Export, leftOut, utf8, type Writer } from "./writer.ts";
 
 /** Sizes and weights of the vertices in one table, row by row. */
@@ -49,10 +49,10 @@ function write(graph: Graph): Export {
   requireUndirected(graph, "METIS");
   const { csr, numNodes, numEdges } = graph;
   const { values } = csr;
-  if (values && !every(values as NativeArray<"F64">, (x) => Number.isInteger(x) && x > 0)) {
+  if (values && !every(values as NativeArray<"F64">, (x) => isInteger(x) && x > 0)) {
     throw new GustError(
       "unsupported",
-      `${graph.document.label} has edge weights that are no positive integers, and METIS holds no others`,
+      `${graph.document.label} has edge weights that are no positive integers below 2^63, and METIS holds no others`,
       "--format mtx or edgelist writes real weights",
     );
   }

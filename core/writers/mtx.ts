@@ -9,6 +9,7 @@ import type { NativeArray } from "../../ffi/native.ts";
 import { csrText } from "../../ffi/native_text.ts";
 import type { Graph } from "../graph/graph.ts";
 import { every } from "../readers/reader.ts";
+import { isInteger } from "./nodes.ts";
 import { type Export, leftOut, utf8, type Writer } from "./writer.ts";
 
 function write(graph: Graph): Export {
@@ -17,8 +18,11 @@ function write(graph: Graph): Export {
   const loops = isSymmetric ? countSelfLoops(csr) : 0;
   const entries = isSymmetric ? (numEdges - loops) / 2 + loops : numEdges;
   const { values } = csr;
-  const isInteger = values !== null && every(values as NativeArray<"F64">, (x) => Number.isInteger(x));
-  const field = values === null ? "pattern" : isInteger ? "integer" : "real";
+  const field = values === null
+    ? "pattern"
+    : every(values as NativeArray<"F64">, isInteger)
+    ? "integer"
+    : "real";
   const banner = `%%MatrixMarket matrix coordinate ${field} ${isSymmetric ? "symmetric" : "general"}\n`;
   function* pieces() {
     yield utf8(`${banner}${numNodes} ${numNodes} ${entries}\n`);

@@ -82,6 +82,9 @@ export function arcColumns(graph: Graph): { name: string; array: Column }[] {
   return found.map((name) => ({ name, array: d.tensor(name) as NativeArray as Column }));
 }
 
+/** Whether a value is one that integer formats hold: csrText() writes its digits alone. */
+export const isInteger = (x: number) => Number.isInteger(x) && Math.abs(x) < 2 ** 63;
+
 /** @throws {GustError} (unsupported) unless every arc has its reverse of the same weight. */
 export function requireUndirected(graph: Graph, format: string): void {
   const found = findAsymmetry(graph.csr);

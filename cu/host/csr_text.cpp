@@ -2,6 +2,7 @@
 // its entries and the end of every row, in order, so that any range of items can be written by itself and pieces
 // follow one another without a seam; blocks of items are written by many threads, each into a text of its own.
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -31,11 +32,13 @@ void put_integer(std::string& to, int64_t x) {
   to.append(text, end);
 }
 
-/** The shortest text that reads back as the same number. */
+/** Integers below 2^63 by their digits alone, which formats of integers ask for; else the shortest text that reads back. */
 template <class T>
 void put_real(std::string& to, T x) {
   char text[40];
-  auto [end, error] = std::to_chars(text, text + sizeof text, x);
+  bool is_integer = std::trunc(x) == x && std::abs(x) < static_cast<T>(0x1p63);
+  auto [end, error] = is_integer ? std::to_chars(text, text + sizeof text, x, std::chars_format::fixed)
+                                 : std::to_chars(text, text + sizeof text, x);
   to.append(text, end);
 }
 

@@ -171,6 +171,26 @@ test("mtx lists an undirected edge once, and says pattern, integer or real", () 
   );
 });
 
+test("integer weights are written by their digits, and come back", () => {
+  const weights = ["100000", "20000000000", "1152921504606846976", "16777217", "3"];
+  const content = weights.map((w, i) => `${i} ${i + 1} ${w}\n${i + 1} ${i} ${w}\n`).join("");
+  for (const { document } of [importContent(content), importContent(content.replaceAll("16777217", "4"))]) {
+    for (const format of ["metis", "mtx", "edgelist"]) {
+      const { text, path } = exported(document, format);
+      expect(text()).toContain(" 1152921504606846976");
+      expect(text()).not.toMatch(/e\+|\./);
+      expect(importFile(path, { format }).document.tensor("edge_weight").toNumbers()).toEqual(
+        document.tensor("edge_weight").toNumbers(),
+      );
+    }
+  }
+  const { document } = importContent("0 1 1e300\n1 0 1e300\n1 1 -1e5\n");
+  expect(exported(document, "mtx").text()).toBe(
+    "%%MatrixMarket matrix coordinate real symmetric\n2 2 2\n2 1 1e+300\n2 2 -100000\n",
+  );
+  expect(messageOf(() => exported(document, "metis"))).toContain("no positive integers below 2^63");
+});
+
 test("csv writes a row per node with label, split and features", () => {
   const { text } = exported(openFile(graphPath("g6")), "csv");
   expect(text("nodes.csv").split("\n").slice(0, 3)).toEqual([
