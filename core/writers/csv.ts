@@ -7,7 +7,7 @@ import type { NativeArray } from "../../ffi/native.ts";
 import { convert } from "../../ffi/native_source.ts";
 import { csrText } from "../../ffi/native_text.ts";
 import { type Features, type Graph, splitNames } from "../graph/graph.ts";
-import { arcColumns, elements, namesOf } from "./nodes.ts";
+import { arcColumns, elements, exactElements, namesOf } from "./nodes.ts";
 import { type Export, leftOut, type Piece, utf8, type Writer } from "./writer.ts";
 
 interface NodeColumn {
@@ -28,10 +28,11 @@ function real(x: number, isFloat32: boolean): string {
 
 /** A column of numbers per node, or several: `name`, or `name_0`, `name_1`, ... */
 function numberColumns(name: string, array: NativeArray, columns: number): NodeColumn[] {
-  const isFloat32 = array.dtype === "F32", at = elements(array);
+  const isFloat32 = array.dtype === "F32", at = exactElements(array);
+  const text = (x: number | bigint) => typeof x === "bigint" ? String(x) : real(x, isFloat32);
   return Array.from({ length: columns }, (_, c) => ({
     name: columns === 1 ? name : `${name}_${c}`,
-    value: (v) => real(at(v * columns + c), isFloat32),
+    value: (v) => text(at(v * columns + c)),
   }));
 }
 

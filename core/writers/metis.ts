@@ -10,7 +10,7 @@ import { csrText, type TextOptions } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
 import type { Graph } from "../graph/graph.ts";
 import { every } from "../readers/reader.ts";
-import { elements, isInteger, requireUndirected } from "./nodes.ts";
+import { exactElements, isInteger, requireUndirected } from "./nodes.ts";
 import { type Export, leftOut, utf8, type Writer } from "./writer.ts";
 
 /** Sizes and weights of the vertices in one table, row by row. */
@@ -37,10 +37,10 @@ function prefixOf(
   const [a, b] = parts.map(({ array }) => array) as [NativeArray<"I64">, NativeArray<"I64">];
   const table = NativeArray.allocate("I64", n * columns);
   const out = table.window();
-  const size = elements(a), weight = elements(b);
+  const size = exactElements(a), weight = exactElements(b);
   for (let v = 0; v < n; v++) {
-    out[v * columns] = BigInt(size(v));
-    for (let c = 0; c < weights; c++) out[v * columns + 1 + c] = BigInt(weight(v * weights + c));
+    out[v * columns] = size(v) as bigint;
+    for (let c = 0; c < weights; c++) out[v * columns + 1 + c] = weight(v * weights + c) as bigint;
   }
   return { prefix: { columns, array: table }, sizes, weights };
 }

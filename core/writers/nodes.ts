@@ -14,16 +14,22 @@ export const idsParam = z.enum(["original", "index"]).default("original").descri
 /** Elements that a window is moved by. */
 const WINDOW = 2 ** 20;
 
-/** Element i of an array as a number; asked for in about ascending order, windows are taken rarely. */
-export function elements(array: NativeArray): (i: number) => number {
+/** Element i of an array, of I64 as a bigint; asked for in about ascending order, windows are taken rarely. */
+export function exactElements(array: NativeArray): (i: number) => number | bigint {
   let start = 0, window: ArrayLike<number | bigint> = [];
   return (i) => {
     if (i < start || i >= start + window.length) {
       start = Math.floor(i / WINDOW) * WINDOW;
       window = array.window(start, Math.min(WINDOW, array.length - start));
     }
-    return Number(window[i - start]);
+    return window[i - start]!;
   };
+}
+
+/** The same as a number: for what stays below 2^53, such as positions and counts. */
+export function elements(array: NativeArray): (i: number) => number {
+  const at = exactElements(array);
+  return (i) => Number(at(i));
 }
 
 /** The names of a graph as texts, or null. */

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Document } from "../../../core/format/document.ts";
+import { buildDocument, type Document } from "../../../core/format/document.ts";
+import { asNew } from "../../../core/format/write.ts";
 import { Graph } from "../../../core/graph/graph.ts";
 import { writers } from "../../../core/writers/mod.ts";
 import type { Piece } from "../../../core/writers/writer.ts";
@@ -201,6 +202,16 @@ test("csv writes a row per node with label, split and features", () => {
   expect(text("edges.csv").split("\n").slice(0, 3)).toEqual(["source,target", "1,0", "2,0"]);
   const sparse = exported(openFile(graphPath("karate")), "csv");
   expect(sparse.text("nodes.csv").split("\n")[3]).toBe("2,instructor,test,2");
+});
+
+test("csv writes original ids, and metis sizes and weights, past 2^53 exactly", () => {
+  const ids = BigInt64Array.from({ length: 6 }, (_, v) => 2n ** 60n + BigInt(v));
+  const { tensors, ...rest } = asNew(openFile(graphPath("g6")));
+  const node_ids = { name: "node_ids", dtype: "I64", shape: [6], data: ids } as const;
+  const far = buildDocument({ ...rest, tensors: [...tensors, node_ids] });
+  expect(exported(far, "csv").text("nodes.csv").split("\n")[2]).toStartWith("1,1152921504606846977,left,");
+  const sizes = "2 1 110\n9007199254740993 1152921504606846977 2\n3 9007199254740995 1\n";
+  expect(exported(importContent(sizes).document, "metis").text()).toBe(sizes);
 });
 
 test("text of many pieces and threads joins without a seam", () => {
