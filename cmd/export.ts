@@ -78,8 +78,9 @@ export const command = defineCommand({
 ${[...writers].map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`).join("\n")}
 
 Entry u of row v is written as the arc u -> v. What a format cannot hold is named on standard error. Memory does not
-grow with the graph, but for npz of a directed graph, whose arcs are sorted by source, and for an edge list of named
-nodes, whose names are compared.
+grow with arcs and features, but for npz of a directed graph, whose arcs are sorted by source, and of features that NumPy
+has no type for. It grows with nodes by a byte of each; in metis by 8 for a weight; in csv by a byte for each part of
+splits that are stored as lists; and by the names of an edge list, which are compared.
 
 Examples:
   gust export cora.graph.safetensors --format metis -o cora.graph

@@ -4,9 +4,8 @@
  * Source: RFC 4180.
  */
 import type { NativeArray } from "../../ffi/native.ts";
-import { convert } from "../../ffi/native_source.ts";
 import { csrText } from "../../ffi/native_text.ts";
-import { type Features, type Graph, splitNames } from "../graph/graph.ts";
+import { type Features, type Graph, type SplitName, splitNames } from "../graph/graph.ts";
 import { arcColumns, elements, exactElements, namesOf } from "./nodes.ts";
 import { type Export, leftOut, type Piece, utf8, type Writer } from "./writer.ts";
 
@@ -41,10 +40,9 @@ function featureColumns(features: Features | null): NodeColumn[] {
   const { numFeatures } = features;
   if (features.kind === "dense") {
     const { array, scale } = features;
-    if (array.dtype === "F16" || array.dtype === "BF16") {
-      return featureColumns({ ...features, array: convert(array, "F32") as NativeArray<"F32"> });
-    }
-    const isFloat32 = array.dtype === "F32", at = elements(array), by = scale && elements(scale);
+    const isFloat32 = ["F32", "F16", "BF16"].includes(array.dtype),
+      at = elements(array),
+      by = scale && elements(scale);
     return Array.from({ length: numFeatures }, (_, c) => ({
       name: `feat_${c}`,
       value: (v) => real(at(v * numFeatures + c) * (by?.(c) ?? 1), isFloat32),
@@ -65,6 +63,25 @@ function featureColumns(features: Features | null): NodeColumn[] {
   }];
 }
 
+/** Whether a node is in a part of split s: masks are read where they are, lists become masks, a byte per node. */
+function isIn(graph: Graph, part: SplitName, s: number): (v: number) => boolean {
+  const { document, numNodes } = graph, name = `split.${part}`;
+  if (!document.has(name)) return () => false;
+  if (document.spec(name).dtype === "BOOL") {
+    const at = elements(document.tensor(name, "BOOL"));
+    return (v) => at(s * numNodes + v) !== 0;
+  }
+  const list = document.tensor(name, "I64"), at = elements(list), mask = new Uint8Array(numNodes);
+  for (let i = 0; i < list.length; i++) mask[at(i)] = 1;
+  return (v) => mask[v] === 1;
+}
+
+/** The part of split s that a node is in. */
+function partOf(graph: Graph, s: number): (v: number) => string {
+  const parts = splitNames.map((name) => ({ name, has: isIn(graph, name, s) }));
+  return (v) => parts.findLast(({ has }) => has(v))?.name ?? "";
+}
+
 function nodeColumns(graph: Graph): NodeColumn[] {
   const d = graph.document, { class_names: classNames } = graph.meta;
   const columns: NodeColumn[] = [{ name: "id", value: String }];
@@ -82,10 +99,7 @@ function nodeColumns(graph: Graph): NodeColumn[] {
     }
   }
   for (let s = 0; s < graph.numSplits; s++) {
-    const parts = new Map(
-      splitNames.flatMap((name) => Array.from(graph.split(name, s) ?? [], (v) => [Number(v), name])),
-    );
-    columns.push({ name: graph.numSplits === 1 ? "split" : `split_${s}`, value: (v) => parts.get(v) ?? "" });
+    columns.push({ name: graph.numSplits === 1 ? "split" : `split_${s}`, value: partOf(graph, s) });
   }
   if (d.has("node_weight")) {
     columns.push(...numberColumns("weight", d.tensor("node_weight"), d.spec("node_weight").shape[1] ?? 1));

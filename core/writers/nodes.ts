@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { NativeArray } from "../../ffi/native.ts";
 import { findAsymmetry } from "../../ffi/native_build.ts";
+import { convert } from "../../ffi/native_source.ts";
 import { Names, textDecoder } from "../../ffi/native_table.ts";
 import type { Column, TextOptions } from "../../ffi/native_text.ts";
 import { GustError } from "../errors.ts";
@@ -14,13 +15,19 @@ export const idsParam = z.enum(["original", "index"]).default("original").descri
 /** Elements that a window is moved by. */
 const WINDOW = 2 ** 20;
 
+/** Elements as TypeScript reads them: 16-bit floats as float32. */
+function windowOf(array: NativeArray, start: number, count: number): ArrayLike<number | bigint> {
+  if (array.dtype !== "F16" && array.dtype !== "BF16") return array.window(start, count);
+  return (convert(array.slice(start, count), "F32") as NativeArray<"F32">).window();
+}
+
 /** Element i of an array, of I64 as a bigint; asked for in about ascending order, windows are taken rarely. */
 export function exactElements(array: NativeArray): (i: number) => number | bigint {
   let start = 0, window: ArrayLike<number | bigint> = [];
   return (i) => {
     if (i < start || i >= start + window.length) {
       start = Math.floor(i / WINDOW) * WINDOW;
-      window = array.window(start, Math.min(WINDOW, array.length - start));
+      window = windowOf(array, start, Math.min(WINDOW, array.length - start));
     }
     return window[i - start]!;
   };
