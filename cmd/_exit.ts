@@ -87,8 +87,14 @@ export function report(command: string, error: unknown): void {
   process.exitCode = statusOf(error);
   const prefix = command ? `gust ${command}` : "gust";
   const message = error instanceof Error ? error.message : String(error);
-  const lines = [message === "" ? "" : `${prefix}: ${message}`];
+  const lines: string[] = [];
+  if (message !== "") lines.push(`${prefix}: ${message}`);
+  // These two may have said it already.
+  else if (!(error instanceof PassedOn || error instanceof AnswerIsNo)) {
+    const name = error instanceof Error ? error.name : typeof error;
+    lines.push(`${prefix}: ${name} without a message`, "hint: GUST_DEBUG=1 shows where it comes from");
+  }
   if (error instanceof GustError && error.hint) lines.push(`hint: ${error.hint}`);
   if (process.env["GUST_DEBUG"] === "1" && error instanceof Error && error.stack) lines.push(error.stack);
-  talk(visible(lines.filter((line) => line).map((line) => line + "\n").join("")));
+  talk(visible(lines.map((line) => line + "\n").join("")));
 }
