@@ -20,17 +20,20 @@ export interface Curve {
   readonly isScattered?: boolean;
 }
 
+/** What a logarithmic axis can show. */
+export const LOG_LEAST = 1e-300, LOG_GREATEST = 1e300;
+
 interface Axes {
   readonly title?: string;
   readonly xName: string;
   readonly yName: string;
-  /** Logarithmic y axis: values at or below 0 are left out. */
+  /** Logarithmic y axis: values outside of LOG_LEAST .. LOG_GREATEST are left out. */
   readonly logY?: boolean;
 }
 
 export interface CurvePanel extends Axes {
   readonly kind: "curves";
-  /** Logarithmic x axis: values at or below 0 are left out. */
+  /** Logarithmic x axis: likewise. */
   readonly logX?: boolean;
   readonly curves: readonly Curve[];
 }

@@ -1,7 +1,7 @@
 /** Training logs as curves: the mean over the runs (seeds, splits) of each log, with a band. */
 import { GustError } from "../errors.ts";
 import { mean, std } from "../statistics/moments.ts";
-import type { Curve, CurvePanel, Point } from "./chart.ts";
+import { type Curve, type CurvePanel, LOG_GREATEST, LOG_LEAST, type Point } from "./chart.ts";
 import { fieldsOf, type LogRun, type TrainingLog } from "./log.ts";
 
 export const xAxes = ["epoch", "seconds"] as const;
@@ -89,10 +89,11 @@ function points(log: TrainingLog, field: string, { x, band, logY }: CurveRequest
     run.rows.forEach(({ epoch, values }, i) => {
       const y = values[field];
       if (typeof y !== "number") return;
-      if (logY && y <= 0) {
+      if (logY && !(y >= LOG_LEAST && y <= LOG_GREATEST)) {
+        const wanted = y <= 0 ? "above 0" : `from ${LOG_LEAST} to ${LOG_GREATEST}`;
         throw new GustError(
           "usage",
-          `--log-y: ${log.label}: ${field} is ${y} at epoch ${epoch}, expected numbers above 0`,
+          `--log-y: ${log.label}: ${field} is ${y} at epoch ${epoch}, expected numbers ${wanted}`,
         );
       }
       if (!groups.has(epoch)) groups.set(epoch, { xs: [], ys: [] });

@@ -60,8 +60,14 @@ export function parseLog(text: string, label: string): Omit<TrainingLog, "label"
       fail(`found ${quote(value)}, expected an object with "epoch" and numbers`);
     }
     const record = value as Record<string, unknown>;
+    for (const [name, value] of Object.entries(record)) {
+      // What JSON.parse() makes of digits that no number holds.
+      if (value === Infinity || value === -Infinity) {
+        fail(`"${name}" is past ${Number.MAX_VALUE.toPrecision(2)}, expected a number that is finite`);
+      }
+    }
     const { epoch, seed = null, split = null } = record;
-    if (typeof epoch !== "number" || !Number.isFinite(epoch)) {
+    if (typeof epoch !== "number") {
       fail(`"epoch" is ${epoch === undefined ? "missing" : quote(epoch)}, expected a number`);
     }
     const number = (name: string, value: unknown) => {

@@ -8,7 +8,17 @@ import { BarChart, CustomChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { SVGRenderer } from "echarts/renderers";
-import { type BarPanel, type Chart, type Curve, type CurvePanel, type Panel, seriesNames } from "./chart.ts";
+import {
+  type BarPanel,
+  type Chart,
+  type Curve,
+  type CurvePanel,
+  LOG_GREATEST,
+  LOG_LEAST,
+  type Panel,
+  type Point,
+  seriesNames,
+} from "./chart.ts";
 
 use([BarChart, CustomChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
@@ -51,8 +61,8 @@ const LOG_BASE = 0.5;
 
 const colorOf = (index: number) => COLORS[index % COLORS.length]!;
 
-/** Up to six significant digits, without a tail of zeros. */
-const tick = (value: number) => String(Number(value.toPrecision(6)));
+/** Up to six significant digits, without a tail of zeros; nothing past the largest number. */
+const tick = (value: number) => Number.isFinite(value) ? String(Number(value.toPrecision(6))) : "";
 
 interface Place {
   readonly top: number;
@@ -81,6 +91,63 @@ function legendWidth({ panels }: Chart): number {
 
 type Option = Record<string, unknown>;
 
+const onAxis = (value: number | null | undefined, isLog: boolean | undefined) =>
+  value !== null && value !== undefined && Number.isFinite(value) &&
+  (!isLog || value >= LOG_LEAST && value <= LOG_GREATEST);
+
+/** What an axis of numbers shows. */
+interface Extent {
+  readonly least: number;
+  readonly greatest: number;
+}
+
+function extentOf(values: readonly (number | null | undefined)[], isLog: boolean | undefined): Extent {
+  const shown = values.filter((value) => onAxis(value, isLog)) as number[];
+  return {
+    least: shown.reduce((a, b) => Math.min(a, b), Infinity),
+    greatest: shown.reduce((a, b) => Math.max(a, b), -Infinity),
+  };
+}
+
+const xExtent = ({ curves, logX }: CurvePanel) =>
+  extentOf(curves.flatMap(({ points }) => points.map(({ x }) => x)), logX);
+const yExtent = ({ curves, logY }: CurvePanel) =>
+  extentOf(curves.flatMap(({ points }) => points.flatMap(({ y, low, high }) => [y, low, high])), logY);
+
+/**
+ * What a linear axis is drawn in multiples of: 1, or a power of 10 where ECharts, which rounds to 20 digits behind the
+ * point and takes differences, would find numbers too close or too large.
+ */
+function unitOf({ least, greatest }: Extent, isLog: boolean | undefined): number {
+  const largest = Math.max(Math.abs(least), Math.abs(greatest));
+  const isUsual = (greatest - least || largest) >= 1e-15 && largest <= 1e300;
+  if (isLog || isUsual || largest === 0 || largest === Infinity) return 1;
+  return Math.max(10 ** Math.floor(Math.log10(largest)), Number.MIN_VALUE);
+}
+
+/** An axis of numbers. */
+function numberAxis(extent: Extent, isLog: boolean | undefined): Option {
+  if (!isLog) {
+    const unit = unitOf(extent, isLog);
+    return { type: "value", scale: true, axisLabel: { formatter: (value: number) => tick(value * unit) } };
+  }
+  // ECharts takes more decades than there are, which ends at 0 or at infinity where they are far from 1.
+  const isFar = extent.least < 1e-100 || extent.greatest > 1e100;
+  const bounds = isFar ? { min: extent.least / 10, max: extent.greatest * 10 } : {};
+  return { type: "log", axisLabel: { formatter: tick }, ...bounds };
+}
+
+/** The axis of bars' heights: counts. On a logarithmic one bars begin below 1, so that one of height 1 is seen. */
+const heightAxis = (isLog: boolean | undefined): Option =>
+  isLog
+    ? {
+      type: "log",
+      axisLabel: { formatter: (value: number) => value === LOG_BASE ? "" : tick(value) },
+      min: LOG_BASE,
+      startValue: LOG_BASE,
+    }
+    : { type: "value", scale: false, axisLabel: { formatter: tick } };
+
 function axes(panel: Panel, index: number): { xAxis: Option; yAxis: Option } {
   const common = {
     gridIndex: index,
@@ -89,43 +156,35 @@ function axes(panel: Panel, index: number): { xAxis: Option; yAxis: Option } {
     axisLine: { show: true, onZero: false },
     nameTextStyle: { color: "#333" },
   };
-  const values = { type: "value", scale: true, axisLabel: { formatter: tick } };
-  const log = {
-    type: "log",
-    axisLabel: { formatter: (value: number) => value === LOG_BASE ? "" : tick(value) },
-  };
-  const bars = panel.kind === "bars";
+  const x = panel.kind === "bars"
+    ? {
+      type: "category",
+      data: panel.categories,
+      axisTick: { alignWithLabel: true },
+      axisLabel: { hideOverlap: true },
+      splitLine: { show: false },
+    }
+    : numberAxis(xExtent(panel), panel.logX);
+  const y = panel.kind === "bars" ? heightAxis(panel.logY) : numberAxis(yExtent(panel), panel.logY);
   return {
-    xAxis: {
-      ...common,
-      name: panel.xName,
-      nameGap: 30,
-      ...(bars
-        ? {
-          type: "category",
-          data: panel.categories,
-          axisTick: { alignWithLabel: true },
-          axisLabel: { hideOverlap: true },
-          splitLine: { show: false },
-        }
-        : panel.kind === "curves" && panel.logX
-        ? log
-        : values),
-    },
-    yAxis: {
-      ...common,
-      name: panel.yName,
-      nameGap: 56,
-      // Bars are counts: on a logarithmic axis they begin below 1, so that one of height 1 is seen.
-      ...(panel.logY
-        ? { ...log, ...(bars ? { min: LOG_BASE, startValue: LOG_BASE } : {}) }
-        : { ...values, scale: !bars }),
-    },
+    xAxis: { ...common, name: panel.xName, nameGap: 30, ...x },
+    yAxis: { ...common, name: panel.yName, nameGap: 56, ...y },
   };
 }
 
-const onAxis = (value: number | null | undefined, logY: boolean | undefined) =>
-  value !== null && value !== undefined && Number.isFinite(value) && (!logY || value > 0);
+/** A panel whose numbers are multiples of its axes' units. */
+function inUnits(panel: CurvePanel): CurvePanel {
+  const xUnit = unitOf(xExtent(panel), panel.logX), yUnit = unitOf(yExtent(panel), panel.logY);
+  if (xUnit === 1 && yUnit === 1) return panel;
+  const scaled = (points: readonly Point[]) =>
+    points.map(({ x, y, low, high }) => ({
+      x: x / xUnit,
+      y: y === null ? null : y / yUnit,
+      ...(low === undefined ? {} : { low: low / yUnit }),
+      ...(high === undefined ? {} : { high: high / yUnit }),
+    }));
+  return { ...panel, curves: panel.curves.map((curve) => ({ ...curve, points: scaled(curve.points) })) };
+}
 
 /** Runs of neighbouring points that have a band. */
 function bands(
@@ -271,7 +330,7 @@ export function renderSvg(chart: Chart, size: Size = usualSize, prefix = "chart"
       xAxis: both.map(({ xAxis }) => xAxis),
       yAxis: both.map(({ yAxis }) => yAxis),
       series: chart.panels.flatMap((panel, i) =>
-        panel.kind === "curves" ? curveSeries(panel, i) : barSeries(panel, i)
+        panel.kind === "curves" ? curveSeries(inUnits(panel), i) : barSeries(panel, i)
       ),
     });
     return still(drawing.renderToSVGString(), prefix);

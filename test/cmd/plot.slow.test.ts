@@ -100,12 +100,31 @@ describe("gust plot", () => {
         [["-o", "x.pdf"], 'Cannot tell the format of "x.pdf" by its name, expected a name that ends in .svg'],
         [["--json"], "--json and a text cannot both go to standard output"],
         [["--width", "3"], "--width"],
+        [
+          ["--width", "10000", "--height", "10000", "--scale", "10", "-o", "big.png"],
+          "A PNG of 100000 x 200000 = 20000000000 pixels, expected at most 268435456\nhint: give a smaller --scale",
+        ],
       ] as const
     ) {
       const { status, stderr } = gust(["plot", "a.jsonl", ...args], { cwd });
       expect([args, status]).toEqual([args, 2]);
       expect(stderr).toContain(message);
     }
+  });
+
+  test("draws losses that are all but 0, and refuses what a logarithmic axis cannot show", () => {
+    const tiny = '{"epoch":1,"loss":1e-20}\n{"epoch":2,"loss":0}\n';
+    expect(gustOk(["plot"], { stdin: tiny }).text).toContain(">2e-21</text>");
+    const far = gust(["plot", "--log-y"], { stdin: '{"epoch":1,"loss":1}\n{"epoch":2,"loss":1e-310}\n' });
+    expect([far.status, far.stderr]).toEqual([
+      2,
+      "gust plot: --log-y: standard input: loss is 1e-310 at epoch 2, expected numbers from 1e-300 to 1e+300\n",
+    ]);
+    const past = gust(["plot"], { stdin: '{"epoch":1,"loss":1}\n{"epoch":2,"loss":1e999}\n' });
+    expect([past.status, past.stderr]).toEqual([
+      1,
+      'gust plot: standard input:2: "loss" is past 1.8e+308, expected a number that is finite\n',
+    ]);
   });
 
   test("a closed pipe ends it quietly", () => {

@@ -54,6 +54,8 @@ describe("parseLog()", () => {
       ['{"loss":1}', /^a\.jsonl:1: "epoch" is missing, expected a number$/],
       ['{"epoch":"x"}', /^a\.jsonl:1: "epoch" is "x", expected a number$/],
       ['{"epoch":1,"seed":"s"}', /^a\.jsonl:1: "seed" is "s", expected a number$/],
+      [`${good}\n{"epoch":2,"loss":1e999}`, /^a\.jsonl:2: "loss" is past 1\.8e\+308, expected a number that/],
+      ['{"epoch":-1e999}', /^a\.jsonl:1: "epoch" is past 1\.8e\+308, expected a number that is finite$/],
       ["\0\x01\x02", /^a\.jsonl:1: no JSON/],
       ["", /^a\.jsonl: no lines, expected JSON Lines/],
       ["\n\n", /^a\.jsonl: no lines/],

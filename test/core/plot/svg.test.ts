@@ -65,6 +65,33 @@ describe("renderSvg()", () => {
     }
   });
 
+  /** The words of a picture of one curve: ticks among them. */
+  const drawn = (ys: readonly (number | null)[], axes: { logY?: boolean } = {}) => {
+    const points = ys.map((y, i) => ({ x: i + 1, y }));
+    const curves = [{ name: "c", color: 0, dash: 0, points }];
+    const svg = renderSvg({ panels: [{ kind: "curves", xName: "x", yName: "y", ...axes, curves }] });
+    expect(svg).not.toMatch(/NaN|Infinity/);
+    return [...svg.matchAll(/>([^<>]+)<\/text>/g)].map(([, text]) => text!);
+  };
+
+  test("draws numbers that are tiny, huge or all but equal, with ticks that tell what they are", () => {
+    expect(drawn([1e-20, 0])).toContain("2e-21");
+    expect(drawn([1e-300, 0])).toContain("1e-300");
+    expect(drawn([1e-25])).toContain("1e-25");
+    expect(drawn([1e308, -1e308])).toContain("-3e+307");
+    expect(drawn([Number.MAX_VALUE, -Number.MAX_VALUE])).toContain("1e+308");
+    expect(drawn([1, 1 + Number.EPSILON])).toContain("1");
+    expect(drawn([5e-324, 0])).toContain("5e-324");
+  });
+
+  test("draws what is far from 1 on a logarithmic axis, and leaves out what no axis can show", () => {
+    expect(drawn([1, 1e-300], { logY: true })).toContain("1e-200");
+    expect(drawn([1e-300], { logY: true })).toContain("1e-300");
+    expect(drawn([1e300], { logY: true })).toContain("1e+300");
+    expect(drawn([1e300, 1e-300], { logY: true })).toContain("1e+100");
+    expect(drawn([1, 10, 1e-310], { logY: true })).toEqual(drawn([1, 10, null], { logY: true }));
+  });
+
   test("a long legend makes its panel higher", () => {
     const curves = Array.from(
       { length: 30 },
@@ -86,6 +113,14 @@ test("renderPng() gives a PNG of the size asked for, with the same bytes again",
   // Letters are drawn: without them the picture is another one.
   const bare = await renderPng(svg.replace(/<text[^]*?<\/text>/g, ""), 1.5);
   expect(png.length).toBeGreaterThan(bare.length + 1000);
+});
+
+test("renderPng() refuses pictures that are too large, with the most there can be", async () => {
+  const svg = renderSvg(chart, { width: 10_000, panelHeight: 10_000 });
+  await expect(renderPng(svg, 10)).rejects.toMatchObject({
+    code: "usage",
+    message: "A PNG of 100000 x 200360 = 20036000000 pixels, expected at most 268435456",
+  });
 });
 
 test("htmlPage() escapes what it shows and loads nothing", () => {
