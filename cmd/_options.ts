@@ -3,13 +3,13 @@
  *
  * The command library (commander) is touched here and in gust.ts only.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { z } from "zod";
-import { GustError, problemsError, systemText } from "../core/errors.ts";
+import { GustError, problemsError } from "../core/errors.ts";
 import { optionProblem, parseOptions } from "../core/option_problem.ts";
 import { type Entry, idleOptions, type Registry } from "../core/registry.ts";
 import { checkOutputs, type NamedFile } from "./_outputs.ts";
+import { readText } from "./_read.ts";
 
 // zod compiles each object schema when it first parses; a command parses most of them once, so that this cost 10 ms of
 // every start and never came back.
@@ -355,14 +355,8 @@ function optionProblems(
 // ---- resolving ------------------------------------------------------------------------------------------------
 
 function readConfig(path: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    // What is not there was misspelled; a file that cannot be read is nobody's usage.
-    const isMissing = (error as { code?: string }).code === "ENOENT";
-    throw new GustError(isMissing ? "usage" : "io", `Cannot read config "${path}": ${systemText(error)}`);
-  }
+  // What is not there was misspelled; a file that cannot be read is nobody's usage.
+  const text = readText(path, `config "${path}"`, "usage");
   try {
     const value = JSON.parse(text);
     if (value === null || typeof value !== "object" || Array.isArray(value)) {

@@ -1,5 +1,5 @@
 /** gust bench: measure kernels and training against what the machine can do. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { z } from "zod";
@@ -8,7 +8,7 @@ import { peerNames, type PeerPlaces } from "../core/bench/peer.ts";
 import { aboveLimit, type BenchReport, reportText, runBenchmark, unsteady } from "../core/bench/report.ts";
 import { parseReport } from "../core/bench/report_file.ts";
 import { benchLimits } from "../core/bench/roofline.ts";
-import { GustError, problemsError, systemText } from "../core/errors.ts";
+import { GustError, problemsError } from "../core/errors.ts";
 import { replaceFile } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { writeNamed } from "./_exit.ts";
@@ -16,6 +16,7 @@ import { type Io, withIo } from "./_io.ts";
 import { homeFolder, keepTuning } from "./_tuning.ts";
 import { defineCommand, entryParams, registryOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
+import { readText } from "./_read.ts";
 
 const self = { name: "bench", writesDocument: false, usesDevice: true } as const;
 /** Runs of the machine's limits, for a page of results that come without. */
@@ -52,14 +53,7 @@ async function writePage(path: string, reports: readonly BenchReport[]): Promise
   replaceFile(path, (fd) => writeNamed(fd, `"${path}"`, benchPage(reports)));
 }
 
-function readReport(file: string): BenchReport {
-  try {
-    return parseReport(readFileSync(file, "utf8"), file);
-  } catch (error) {
-    if (error instanceof GustError) throw error;
-    throw new GustError("io", `Cannot read "${file}": ${systemText(error)}`);
-  }
-}
+const readReport = (file: string): BenchReport => parseReport(readText(file, `"${file}"`), file);
 
 export const command = defineCommand({
   ...self,

@@ -1,5 +1,5 @@
 /** gust compare: several models in one table, with a paired test over seeds. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import process from "node:process";
 import { z } from "zod";
 import { compareGroups, splits } from "../core/compare/compare.ts";
@@ -11,6 +11,7 @@ import { openInput, readStream } from "../core/format/read.ts";
 import { metrics } from "../core/metrics/mod.ts";
 import { withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
+import { readText } from "./_read.ts";
 
 /** Whether a regular file begins as JSON does. Documents begin with a length, whose first byte is no brace. */
 function isJson(path: string): boolean {
@@ -45,7 +46,7 @@ function* sourcesOf(inputs: readonly string[]): Generator<Source> {
     if (input === "-") {
       for (const doc of readStream(0, "standard input")) if (doc.kind === "model") yield modelSource(doc);
     } else if (isJson(input)) {
-      yield resultsSource(readFileSync(input, "utf8").replace(/^\uFEFF/, ""), input, JSON.stringify(input));
+      yield resultsSource(readText(input, `"${input}"`).replace(/^\uFEFF/, ""), input, JSON.stringify(input));
     } else {
       for (const doc of openInput(input)) yield modelSource(doc);
     }

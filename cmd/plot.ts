@@ -1,13 +1,13 @@
 /** gust plot: training logs as curves. The libraries that draw are loaded here and by gust inspect --html alone. */
-import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import process from "node:process";
 import { z } from "zod";
-import { GustError, systemText } from "../core/errors.ts";
+import { GustError } from "../core/errors.ts";
 import { bandKinds, curvePanels, type LogPanel, xAxes } from "../core/plot/curves.ts";
 import { parseLog, type TrainingLog } from "../core/plot/log.ts";
 import { withIo } from "./_io.ts";
 import { defineCommand } from "./_options.ts";
+import { readText } from "./_read.ts";
 
 const formats = ["svg", "png", "html"] as const;
 type Format = (typeof formats)[number];
@@ -28,17 +28,6 @@ function formatOf(format: Format | undefined, output: string | undefined): Forma
   );
 }
 
-function readText(input: string): string {
-  try {
-    return readFileSync(input === "-" ? 0 : input, "utf8");
-  } catch (error) {
-    throw new GustError(
-      "io",
-      `Cannot read ${input === "-" ? "standard input" : `"${input}"`}: ${systemText(error)}`,
-    );
-  }
-}
-
 /** Names of the logs in the legend: file names without extension; whole paths where those are not enough. */
 function labelsOf(inputs: readonly string[]): string[] {
   const short = inputs.map((input) => input === "-" ? "standard input" : basename(input, extname(input)));
@@ -53,7 +42,9 @@ function readLogs(operands: readonly string[]): TrainingLog[] {
   const labels = labelsOf(inputs);
   return inputs.map((input, i) => ({
     label: labels[i]!,
-    ...parseLog(readText(input), input === "-" ? "standard input" : input),
+    ...(input === "-"
+      ? parseLog(readText("-", "standard input"), "standard input")
+      : parseLog(readText(input, `"${input}"`), input)),
   }));
 }
 

@@ -10,7 +10,7 @@ import { writeFile } from "../../core/format/write.ts";
 import { openNative } from "../../ffi/native.ts";
 import { npy, zip } from "../../fixtures/npz.ts";
 import { example } from "../core/format/examples.ts";
-import { freshDir, program, run } from "../helpers.ts";
+import { freshDir, pipeline, program, run } from "../helpers.ts";
 
 await openNative();
 
@@ -206,6 +206,41 @@ describe("what is no regular file", () => {
       cwd: here,
     });
     expect([piped.status, piped.stderr]).toEqual([0, piped.stderr]);
+  });
+
+  test("is refused as a log, results or a config file where it gives bytes without end", () => {
+    for (
+      const [args, named] of [
+        [["plot", "/dev/zero"], '"/dev/zero"'],
+        [["plot", "/dev/stdin"], '"/dev/stdin"'],
+        [["plot", "-"], "standard input"],
+        [["plot"], "standard input"],
+        [["split", "g", "--config", "/dev/zero"], 'config "/dev/zero"'],
+        [["bench", "/dev/zero", "--report", "never"], '"/dev/zero"'],
+      ] as const
+    ) {
+      const { status, stderr } = pipeline(`ulimit -v 80000000; gust ${args.join(" ")} < /dev/zero`, {
+        cwd: here,
+        timeoutMs: 20_000,
+      });
+      expect([args, status, stderr]).toEqual([
+        args,
+        1,
+        `gust ${args[0]}: Cannot read ${named}: it is a device, expected a file or a pipe\n`,
+      ]);
+    }
+    put("log", '{"epoch":1,"loss":1}\n');
+    put("config", '{"seed":3}\n');
+    const drawn = pipeline("gust plot log", { cwd: here }).text;
+    for (const line of ["gust plot - < log", "cat log | gust plot /dev/stdin", "gust plot <(cat log)"]) {
+      expect(pipeline(line, { cwd: here }).text).toBe(drawn);
+    }
+    expect(pipeline("gust plot < /dev/null", { cwd: here }).stderr).toContain(
+      "no lines, expected JSON Lines",
+    );
+    expect(pipeline("gust split g --print-config --config <(cat config)", { cwd: here }).text).toContain(
+      '"seed": 3',
+    );
   });
 
   test("is refused on standard input where it gives bytes without end", () => {
