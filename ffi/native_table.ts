@@ -107,6 +107,7 @@ export const tableProblems = [
   "encoding",
   "openQuote",
   "afterQuote",
+  "return",
 ] as const;
 export interface TableProblem {
   readonly kind: (typeof tableProblems)[number];

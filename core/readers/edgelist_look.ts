@@ -4,7 +4,8 @@ import type { Dialect } from "../../ffi/native_build.ts";
 import type { Source } from "../../ffi/native_source.ts";
 import { GustError } from "../errors.ts";
 import { textError } from "./reader.ts";
-import { headLines, integer, type Line, words } from "./text.ts";
+import { refuseReturns } from "./table.ts";
+import { HEAD_BYTES, headLines, integer, type Line, words } from "./text.ts";
 
 /** Every option overrides one finding. */
 export const params = z.object({
@@ -140,6 +141,7 @@ function findWeights(
 
 /** How the lines look; null if there is none. @throws {GustError} naming the first line that cannot be meant. */
 export function look(source: Source, p: Params): Findings | null {
+  refuseReturns(source, HEAD_BYTES);
   const isComment = (text: string) =>
     p.comment === undefined ? /^(#|%|\/\/)/.test(text) : text.startsWith(p.comment);
   const sample: Line[] = [];

@@ -185,6 +185,10 @@ export function fileReader(format: FileFormat): Reader {
 /** What is wrong with a number that is finite, but not as float32. */
 export const PAST_FLOAT32 = "past float32, expected -3.4e38 to 3.4e38";
 
+/** What native parsers say of a carriage return in place of a newline, and its fix. */
+export const LONE_RETURN = "a carriage return ends the line by itself, expected newlines";
+export const RETURN_HINT = "tr '\\r' '\\n' < FILE makes newlines of them";
+
 /** A mistake in a text: `label:line:column: what`. */
 export function textError(
   source: Source,
@@ -207,7 +211,9 @@ export function parsing<T>(source: Source, hints: readonly (readonly [RegExp, st
     return body();
   } catch (error) {
     if (!(error instanceof NativeError) || error.code !== "data") throw error;
-    const hint = hints.find(([pattern]) => pattern.test(error.message))?.[1];
+    const hint = error.message.endsWith(LONE_RETURN)
+      ? RETURN_HINT
+      : hints.find(([pattern]) => pattern.test(error.message))?.[1];
     throw new GustError("data", `${source.label}:${error.message}`, hint);
   }
 }

@@ -3,7 +3,7 @@ import { NativeArray } from "../../ffi/native.ts";
 import { convert, type Source } from "../../ffi/native_source.ts";
 import { type Column, placeOf, Table, type TableDialect, type TableProblem } from "../../ffi/native_table.ts";
 import { GustError } from "../errors.ts";
-import { dataError } from "./reader.ts";
+import { dataError, LONE_RETURN, RETURN_HINT } from "./reader.ts";
 
 /** A column with its name for messages. */
 export interface TitledColumn extends Column {
@@ -55,9 +55,12 @@ function problemError(
     encoding: () => `${title} ${text} is not UTF-8, expected UTF-8 text`,
     openQuote: () => 'a quote without an end, expected a closing "',
     afterQuote: () => `${text} behind the closing quote, expected a delimiter or the end of the line`,
+    return: () => LONE_RETURN,
   };
   const fix = kind === "encoding"
     ? "iconv -f latin1 -t utf-8 converts a file of another encoding"
+    : kind === "return"
+    ? RETURN_HINT
     : hint(problem);
   return errorAt(source, from, words[kind](), fix);
 }
@@ -78,6 +81,17 @@ export function textBegin(source: Source): number {
     );
   }
   return a === 0xef && b === 0xbb && c === 0xbf ? 3 : 0;
+}
+
+/**
+ * For texts, or their beginnings, that no native parser has seen yet.
+ * @throws {GustError} (data) for a carriage return that ends a line by itself.
+ */
+export function refuseReturns(source: Source, most = source.sizeBytes): void {
+  const bytes = source.head(most);
+  for (let at = bytes.indexOf(13); at >= 0; at = bytes.indexOf(13, at + 1)) {
+    if (at + 1 < bytes.length && bytes[at + 1] !== 10) throw errorAt(source, at, LONE_RETURN, RETURN_HINT);
+  }
 }
 
 /**

@@ -11,17 +11,26 @@ export interface Line {
 }
 
 /** Bytes looked at before a format is chosen: enough for long comments in front of the data. */
-const HEAD_BYTES = 1 << 20;
+export const HEAD_BYTES = 1 << 20;
 
-/** The lines in the first MiB; a line that the end of it cuts is left out. A byte order mark is skipped. */
+/**
+ * The lines in the first MiB; a line that the end of it cuts is left out. A byte order mark is skipped. A carriage return
+ * by itself ends a line as well, so that a text of such lines is taken for what it is; parsers refuse it with its place.
+ */
 export function* headLines(source: Source): Generator<Line> {
   const head = source.head(HEAD_BYTES);
   const decoder = new TextDecoder();
   const hasMark = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf;
+  const find = (byte: number, from: number) => {
+    const at = head.indexOf(byte, from);
+    return at < 0 ? head.length : at;
+  };
+  let newline = -1, carriage = -1;
   for (let begin = hasMark ? 3 : 0, number = 1; begin < head.length; number++) {
-    const newline = head.indexOf(10, begin);
-    const stop = newline < 0 ? head.length : newline;
-    if (newline < 0 && head.length < source.sizeBytes) return;
+    if (newline < begin) newline = find(10, begin);
+    if (carriage < begin) carriage = find(13, begin);
+    const stop = carriage + 1 < newline ? carriage : newline;
+    if (stop === head.length && head.length < source.sizeBytes) return;
     const text = decoder.decode(head.subarray(begin, stop)).replace(/\r$/, "");
     yield { text, number, begin, end: Math.min(stop + 1, head.length) };
     begin = stop + 1;

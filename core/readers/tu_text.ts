@@ -16,6 +16,7 @@ import { type Classes, classesOf, featuresOf, foldsOf, isFold, pointerOf } from 
 import { refuseNumbering } from "./parts.ts";
 import type { RawGraph, Reader, ReadOptions } from "./reader.ts";
 import { Growing, Scanner } from "./scan.ts";
+import { refuseReturns } from "./table.ts";
 import { headLines, integer, isText, words } from "./text.ts";
 
 const params = z.object({
@@ -39,6 +40,7 @@ interface Parsed {
 /** All graphs. @throws {GustError} (data) with line, column, what was found and what was expected. */
 function parse(source: Source): Parsed {
   const scan = new Scanner(source);
+  refuseReturns(source);
   const ints = () => new Growing((length) => new Int32Array(length));
   const [sizes, labels, tags, degrees] = [ints(), ints(), ints(), ints()];
   const [sources, targets] = [ints(), ints()];

@@ -49,23 +49,40 @@ int split_fields(const char* p, const char* end, char delimiter, Field* fields, 
   }
 }
 
-int64_t count_lines(const Text& text, int64_t from, int64_t to) {
+namespace {
+
+/** How many lines begin in [from, to); the first mistake of their ends in `problem`. */
+int64_t count_lines(const Text& text, int64_t from, int64_t to, TextProblem& problem) {
   int64_t lines = 0;
   const char* data = text.data;
+  bool may_be_lone = false;
   // Blocks of 128 bytes keep the byte-wide sums below 256, and vectorise.
   int64_t at = from;
-  for (; at + 128 <= to; at += 128) {
-    uint8_t block = 0;
-    for (int i = 0; i < 128; ++i) block = static_cast<uint8_t>(block + (data[at + i] == '\n'));
+  for (; at + 128 <= to && at + 128 < text.size; at += 128) {
+    uint8_t block = 0, lone = 0;
+    for (int i = 0; i < 128; ++i) {
+      bool is_newline = data[at + i] == '\n', is_before_one = data[at + i + 1] == '\n';
+      block = static_cast<uint8_t>(block + is_newline);
+      lone = static_cast<uint8_t>(lone | ((data[at + i] == '\r') & !is_before_one));
+    }
     lines += block;
+    may_be_lone |= lone != 0;
   }
+  const char* lone = find_lone_return(text, data + (may_be_lone ? from : at), data + to);
+  if (lone) problem = {lone - data, kLoneReturn};
   for (; at < to; ++at) lines += data[at] == '\n';
   return lines + (to > from && data[to - 1] != '\n');
 }
 
+}  // namespace
+
 std::vector<int64_t> line_starts(const Text& text) {
   std::vector<int64_t> starts(static_cast<size_t>(text.chunks() + 1));
-  parallel_tasks(text.chunks(), [&](int64_t c) { starts[c] = count_lines(text, text.start(c), text.start(c + 1)); });
+  std::vector<TextProblem> problems(static_cast<size_t>(text.chunks()));
+  parallel_tasks(text.chunks(), [&](int64_t c) {
+    starts[c] = count_lines(text, text.start(c), text.start(c + 1), problems[c]);
+  });
+  raise_first(text, problems);
   exclusive_scan(starts.data(), text.chunks());
   return starts;
 }

@@ -93,7 +93,10 @@ bool read_vertex(const MetisFormat& f, const char* p, const char* end, Id* ids, 
 
 std::vector<Shape> count_shapes(const Text& text) {
   std::vector<Shape> shapes(static_cast<size_t>(text.chunks() + 1));
+  std::vector<TextProblem> problems(static_cast<size_t>(text.chunks()));
   parallel_tasks(text.chunks(), [&](int64_t c) {
+    const char* lone = find_lone_return(text, text.data + text.start(c), text.data + text.start(c + 1));
+    if (lone) problems[c] = {lone - text.data, kLoneReturn};
     Shape& shape = shapes[c];
     for_lines(text, text.start(c), text.start(c + 1), [&](const char* p, const char* end, ptrdiff_t) {
       if (*p == '%') return true;
@@ -105,6 +108,7 @@ std::vector<Shape> count_shapes(const Text& text) {
       return true;
     });
   });
+  raise_first(text, problems);
   // Exclusive sums: what lies in front of each chunk.
   Shape sum;
   for (Shape& shape : shapes) {

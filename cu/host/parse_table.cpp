@@ -45,8 +45,11 @@ class TableParser {
   void run() {
     const char* p = text_.data + text_.begin;
     int64_t rows = 0;
+    // Quoted fields may hold them, so that the others are looked through one by one: of whole texts, where there are any.
+    may_have_returns_ = d_.most_rows >= 0 || find_lone_return(text_, p, end_);
     while (p < end_ && rows != d_.most_rows) {
       if (const char* next = line_to_leave_out(p)) {
+        if (!check_returns(p, next, 0)) return;
         p = next;
         continue;
       }
@@ -64,6 +67,11 @@ class TableParser {
     table_.problem_to = to - text_.data;
     table_.problem_column = static_cast<int64_t>(column);
     return false;
+  }
+
+  bool check_returns(const char* from, const char* to, size_t column) {
+    const char* lone = may_have_returns_ ? find_lone_return(text_, from, to) : nullptr;
+    return !lone || stop(GUST_TABLE_RETURN, lone, lone + 1, column);
   }
 
   /** The byte behind a blank line or a comment, or null for a row. A tab is no blank where tabs separate. */
@@ -99,9 +107,10 @@ class TableParser {
 
   /** Reads up to the next delimiter or line end and moves p behind it; `more`: a field follows on this row. */
   bool next_field(const char*& p, TableField& f, bool& more, size_t column) {
+    const char* begin = p;
     if (d_.delimiter == 0)
       while (p < end_ && is_blank(*p)) ++p;
-    if (d_.quotes && p < end_ && *p == '"') return quoted_field(p, f, more, column);
+    if (d_.quotes && p < end_ && *p == '"') return check_returns(begin, p, column) && quoted_field(p, f, more, column);
     f.from = p;
     if (d_.delimiter == 0)
       while (p < end_ && *p != '\n' && !is_blank(*p)) ++p;
@@ -111,7 +120,7 @@ class TableParser {
     more = p < end_ && *p != '\n';
     if (!more && d_.delimiter != 0 && f.to > f.from && f.to[-1] == '\r') --f.to;
     if (p < end_) ++p;
-    return true;
+    return check_returns(begin, p, column);
   }
 
   bool quoted_field(const char*& p, TableField& f, bool& more, size_t column) {
@@ -132,7 +141,7 @@ class TableParser {
     if (p < end_ && *p != '\n' && !cut) return stop(GUST_TABLE_AFTER_QUOTE, p, p + 1, column);
     more = p < end_ && *p != '\n';
     if (p < end_ && (d_.delimiter != 0 || *p == '\n')) ++p;
-    return true;
+    return check_returns(after, p, column);
   }
 
   bool take(TableColumn& c, const TableField& f, size_t column) {
@@ -189,6 +198,7 @@ class TableParser {
   const TableDialect& d_;
   Table& table_;
   const char* end_;
+  bool may_have_returns_ = false;
   std::string scratch_;
 };
 
@@ -213,6 +223,12 @@ void parse_lists(const Text& text, char comment, Table& table) {
   auto &values = table.columns[0].integers, &ptr = table.columns[1].integers;
   ptr.push_back(0);
   const char *p = text.data + text.begin, *end = text.data + text.size;
+  if (const char* lone = find_lone_return(text, p, end)) {
+    table.problem = GUST_TABLE_RETURN;
+    table.problem_from = lone - text.data;
+    table.problem_to = table.problem_from + 1;
+    return;
+  }
   while (p < end) {
     while (p < end && is_blank(*p)) ++p;
     if (p == end) return;

@@ -53,6 +53,20 @@ inline void raise_first(const Text& text, const std::vector<TextProblem>& proble
   }
 }
 
+/** What is wrong with a '\r' without '\n' behind it, as old Macs ended lines: it would be a blank, and all lines one. */
+constexpr const char* kLoneReturn = "a carriage return ends the line by itself, expected newlines";
+
+/** The first '\r' of [from, to) with neither '\n' nor the end of the text behind it, or null. */
+inline const char* find_lone_return(const Text& text, const char* from, const char* to) {
+  const char* end = text.data + text.size;
+  for (const char* p = from; p < to; ++p) {
+    p = static_cast<const char*>(std::memchr(p, '\r', static_cast<size_t>(to - p)));
+    if (!p) return nullptr;
+    if (p + 1 < end && p[1] != '\n') return p;
+  }
+  return nullptr;
+}
+
 /**
  * Run body(line, end) for the lines of [from, to) of the text, both at line starts. `*end` is always '\n': the last
  * line of a text without one is handed over as a copy, and `shift` added to its addresses gives the real ones. The

@@ -395,7 +395,7 @@ enum {
 enum {
   GUST_TABLE_COLUMNS = 1, GUST_TABLE_INTEGER = 2, GUST_TABLE_RANGE = 3, GUST_TABLE_NUMBER = 4, GUST_TABLE_FINITE = 5,
   GUST_TABLE_EMPTY = 6, GUST_TABLE_UNKNOWN = 7, GUST_TABLE_TWICE = 8, GUST_TABLE_ENCODING = 9,
-  GUST_TABLE_OPEN_QUOTE = 10, GUST_TABLE_AFTER_QUOTE = 11
+  GUST_TABLE_OPEN_QUOTE = 10, GUST_TABLE_AFTER_QUOTE = 11, GUST_TABLE_RETURN = 12
 };
 /** Parse rows of text. dialect: first byte, delimiter (0 = runs of blanks), 1 if fields may be in quotes, character
  *  that begins a comment line (0 = none; '#' stands for '%' too), most rows (-1 = all). columns: kind and names of each.

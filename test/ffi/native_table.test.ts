@@ -74,6 +74,23 @@ test("Table.parse() reads any texts back that were written as CSV", () => {
   );
 });
 
+test("Table.parse() refuses a return that ends a line by itself, but not inside of quotes", () => {
+  const two = kinds("text", "text"),
+    return1 = (rows: number, column: number) => ["return", "\r", column, rows];
+  expect(problemOf("1,2\r3,4\r", csv, two)).toEqual(return1(1, 1));
+  expect(problemOf("1,2\n3\r,4\n", csv, two)).toEqual(return1(2, 0));
+  expect(problemOf('"1"\r,2\n', csv, two)).toEqual(return1(1, 0));
+  expect(problemOf('1,2\n \r"3",4\n', csv, two)).toEqual(return1(2, 0));
+  expect(problemOf("1 2\r3 4", blanks, two)).toEqual(return1(1, 1));
+  expect(problemOf("\r1 2\n", blanks, two)).toEqual(return1(1, 0));
+  expect(problemOf("1 2\n# a\r3 4\n", blanks, two)).toEqual(return1(1, 0));
+  expect(problemOf("1 2\n \r \n", blanks, two)).toEqual(return1(1, 0));
+  expect(problemOf("1 2\r3 4\r", { ...blanks, mostRows: 1 }, two)).toEqual(return1(1, 1));
+  expect(problemOf('"a\rb",2\r\n3,"\r"\r', csv, two)).toBeNull();
+  const { problem } = Table.parseLists(sourceOf("1 2 3\n4\r5\n"), 0, "");
+  expect([problem?.kind, problem?.from]).toEqual(["return", 7]);
+});
+
 test("Table.parse() cuts at runs of blanks, and leaves out blank and comment lines", () => {
   const table = parse("# title\n  1\t 2 \r\n\n% more\n3 4", blanks, kinds("integer", "integer"));
   expect(table.problem).toBeNull();

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { GustError } from "../../../core/errors.ts";
 import { openNative } from "../../../ffi/native.ts";
 import { tinyGraph } from "../../../fixtures/make.ts";
 import { plainBad } from "../../../fixtures/plain.ts";
@@ -116,6 +117,37 @@ test.each(Object.entries(legal))(
     }
   },
 );
+
+test("importGraph() refuses lines that end with a carriage return alone, with the fix", () => {
+  const { graphml: _, ...texts } = legal;
+  const more = {
+    events: "0 1 1\n2 0 2\n1 2 4\n",
+    triples: "a\tlikes\tb\nb\tlikes\tc\na\tknows\tc\n",
+    interactions: "0 1 2\n1 2\n2 0 1\n",
+    "tu-text": "1\n2 0\n1 1 1\n2 1 0\n",
+  };
+  const says = (text: string, options?: Options) => {
+    try {
+      importContent(text, options);
+    } catch (error) {
+      const { message, hint } = error as GustError;
+      expect(hint).toBe("tr '\\r' '\\n' < FILE makes newlines of them");
+      return message.replace(/^\S*input\d+/, "");
+    }
+    throw new Error("nothing was thrown");
+  };
+  for (const [format, text] of Object.entries({ ...texts, ...more })) {
+    expect(importContent(text).format).toBe(format);
+    for (const options of [{ format }, {}]) {
+      expect(says(text.replaceAll("\n", "\r"), options)).toMatch(/^:1:\d+: a carriage return ends the line/);
+      // A mixture, whose last lines are joined.
+      expect(says(text.replace(/\n(.*\n)$/, "\r$1"), options)).toMatch(/^:\d+:\d+: a carriage return/);
+    }
+  }
+  expect(says("source,target\r0,1\r1,2\r")).toStartWith(":1:14: a carriage return");
+  expect(says("0 1\n".repeat(300_000) + "1 2\r2 3\n")).toStartWith(":300001:4: a carriage return");
+  expect(rowsOf(importContent("0 1\r\n1 2\r\n2 0\r"))).toEqual([[2], [0], [1]]);
+});
 
 test("importGraph() names line and column behind a line of 10 MB", () => {
   const long = "x".repeat(10 << 20);

@@ -113,6 +113,26 @@ GUST_TEST(edge_lists_end_at_their_last_byte) {
   }
 }
 
+GUST_TEST(returns_that_end_lines_by_themselves_are_refused_anywhere) {
+  // More than two chunks of 4 MiB, with lines of 4 and 5 bytes.
+  std::string newlines, both;
+  for (int i = 0; i < 2200000; ++i) newlines += "0 1\n", both += "0 1\r\n";
+  Edges edges[2];
+  succeed(parse(newlines, edges[0]));
+  succeed(parse(both, edges[1]));
+  GUST_CHECK(edges[0].out[1] == 2200000 && edges[1].out[1] == 2200000);
+  for (size_t at : {size_t{3}, size_t{127}, size_t{1} << 22, (size_t{1} << 22) - 1, newlines.size() - 5}) {
+    std::string text = newlines;
+    text[at] = '\r';
+    for (bool named : {false, true}) {
+      Edges refused;
+      GUST_CHECK(parse(text, refused, named) == GUST_EDATA);
+      GUST_CHECK(last_error() == std::to_string(at / 4 + 1) + ":" + std::to_string(at % 4 + 1) +
+                                     ": a carriage return ends the line by itself, expected newlines");
+    }
+  }
+}
+
 GUST_TEST(weights_end_at_their_last_byte) {
   for (const char* text : {"0 1 2", "0 1 2.5e3\n", "0 1 +7", "0 1 -0.25 "}) {
     Edges edges;
