@@ -12,6 +12,8 @@ export const idsParam = z.enum(["original", "index"]).default("original").descri
   "what nodes are called: their names or ids in the imported file, where the graph keeps them, or their numbers",
 );
 
+const NUMBERS = "--ids index writes their numbers";
+
 /** Elements that a window is moved by. */
 const WINDOW = 2 ** 20;
 
@@ -58,8 +60,17 @@ export function nodeNames(graph: Graph): TextOptions["names"] {
     : undefined;
 }
 
-/** @throws {GustError} (unsupported) if two nodes have the same name, and so would be one node when read back. */
-function requireDistinct(graph: Graph, texts: NonNullable<TextOptions["names"]>): void {
+/** @throws {GustError} (unsupported) if a node has an empty name, or two the same: they would be none, or one, when read back. */
+function requireNames(graph: Graph, texts: NonNullable<TextOptions["names"]>): void {
+  const begin = elements(texts.indptr);
+  for (let v = 0; v < graph.numNodes; v++) {
+    if (begin(v) < begin(v + 1)) continue;
+    throw new GustError(
+      "unsupported",
+      `${graph.document.label}: node ${v} has an empty name, expected a name`,
+      NUMBERS,
+    );
+  }
   const names = new Names(), number = elements(names.numbers(texts, true));
   if (names.count === graph.numNodes) return;
   let node = 0;
@@ -72,19 +83,19 @@ function requireDistinct(graph: Graph, texts: NonNullable<TextOptions["names"]>)
     } names for ${
       graph.numNodes.toLocaleString("en")
     } nodes), expected names that tell the nodes of an arc apart`,
-    "--ids index writes their numbers",
+    NUMBERS,
   );
 }
 
 /**
  * What an arc's ends are called by `--ids`: names before ids.
- * @throws {GustError} (unsupported) for names that two nodes share.
+ * @throws {GustError} (unsupported) for names that are empty, or that two nodes share.
  */
 export function calledBy(graph: Graph, ids: z.infer<typeof idsParam>): Pick<TextOptions, "ids" | "names"> {
   if (ids === "index") return {};
   const names = nodeNames(graph);
   if (!names) return { ids: graph.nodeIds() ?? undefined };
-  requireDistinct(graph, names);
+  requireNames(graph, names);
   return { names };
 }
 

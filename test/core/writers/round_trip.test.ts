@@ -8,6 +8,7 @@ import { Graph } from "../../../core/graph/graph.ts";
 import { writers } from "../../../core/writers/mod.ts";
 import type { Piece } from "../../../core/writers/writer.ts";
 import { NativeArray, openNative } from "../../../ffi/native.ts";
+import { graphmlText, safetensors } from "../../../fixtures/plain.ts";
 import { graphPath } from "../../../fixtures/graphs.ts";
 import { openFile } from "../../../core/format/read.ts";
 import { dataPath, dataTest, freshDir, repository, run } from "../../helpers.ts";
@@ -126,6 +127,51 @@ test("edgelist writes names and original ids, which come back", () => {
   const ids = exported(far, "edgelist");
   expect(ids.text()).toBe("900 8\n70 900\n");
   expect(importFile(ids.path, { relabel: true }).document.digest).toBe(far.digest);
+});
+
+test("edgelist says what stands behind the ends of an arc, and how it is read back", () => {
+  const events = importContent("1 0 5\n0 2 7\n2 0 8\n1 0 9\n", { format: "events" }).document;
+  const times = exported(events, "edgelist");
+  expect(times.notes).toContain(
+    "column 3 is edge_time: sort -s -k 3,3g FILE | gust import --format events reads it back",
+  );
+  const sorted = times.text().trim().split("\n").sort((a, b) =>
+    Number(a.split(" ")[2]) - Number(b.split(" ")[2])
+  );
+  expect(importContent(sorted.join("\n"), { format: "events" }).document.digest).toBe(events.digest);
+
+  const types = exported(importContent("a\tr\tb\nb\ts\tc\na\ts\tc\n").document, "edgelist");
+  expect(types.text().split("\n").sort()).toEqual(["", "a,b,0", "a,c,1", "b,c,1"]);
+  expect(types.notes).toContain("column 3 is edge_type: gust import --weights none leaves it out");
+  expect(importFile(types.path, { params: { weights: "none" } }).document.has("edge_weight")).toBe(false);
+
+  const all = importContent(safetensors([
+    ["edge_index", "I64", [2, 2], BigInt64Array.of(0n, 1n, 1n, 0n)],
+    ["edge_weight", "F32", [2], Float32Array.of(0.5, 2)],
+    ["edge_time", "I64", [2], BigInt64Array.of(3n, 4n)],
+    ["edge_type", "I64", [2], BigInt64Array.of(1n, 0n)],
+  ])).document;
+  const both = exported(all, "edgelist");
+  expect(both.text()).toBe("1 0 2 4 0\n0 1 0.5 3 1\n");
+  expect(both.notes).toContain(
+    "column 3 is edge_weight, column 4 is edge_time, column 5 is edge_type: gust import --weights 3 reads the weights alone",
+  );
+  expect(importFile(both.path, { params: { weights: "3" } }).document.tensor("edge_weight").toNumbers())
+    .toEqual([
+      2,
+      0.5,
+    ]);
+  const weighted = exported(importContent("0 1 2\n").document, "edgelist");
+  expect(weighted.notes.join()).not.toContain("column");
+});
+
+test("edgelist refuses an empty name, which import does not take", () => {
+  const xml = graphmlText([], ['<node id=""/>', '<node id="b"/>'], ['<edge source="" target="b"/>']);
+  const { document } = importContent(xml);
+  expect(messageOf(() => exported(document, "edgelist"))).toContain(
+    "node 0 has an empty name, expected a name",
+  );
+  expect(exported(document, "edgelist", { ids: "index" }).text()).toBe("1 0\n0 1\n");
 });
 
 test("edgelist refuses names that two nodes share, for they would become one node", () => {
