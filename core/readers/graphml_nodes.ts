@@ -6,6 +6,7 @@ import type { NewTensor } from "../format/document.ts";
 import type { Graphml, GraphmlKey } from "./graphml_parse.ts";
 import { packNames } from "./names.ts";
 import { dataError, PAST_FLOAT32, type RawGraph } from "./reader.ts";
+import { tensorName } from "./typed_columns.ts";
 
 export interface NodeOptions {
   readonly labelAttr?: string;
@@ -67,9 +68,24 @@ function labelsOf(source: Source, values: readonly (number | string | undefined)
   };
 }
 
+/** What each attribute is called: names that are there already, also as those of a text's pointers, get a number. */
+function calledOf(keys: readonly GraphmlKey[]): ReadonlyMap<GraphmlKey, string> {
+  const taken = new Set<string>();
+  return new Map(keys.map((key) => {
+    let name = key.name;
+    for (let n = 2; taken.has(name) || taken.has(`${name}.indptr`); n++) name = `${key.name}_${n}`;
+    taken.add(name).add(`${name}.indptr`);
+    return [key, name];
+  }));
+}
+
 /** A column as extra/node/<name>: integers I64, truth values BOOL, numbers F64 (NaN = none), text as UTF-8. */
-function extraOf(key: GraphmlKey, values: readonly (number | string | undefined)[]): NewTensor[] {
-  const name = `extra/node/${key.name.replaceAll("/", "_")}`, shape = [values.length];
+function extraOf(
+  key: GraphmlKey,
+  called: string,
+  values: readonly (number | string | undefined)[],
+): NewTensor[] {
+  const name = `extra/node/${tensorName(called)}`, shape = [values.length];
   if (key.type === "string") {
     const { bytes, indptr } = packNames(values.map((value) => String(value ?? "")));
     return [
@@ -98,15 +114,24 @@ export function nodeParts(source: Source, g: Graphml, o: NodeOptions): Parts {
   const keys = g.keys.filter(({ on, name, id, defaultValue }) =>
     on !== "edge" && name !== "" && (g.columns.has(id) || defaultValue !== undefined)
   );
+  const called = calledOf(keys);
   const keyOf = (option: string, name: string) => {
-    const key = keys.find((k) => k.name === name);
+    const key = keys.find((k) => called.get(k) === name);
     if (key) return key;
-    const known = keys.map((k) => k.name).join(", ") || "none";
+    const known = [...called.values()].join(", ") || "none";
     throw new GustError(
       "usage",
       `${option} ${name}: the nodes have no such attribute, expected one of: ${known}`,
     );
   };
+  const numbered = keys.filter((key) => called.get(key) !== key.name);
+  if (numbered.length) {
+    notes.push(
+      `attributes of nodes with the name of another one have a number: ${
+        numbered.map((key) => `"${key.name}" of key ${key.id} is ${called.get(key)}`).join(", ")
+      }`,
+    );
+  }
   const taken = new Set<GraphmlKey>();
   let labelled: ReturnType<typeof labelsOf> | undefined;
   if (o.labelAttr !== undefined) {
@@ -137,7 +162,7 @@ export function nodeParts(source: Source, g: Graphml, o: NodeOptions): Parts {
   const others = keys.filter((key) => !taken.has(key));
   if (others.length) {
     notes.push(
-      `attributes of nodes kept as extra/node/...: ${others.map(({ name }) => name).join(", ")}` +
+      `attributes of nodes kept as extra/node/...: ${others.map((key) => called.get(key)).join(", ")}` +
         "; --label-attr and --feat-attrs make classes and features of them",
     );
   }
@@ -148,6 +173,6 @@ export function nodeParts(source: Source, g: Graphml, o: NodeOptions): Parts {
     labels: labelled?.labels,
     classNames: labelled?.classNames,
     nodeNames: numberOf ? undefined : packNames(g.ids),
-    extra: others.flatMap((key) => extraOf(key, valuesOf(g, key, place))),
+    extra: others.flatMap((key) => extraOf(key, called.get(key)!, valuesOf(g, key, place))),
   };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { checkDocument } from "../../../core/format/check.ts";
 import { openNative } from "../../../ffi/native.ts";
 import { graphmlText, safetensors } from "../../../fixtures/plain.ts";
 import { fixture, importContent, importFile, messageOf, rowsOf } from "./_import.ts";
@@ -43,6 +44,27 @@ test("importGraph() keeps attributes of GraphML nodes as typed columns", () => {
   expect(new TextDecoder().decode(document.tensor("extra/node/team", "U8").window())).toBe("red & blue<red>");
   expect(document.tensor("extra/node/team.indptr", "I64").toNumbers()).toEqual([0, 10, 15, 15]);
   expect(document.has("extra/node/draw")).toBe(false);
+});
+
+test("importGraph() tells GraphML attributes of one name apart", () => {
+  const names = ["a", "a", "a/b", "a_b", "a_2", "t", "t.indptr"];
+  const read = importContent(graphmlText(
+    names.map((name, i) =>
+      `<key id="k${i}" for="node" attr.name="${name}" attr.type="${name === "t" ? "string" : "int"}"/>`
+    ),
+    [`<node id="0">${names.map((_, i) => `<data key="k${i}">${i}</data>`).join("")}</node>`],
+    [],
+  ));
+  const values = ["a", "a_2", "a%2Fb", "a_b", "a_2_2", "t.indptr_2"].map((name) =>
+    read.document.tensor(`extra/node/${name}`, "I64").at(0)
+  );
+  expect(values).toEqual([0, 1, 2, 3, 4, 6]);
+  expect(read.document.tensor("extra/node/t.indptr", "I64").toNumbers()).toEqual([0, 1]);
+  expect(checkDocument(read.document)).toEqual([]);
+  expect(read.notes).toContain(
+    'attributes of nodes with the name of another one have a number: "a" of key k1 is a_2, "a_2" of key k4 is a_2_2, ' +
+      '"t.indptr" of key k6 is t.indptr_2',
+  );
 });
 
 test("importGraph() makes classes and features of the GraphML attributes that options name", () => {
