@@ -5,7 +5,7 @@ import process from "node:process";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { z } from "zod";
 import { GustError } from "../core/errors.ts";
-import { writeOutput } from "../core/format/write.ts";
+import { writeOutput, writing } from "../core/format/write.ts";
 import { Graph } from "../core/graph/graph.ts";
 import { writers } from "../core/writers/mod.ts";
 import type { Piece } from "../core/writers/writer.ts";
@@ -98,7 +98,7 @@ Examples:
     return withIo(self, inputs, common, (io) => {
       const graph = graphOf(io);
       const { files, notes } = writer.write(graph, entryParams(writers, writer, o));
-      if (writer.isFolder) mkdirSync(output!, { recursive: true });
+      if (writer.isFolder) writing(`"${output}"`, () => mkdirSync(output!, { recursive: true }));
       const written = files.map(({ name, pieces }) => {
         const write = (fd: number) => put(fd, pieces, o.compress);
         const path = name === null ? output : join(output!, name);

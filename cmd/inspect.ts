@@ -95,7 +95,8 @@ async function withPictures(documents: readonly Inspected[]) {
 async function show(io: Io, inputs: readonly string[], o: { stats: boolean; html?: string }): Promise<void> {
   const documents: Inspected[] = [];
   const { json, jsonFile, output } = io.common;
-  const isText = !json && o.html === undefined && (jsonFile === undefined || output !== undefined);
+  // What other files hold is not printed as well, but -o was asked for.
+  const isText = !json && (output !== undefined || (jsonFile === undefined && o.html === undefined));
   for (const container of containersOf(inputs)) {
     const document = inspect(container, o.stats);
     documents.push(document);
@@ -210,7 +211,9 @@ export const command = defineCommand({
     stats: z.boolean().default(false).describe(
       "count degrees, components, homophily and the like in graphs of any size; small ones are counted anyway",
     ),
-    html: z.string().optional().describe("write the same as one HTML page with plots, instead of text").meta({
+    html: z.string().optional().describe(
+      "write the same as one HTML page with plots, instead of text (which -o takes beside it)",
+    ).meta({
       value: "FILE",
       writes: true,
     }),
@@ -244,9 +247,6 @@ Examples:
       }
       if (options.html !== undefined && (options.list || options.check)) {
         throw new GustError("usage", "--html shows documents: it goes with neither --check nor --list");
-      }
-      if (options.html !== undefined && common.output !== undefined) {
-        throw new GustError("usage", "--html FILE is written instead of text, expected no -o");
       }
       if (options.list) {
         return list(io, inputs);

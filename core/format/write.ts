@@ -59,7 +59,15 @@ function writeDocument(fd: number, d: NewDocument, isPlain: boolean): string {
   return digest(sums);
 }
 
-/** A failed system call as an error that names the output; a closed pipe stays what it is. */
+/** Run what writes an output: a system call that fails names it; a closed pipe stays what it is. */
+export function writing<T>(label: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw outputError(label, error);
+  }
+}
+
 function outputError(label: string, error: unknown): unknown {
   if (error instanceof NativeError && error.code === "io") {
     const full = /no space left/i.test(error.message);
@@ -76,7 +84,7 @@ function outputError(label: string, error: unknown): unknown {
   return error;
 }
 
-/** Where a regular file is being extended, cut it back to its old end when `body` fails: no half document stays. */
+/** Where a regular file is being extended, cut it back to its old end when `body` fails: no half of it stays. */
 function undoing<T>(fd: number, body: () => T): T {
   const info = fstatSync(fd);
   const start = info.isFile() && position(fd) === info.size ? info.size : null;
@@ -95,18 +103,19 @@ function undoing<T>(fd: number, body: () => T): T {
 const label = (fd: number) => fd === 1 ? "standard output" : `descriptor ${fd}`;
 
 /**
+ * Write to a descriptor by `body`, all or nothing where that is the end of a regular file.
+ * @throws {GustError} (io) with the system's text; {NativeError} (pipe) if the reader has gone.
+ */
+const toStream = <T>(fd: number, body: () => T): T => writing(label(fd), () => undoing(fd, body));
+
+/**
  * Write a document to a descriptor; waits where a pipe is full.
  *
  * @returns its digest.
- * @throws {GustError} (data) if it breaks its schema, (io) with the system's text; {NativeError} (pipe) if the reader has gone.
+ * @throws as toStream() does, {GustError} (data) if it breaks its schema.
  */
-export function writeStream(fd: number, d: NewDocument): string {
-  try {
-    return undoing(fd, () => writeDocument(fd, d, false));
-  } catch (error) {
-    throw outputError(label(fd), error);
-  }
-}
+export const writeStream = (fd: number, d: NewDocument): string =>
+  toStream(fd, () => writeDocument(fd, d, false));
 
 export interface WriteOptions {
   /** false refuses to replace a file that is there. @default {true} */
@@ -184,12 +193,7 @@ export function replaceFile<T>(
 
 /** Write a file as replaceFile() does, or standard output where there is no path. @throws {GustError} (io) likewise. */
 export function writeOutput<T>(path: string | undefined, body: (fd: number) => T): T {
-  if (path !== undefined) return replaceFile(path, body);
-  try {
-    return body(1);
-  } catch (error) {
-    throw outputError(label(1), error);
-  }
+  return path === undefined ? toStream(1, () => body(1)) : replaceFile(path, body);
 }
 
 /** @param mode  of the file that is replaced. */

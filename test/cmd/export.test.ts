@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { graphPath } from "../../fixtures/graphs.ts";
@@ -79,6 +79,10 @@ test("gust export says what it cannot do, and leaves no file", () => {
       ),
     ]);
   }
+  writeFileSync(join(cwd, "file"), "");
+  expect(gust(["export", "directed", "--format", "csv", "-o", "file"], { cwd }).stderr).toBe(
+    'gust export: Cannot write "file": file already exists\n',
+  );
   const cut = readFileSync(g6).subarray(0, 500);
   expect(gust(["export"], { cwd, stdin: cut })).toMatchObject({ status: 1 });
 });

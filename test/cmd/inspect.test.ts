@@ -216,10 +216,11 @@ describe("gust inspect of a graph's arrays", () => {
       expect(gust(["inspect", "a", mode, "--html", "x"], { cwd })).toMatchObject({ status: 2 });
     }
     expect(gust(["inspect", "a", "--html", "none/x"], { cwd }).stderr).toContain('Cannot write "none/x"');
-    expect(gust(["inspect", "a", "--html", "x", "-o", "y"], { cwd }).stderr).toContain("expected no -o");
-    // Text where it is asked for by name, beside the numbers.
-    gustOk(["inspect", "a", "--json=numbers", "-o", "words"], { cwd });
-    expect(readFileSync(join(cwd, "words"), "utf8")).toBe(gustOk(["inspect", "a"], { cwd }).text);
+    // Text where it is asked for by name, beside the page or the numbers.
+    for (const beside of ["--html=page", "--json=numbers"]) {
+      gustOk(["inspect", "a", beside, "-o", "words"], { cwd });
+      expect(readFileSync(join(cwd, "words"), "utf8")).toBe(gustOk(["inspect", "a"], { cwd }).text);
+    }
   });
 });
 

@@ -162,7 +162,9 @@ describe("--log", () => {
   test("that cannot be written is an error before the first epoch, a full disk one that names it", () => {
     const nowhere = gust(["train", "g", "--epochs", "1000000", "--log", "no/l", "-o", "never"], here);
     expect(nowhere.status).toBe(1);
-    expect(nowhere.stderr).toStartWith('gust train: Cannot write "no/l": folder "no": no such file or directory');
+    expect(nowhere.stderr).toStartWith(
+      'gust train: Cannot write "no/l": folder "no": no such file or directory',
+    );
     const full = gust(["train", "g", "--log", "/dev/full", "-o", "never"], here);
     expect(full.status).toBe(1);
     expect(full.stderr).toStartWith('gust train: Cannot write the log "/dev/full": no space left on device');
