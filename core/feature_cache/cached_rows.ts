@@ -2,7 +2,8 @@
  * Rows of dense features that lie in the graph's file: those that a policy holds are in memory, the others are read of
  * the file when a batch asks for them. What batches get is the same whatever is held.
  *
- * Memory: the held rows, their places and those of a batch's nodes (4 bytes per node each) and what the policy keeps; a batch's rows are the step's.
+ * Memory: the held rows, their places and those of a batch's nodes (4 bytes per node each) and what the policy keeps; a
+ * batch's rows are the step's.
  */
 import { closeSync, openSync } from "node:fs";
 import { dtypes } from "../../ffi/dtype.ts";

@@ -3,8 +3,9 @@
  * its share of the visits; walks may be biased as those of node2vec are.
  *
  * Source: Ying et al. 2018, section 3.1; Grover and Leskovec 2016, section 3.2 (return_p and in_out_q). Expectation: with
- * walks of one step, no self-loops, arcs of one weight and --fanout -1, arc weights make row sums unbiased for the graph's, as
- * neighbour sampling with replacement does; steps do not go by weights; longer walks stand for the weighted means of their own visits, of which --fanout keeps the largest.
+ * walks of one step, no self-loops, arcs of one weight and --fanout -1, arc weights make row sums unbiased for the graph's,
+ * as neighbour sampling with replacement does; steps do not go by weights, and longer walks stand for the weighted means of
+ * their own visits, of which --fanout keeps the largest.
  */
 import { z } from "zod";
 import { weighingSampler } from "./native.ts";
