@@ -4,8 +4,8 @@
  *
  * Expectation: with inverse inclusion probabilities as arc weights row sums are unbiased for the graph's; they are scaled
  * to the row's number of arcs (Hajek), as in the paper, which makes means the weighted means of what was drawn: unbiased
- * but for O(1 / fanout), of about the variance that neighbour sampling has, exact where the neighbours
- * agree, and 0 in rows of which nothing was drawn, as in the paper's code.
+ * but for O(1 / fanout), of about the variance that neighbour sampling has, exact where the neighbours agree, and 0 in rows
+ * of which nothing was drawn.
  */
 import { z } from "zod";
 import { nativeSampler } from "./native.ts";
