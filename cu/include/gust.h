@@ -256,7 +256,8 @@ GUST_API int32_t gust_source_open(const char* path, int64_t most_in_memory, int6
 /** Lines, words and blank lines at the end of a text, '%' lines left out; stops past most_lines. out[0..2]. */
 GUST_API int32_t gust_text_shape(int64_t address, int64_t size, int64_t most_lines, int64_t* out);
 
-/** Lines of a text from byte `begin` on, without blank ones at its end: the rows of gust_matrix_parse(). */
+/** Lines of a text from byte `begin` on, without blank ones at its end: the rows of gust_matrix_parse(). GUST_EDATA
+ *  "LINE:COLUMN: ..." for a line that ends with a carriage return alone, as the other parsers of text. */
 GUST_API int32_t gust_matrix_rows(int64_t address, int64_t size, int64_t begin, int64_t* out);
 /** Parse a table of numbers in parallel into row-major memory of the caller (I64, I32, F64 or F32). format: first byte,
  *  delimiter (0 = blanks), columns, smallest and largest integer, 1 if a field may be missing (empty or nan: -1 or NaN).
