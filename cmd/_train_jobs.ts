@@ -20,7 +20,7 @@ import { EXIT, PassedOn, talk, writeNamed } from "./_exit.ts";
 import type { Io } from "./_io.ts";
 import type { CommonOptions } from "./_options.ts";
 import { ownProgram } from "./_program.ts";
-import { checkpointPattern, type Options, options } from "./_train_settings.ts";
+import { checkpointPattern, isPerRun, type Options, options } from "./_train_settings.ts";
 import { type EpochLog, watchInterrupt } from "./_train_talk.ts";
 
 /** What a process of --jobs says of a run that ended: one line of JSON on stdout. */
@@ -169,7 +169,6 @@ function argumentsOf({ io, options: o, common, given, numJobs }: Jobs, folder: s
   const settings = JSON.stringify(Object.fromEntries(passed.map((key) => [key, o[key as keyof Options]])));
   replaceFile(config, (fd) => writeNamed(fd, `"${config}"`, settings));
   const threads = Math.max(1, Math.floor(describeNative().threads / numJobs));
-  const perRun = /\{(seed|split)\}/.test(common.output ?? "");
   const checkpoint = checkpointPerRun(o, common.output);
   return (range: readonly number[], p: number) => [
     "train",
@@ -179,7 +178,7 @@ function argumentsOf({ io, options: o, common, given, numJobs }: Jobs, folder: s
     `--threads=${threads}`,
     `--device=${common.device}`,
     ...(common.fast ? ["--fast"] : []),
-    `--output=${perRun ? common.output! : join(folder, `model${p}`)}`,
+    `--output=${isPerRun(common.output) ? common.output! : join(folder, `model${p}`)}`,
     ...(o.log === undefined ? [] : [`--log=${join(folder, `log${p}`)}`]),
     ...(checkpoint === undefined ? [] : [`--checkpoint=${checkpoint}`]),
     ...(common.force ? ["--force"] : []),

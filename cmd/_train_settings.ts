@@ -123,7 +123,7 @@ const approxKeys = [...approximations].flatMap(({ params }) => Object.keys(param
 const cacheKeys = [...cachePolicies].flatMap(({ params }) => Object.keys(params?.shape ?? {}));
 
 /** Whether every run has a file of its own by this name. */
-export const isPerRun = (name: string): boolean => /\{(seed|split)\}/.test(name);
+export const isPerRun = (name: string | undefined): boolean => /\{(seed|split)\}/.test(name ?? "");
 
 /** What a name of a file per run lacks, so that several would write it. */
 function sharedNames(flag: string, name: string, { repeat, allSplits }: Options): string[] {

@@ -290,7 +290,7 @@ Examples:
       const runs = splits.flatMap((split) =>
         Array.from({ length: o.repeat }, (_, i) => ({ split, seed: settings.seed + i }))
       );
-      const hasFiles = isPerRun(common.output ?? "");
+      const hasFiles = isPerRun(common.output);
       const numJobs = o.part ? 1 : Math.min(o.jobs, runs.length);
       const [first, count] = o.part ?? [0, numJobs > 1 ? 0 : runs.length];
       const stopped = o.part ? () => interrupt.stopped() || isOrphan() : interrupt.stopped;
