@@ -32,6 +32,10 @@ export const pinsage = defineSampler({
     ),
     ...seedParams,
   }).strict(),
+  idle({ walkLength }) {
+    const why = walkLength === 1 ? "with --walk-length 1, before whose only step there is none" : undefined;
+    return { stop: why, returnP: why, inOutQ: why };
+  },
   needsPartition: false,
   inTraining: true,
   shape: ({ fanout, epochs }) => ({ hops: fanout.length, epochs }),

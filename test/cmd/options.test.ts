@@ -82,6 +82,10 @@ describe("options that do nothing beside others", () => {
           "sample g --method saint-walk --walk-length 1 --coverage 9",
           "--coverage does nothing with --walk-length 1",
         ],
+        [
+          "sample g --method pinsage --walk-length 1 --return-p 2",
+          "--return-p does nothing with --walk-length 1",
+        ],
         ["sample g --split all --split-index 9", "--split-index does nothing with --split all"],
         ["sample g --method cluster --split-index 0", "--split-index does nothing without --inductive"],
         ["cache g --hops 1 --split-index 9", "--split-index does nothing without --feat-norm standard"],
