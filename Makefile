@@ -368,7 +368,7 @@ bench-samplers: build
 	  --out test/peers/results/samplers.json
 	@$(DENO) fmt -q test/peers/results
 
-# Cluster-GCN beside vrgcn on a generated graph of the size of Amazon2M: 12 GB of memory, half an hour on two threads.
+# Cluster-GCN beside vrgcn on a generated graph of the size of Amazon2M: 12 GB of memory, minutes to half an hour.
 bench-contest: build
 	GUST_PROGRAM=$(BUILD)/gust $(BUN) fixtures/experiments/contest.ts $(ONLY) --out test/peers/results/contest.json
 	@$(DENO) fmt -q test/peers/results
