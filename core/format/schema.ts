@@ -115,7 +115,7 @@ const cacheMeta = z.looseObject({
   layout: z.enum(["propagated", "packed", "operators"]),
   graph: digest,
   sample: digest.optional(),
-  hops: count.optional(),
+  hops: count.max(255).optional(),
   norm: z.string().optional(),
   num_nodes: count,
   num_features: count.optional(),

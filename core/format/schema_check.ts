@@ -10,7 +10,9 @@ const showDim = (dim: Dim) => typeof dim === "object" ? `${dim.plusOne} + 1` : S
 function expand(rows: readonly Row[], meta: Record<string, unknown>): Row[] {
   const relations = (meta["relations"] ?? []) as { name: string; dst: string }[];
   const types = (meta["node_types"] ?? []) as string[];
-  const hops = Array.from({ length: Math.max((meta["hops"] ?? 0) as number, 1) }, (_, h) => String(h));
+  // Where no row asks for them, nothing bounds them.
+  const most = rows.some(({ name }) => name.includes("{hop}")) ? (meta["hops"] ?? 0) as number : 0;
+  const hops = Array.from({ length: Math.max(most, 1) }, (_, h) => String(h));
   const layers = ((meta["layers"] ?? []) as unknown[]).flatMap((layer, l) => layer ? [String(l)] : []);
   const fill = (r: Row, key: string, values: readonly Record<string, string>[]): Row[] =>
     !r.name.includes(`{${key}}`) ? [] : values.map((value) => {

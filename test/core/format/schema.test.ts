@@ -284,3 +284,13 @@ test("a relation may be named as a dimension is written", () => {
   };
   expect(problemsOf(renamed)).toEqual([]);
 });
+
+test("hops are not gone through one by one where no tensor is named by them", () => {
+  for (const [name, d] of Object.entries(examples())) {
+    if (d.kind === "sample") continue;
+    const problems = problemsOf(withMeta(d, { hops: 2 ** 31 }));
+    expect([name, problems.filter((text) => !/^metadata hops: .*255$/.test(text))]).toEqual([name, []]);
+  }
+  const cache = Object.values(examples()).find(({ kind }) => kind === "cache")!;
+  expect(problemsOf(withMeta(cache, { hops: 256 })).join()).toContain("metadata hops: ");
+});
