@@ -5,7 +5,7 @@
 import { accessSync, constants, existsSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { GustError, problemsError, systemText } from "../core/errors.ts";
-import { targetOf } from "../core/format/write.ts";
+import { targetOf } from "../core/format/target.ts";
 
 /** A file that an option names. */
 export interface NamedFile {

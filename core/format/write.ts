@@ -6,8 +6,6 @@ import {
   fsyncSync,
   ftruncateSync,
   openSync,
-  readlinkSync,
-  realpathSync,
   renameSync,
   statSync,
   unlinkSync,
@@ -27,6 +25,7 @@ import {
 } from "./document.ts";
 import { serialiseHeader } from "./safetensors.ts";
 import { sealed } from "./seal.ts";
+import { targetOf } from "./target.ts";
 import { openTemporary, removeAbandoned } from "./temporary.ts";
 
 /**
@@ -120,29 +119,6 @@ export const writeStream = (fd: number, d: NewDocument): string =>
 export interface WriteOptions {
   /** false refuses to replace a file that is there. @default {true} */
   readonly force?: boolean;
-}
-
-/** As many links as the system follows one after another. */
-const MOST_LINKS = 40;
-
-/**
- * The file that a path leads to: links are followed, also to what is not there yet, so that what they point to is made
- * or replaced and not the link.
- */
-export function targetOf(path: string, links = 0): string {
-  try {
-    // The link of a pipe leads to a name, such as "pipe:[12]", that is no path.
-    return statSync(path).isFile() ? realpathSync(path) : resolve(path);
-  } catch {
-    try {
-      if (links < MOST_LINKS) {
-        return targetOf(resolve(realpathSync(dirname(path)), readlinkSync(path)), links + 1);
-      }
-    } catch {
-      // No link.
-    }
-    return resolve(path);
-  }
 }
 
 /**
